@@ -1,0 +1,125 @@
+/**
+ * The app model: what a Compose file compiles to. Plain data with defaults filled in; equal files give equal
+ * models, so a revision's hash says whether anything changed.
+ */
+
+export interface AppSpec {
+  readonly name: string;
+  /** By name, in the file's order. */
+  readonly services: Readonly<Record<string, ServiceSpec>>;
+  /** Named volumes, by the name inside the app. */
+  readonly volumes: Readonly<Record<string, VolumeSpec>>;
+}
+
+export interface ServiceSpec {
+  readonly name: string;
+  readonly image: string;
+  /** Overrides the image's ENTRYPOINT; `[]` clears it. */
+  readonly entrypoint?: readonly string[];
+  /** Overrides the image's CMD. */
+  readonly command?: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly ports: readonly PortSpec[];
+  readonly mounts: readonly MountSpec[];
+  readonly dependsOn: readonly Dependency[];
+  readonly restart: RestartPolicy;
+  readonly replicas: number;
+  readonly healthcheck?: HealthcheckSpec;
+  /** `app`: an address of its own on the node's bridge; the others as in Compose. */
+  readonly networkMode: 'app' | 'host' | 'none';
+  readonly stopGraceMs: number;
+  /** Overrides the image's STOPSIGNAL: `SIGTERM`. */
+  readonly stopSignal?: string;
+}
+
+/** `hostAddress` `0.0.0.0` unless the file says another; `hostPort` 0 is never used: an unpublished port is not listed. */
+export interface PortSpec {
+  readonly hostAddress: string;
+  readonly hostPort: number;
+  readonly containerPort: number;
+  readonly protocol: 'tcp' | 'udp';
+}
+
+export type MountSpec =
+  | { readonly type: 'volume'; readonly volume: string; readonly target: string; readonly readOnly: boolean }
+  | {
+      readonly type: 'bind';
+      readonly source: string;
+      readonly target: string;
+      readonly readOnly: boolean;
+      readonly createSource: boolean;
+    }
+  | { readonly type: 'tmpfs'; readonly target: string; readonly sizeBytes?: number; readonly mode?: number };
+
+export interface Dependency {
+  readonly service: string;
+  readonly condition: 'started' | 'healthy';
+}
+
+export interface RestartPolicy {
+  readonly condition: 'none' | 'on-failure' | 'always';
+  /** At most so many restarts of a placement; absent: no bound. */
+  readonly maxAttempts?: number;
+}
+
+export interface HealthcheckSpec {
+  /** argv run inside the container; exit code 0 is healthy. */
+  readonly test: readonly string[];
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly retries: number;
+  readonly startPeriodMs: number;
+}
+
+export interface VolumeSpec {
+  readonly name: string;
+}
+
+/** Head of an app in the store. `removing`: its slots are to go, then the record. */
+export interface AppRecord {
+  readonly name: string;
+  readonly revision: number;
+  readonly removing: boolean;
+  /** Replica counts set by `scale`, over the revision's own. */
+  readonly scale: Readonly<Record<string, number>>;
+  /** Raised by `restart`, by service or `service.n`: a slot whose placement was made under a lower number is placed anew. */
+  readonly restarts: Readonly<Record<string, number>>;
+}
+
+/** Immutable. */
+export interface RevisionRecord {
+  readonly app: string;
+  readonly revision: number;
+  readonly spec: AppSpec;
+  /** ms since 1970. */
+  readonly createdAt: number;
+}
+
+/** The n-th replica of a service, as text: `shop/web.2`. */
+export type SlotName = string;
+
+export function slotName(app: string, service: string, index: number): SlotName {
+  return `${app}/${service}.${index}`;
+}
+
+export function parseSlotName(name: SlotName): { app: string; service: string; index: number } | undefined {
+  const match = /^([^/]+)\/(.+)\.(\d+)$/.exec(name);
+  return match ? { app: match[1]!, service: match[2]!, index: Number(match[3]) } : undefined;
+}
+
+/** What a node is to run, in the store under the node. Its absence means: terminate. */
+export interface Assignment {
+  readonly slot: SlotName;
+  readonly app: string;
+  readonly service: string;
+  readonly index: number;
+  readonly node: string;
+  /** Raised only by compare-and-set in the store: the fence. */
+  readonly placement: number;
+  readonly revision: number;
+  /** Hash of what makes a container of its own; equal hash ⇒ the running one may stay. */
+  readonly specHash: string;
+  /** The `restarts` number under which it was placed. */
+  readonly restartMark: number;
+  readonly spec: ServiceSpec;
+}

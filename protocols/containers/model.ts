@@ -1,0 +1,100 @@
+/** Containers as the runtime port, the slot and the API see them. */
+import type { MountSpec, ServiceSpec, SlotName } from '../apps/model.ts';
+
+/** One run of a slot: `shop/web.2#7.3`, and `attempt` counts creates of that run. */
+export interface RunKey {
+  readonly slot: SlotName;
+  readonly placement: number;
+  readonly run: number;
+  readonly attempt: number;
+}
+
+/** All mounts with their sources resolved to host paths. */
+export type ResolvedMount =
+  | { readonly type: 'bind'; readonly source: string; readonly target: string; readonly readOnly: boolean }
+  | Extract<MountSpec, { type: 'tmpfs' }>;
+
+export interface ContainerCreate {
+  /** Runtime-wide id; see `containerId`. */
+  readonly id: string;
+  readonly key: RunKey;
+  readonly specHash: string;
+  readonly spec: ServiceSpec;
+  readonly mounts: readonly ResolvedMount[];
+  readonly hostname: string;
+  /** Added over the image's and the spec's: HIVEMIND_SLOT, HIVEMIND_NODE, … */
+  readonly extraEnvironment: Readonly<Record<string, string>>;
+  /** The address it will get; kept as a label so that adoption knows it. Absent for host and none. */
+  readonly address?: string;
+  /** Existing files that the shim appends to. */
+  readonly stdoutPath: string;
+  readonly stderrPath: string;
+}
+
+/** `created`: the task exists, its first instruction has not run. `unknown`: a record without a task (a died create). */
+export type RuntimePhase = 'unknown' | 'created' | 'running' | 'paused' | 'stopped';
+
+export interface ContainerStatus {
+  readonly id: string;
+  readonly key: RunKey;
+  readonly specHash: string;
+  readonly phase: RuntimePhase;
+  readonly pid?: number;
+  readonly address?: string;
+  readonly exit?: ContainerExit;
+  /** ms since 1970. */
+  readonly createdAt: number;
+}
+
+export interface ContainerExit {
+  /** 0–255; 128 + signal when a signal ended it. */
+  readonly code: number;
+  /** ms since 1970. */
+  readonly at: number;
+  readonly oomKilled: boolean;
+}
+
+/** From the runtime's event stream. `resync`: events may have been missed; list and compare. */
+export type RuntimeEvent =
+  | { readonly type: 'exited'; readonly id: string; readonly exit: ContainerExit }
+  | { readonly type: 'oom'; readonly id: string }
+  | { readonly type: 'resync' };
+
+export interface ContainerStats {
+  readonly id: string;
+  /** Since start. */
+  readonly cpuNs: number;
+  readonly memoryBytes: number;
+  /** Memory without reclaimable page cache. */
+  readonly workingSetBytes: number;
+  readonly memoryLimitBytes?: number;
+  readonly pids: number;
+}
+
+export interface ImageInfo {
+  /** Full name with tag: `hello-web:latest`. */
+  readonly name: string;
+  /** Digest of the manifest or index. */
+  readonly digest: string;
+  /** `linux/amd64` */
+  readonly platform: string;
+  readonly sizeBytes: number;
+  readonly createdAt: number;
+}
+
+/** A command inside a running container. */
+export interface ExecRequest {
+  readonly id: string;
+  readonly args: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly workingDir?: string;
+  readonly user?: string;
+  readonly terminal: boolean;
+  readonly size?: { readonly columns: number; readonly rows: number };
+}
+
+/** What exec and health checks get back when the output is wanted whole. `output` is cut at 4 KiB. */
+export interface ExecResult {
+  readonly code: number;
+  readonly output: string;
+}

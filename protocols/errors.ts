@@ -1,0 +1,368 @@
+/**
+ * The coded error catalogue. Every refusal and every thing that is not as wished carries a `Reason`;
+ * CLI, API and logs print the same one. A code is added here first: its cause and its next step are
+ * the documentation (`hivemind docs` and the tidy test read this table).
+ */
+
+/** Why something is not as wished. `evidence` holds file, line, slot, node, exit code: what a person checks. */
+export interface Reason {
+  readonly code: ErrorCode;
+  readonly message: string;
+  /** The next thing to do or type. */
+  readonly hint: string;
+  readonly evidence: Readonly<Record<string, string | number | boolean>>;
+}
+
+interface CatalogueEntry {
+  readonly cause: string;
+  readonly next: string;
+  /** How the API answers: an HTTP status. */
+  readonly status: number;
+}
+
+export const catalogue = {
+  // -- Compose files and apps -------------------------------------------------------------------
+  'HM-COMPOSE-SYNTAX': {
+    cause: 'The file is not valid YAML.',
+    next: 'Mend the line that is named.',
+    status: 422,
+  },
+  'HM-COMPOSE-TYPE': {
+    cause: 'A key has a value of the wrong type or form.',
+    next: 'Write the value in the form that is named.',
+    status: 422,
+  },
+  'HM-COMPOSE-KEY': {
+    cause: 'The key is not known or not supported yet.',
+    next: 'Remove the key or correct its spelling.',
+    status: 422,
+  },
+  'HM-COMPOSE-CYCLE': {
+    cause: 'Services depend on each other in a circle.',
+    next: 'Remove one of the depends_on entries of the circle.',
+    status: 422,
+  },
+  'HM-COMPOSE-REFERENCE': {
+    cause: 'The file names a service or volume that it does not declare.',
+    next: 'Declare it or correct the name.',
+    status: 422,
+  },
+  'HM-COMPOSE-NAME': {
+    cause: 'A name has characters or a length that are not allowed.',
+    next: 'Use lower-case letters, digits, - and _.',
+    status: 422,
+  },
+  'HM-COMPOSE-LIMIT': {
+    cause: 'The file is larger than a limit allows.',
+    next: 'Split the app or reduce what is named.',
+    status: 422,
+  },
+  'HM-COMPOSE-FILE': {
+    cause: 'The Compose file cannot be read.',
+    next: 'Name the file with -f, or run the command where compose.yaml is.',
+    status: 422,
+  },
+  'HM-APP-UNKNOWN': { cause: 'No app of this name is deployed.', next: 'hivemind ls', status: 404 },
+  'HM-APP-CONFLICT': {
+    cause: 'The app changed meanwhile.',
+    next: 'Look at it again and repeat the command.',
+    status: 409,
+  },
+  'HM-SERVICE-UNKNOWN': {
+    cause: 'The app has no service of this name.',
+    next: 'hivemind status APP',
+    status: 404,
+  },
+  'HM-TARGET-UNKNOWN': {
+    cause: 'No slot, service, app or container matches.',
+    next: 'hivemind ps',
+    status: 404,
+  },
+  'HM-TARGET-AMBIGUOUS': {
+    cause: 'More than one thing matches.',
+    next: 'Give more of the name: hivemind ps',
+    status: 409,
+  },
+  // -- placing ----------------------------------------------------------------------------------
+  'HM-PORT-TAKEN': {
+    cause: 'The published port is in use on the node.',
+    next: 'Publish another port, or stop what listens there: ss -ltnp',
+    status: 409,
+  },
+  'HM-BIND-MISSING': {
+    cause: 'The source of a bind mount does not exist on the node.',
+    next: 'Create the path on the node or correct the source.',
+    status: 409,
+  },
+  'HM-DEPENDENCY-WAIT': {
+    cause: 'A service that it depends on is not ready yet.',
+    next: 'hivemind why the dependency that is named.',
+    status: 409,
+  },
+  // -- images -----------------------------------------------------------------------------------
+  'HM-IMAGE-MISSING': {
+    cause: 'The image is not on the node.',
+    next: 'hivemind image import ARCHIVE',
+    status: 409,
+  },
+  'HM-IMAGE-PLATFORM': {
+    cause: 'The image holds nothing for the platform of the node.',
+    next: 'Build or import the image for the platform that is named.',
+    status: 409,
+  },
+  'HM-IMAGE-ARCHIVE': {
+    cause: 'The archive is not a readable OCI image archive.',
+    next: 'Make one with: skopeo copy … oci-archive:FILE:NAME',
+    status: 422,
+  },
+  'HM-IMAGE-USED': { cause: 'The image is used by an app.', next: 'hivemind rm the app first.', status: 409 },
+  'HM-IMAGE-UNKNOWN': {
+    cause: 'No image of this name is on the node.',
+    next: 'hivemind image ls',
+    status: 404,
+  },
+  // -- containers -------------------------------------------------------------------------------
+  'HM-RUNTIME-DOWN': {
+    cause: 'containerd does not answer.',
+    next: 'hivemind doctor; running containers keep running.',
+    status: 503,
+  },
+  'HM-RUNTIME-TIMEOUT': {
+    cause: 'containerd took longer than its deadline.',
+    next: 'hivemind doctor; the step is tried again.',
+    status: 503,
+  },
+  'HM-CONTAINER-CREATE': {
+    cause: 'The container could not be created.',
+    next: 'Read the message of the runtime; hivemind logs TARGET',
+    status: 500,
+  },
+  'HM-CONTAINER-COMMAND': {
+    cause: 'The command of the container cannot be run.',
+    next: 'Check command and entrypoint against the image.',
+    status: 422,
+  },
+  'HM-CONTAINER-EXIT': {
+    cause: 'The process of the container ended.',
+    next: 'hivemind logs TARGET',
+    status: 409,
+  },
+  'HM-CONTAINER-OOM': {
+    cause: 'The container used more memory than it may.',
+    next: 'Raise its memory limit or mend the leak.',
+    status: 409,
+  },
+  'HM-CONTAINER-LOST': {
+    cause: 'The container vanished without an exit status.',
+    next: 'Nothing: the slot starts a new one.',
+    status: 409,
+  },
+  'HM-CONTAINER-STUCK': {
+    cause: 'The container does not stop after SIGKILL.',
+    next: 'Look for a process in state D: ps -o pid,stat,wchan',
+    status: 500,
+  },
+  'HM-CONTAINER-UNKNOWN': { cause: 'No container of this id exists.', next: 'hivemind ps', status: 404 },
+  'HM-CONTAINER-STOPPED': {
+    cause: 'The container is not running.',
+    next: 'hivemind why TARGET',
+    status: 409,
+  },
+  'HM-RESTART-WAIT': {
+    cause: 'The container ended and its next start waits for the backoff.',
+    next: 'hivemind logs TARGET; it starts again by itself.',
+    status: 409,
+  },
+  'HM-RESTART-BUDGET': {
+    cause: 'The restart policy allows no further start.',
+    next: 'Mend the cause, then: hivemind restart TARGET',
+    status: 409,
+  },
+  'HM-HEALTH-STARTING': {
+    cause: 'The health check has not passed yet.',
+    next: 'Wait, or look: hivemind logs TARGET',
+    status: 409,
+  },
+  'HM-HEALTH-FAILED': { cause: 'The health check fails.', next: 'hivemind logs TARGET', status: 409 },
+  // -- network, volumes, disk -------------------------------------------------------------------
+  'HM-NETWORK-ADDRESS': {
+    cause: 'The address block of the node is used up.',
+    next: 'Remove slots, or give the node another block.',
+    status: 409,
+  },
+  'HM-NETWORK-DRIVER': {
+    cause: 'The kernel refused a network change.',
+    next: 'hivemind doctor',
+    status: 500,
+  },
+  'HM-DNS-LISTEN': {
+    cause: 'The DNS responder cannot listen on its address.',
+    next: 'Stop what listens there: ss -lunp sport = 53',
+    status: 500,
+  },
+  'HM-VOLUME-DRIVER': {
+    cause: 'A volume could not be made or removed.',
+    next: 'Check the data folder: permissions and free space.',
+    status: 500,
+  },
+  'HM-DISK-FULL': {
+    cause: 'The disk is full.',
+    next: 'Free space on the disk that is named; work goes on by itself.',
+    status: 507,
+  },
+  // -- state ------------------------------------------------------------------------------------
+  'HM-STORE-DOWN': {
+    cause: 'The store does not answer.',
+    next: 'Nothing stops meanwhile; hivemind doctor',
+    status: 503,
+  },
+  'HM-STORE-UNKNOWN-OUTCOME': {
+    cause: 'The answer to a write was lost; it may have taken effect.',
+    next: 'Repeat the command: it is safe.',
+    status: 503,
+  },
+  'HM-STORE-CONFLICT': {
+    cause: 'Something else was written first.',
+    next: 'Repeat the command.',
+    status: 409,
+  },
+  'HM-STORE-COMPACTED': {
+    cause: 'The history that was asked for is gone.',
+    next: 'Read the present state and watch from there.',
+    status: 410,
+  },
+  'HM-STORE-LIMIT': {
+    cause: 'A key, value or transaction is larger than a limit allows.',
+    next: 'Make it smaller.',
+    status: 422,
+  },
+  'HM-STORE-LEASE': {
+    cause: 'The lease does not exist or has ended.',
+    next: 'Grant a new one.',
+    status: 409,
+  },
+  'HM-STORE-FOREIGN': {
+    cause: 'The store belongs to another cluster, or is empty or older than what this node has seen.',
+    next: 'Nothing is stopped. Restore the right store, or confirm: hivemind doctor --accept-store',
+    status: 409,
+  },
+  'HM-STORE-CORRUPT': {
+    cause: 'The store cannot be read.',
+    next: 'Restore the data folder from a backup.',
+    status: 500,
+  },
+  'HM-JOURNAL-TORN': {
+    cause: 'The end of the journal was lost in a crash.',
+    next: 'Nothing: what was acknowledged is there; the rest is found again from the runtime.',
+    status: 200,
+  },
+  'HM-JOURNAL-CORRUPT': {
+    cause: 'The journal is damaged before its end.',
+    next: 'Nothing: the readable part is used, the rest is found again from the runtime and the store.',
+    status: 200,
+  },
+  'HM-DATA-LOCKED': {
+    cause: 'Another hivemind-node uses this data folder.',
+    next: 'Stop it, or give --data-dir another folder.',
+    status: 409,
+  },
+  'HM-DATA-DIR': {
+    cause: 'The data folder cannot be used.',
+    next: 'Check that it exists and may be written.',
+    status: 500,
+  },
+  // -- actors -----------------------------------------------------------------------------------
+  'HM-ACTOR-UNKNOWN': { cause: 'No actor has this path.', next: 'hivemind actor tree', status: 404 },
+  'HM-ACTOR-TIMEOUT': {
+    cause: 'The actor did not answer in time.',
+    next: 'hivemind actor show PATH',
+    status: 504,
+  },
+  'HM-ACTOR-OVERFLOW': {
+    cause: 'The mailbox of the actor is full.',
+    next: 'Repeat later; hivemind actor show PATH',
+    status: 503,
+  },
+  'HM-ACTOR-STOPPED': {
+    cause: 'The actor stopped before it answered.',
+    next: 'Repeat the command.',
+    status: 503,
+  },
+  // -- API and CLI ------------------------------------------------------------------------------
+  'HM-API-UNREACHABLE': {
+    cause: 'No hivemind-node answers.',
+    next: 'Start one: npm start, or name it: --address',
+    status: 503,
+  },
+  'HM-API-TOKEN': {
+    cause: 'The token is missing or wrong.',
+    next: 'Pass --token-file, or use the unix socket as root.',
+    status: 401,
+  },
+  'HM-API-REQUEST': { cause: 'The request is not well formed.', next: 'See /v1/openapi.json', status: 400 },
+  'HM-API-ROUTE': { cause: 'There is no such route.', next: 'See /v1/openapi.json', status: 404 },
+  'HM-API-TOO-LARGE': {
+    cause: 'The request is larger than a limit allows.',
+    next: 'Send less.',
+    status: 413,
+  },
+  'HM-CLI-USAGE': { cause: 'The command line is wrong.', next: 'hivemind --help', status: 400 },
+  'HM-CLI-TIMEOUT': {
+    cause: 'The wait timed out; the work goes on.',
+    next: 'hivemind status APP',
+    status: 504,
+  },
+  'HM-CONFIG': { cause: 'A setting has a wrong value.', next: 'hivemind-node --help', status: 422 },
+  'HM-NODE-ESCALATED': {
+    cause: 'The root supervisor gave up.',
+    next: 'hivemind actor events; the restarter starts the node again.',
+    status: 500,
+  },
+  'HM-INTERNAL': {
+    cause: 'A defect in Hivemind.',
+    next: 'Report it with: hivemind actor events',
+    status: 500,
+  },
+} as const satisfies Record<string, CatalogueEntry>;
+
+export type ErrorCode = keyof typeof catalogue;
+
+/** Build a reason; message and hint default to the catalogue's own words. */
+export function reason(
+  code: ErrorCode,
+  message?: string,
+  evidence: Reason['evidence'] = {},
+  hint?: string,
+): Reason {
+  const entry = catalogue[code];
+  return { code, message: message ?? entry.cause, hint: hint ?? entry.next, evidence };
+}
+
+/** An error that crosses a port or the API. Everything else that is thrown is a defect (`HM-INTERNAL`). */
+export class CodedError extends Error {
+  readonly reason: Reason;
+  constructor(because: Reason, options?: { cause?: unknown }) {
+    super(`${because.code}: ${because.message}`, options);
+    this.name = 'CodedError';
+    this.reason = because;
+  }
+}
+
+/** Throwable shorthand. */
+export function coded(
+  code: ErrorCode,
+  message?: string,
+  evidence?: Reason['evidence'],
+  hint?: string,
+): CodedError {
+  return new CodedError(reason(code, message, evidence, hint));
+}
+
+/** The reason inside any thrown value; an unknown error becomes `HM-INTERNAL` with its text. */
+export function reasonOf(thrown: unknown): Reason {
+  if (thrown instanceof CodedError) return thrown.reason;
+  return reason(
+    'HM-INTERNAL',
+    thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown),
+  );
+}

@@ -1,0 +1,98 @@
+/**
+ * Every bound in the system, each with its reason. Overflow of any of them is a counted, named event
+ * or a coded refusal; nothing grows without one.
+ */
+export const limits = {
+  /** Ordinary messages waiting for one actor. A healthy actor has < 10; 1,000 is a burst of every slot of a node. */
+  mailboxMessages: 1_000,
+  /** Messages the router delivers before it lets the event loop breathe. */
+  sliceMessages: 256,
+  /** … and the time it may take for them: 1/5 of a 50 ms tick, so that timers and sockets stay prompt. */
+  sliceMs: 10,
+  /** Dead letters kept for the inspector; older ones are only counted. */
+  deadLetters: 256,
+  /** Transcript lines kept for `actor events`. */
+  transcriptLines: 4_096,
+  /** Events kept for `hivemind events`. */
+  eventLog: 10_000,
+  /** Effects one step of one actor may ask for: a supervisor stopping all of a node's children at once. */
+  effectsPerStep: 20_000,
+  /** An `ask` that names no deadline of its own. */
+  askTimeoutMs: 10_000,
+
+  /** lmdb's key limit; etcd would allow more, the drivers must behave alike. */
+  storeKeyBytes: 1_978,
+  /** etcd's default request limit is 1.5 MiB; a value stays well under it. */
+  storeValueBytes: 1_048_576,
+  /** etcd's default `--max-txn-ops` is 128. */
+  storeTxnOps: 100,
+  /** History kept for watches: whichever is more. */
+  storeHistoryMs: 600_000,
+  storeHistoryRevisions: 10_000,
+  /** Results remembered for retries of one request id. */
+  storeRequestIds: 4_096,
+
+  /** A journal is rewritten when it holds this many times its live records … */
+  journalGarbageRatio: 4,
+  /** … and at least this many bytes. */
+  journalCompactBytes: 1_048_576,
+  /** One journal record: an assignment with 1,000 environment variables is ≈ 100 KB. */
+  journalRecordBytes: 4_194_304,
+
+  composeFileBytes: 1_048_576,
+  /** YAML alias expansion (the "billion laughs" bound). */
+  composeAliases: 1_000,
+  composeServices: 500,
+  composeReplicas: 1_000,
+  composeEnvironment: 5_000,
+  composePorts: 1_000,
+  /** App, service and volume names; a slot's name must fit a DNS label. */
+  nameChars: 63,
+
+  /** containerd's identifier limit is 76. */
+  containerIdChars: 76,
+  /** Container starts under way at once: containerd gains nothing above 4 (measured). */
+  startParallelism: 4,
+  /** One gRPC call to containerd, unless named otherwise. */
+  runtimeCallMs: 10_000,
+  runtimeCreateMs: 30_000,
+  imageImportMs: 300_000,
+  /** The pause before a failed step of the runtime, network or store is tried again. */
+  retryMs: 1_000,
+  /** How often every level-triggered loop looks by itself, without an event. */
+  reconcileMs: 30_000,
+
+  /** Restart backoff of containers: doubles from first to last, ±20 %. */
+  backoffMinMs: 500,
+  backoffMaxMs: 30_000,
+  backoffJitter: 0.2,
+  /** A run that lasted this long forgives the failures before it. */
+  backoffResetMs: 60_000,
+  /** Compose's default for stop_grace_period. */
+  stopGraceMs: 10_000,
+  /** How long a container may take to be gone after SIGKILL before it is called stuck. */
+  killMs: 10_000,
+
+  /** A supervisor's default restart intensity. */
+  intensityRestarts: 5,
+  intensityPeriodMs: 30_000,
+  shutdownMs: 5_000,
+
+  /** A log file of a run is rotated at this size … */
+  logFileBytes: 16_777_216,
+  /** … and this many rotated ones are kept. */
+  logFiles: 3,
+  /** One log line; a longer one is cut and marked. */
+  logLineBytes: 65_536,
+  /** Runs of a slot whose logs are kept. */
+  logRuns: 5,
+
+  dnsTtlS: 1,
+  dnsForwardMs: 2_000,
+  dnsForwards: 1_000,
+  dnsCache: 4_096,
+
+  apiBodyBytes: 2_097_152,
+  apiStreams: 256,
+  apiStreamFrames: 2_000,
+} as const;

@@ -1,0 +1,35 @@
+/** The node's own network, as the driver sees it. Addresses are text in dotted form, blocks are CIDR. */
+import type { PortSpec } from '../apps/model.ts';
+
+export interface NodeNetwork {
+  /** Linux interface name, ≤ 15 characters. */
+  readonly bridge: string;
+  /** The node's block: `10.42.0.0/26`. */
+  readonly block: string;
+  /** The bridge's own address in it, the containers' gateway and name server: `10.42.0.1`. */
+  readonly gateway: string;
+  /** The whole pool: traffic inside it is never masqueraded. */
+  readonly pool: string;
+  readonly mtu: number;
+  /** Names the nftables table and the links of this node, so that several nodes can share a machine. ≤ 6 characters [a-z0-9]. */
+  readonly tag: string;
+}
+
+export interface AttachRequest {
+  /** Container id. */
+  readonly id: string;
+  /** Process whose network namespace gets the link. */
+  readonly pid: number;
+  readonly address: string;
+}
+
+export interface Attachment {
+  readonly id: string;
+  readonly address: string;
+}
+
+/** A published port with the ready containers behind it, in any order; none: refuse connections. */
+export interface Publication {
+  readonly port: PortSpec;
+  readonly backends: readonly { readonly address: string; readonly port: number }[];
+}

@@ -1,0 +1,251 @@
+/**
+ * The outside world as types. Drivers in `runtime/drivers` implement them, `runtime/world` bundles them
+ * twice (real and simulated), and each has one conformance suite that all its drivers pass.
+ *
+ * A method that actors may call takes exactly one plain argument and a `Call`, and returns a promise: that
+ * is what lets a `drive` effect be data. Rejections are `CodedError`s; anything else counts as a defect.
+ */
+import type {
+  ContainerCreate,
+  ContainerStats,
+  ContainerStatus,
+  ExecRequest,
+  ExecResult,
+  ImageInfo,
+  RuntimeEvent,
+} from './containers/model.ts';
+import type { ZoneUpdate } from './discovery/model.ts';
+import type { Attachment, AttachRequest, NodeNetwork, Publication } from './network/model.ts';
+import type { KeyValue, Position, StoreStatus, Txn, TxnResult, WatchNotice } from './state/model.ts';
+
+/** Handed to every driven call. */
+export interface Call {
+  /** The same key means the same request: do it once, answer the same. */
+  readonly key: string;
+  /** Fires when nobody waits any more. */
+  readonly signal: AbortSignal;
+}
+
+export type Stop = () => void;
+
+export interface Clock {
+  /** Wall time, ms since 1970. */
+  now(): number;
+  /** Never goes back; ms since some start. */
+  monotonicMs(): number;
+  setTimer(delayMs: number, fire: () => void): unknown;
+  clearTimer(timer: unknown): void;
+  /** Run soon, after I/O had its turn: how the router yields. */
+  defer(run: () => void): void;
+}
+
+export interface Random {
+  /** In [0, 1). */
+  next(): number;
+  /** Random lower-case hexadecimal text. */
+  hex(bytes: number): string;
+}
+
+/** Linearizable, ordered by key bytes. See `protocols/state/model.ts`. */
+export interface StateStore {
+  status(args: Record<string, never>, call: Call): Promise<StoreStatus>;
+  get(
+    args: { readonly key: string },
+    call: Call,
+  ): Promise<{ readonly kv?: KeyValue; readonly position: Position }>;
+  /** In key order. `at` an older revision within the history, else HM-STORE-COMPACTED. */
+  list(
+    args: {
+      readonly prefix: string;
+      readonly limit?: number;
+      readonly startAfter?: string;
+      readonly at?: number;
+    },
+    call: Call,
+  ): Promise<{ readonly kvs: readonly KeyValue[]; readonly more: boolean; readonly position: Position }>;
+  txn(args: Txn, call: Call): Promise<TxnResult>;
+  grant(args: { readonly ttlMs: number }, call: Call): Promise<{ readonly lease: string }>;
+  keepAlive(args: { readonly lease: string }, call: Call): Promise<{ readonly ttlMs: number }>;
+  /** Deletes the keys of the lease at one revision. */
+  revoke(args: { readonly lease: string }, call: Call): Promise<TxnResult>;
+  /** Every change of keys with the prefix after the position, whole revisions, in order, without gap or duplicate. */
+  watch(
+    args: { readonly prefix: string; readonly after: Position },
+    notify: (notice: WatchNotice) => void,
+  ): Stop;
+}
+
+/** The node's own durable memory: a map of plain values. `append` answers when it is on disk. */
+export interface Journal {
+  read(
+    args: { readonly prefix: string },
+    call: Call,
+  ): Promise<{ readonly entries: Readonly<Record<string, unknown>> }>;
+  /** `undefined` deletes. All or none of one call survives a crash. */
+  append(
+    args: { readonly entries: Readonly<Record<string, unknown>> },
+    call: Call,
+  ): Promise<Record<string, never>>;
+}
+
+/** Containers of this node. Everything is idempotent by id: creating what exists, starting what runs, removing what is gone is done already. */
+export interface ContainerRuntime {
+  info(args: Record<string, never>, call: Call): Promise<RuntimeInfo>;
+  /** All of this node's, including leftovers of died creates. */
+  list(args: Record<string, never>, call: Call): Promise<{ readonly containers: readonly ContainerStatus[] }>;
+  inspect(args: { readonly id: string }, call: Call): Promise<{ readonly container?: ContainerStatus }>;
+  /** Namespaces exist afterwards, the first instruction has not run. HM-IMAGE-MISSING, HM-CONTAINER-CREATE, HM-DISK-FULL, … */
+  create(args: ContainerCreate, call: Call): Promise<{ readonly pid: number }>;
+  start(args: { readonly id: string }, call: Call): Promise<Record<string, never>>;
+  /** To the first process: `SIGTERM`. The image's STOPSIGNAL when none is named. */
+  signal(args: { readonly id: string; readonly signal?: string }, call: Call): Promise<Record<string, never>>;
+  /** SIGKILL to all of its processes. */
+  kill(args: { readonly id: string }, call: Call): Promise<Record<string, never>>;
+  /** Ends it if need be and removes task, record, snapshot, bundle and cgroups; logs stay. */
+  remove(args: { readonly id: string }, call: Call): Promise<Record<string, never>>;
+  stats(
+    args: { readonly ids: readonly string[] },
+    call: Call,
+  ): Promise<{ readonly stats: readonly ContainerStats[] }>;
+  /** Run to its end, output gathered: health checks. A missing binary is code 127. */
+  run(args: ExecRequest, call: Call): Promise<ExecResult>;
+  /** Interactive: `exec -it`. */
+  exec(request: ExecRequest, call: Call): Promise<ExecSession>;
+  /** Ends with a `resync` after every (re)connection; a lost connection is retried inside. */
+  events(notify: (event: RuntimeEvent) => void): Stop;
+}
+
+export interface RuntimeInfo {
+  readonly name: 'containerd' | 'scripted';
+  readonly version: string;
+  readonly snapshotter: string;
+  readonly cgroups: 1 | 2;
+  readonly platform: string;
+}
+
+/** A running exec. `output` ends before `exit` resolves. */
+export interface ExecSession {
+  readonly exit: Promise<number>;
+  onOutput(listener: (channel: 'stdout' | 'stderr', bytes: Uint8Array) => void): void;
+  write(bytes: Uint8Array): void;
+  endInput(): void;
+  resize(size: { readonly columns: number; readonly rows: number }): void;
+  close(): void;
+}
+
+export interface ImageSource {
+  list(args: Record<string, never>, call: Call): Promise<{ readonly images: readonly ImageInfo[] }>;
+  /** Present and fit for this node, or HM-IMAGE-MISSING, HM-IMAGE-PLATFORM. */
+  ensure(args: { readonly image: string }, call: Call): Promise<ImageInfo>;
+  /** An OCI archive (tar, may be gzip) on this node's disk; `name` overrides the names in it. */
+  import(
+    args: { readonly path: string; readonly name?: string },
+    call: Call,
+  ): Promise<{ readonly images: readonly ImageInfo[] }>;
+  remove(args: { readonly image: string }, call: Call): Promise<Record<string, never>>;
+}
+
+/** Bridge, veths, NAT and published ports of this node. All level-triggered: the whole wish is given, the driver mends the difference. */
+export interface NetworkDriver {
+  ensureNode(args: NodeNetwork, call: Call): Promise<Record<string, never>>;
+  /** Between create and start: link, address, default route and loopback, inside the container's own namespace. */
+  attach(args: AttachRequest, call: Call): Promise<Record<string, never>>;
+  detach(args: { readonly id: string }, call: Call): Promise<Record<string, never>>;
+  list(args: Record<string, never>, call: Call): Promise<{ readonly attachments: readonly Attachment[] }>;
+  /** All published ports of the node, in one transaction. */
+  publish(
+    args: { readonly publications: readonly Publication[] },
+    call: Call,
+  ): Promise<Record<string, never>>;
+  /** Which of these ports something outside Hivemind listens on. */
+  taken(
+    args: { readonly ports: readonly { hostAddress: string; hostPort: number; protocol: 'tcp' | 'udp' }[] },
+    call: Call,
+  ): Promise<{
+    readonly taken: readonly { hostAddress: string; hostPort: number; protocol: 'tcp' | 'udp' }[];
+  }>;
+  /** Everything this node ever made: links, bridge, table. */
+  purge(args: Record<string, never>, call: Call): Promise<Record<string, never>>;
+}
+
+export interface VolumeDriver {
+  /** Made if absent; never emptied. */
+  ensure(
+    args: { readonly app: string; readonly volume: string },
+    call: Call,
+  ): Promise<{ readonly path: string }>;
+  /** `HM-BIND-MISSING` unless it exists or `create` is set. */
+  bind(
+    args: { readonly source: string; readonly create: boolean },
+    call: Call,
+  ): Promise<{ readonly path: string }>;
+  remove(args: { readonly app: string; readonly volume: string }, call: Call): Promise<Record<string, never>>;
+  list(
+    args: Record<string, never>,
+    call: Call,
+  ): Promise<{
+    readonly volumes: readonly { readonly app: string; readonly volume: string; readonly path: string }[];
+  }>;
+  /** Per-run files: resolv.conf, hosts, hostname and the two log files; answers their host paths. */
+  prepareRun(
+    args: {
+      readonly slot: string;
+      readonly run: string;
+      readonly hostname: string;
+      readonly address?: string;
+      readonly nameserver?: string;
+      readonly search?: string;
+    },
+    call: Call,
+  ): Promise<RunFiles>;
+  /** Forget the files of runs beyond `limits.logRuns`. */
+  pruneRuns(
+    args: { readonly slot: string; readonly keep: readonly string[] },
+    call: Call,
+  ): Promise<Record<string, never>>;
+}
+
+export interface RunFiles {
+  readonly stdoutPath: string;
+  readonly stderrPath: string;
+  /** Bind mounts over /etc/hosts, /etc/hostname, /etc/resolv.conf. */
+  readonly mounts: readonly {
+    readonly type: 'bind';
+    readonly source: string;
+    readonly target: string;
+    readonly readOnly: boolean;
+  }[];
+}
+
+/** The node's DNS responder. */
+export interface NameServer {
+  /** Start (or keep) answering there; upstream names are forwarded. HM-DNS-LISTEN. */
+  listen(
+    args: { readonly address: string; readonly port: number; readonly upstreams: readonly string[] },
+    call: Call,
+  ): Promise<Record<string, never>>;
+  update(args: ZoneUpdate, call: Call): Promise<Record<string, never>>;
+  close(args: Record<string, never>, call: Call): Promise<Record<string, never>>;
+}
+
+/** The ports that `drive` can reach. */
+export interface Ports {
+  readonly store: StateStore;
+  readonly journal: Journal;
+  readonly containers: ContainerRuntime;
+  readonly images: ImageSource;
+  readonly network: NetworkDriver;
+  readonly volumes: VolumeDriver;
+  readonly names: NameServer;
+}
+
+type Drivable<Port> = {
+  [Op in keyof Port]: Port[Op] extends (args: infer Args, call: Call) => Promise<unknown>
+    ? { op: Op; args: Args }
+    : never;
+}[keyof Port];
+
+/** Every `{ port, op, args }` that type-checks against the ports above (streams and sessions excepted). */
+export type DriveCall = {
+  [Port in keyof Ports]: { readonly port: Port } & Readonly<Exclude<Drivable<Ports[Port]>, { op: 'exec' }>>;
+}[keyof Ports];
