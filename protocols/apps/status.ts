@@ -1,0 +1,60 @@
+/** Observed state of slots and apps: what `ps`, `status` and `why` show, and what reconciling compares with. */
+import type { Reason } from '../errors.ts';
+import type { ContainerExit } from '../containers/model.ts';
+import type { PortSpec, SlotName } from './model.ts';
+
+/** Written only by the node that holds the slot. */
+export interface SlotStatus {
+  readonly slot: SlotName;
+  readonly app: string;
+  readonly service: string;
+  readonly index: number;
+  readonly node: string;
+  readonly placement: number;
+  readonly run: number;
+  readonly revision: number;
+  readonly specHash: string;
+  /** Phase of the slot's machine. */
+  readonly phase: 'waiting' | 'starting' | 'running' | 'backoff' | 'stopping' | 'completed' | 'failed';
+  /** `none`: not running. Without a health check a running container is ready. */
+  readonly readiness: 'none' | 'starting' | 'ready' | 'unhealthy';
+  readonly image: string;
+  readonly ports: readonly PortSpec[];
+  readonly containerId?: string;
+  readonly address?: string;
+  /** Restarts of this placement after a failure, an exit or a bad health check. */
+  readonly restarts: number;
+  /** World time of the next start while in backoff. */
+  readonly nextStartAt?: number;
+  readonly startedAt?: number;
+  readonly lastExit?: ContainerExit;
+  /** Why it is not running and ready. */
+  readonly reason?: Reason;
+  /** World time of the last change. */
+  readonly since: number;
+}
+
+/** A wanted slot that no node has answered for yet has a `SlotView` without `status`. */
+export interface SlotView {
+  readonly slot: SlotName;
+  readonly status?: SlotStatus;
+  readonly reason?: Reason;
+}
+
+export interface ServiceView {
+  readonly name: string;
+  readonly image: string;
+  readonly replicas: number;
+  readonly ready: number;
+  readonly ports: readonly PortSpec[];
+}
+
+export interface AppView {
+  readonly name: string;
+  readonly revision: number;
+  readonly removing: boolean;
+  readonly services: readonly ServiceView[];
+  readonly slots: readonly SlotView[];
+  /** Everything wanted runs at this revision and is ready (or completed), nothing else is left. */
+  readonly converged: boolean;
+}

@@ -1,0 +1,70 @@
+/**
+ * What a running node offers to the doors in front of it (API, inspector, tests): asks to actors, views of the
+ * actor system, the ports, the event log and the logs of runs. Made by `startNode`.
+ */
+import type { Message, NodeEvent } from '../protocols/effects.ts';
+import type { ActorDirectory } from '../protocols/inspection.ts';
+import type { Clock, Ports, Random, Stop } from '../protocols/ports.ts';
+import type { ActorPath } from '../protocols/wire/address.ts';
+
+/** An event as it is kept: numbered within this boot. */
+export interface LoggedEvent extends NodeEvent {
+  readonly seq: number;
+  readonly at: number;
+}
+
+export interface EventLog {
+  /** Newest `limit` with `seq` above `after`, oldest first. */
+  read(options: { readonly after?: number; readonly limit: number }): readonly LoggedEvent[];
+  watch(listener: (event: LoggedEvent) => void): Stop;
+}
+
+/** One line of a container's output. `untilAt` is set when it was written while nobody was there to stamp it: some time from `at` to `untilAt`. */
+export interface LogLine {
+  readonly slot: string;
+  /** `7.3`: placement and run. */
+  readonly run: string;
+  readonly stream: 'stdout' | 'stderr';
+  readonly at: number;
+  readonly untilAt?: number;
+  readonly text: string;
+}
+
+export interface LogStore {
+  /** The newest `tail` lines of a slot over its runs, oldest first. */
+  read(options: { readonly slot: string; readonly tail: number }): Promise<readonly LogLine[]>;
+  /** The same, then every new line until stopped. */
+  follow(options: { readonly slot: string; readonly tail: number }, listener: (line: LogLine) => void): Stop;
+}
+
+export interface Finding {
+  readonly id: string;
+  readonly verdict: 'ok' | 'warning' | 'failed';
+  readonly detail: string;
+  readonly remedy?: string;
+}
+
+export interface NodeHandle {
+  readonly name: string;
+  readonly boot: number;
+  readonly version: string;
+  readonly startedAt: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly ports: Ports;
+  readonly actors: ActorDirectory;
+  readonly events: EventLog;
+  readonly logs: LogStore;
+  /**
+   * Ask an actor. Rejects with a `CodedError` (HM-ACTOR-UNKNOWN, HM-ACTOR-TIMEOUT, or the actor's own refusal).
+   *
+   * `/leader/apps`: `app.deploy {spec: AppSpec}` → `{app, revision, changed}` · `app.remove {app, volumes: boolean}` → `{}` ·
+   * `app.scale {app, service, replicas}` → `{}` · `app.restart {app, service?, index?}` → `{slots: number}` · `apps.report {}` → `{apps: AppView[]}` ·
+   * `app.show {app}` → `{view: AppView, spec: AppSpec, record: AppRecord}`.
+   * `/workload/manager`: `observed.report {}` → `{slots: SlotStatus[]}` · `store.accept {}` → `{}` (after HM-STORE-FOREIGN).
+   */
+  ask<Value>(path: ActorPath, message: Message, timeoutMs?: number): Promise<Value>;
+  doctor(): Promise<readonly Finding[]>;
+  /** `detach`: actors go, containers stay. */
+  stop(): Promise<void>;
+}
