@@ -1,0 +1,12 @@
+/** What makes a container of its own: when this hash is equal, a running container may stay. */
+import { hashValue } from '../hash.ts';
+import type { ServiceSpec } from './model.ts';
+
+/**
+ * Replica count and start order concern the slots around a container, so they do not count; everything else
+ * does. The image's digest counts when it is known: the same tag with new content is another container.
+ */
+export function specHash(service: ServiceSpec, imageDigest?: string): string {
+  const { replicas: _replicas, dependsOn: _dependsOn, ...own } = service;
+  return hashValue({ own, imageDigest });
+}
