@@ -142,6 +142,11 @@ export const catalogue = {
     next: 'Check command and entrypoint against the image.',
     status: 422,
   },
+  'HM-CONTAINER-USER': {
+    cause: 'The user or group of the container is not in the image.',
+    next: 'Correct the name, or use a number.',
+    status: 422,
+  },
   'HM-CONTAINER-EXIT': {
     cause: 'The process of the container ended.',
     next: 'hivemind logs TARGET',
