@@ -17,6 +17,12 @@ export const limits = {
   eventLog: 10_000,
   /** Effects one step of one actor may ask for: a supervisor stopping all of a node's children at once. */
   effectsPerStep: 20_000,
+  /** Paths without an actor whose incarnation and last crash are remembered: a day of a busy node's runs. */
+  deadPaths: 10_000,
+  /** How often one actor's overflow is told to the event log. */
+  overflowEventMs: 60_000,
+  /** A `write` without an answer after this long has an unknown outcome: etcd's own request time-out is 7 s. */
+  writeMs: 10_000,
   /** An `ask` that names no deadline of its own. */
   askTimeoutMs: 10_000,
 
@@ -31,6 +37,22 @@ export const limits = {
   storeHistoryRevisions: 10_000,
   /** Results remembered for retries of one request id. */
   storeRequestIds: 4_096,
+  /** A request id is a name, not a document. */
+  storeRequestIdBytes: 256,
+  /** Revisions that one compaction step removes: a few ms of work, so that writers hardly wait. */
+  storeCompactBatch: 500,
+  /** How often a store with more history than it must keep looks whether some of it is old enough to go. */
+  storeCompactMs: 60_000,
+  /** Leases alive at once: an election, a node and a few claims for each of a few thousand nodes. */
+  storeLeases: 20_000,
+  /** Keys of one lease: they die in one transaction, which must stay small. */
+  storeLeaseKeys: 1_000,
+  /** Writes waiting for the next commit. A healthy queue holds one commit's worth: < 100. */
+  storeQueue: 10_000,
+  /** Requests in one group commit: bounds the time that the event loop gives to it. */
+  storeGroupCommit: 256,
+  /** Watches open at once: a node's actors, and a server's agents. */
+  storeWatches: 10_000,
 
   /** A journal is rewritten when it holds this many times its live records … */
   journalGarbageRatio: 4,
@@ -38,10 +60,20 @@ export const limits = {
   journalCompactBytes: 1_048_576,
   /** One journal record: an assignment with 1,000 environment variables is ≈ 100 KB. */
   journalRecordBytes: 4_194_304,
+  /** Entries alive in a journal: a node's slots and their counters, thousands at most. */
+  journalEntries: 100_000,
+  /** Appends waiting for the disk. A healthy queue holds one flush's worth: < 100. */
+  journalQueue: 10_000,
 
   composeFileBytes: 1_048_576,
   /** YAML alias expansion (the "billion laughs" bound). */
   composeAliases: 1_000,
+  /** Keys and values of a file after aliases are expanded: ten for each of 500 services' twenty keys. */
+  composeNodes: 100_000,
+  /** Levels of nesting; Compose itself needs seven. */
+  composeDepth: 64,
+  /** Problems reported at once: more than anybody mends in one go. */
+  composeProblems: 50,
   composeServices: 500,
   composeReplicas: 1_000,
   composeEnvironment: 5_000,

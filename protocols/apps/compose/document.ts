@@ -1,0 +1,95 @@
+/**
+ * A Compose file as plain data with positions: what `runtime/compose` reads and `compile.ts` understands.
+ * And the list of problems that compiling gathers: all of them, each with file and line.
+ */
+import { reason, type ErrorCode, type Reason } from '../../errors.ts';
+import { limits } from '../../limits.ts';
+
+/** Line and column count from 1. */
+export interface Place {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+export interface ScalarNode {
+  readonly kind: 'scalar';
+  readonly at: Place;
+  readonly value: string | number | boolean | null;
+  /** A text's content; the source of anything else, so that `0755` and `1.10` stay what was written. */
+  readonly text: string;
+}
+
+export interface ListNode {
+  readonly kind: 'list';
+  readonly at: Place;
+  readonly items: readonly ComposeNode[];
+}
+
+export interface MapNode {
+  readonly kind: 'map';
+  readonly at: Place;
+  /** In the file's order, no key twice. */
+  readonly entries: readonly MapEntry[];
+}
+
+export interface MapEntry {
+  readonly key: string;
+  readonly keyAt: Place;
+  readonly value: ComposeNode;
+}
+
+export type ComposeNode = ScalarNode | ListNode | MapNode;
+
+/** Gathers what is wrong with a file, in the words `compose.yaml:7: …`. */
+export class Problems {
+  readonly #problems: Reason[] = [];
+  readonly #warnings: Reason[] = [];
+  #unlisted = 0;
+
+  add(code: ErrorCode, at: Place | undefined, text: string, hint?: string): void {
+    if (this.#problems.length < limits.composeProblems) this.#problems.push(located(code, at, text, hint));
+    else this.#unlisted += 1;
+  }
+
+  warn(code: ErrorCode, at: Place, text: string, hint?: string): void {
+    if (this.#warnings.length < limits.composeProblems) this.#warnings.push(located(code, at, text, hint));
+  }
+
+  get any(): boolean {
+    return this.#problems.length > 0;
+  }
+
+  /** In the file's order. */
+  get problems(): readonly Reason[] {
+    const sorted = this.#problems.toSorted((a, b) => lineOf(a) - lineOf(b));
+    if (this.#unlisted > 0) {
+      sorted.push(reason('HM-COMPOSE-LIMIT', `${this.#unlisted} more problems are not listed`));
+    }
+    return sorted;
+  }
+
+  get warnings(): readonly Reason[] {
+    return this.#warnings;
+  }
+}
+
+const lineOf = (problem: Reason): number => Number(problem.evidence['line'] ?? 0);
+
+function located(code: ErrorCode, at: Place | undefined, text: string, hint?: string): Reason {
+  if (!at) return reason(code, text, {}, hint);
+  const evidence = { file: at.file, line: at.line, column: at.column };
+  return reason(code, `${at.file}:${at.line}: ${text}`, evidence, hint);
+}
+
+/** How a node is called in a message. */
+export function describe(node: ComposeNode): string {
+  if (node.kind !== 'scalar') return `a ${node.kind}`;
+  if (node.value === null) return 'nothing';
+  if (typeof node.value === 'string') return JSON.stringify(excerpt(node.text));
+  return `the ${typeof node.value} ${excerpt(node.text)}`;
+}
+
+export function excerpt(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}

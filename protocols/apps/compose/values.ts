@@ -1,0 +1,97 @@
+/** The small languages inside Compose values: durations, sizes, shell words, paths, signals. Text in, value or `undefined` out. */
+
+const durationUnits: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+};
+
+/** `1m30s`, `1.5h`, `0` → whole milliseconds. */
+export function parseDuration(text: string): number | undefined {
+  if (text === '0') return 0;
+  if (!/^(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$/.test(text) || text.length > 40) return undefined;
+  let total = 0;
+  for (const [, amount, , unit] of text.matchAll(/(\d+(\.\d+)?)(ns|us|µs|ms|s|m|h)/g)) {
+    total += Number(amount) * durationUnits[unit!]!;
+  }
+  return total <= 2 ** 31 ? Math.round(total) : undefined;
+}
+
+/** `64m`, `1gb`, `512k`, `1024` → bytes; units are powers of 1,024 as in Compose. */
+export function parseBytes(text: string): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?$/i.exec(text);
+  if (!match) return undefined;
+  const bytes = Math.round(Number(match[1]) * 1024 ** ' kmgt'.indexOf(match[2]!.toLowerCase() || ' '));
+  return Number.isSafeInteger(bytes) ? bytes : undefined;
+}
+
+/** A command line as a POSIX shell splits it, without expansions. `undefined`: a quote is left open. */
+export function splitWords(line: string): string[] | undefined {
+  const words: string[] = [];
+  let word: string | undefined;
+  for (let i = 0; i < line.length; i++) {
+    const char = line[i]!;
+    if (/\s/.test(char)) {
+      if (word !== undefined) words.push(word);
+      word = undefined;
+    } else if (char === "'") {
+      const end = line.indexOf("'", i + 1);
+      if (end < 0) return undefined;
+      word = (word ?? '') + line.slice(i + 1, end);
+      i = end;
+    } else if (char === '"') {
+      const quoted = doubleQuoted(line, i + 1);
+      if (!quoted) return undefined;
+      word = (word ?? '') + quoted.text;
+      i = quoted.end;
+    } else if (char === '\\') {
+      if (i + 1 === line.length) return undefined;
+      i += 1;
+      word = (word ?? '') + (line[i] === '\n' ? '' : line[i]);
+    } else {
+      word = (word ?? '') + char;
+    }
+  }
+  if (word !== undefined) words.push(word);
+  return words;
+}
+
+function doubleQuoted(line: string, start: number): { text: string; end: number } | undefined {
+  let text = '';
+  for (let i = start; i < line.length; i++) {
+    if (line[i] === '"') return { text, end: i };
+    if (line[i] === '\\' && '$`"\\\n'.includes(line[i + 1] ?? ' ')) {
+      i += 1;
+      text += line[i] === '\n' ? '' : line[i];
+    } else text += line[i];
+  }
+  return undefined;
+}
+
+/** An absolute path without `.`, `..`, doubled or trailing slashes. `base` is absolute. */
+export function resolvePath(base: string, path: string): string {
+  const parts: string[] = [];
+  for (const part of (path.startsWith('/') ? path : `${base}/${path}`).split('/')) {
+    if (part === '..') parts.pop();
+    else if (part !== '' && part !== '.') parts.push(part);
+  }
+  return `/${parts.join('/')}`;
+}
+
+const signals = new Set(
+  (
+    'HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU ' +
+    'URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS RTMIN RTMAX'
+  ).split(' '),
+);
+
+/** `SIGUSR1`, `usr1`, `SIGRTMIN+3` → `SIGUSR1`, …; `undefined` for what Linux does not have. */
+export function parseSignal(text: string): string | undefined {
+  const name = text.toUpperCase().replace(/^SIG/, '');
+  const realTime = /^RT(MIN\+|MAX-)(\d{1,2})$/.exec(name);
+  return signals.has(name) || (realTime && Number(realTime[2]) <= 30) ? `SIG${name}` : undefined;
+}

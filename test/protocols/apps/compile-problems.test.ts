@@ -1,0 +1,229 @@
+/** What is refused, with which code, at which line, and in which words. */
+import { expect, test } from 'vitest';
+import { limits } from '../../../protocols/limits.ts';
+import { compileText, problemsOf } from './compile-text.ts';
+
+/** One line in a service, at line 4 of the file. */
+const line = (yaml: string): string => `services:\n  a:\n    image: i\n    ${yaml}\n`;
+
+test.each([
+  ['imagee: x', 'HM-COMPOSE-KEY compose.yaml:4: services.a.imagee is not a known key'],
+  ['build: .', 'HM-COMPOSE-KEY compose.yaml:4: services.a.build is not supported yet'],
+  ['x-hivemind: {}', 'HM-COMPOSE-KEY compose.yaml:4: services.a.x-hivemind is not supported yet'],
+  [
+    'deploy: { replicas: 2, placement: {} }',
+    'HM-COMPOSE-KEY compose.yaml:4: services.a.deploy.placement is not supported yet',
+  ],
+  [
+    'healthcheck: { test: x, start_interval: 1s }',
+    'HM-COMPOSE-KEY compose.yaml:4: services.a.healthcheck.start_interval is not supported yet',
+  ],
+  ['command: { a: b }', 'HM-COMPOSE-TYPE compose.yaml:4: services.a.command must be a text, not a map'],
+  [
+    'command: "say \'hi"',
+    'HM-COMPOSE-TYPE compose.yaml:4: services.a.command: a quotation mark is left open',
+  ],
+  ['command: [[a]]', 'HM-COMPOSE-TYPE compose.yaml:4: services.a.command[0] must be a text, not a list'],
+  [
+    'environment: 3',
+    'HM-COMPOSE-TYPE compose.yaml:4: services.a.environment must be a map or a list of NAME=value, not the number 3',
+  ],
+  [
+    'environment: { A: [1] }',
+    'HM-COMPOSE-TYPE compose.yaml:4: services.a.environment.A must be a text, not a list',
+  ],
+  [
+    'environment: ["=x"]',
+    'HM-COMPOSE-TYPE compose.yaml:4: services.a.environment: "" is not a variable\'s name',
+  ],
+  ['ports: 80', 'HM-COMPOSE-TYPE compose.yaml:4: services.a.ports must be a list, not the number 80'],
+  [
+    'ports: ["80"]',
+    'HM-COMPOSE-TYPE compose.yaml:4: services.a.ports[0]: a host port chosen at random is not supported',
+  ],
+  [
+    'ports: ["0:80"]',
+    'HM-COMPOSE-TYPE compose.yaml:4: services.a.ports[0] must be ports between 1 and 65535 like 8080:80, not "0:80"',
+  ],
+  [
+    'ports: ["99999:80"]',
+    'HM-COMPOSE-TYPE compose.yaml:4: services.a.ports[0] must be ports between 1 and 65535 like 8080:80, not "99999:80"',
+  ],
+  [
+    'ports: ["80:80/sctp"]',
+    'HM-COMPOSE-TYPE compose.yaml:4: services.a.ports[0]: sctp is neither tcp nor udp',
+  ],
+  [
+    'ports: ["1-3:1-2"]',
+    'HM-COMPOSE-TYPE compose.yaml:4: services.a.ports[0]: both ranges must have the same length',
+  ],
+  [
+    'ports: ["[::1]:80:80"]',
+    'HM-COMPOSE-TYPE compose.yaml:4: services.a.ports[0]: IPv6 addresses cannot be published yet',
+  ],
+  [
+    'ports: ["300.0.0.1:80:80"]',
+    'HM-COMPOSE-TYPE compose.yaml:4: services.a.ports[0]: 300.0.0.1 is not an IPv4 address',
+  ],
+  ['ports: [{ published: 80 }]', 'HM-COMPOSE-TYPE compose.yaml:4: services.a.ports[0]: target is missing'],
+  [
+    'ports: ["80:80", "80:81"]',
+    'HM-COMPOSE-TYPE compose.yaml:4: services.a publishes port 80/tcp, which services.a publishes already',
+  ],
+  [
+    'volumes: [/data]',
+    'HM-COMPOSE-TYPE compose.yaml:4: services.a.volumes[0]: a volume without a name is not supported',
+  ],
+  [
+    'volumes: ["./x:data"]',
+    'HM-COMPOSE-TYPE compose.yaml:4: services.a.volumes[0]: the target data is not an absolute path',
+  ],
+  [
+    'volumes: ["./x:/y:nocopy"]',
+    'HM-COMPOSE-KEY compose.yaml:4: services.a.volumes[0]: the option nocopy is not supported',
+  ],
+  [
+    'volumes: ["data:/d"]',
+    'HM-COMPOSE-REFERENCE compose.yaml:4: services.a uses the volume data, which is not declared',
+  ],
+  [
+    'volumes: [{ type: npipe, target: /x }]',
+    'HM-COMPOSE-TYPE compose.yaml:4: services.a.volumes[0]: type must be volume, bind or tmpfs',
+  ],
+  ['volumes: ["./x:/y", "./z:/y/"]', 'HM-COMPOSE-TYPE compose.yaml:4: services.a mounts two things at /y'],
+  [
+    'tmpfs: "/run:noexec"',
+    'HM-COMPOSE-TYPE compose.yaml:4: services.a.tmpfs: the option noexec is not supported',
+  ],
+  ['depends_on: [b]', 'HM-COMPOSE-REFERENCE compose.yaml:4: services.a depends on b, which is not declared'],
+  ['depends_on: [a]', 'HM-COMPOSE-CYCLE compose.yaml:4: services depend on each other in a circle: a → a'],
+  [
+    'restart: sometimes',
+    'HM-COMPOSE-TYPE compose.yaml:4: services.a.restart must be no, always, on-failure, on-failure:N or unless-stopped, not "sometimes"',
+  ],
+  [
+    'deploy: { replicas: two }',
+    'HM-COMPOSE-TYPE compose.yaml:4: services.a.deploy.replicas must be a whole number, not "two"',
+  ],
+  [
+    'deploy: { replicas: 5000 }',
+    'HM-COMPOSE-TYPE compose.yaml:4: services.a.deploy.replicas must be between 0 and 1000, not the number 5000',
+  ],
+  [
+    'healthcheck: { interval: 5s }',
+    'HM-COMPOSE-TYPE compose.yaml:4: services.a.healthcheck: test is missing',
+  ],
+  [
+    'healthcheck: { test: [curl] }',
+    'HM-COMPOSE-TYPE compose.yaml:4: services.a.healthcheck.test: a list must begin with CMD, CMD-SHELL or NONE',
+  ],
+  [
+    'healthcheck: { test: x, interval: soon }',
+    'HM-COMPOSE-TYPE compose.yaml:4: services.a.healthcheck.interval must be a duration like 10s or 1m30s, not "soon"',
+  ],
+  [
+    'network_mode: "service:b"',
+    'HM-COMPOSE-TYPE compose.yaml:4: services.a.network_mode: must be host, none or bridge',
+  ],
+  ['stop_signal: SIGNOPE', 'HM-COMPOSE-TYPE compose.yaml:4: services.a.stop_signal: SIGNOPE is not a signal'],
+  ['command: "${NOPE}"', 'HM-COMPOSE-REFERENCE compose.yaml:4: variable NOPE is not set'],
+  ['command: "${NOPE:?give it}"', 'HM-COMPOSE-REFERENCE compose.yaml:4: variable NOPE: give it'],
+  ['command: "a $ b"', 'HM-COMPOSE-TYPE compose.yaml:4: "a $ b" is not a valid variable form'],
+  ['command: "${OUTER"', 'HM-COMPOSE-TYPE compose.yaml:4: "${OUTER" is not a valid variable form'],
+  ['image: j', 'HM-COMPOSE-SYNTAX compose.yaml:4: the key image stands here twice, first in line 3'],
+])('%s', (yaml, problem) => {
+  expect(problemsOf(line(yaml))).toEqual([problem]);
+});
+
+test.each([
+  ['', 'HM-COMPOSE-TYPE compose.yaml:1: the file must be a map with services, not nothing'],
+  ['[]', 'HM-COMPOSE-TYPE compose.yaml:1: the file must be a map with services, not a list'],
+  ['name: x', 'HM-COMPOSE-TYPE compose.yaml:1: services is missing'],
+  [
+    'services: {}',
+    'HM-COMPOSE-TYPE compose.yaml:1: services must be a map with at least one service, not a map',
+  ],
+  ['services: { a: }', 'HM-COMPOSE-TYPE compose.yaml:1: services.a must be a map, not nothing'],
+  ['services: { a: {} }', 'HM-COMPOSE-TYPE compose.yaml:1: services.a: image is missing'],
+  [
+    'services: { Web: { image: i } }',
+    'HM-COMPOSE-NAME compose.yaml:1: "Web" cannot be the name of a service',
+  ],
+  [
+    'name: a/b\nservices: { a: { image: i } }',
+    'HM-COMPOSE-NAME compose.yaml:1: "a/b" cannot be the name of the app',
+  ],
+  [
+    'services: { a: { image: i } }\nnetworks: {}',
+    'HM-COMPOSE-KEY compose.yaml:2: networks is not supported yet',
+  ],
+  [
+    'services: { a: { image: i } }\nservises: {}',
+    'HM-COMPOSE-KEY compose.yaml:2: servises is not a known key',
+  ],
+  [
+    'services: { a: { image: i } }\nvolumes: { d: { driver: x } }',
+    'HM-COMPOSE-KEY compose.yaml:2: volumes.d.driver is not supported yet',
+  ],
+  ['a: *nope', 'HM-COMPOSE-SYNTAX compose.yaml:1: no anchor &nope stands before its alias'],
+  ['a: &a [*a]', 'HM-COMPOSE-SYNTAX compose.yaml:1: an alias stands inside its own anchor'],
+  ['a: !reset 1', 'HM-COMPOSE-SYNTAX compose.yaml:1: Unresolved tag: !reset'],
+  ['? [a]\n: b', 'HM-COMPOSE-SYNTAX compose.yaml:1: a key must be a plain word'],
+])('%s', (yaml, problem) => {
+  expect(problemsOf(yaml)).toEqual([problem]);
+});
+
+test('all problems at once, in the order of the file, with a hint where one is near', () => {
+  const text = `services:
+  web:
+    imagee: nginx
+    ports: [http]
+    depends_on: [bd]
+  db:
+    image: redis
+    volumes: ["dat:/data"]
+    depends_on: [web]
+volumes: { data: }
+`;
+  const compiled = compileText(text);
+  expect(
+    'problems' in compiled && compiled.problems.map(({ evidence, hint }) => [evidence['line'], hint]),
+  ).toEqual([
+    [3, 'Did you mean image?'],
+    [3, 'Write the value in the form that is named.'],
+    [4, 'Write HOST:CONTAINER, as in 8080:80. Inside the app every port is reachable without an entry.'],
+    [5, 'Did you mean db?'],
+    [8, 'Did you mean data?'],
+  ]);
+});
+
+test('a circle is written out once', () => {
+  const of = (name: string, next: string): string => `  ${name}: { image: i, depends_on: [${next}] }\n`;
+  expect(problemsOf(`services:\n${of('a', 'b')}${of('b', 'c')}${of('c', 'a')}`)).toEqual([
+    'HM-COMPOSE-CYCLE compose.yaml:4: services depend on each other in a circle: a → b → c → a',
+  ]);
+});
+
+test.each([
+  ['a file', `#${'x'.repeat(limits.composeFileBytes)}`],
+  ['services', `services:\n${Array.from({ length: 501 }, (_, i) => `  s${i}: { image: i }`).join('\n')}`],
+  [
+    'replicas',
+    'services: { a: { image: i, deploy: { replicas: 600 } }, b: { image: i, deploy: { replicas: 600 } } }',
+  ],
+  ['ports', line('ports: ["1-2000:1-2000"]')],
+  ['nesting', `a: ${'['.repeat(100)}${']'.repeat(100)}`],
+  ['nesting beyond the stack', `a: ${'['.repeat(100_000)}${']'.repeat(100_000)}`],
+  ['aliases', `a: &a 1\nb: [${'*a,'.repeat(1_001)}]`],
+  ['laughs', `a: &a [${'x,'.repeat(999)}]\nb: [${'*a,'.repeat(200)}]`],
+])('too many or too much of %s', (_what, text) => {
+  const problems = problemsOf(text);
+  expect(problems).toHaveLength(1);
+  expect(problems[0]).toMatch(/^HM-COMPOSE-LIMIT compose\.yaml:\d+: /);
+});
+
+test('more problems than anybody reads are counted', () => {
+  const problems = problemsOf(line(Array.from({ length: 60 }, (_, i) => `zz${i}: 1`).join('\n    ')));
+  expect(problems).toHaveLength(limits.composeProblems + 1);
+  expect(problems.at(-1)).toBe('HM-COMPOSE-LIMIT 10 more problems are not listed');
+});

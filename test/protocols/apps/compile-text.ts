@@ -1,0 +1,33 @@
+/** Compose text straight to what compiling says of it, with a fixed project and environment. */
+import { compile, type Compiled, type CompileOptions } from '../../../protocols/apps/compile.ts';
+import type { AppSpec, ServiceSpec } from '../../../protocols/apps/model.ts';
+import { readCompose } from '../../../runtime/compose/read.ts';
+
+const defaults: CompileOptions = {
+  projectDirectory: '/srv/shop',
+  environment: { OUTER: 'outside', EMPTY: '', HOME: '/home/me' },
+};
+
+export function compileText(text: string, options: Partial<CompileOptions> = {}): Compiled {
+  const read = readCompose({ file: 'compose.yaml', text });
+  if ('problems' in read) return { problems: read.problems, warnings: [] };
+  return compile(read.root, { ...defaults, ...options });
+}
+
+/** Of a text that must compile. */
+export function specOf(text: string, options: Partial<CompileOptions> = {}): AppSpec {
+  const compiled = compileText(text, options);
+  if ('problems' in compiled) throw new Error(compiled.problems.map(({ message }) => message).join('\n'));
+  return compiled.spec;
+}
+
+/** Of a text that must not: `HM-COMPOSE-KEY compose.yaml:3: …`, one a line. */
+export function problemsOf(text: string, options: Partial<CompileOptions> = {}): string[] {
+  const compiled = compileText(text, options);
+  return 'problems' in compiled ? compiled.problems.map(({ code, message }) => `${code} ${message}`) : [];
+}
+
+/** The one service of an app, its image given, with one more line in it. */
+export function service(line: string): ServiceSpec {
+  return specOf(`services:\n  a:\n    image: i\n    ${line}\n`).services['a']!;
+}
