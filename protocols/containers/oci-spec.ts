@@ -19,6 +19,8 @@ export interface OciSpecInput {
   readonly cgroups: 1 | 2;
   /** Needed for user names, further groups and HOME; without it only numbers can be resolved. */
   readonly userDatabase?: UserDatabase;
+  /** The largest RLIMIT_NOFILE the runtime may give. Absent: containers inherit its limits. */
+  readonly openFilesHard?: number;
 }
 
 const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -100,8 +102,7 @@ export function buildOciSpec(input: OciSpecInput): OciSpec {
       env: environmentOf(create, image, user),
       cwd: image.WorkingDir || '/',
       capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },
-      // The soft limit programs were written for (some close every descriptor up to it); who wants more raises it.
-      rlimits: [{ type: 'RLIMIT_NOFILE', soft: 1_024, hard: 524_288 }],
+      rlimits: rlimitsOf(input.openFilesHard),
       noNewPrivileges: true,
       // Said, not inherited: containerd itself is often protected from the kernel's out-of-memory killer.
       oomScoreAdj: 0,
@@ -161,6 +162,14 @@ export function execProcess(
 /** What `stop` sends first: the service's, else the image's, else SIGTERM. */
 export function stopSignalOf(spec: { readonly stopSignal?: string }, image: ImageRunConfig): string {
   return spec.stopSignal ?? (image.StopSignal || 'SIGTERM');
+}
+
+/** The soft limit is the one programs were written for (some close every descriptor up to it); who wants more raises it. */
+function rlimitsOf(openFilesHard: number | undefined): OciProcess['rlimits'] {
+  if (openFilesHard === undefined) return [];
+  return [
+    { type: 'RLIMIT_NOFILE', soft: Math.min(1_024, openFilesHard), hard: Math.min(524_288, openFilesHard) },
+  ];
 }
 
 /** Docker's merge: an entrypoint of the service's own drops the image's command too, since that was written for the other. */

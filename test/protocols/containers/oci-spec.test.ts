@@ -48,6 +48,7 @@ function input(
     architecture: 'amd64',
     cgroupsPath: '/hivemind/shop-web-2',
     cgroups,
+    openFilesHard: 1_048_576,
     ...(userDatabase ? { userDatabase } : {}),
   };
 }
@@ -86,6 +87,13 @@ describe('the specification as a whole', () => {
       input(spec, image, { mounts, extraEnvironment: { C: 'hivemind' }, userDatabase: database }),
     );
     await expect(`${JSON.stringify(built, null, 2)}\n`).toMatchFileSnapshot('golden/oci-spec.golden');
+  });
+
+  it('asks for no more open files than the runtime may give', () => {
+    const rlimits = (openFilesHard: number): unknown =>
+      buildOciSpec({ ...input(), openFilesHard }).process.rlimits;
+    expect(rlimits(20_000)).toEqual([{ type: 'RLIMIT_NOFILE', soft: 1_024, hard: 20_000 }]);
+    expect(rlimits(512)).toEqual([{ type: 'RLIMIT_NOFILE', soft: 512, hard: 512 }]);
   });
 
   it('shares the network of the host only when asked to', () => {
