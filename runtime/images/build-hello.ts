@@ -8,7 +8,7 @@ import { access, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { ImageRunConfig } from '../../protocols/containers/oci-types.ts';
+import type { ImageRunConfig } from '../../protocols/containers/oci/types.ts';
 import { unpackPackages } from './debian-packages.ts';
 import { writeOciArchive, type LayerEntry } from './oci-archive.ts';
 import { collectProgram, type ProgramSources } from './program-files.ts';

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { pack, type Header } from 'tar-stream';
-import type { ImageConfig, ImageRunConfig } from '../../protocols/containers/oci-types.ts';
+import type { ImageConfig, ImageRunConfig } from '../../protocols/containers/oci/types.ts';
 
 /** One path of a layer, relative to the image's root. Parents come before what is in them. */
 export type LayerEntry = { readonly path: string; readonly uid?: number; readonly gid?: number } & (

@@ -3,12 +3,12 @@
  * function, so that every default can be read in a golden test. The defaults are those Docker users expect,
  * with no-new-privileges on top. Reading images and starting containers is the runtime driver's work.
  */
-import { coded } from '../errors.ts';
-import type { ContainerCreate, ExecRequest } from './model.ts';
-import { mountsOf } from './oci-mounts.ts';
-import { seccompProfile } from './oci-seccomp.ts';
-import type { ImageRunConfig, OciDeviceRule, OciProcess, OciSpec, UserDatabase } from './oci-types.ts';
-import { resolveUser, type ResolvedUser } from './oci-user.ts';
+import { coded } from '../../errors.ts';
+import type { ContainerCreate, ExecRequest } from '../model.ts';
+import { mountsOf } from './mounts.ts';
+import { seccompProfile } from './seccomp.ts';
+import type { ImageRunConfig, OciDeviceRule, OciProcess, OciSpec, UserDatabase } from './types.ts';
+import { resolveUser, type ResolvedUser } from './user.ts';
 
 export interface OciSpecInput {
   readonly create: ContainerCreate;

@@ -1,6 +1,6 @@
 /**
  * The parts of the OCI runtime and image specifications that Hivemind writes and reads, under the
- * specifications' own field names. Types only; `oci-spec.ts` fills the runtime side in.
+ * specifications' own field names. Types only; `spec.ts` fills the runtime side in.
  */
 
 /** `config` of an OCI image configuration: how its author wants it run. */

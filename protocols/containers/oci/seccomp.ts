@@ -4,7 +4,7 @@
  * answers EPERM, so programs that probe for features fall back. The table is our own, in the spirit of the profile
  * Docker users know. Names that an architecture lacks are skipped by the runtime.
  */
-import type { OciSeccomp, OciSeccompRule } from './oci-types.ts';
+import type { OciSeccomp, OciSeccompRule } from './types.ts';
 
 const allow = 'SCMP_ACT_ALLOW';
 const refuse = 'SCMP_ACT_ERRNO';

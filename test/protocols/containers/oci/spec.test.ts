@@ -1,16 +1,16 @@
 /** The OCI specification: one golden text of the whole, a table for each merge, properties for what must never happen. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ServiceSpec } from '../../../protocols/apps/model.ts';
-import type { ContainerCreate, ResolvedMount } from '../../../protocols/containers/model.ts';
-import { seccompProfile } from '../../../protocols/containers/oci-seccomp.ts';
+import type { ServiceSpec } from '../../../../protocols/apps/model.ts';
+import type { ContainerCreate, ResolvedMount } from '../../../../protocols/containers/model.ts';
+import { seccompProfile } from '../../../../protocols/containers/oci/seccomp.ts';
 import {
   buildOciSpec,
   execProcess,
   stopSignalOf,
   type OciSpecInput,
-} from '../../../protocols/containers/oci-spec.ts';
-import { CodedError } from '../../../protocols/errors.ts';
+} from '../../../../protocols/containers/oci/spec.ts';
+import { CodedError } from '../../../../protocols/errors.ts';
 
 const service: ServiceSpec = {
   name: 'web',

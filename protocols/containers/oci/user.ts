@@ -2,8 +2,8 @@
  * Who a process in a container is: an image's or an exec's `USER` text resolved with the image's own
  * /etc/passwd and /etc/group. Names of the host play no part.
  */
-import { coded } from '../errors.ts';
-import type { OciUser, UserDatabase } from './oci-types.ts';
+import { coded } from '../../errors.ts';
+import type { OciUser, UserDatabase } from './types.ts';
 
 /** The Linux kernel's largest id that is not "none". */
 const maxId = 2 ** 32 - 2;

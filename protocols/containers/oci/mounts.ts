@@ -1,7 +1,7 @@
 /** The mounts of a container: the kernel's file systems every Linux program expects, then the service's own. */
-import { coded } from '../errors.ts';
-import type { ResolvedMount } from './model.ts';
-import type { OciMount } from './oci-types.ts';
+import { coded } from '../../errors.ts';
+import type { ResolvedMount } from '../model.ts';
+import type { OciMount } from './types.ts';
 
 const quiet = ['nosuid', 'noexec', 'nodev'];
 const defaultMounts: readonly OciMount[] = [
