@@ -51,6 +51,12 @@ export const limits = {
   storeQueue: 10_000,
   /** Requests in one group commit: bounds the time that the event loop gives to it. */
   storeGroupCommit: 256,
+  /** … and the bytes of their values, unless a single one has more. */
+  storeGroupBytes: 4_194_304,
+  /** Keys and values of one transaction: below etcd's 1.5 MiB with its framing. */
+  storeTxnBytes: 1_310_720,
+  /** The longest lease: a day; timers and people forget longer ones. */
+  storeLeaseMs: 86_400_000,
   /** Watches open at once: a node's actors, and a server's agents. */
   storeWatches: 10_000,
 
@@ -88,6 +94,10 @@ export const limits = {
   /** One gRPC call to containerd, unless named otherwise. */
   runtimeCallMs: 10_000,
   runtimeCreateMs: 30_000,
+  /** Output of a health check that is kept; Docker keeps as much. */
+  execOutputBytes: 4_096,
+  /** Input of an exec that waits because the command does not read it; beyond it, writes are refused. */
+  execInputBytes: 4_194_304,
   imageImportMs: 300_000,
   /** The pause before a failed step of the runtime, network or store is tried again. */
   retryMs: 1_000,

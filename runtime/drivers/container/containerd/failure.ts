@@ -31,18 +31,20 @@ export function commandFailure(error: unknown): 126 | 127 | undefined {
   return NOT_EXECUTABLE.test(error.detail) ? 126 : 127;
 }
 
-/** Any thrown value as a coded error; `otherwise` is the code of what nothing better is known about. */
+/**
+ * What to throw instead: failed calls and file system errors become coded, with `otherwise` for what nothing
+ * better is known about. Anything else is a defect and stays as it is.
+ */
 export function codedFailure(
   thrown: unknown,
   evidence: Reason['evidence'],
   otherwise: ErrorCode = 'HM-CONTAINER-CREATE',
-): CodedError {
+): unknown {
   if (thrown instanceof CodedError) return thrown;
   if (!(thrown instanceof RpcFailure)) {
-    if ((thrown as NodeJS.ErrnoException).code === 'ENOSPC') {
-      return coded('HM-DISK-FULL', String(thrown), evidence);
-    }
-    return coded(otherwise, thrown instanceof Error ? thrown.message : String(thrown), evidence);
+    const { code, syscall, message } = thrown as NodeJS.ErrnoException;
+    if (syscall === undefined) return thrown;
+    return coded(code === 'ENOSPC' ? 'HM-DISK-FULL' : otherwise, message, evidence);
   }
   const seen = { ...evidence, status: status[thrown.code] ?? thrown.code };
   if (NO_SPACE.test(thrown.detail)) return coded('HM-DISK-FULL', thrown.detail, seen);

@@ -1,0 +1,163 @@
+/**
+ * Making a container: record → snapshot → task. The record comes first on purpose: it refers to the snapshot, so
+ * garbage collection leaves that alone from its first moment, and whatever a died create leaves behind is listed
+ * under its id and can be removed. No lease is needed, and none can leak.
+ */
+import { status } from '@grpc/grpc-js';
+import { LRUCache } from 'lru-cache';
+import type { ContainerCreate } from '../../../../../protocols/containers/model.ts';
+import { buildOciSpec, stopSignalOf } from '../../../../../protocols/containers/oci/spec.ts';
+import type { UserDatabase } from '../../../../../protocols/containers/oci/types.ts';
+import { coded } from '../../../../../protocols/errors.ts';
+import type { Call } from '../../../../../protocols/ports.ts';
+import type { Engine } from '../engine.ts';
+import { failedWith, isGone } from '../failure.ts';
+import { Containers } from '../gen/services/containers_pb.ts';
+import { Snapshots } from '../gen/services/snapshots_pb.ts';
+import { Tasks } from '../gen/services/tasks_pb.ts';
+import type { Mount } from '../gen/types/types_pb.ts';
+import { createImageCache, resolveImage, type ResolvedImage } from '../image-config.ts';
+import { find } from './lookup.ts';
+import { labelsOf } from './record.ts';
+import { removeContainer } from './remove.ts';
+import { userDatabaseOfImage } from './user-database.ts';
+
+export const specTypeUrl = 'types.containerd.io/opencontainers/runtime-spec/1/Spec';
+
+export type CreateContainer = (args: ContainerCreate, call: Call) => Promise<{ readonly pid: number }>;
+
+/** Remembers what it read of images, by digest. */
+export function createContainerCreator(engine: Engine): CreateContainer {
+  const images = createImageCache();
+  const users = new LRUCache<string, UserDatabase>({ max: 256 });
+
+  const usersOf = async ({ chainId }: ResolvedImage, call: Call) => {
+    const known = users.get(chainId) ?? (await userDatabaseOfImage(engine, chainId, call));
+    users.set(chainId, known);
+    return known;
+  };
+
+  return async (args, call) => {
+    const { platform } = await engine.facts(call);
+    const limits = engine.callLimits(call);
+    const image = await resolveImage(engine.connection, args.spec.image, platform, limits, images);
+    const userDatabase = await usersOf(image, call).catch((error: unknown) => {
+      throw isGone(error) ? notUnpacked(image) : error;
+    });
+    const pid = await existing(engine, args, image, userDatabase, call);
+    if (pid !== undefined) return { pid };
+    try {
+      const rootfs = await prepareRootfs(engine, args.id, image, call);
+      return { pid: await createTask(engine, args, rootfs, call) };
+    } catch (error) {
+      await undo(engine, args.id, error);
+      throw error;
+    }
+  };
+}
+
+/** Makes the record. If there is one already: the pid of its task; a record without a task is cleared away first. */
+async function existing(
+  engine: Engine,
+  args: ContainerCreate,
+  image: ResolvedImage,
+  userDatabase: UserDatabase,
+  call: Call,
+): Promise<number | undefined> {
+  try {
+    await createRecord(engine, args, image, userDatabase, call);
+    return undefined;
+  } catch (error) {
+    if (!failedWith(error, status.ALREADY_EXISTS)) throw error;
+  }
+  const found = await find(engine, args.id, call);
+  if (found?.task) return found.task.pid;
+  await removeContainer(engine, args.id, call);
+  await createRecord(engine, args, image, userDatabase, call);
+  return undefined;
+}
+
+async function createRecord(
+  engine: Engine,
+  args: ContainerCreate,
+  image: ResolvedImage,
+  userDatabase: UserDatabase,
+  call: Call,
+): Promise<void> {
+  const { snapshotter } = await engine.facts(call);
+  const spec = buildOciSpec({
+    create: args,
+    image: image.config,
+    architecture: image.architecture,
+    cgroupsPath: engine.cgroupOf(args.id),
+    cgroups: engine.cgroups,
+    userDatabase,
+  });
+  const container = {
+    id: args.id,
+    labels: labelsOf(args, engine.namespace, stopSignalOf(args.spec, image.config)),
+    image: image.name,
+    runtime: { name: 'io.containerd.runc.v2' },
+    spec: { typeUrl: specTypeUrl, value: Buffer.from(JSON.stringify(spec)) },
+    snapshotter,
+    snapshotKey: args.id,
+  };
+  await engine.connection.unary(Containers.method.create, { container }, engine.callLimits(call));
+}
+
+async function prepareRootfs(
+  engine: Engine,
+  id: string,
+  image: ResolvedImage,
+  call: Call,
+): Promise<readonly Mount[]> {
+  const { snapshotter } = await engine.facts(call);
+  const wish = { snapshotter, key: id, parent: image.chainId };
+  const limits = engine.callLimits(call);
+  try {
+    return (await engine.connection.unary(Snapshots.method.prepare, wish, limits)).mounts;
+  } catch (error) {
+    if (isGone(error)) throw notUnpacked(image);
+    if (!failedWith(error, status.ALREADY_EXISTS)) throw error;
+    // Of a died create, whose record was removed by other hands: its contents are nobody's.
+    await engine.connection.unary(Snapshots.method.remove, { snapshotter, key: id }, limits);
+    return (await engine.connection.unary(Snapshots.method.prepare, wish, limits)).mounts;
+  }
+}
+
+async function createTask(
+  engine: Engine,
+  args: ContainerCreate,
+  rootfs: readonly Mount[],
+  call: Call,
+): Promise<number> {
+  const task = {
+    containerId: args.id,
+    rootfs: [...rootfs],
+    stdout: args.stdoutPath,
+    stderr: args.stderrPath,
+  };
+  const limits = { timeoutMs: engine.createMs, signal: call.signal };
+  return (await engine.connection.unary(Tasks.method.create, task, limits)).pid;
+}
+
+/**
+ * A refused create leaves nothing. After a lost answer nothing is known: the caller removes the id when
+ * containerd answers again.
+ */
+async function undo(engine: Engine, id: string, cause: unknown): Promise<void> {
+  if (failedWith(cause, status.UNAVAILABLE, status.DEADLINE_EXCEEDED, status.CANCELLED)) return;
+  const call = { key: `undo ${id}`, signal: new AbortController().signal };
+  await removeContainer(engine, id, call).catch(() => {
+    // What is left is listed without a task, and the cause says more than this failure would.
+  });
+}
+
+function notUnpacked(image: ResolvedImage): Error {
+  return coded(
+    'HM-IMAGE-MISSING',
+    `The layers of ${image.name} are not unpacked on the node.`,
+    { image: image.name, digest: image.digest },
+    'hivemind image import ARCHIVE',
+  );
+}

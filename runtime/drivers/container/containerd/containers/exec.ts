@@ -1,0 +1,267 @@
+/**
+ * A further process in a running container: `run` gathers what it says to its end (health checks), `exec` is
+ * interactive. The process belongs to its shim; this file owns its pipes and its record, and clears both away
+ * however it ends.
+ */
+import { status } from '@grpc/grpc-js';
+import type { ExecRequest, ExecResult } from '../../../../../protocols/containers/model.ts';
+import { execProcess } from '../../../../../protocols/containers/oci/spec.ts';
+import type { OciSpec } from '../../../../../protocols/containers/oci/types.ts';
+import { coded } from '../../../../../protocols/errors.ts';
+import { limits } from '../../../../../protocols/limits.ts';
+import type { Call, ExecSession } from '../../../../../protocols/ports.ts';
+import type { Engine } from '../engine.ts';
+import { commandFailure, failedWith, isGone } from '../failure.ts';
+import type { RpcFailure } from '../rpc.ts';
+import { Tasks } from '../gen/services/tasks_pb.ts';
+import { pause } from './events.ts';
+import { find, mustRun } from './lookup.ts';
+import {
+  makePipes,
+  openInput,
+  openOutput,
+  preparePipeDir,
+  removePipes,
+  type InputPipe,
+  type OutputPipe,
+} from './pipes.ts';
+import { phaseOf } from './record.ts';
+import { userDatabaseOfProcess } from './user-database.ts';
+import { join } from 'node:path';
+
+const processTypeUrl = 'types.containerd.io/opencontainers/runtime-spec/1/Process';
+const sigkill = 9;
+
+export interface Execs {
+  run(request: ExecRequest, call: Call): Promise<ExecResult>;
+  exec(request: ExecRequest, call: Call): Promise<ExecSession>;
+}
+
+interface Process {
+  readonly containerId: string;
+  readonly execId: string;
+  readonly stdin?: InputPipe;
+  readonly stdout: OutputPipe;
+  /** A terminal has one output. */
+  readonly stderr?: OutputPipe;
+}
+
+export function createExecs(engine: Engine): Execs {
+  // Unique over the lives of the daemon: an exec of an earlier one may still be there.
+  const life = engine.clock.now().toString(36);
+  let count = 0;
+  const ready = preparePipeDir(engine.ioDir);
+  // Whoever execs first hears of a failure.
+  ready.catch(() => {});
+  const start = async (request: ExecRequest, interactive: boolean, call: Call) => {
+    await ready;
+    return startProcess(engine, request, `exec-${life}-${++count}`, interactive, call);
+  };
+  return {
+    run: async (request, call) => {
+      let process: Process;
+      try {
+        process = await start({ ...request, terminal: false }, false, call);
+      } catch (error) {
+        const code = commandFailure(error);
+        if (code === undefined) throw error;
+        return { code, output: (error as RpcFailure).detail.slice(0, limits.execOutputBytes) };
+      }
+      return gather(engine, process, call);
+    },
+    exec: async (request, call) => session(engine, await start(request, true, call)),
+  };
+}
+
+async function startProcess(
+  engine: Engine,
+  request: ExecRequest,
+  execId: string,
+  interactive: boolean,
+  call: Call,
+): Promise<Process> {
+  const { record, task } = await mustRun(engine, request.id, call);
+  const container = JSON.parse(Buffer.from(record.spec?.value ?? []).toString('utf8')) as OciSpec;
+  const users = request.user === undefined ? undefined : await userDatabaseOfProcess(task.pid);
+  const spec = execProcess(container.process, request, users);
+
+  const process = await openPipes(engine, request, execId, interactive);
+  const target = { containerId: request.id, execId };
+  const callLimits = engine.callLimits(call);
+  try {
+    await engine.connection.unary(
+      Tasks.method.exec,
+      {
+        ...target,
+        stdin: process.stdin?.path ?? '',
+        stdout: process.stdout.path,
+        stderr: process.stderr?.path ?? '',
+        terminal: request.terminal,
+        spec: { typeUrl: processTypeUrl, value: Buffer.from(JSON.stringify(spec)) },
+      },
+      callLimits,
+    );
+    await engine.connection.unary(Tasks.method.start, target, callLimits);
+    if (request.terminal && request.size) await resize(engine, process, request.size);
+    return process;
+  } catch (error) {
+    void discard(engine, process);
+    throw (await stoppedMeanwhile(engine, request.id, error, call)) ?? error;
+  }
+}
+
+async function openPipes(
+  engine: Engine,
+  request: ExecRequest,
+  execId: string,
+  interactive: boolean,
+): Promise<Process> {
+  const at = (name: string) => join(engine.ioDir, `${execId}-${name}`);
+  const names = ['stdout', ...(interactive ? ['stdin'] : []), ...(request.terminal ? [] : ['stderr'])];
+  await makePipes(names.map(at));
+  return {
+    containerId: request.id,
+    execId,
+    stdout: openOutput(at('stdout'), engine.clock),
+    ...(request.terminal ? {} : { stderr: openOutput(at('stderr'), engine.clock) }),
+    ...(interactive ? { stdin: openInput(at('stdin')) } : {}),
+  };
+}
+
+/** HM-CONTAINER-STOPPED if that is why an exec failed. */
+async function stoppedMeanwhile(
+  engine: Engine,
+  id: string,
+  error: unknown,
+  call: Call,
+): Promise<Error | undefined> {
+  if (!failedWith(error, status.NOT_FOUND, status.FAILED_PRECONDITION, status.UNKNOWN)) return undefined;
+  const found = await find(engine, id, call).catch(() => undefined);
+  if (found && phaseOf(found.task) === 'running') return undefined;
+  return coded('HM-CONTAINER-STOPPED', `The container ${id} is not running.`, { id });
+}
+
+async function gather(engine: Engine, process: Process, call: Call): Promise<ExecResult> {
+  const chunks: Uint8Array[] = [];
+  let room: number = limits.execOutputBytes;
+  const take = (bytes: Uint8Array) => {
+    if (room > 0) chunks.push(bytes.subarray(0, room));
+    room -= bytes.length;
+  };
+  process.stdout.onBytes(take);
+  process.stderr?.onBytes(take);
+  try {
+    const code = await waitFor(engine, process, call.signal);
+    await settle(engine, process);
+    return { code, output: Buffer.concat(chunks).toString('utf8') };
+  } catch (error) {
+    void discard(engine, process);
+    throw error;
+  }
+}
+
+function session(engine: Engine, process: Process): ExecSession {
+  const closed = new AbortController();
+  const exit = (async () => {
+    try {
+      const code = await waitFor(engine, process, closed.signal);
+      await settle(engine, process);
+      return code;
+    } catch (error) {
+      await discard(engine, process);
+      throw error;
+    }
+  })();
+  // The session may be closed by somebody who does not ask for the exit code.
+  exit.catch(() => {});
+  return {
+    exit,
+    onOutput: (listener) => {
+      process.stdout.onBytes((bytes) => listener('stdout', bytes));
+      process.stderr?.onBytes((bytes) => listener('stderr', bytes));
+    },
+    write: (bytes) => {
+      if ((process.stdin?.waiting ?? 0) > limits.execInputBytes) {
+        throw coded('HM-API-TOO-LARGE', 'The command does not read its input.', { id: process.containerId });
+      }
+      process.stdin?.write(bytes);
+    },
+    endInput: () => void endInput(engine, process),
+    resize: (size) => void resize(engine, process, size),
+    close: () => void kill(engine, process).then(() => closed.abort()),
+  };
+}
+
+/** The exit code. An outage of containerd does not end the process, so the wait is taken up again after it. */
+async function waitFor(engine: Engine, process: Process, signal: AbortSignal): Promise<number> {
+  const target = { containerId: process.containerId, execId: process.execId };
+  for (;;) {
+    try {
+      return (await engine.connection.unary(Tasks.method.wait, target, { signal })).exitStatus;
+    } catch (error) {
+      if (!failedWith(error, status.UNAVAILABLE) || signal.aborted) throw error;
+      await pause(engine.clock, limits.retryMs, signal);
+    }
+  }
+}
+
+/** After the exit: the shim flushes and lets go of the pipes, then what is left in them is read. */
+async function settle(engine: Engine, process: Process): Promise<void> {
+  await forget(engine, process);
+  await Promise.all([process.stdout.drain(), process.stderr?.drain()]);
+  process.stdin?.close();
+  await removePipes(pathsOf(process));
+}
+
+/** However far it came: ends the process and removes all traces. Never rejects. */
+async function discard(engine: Engine, process: Process): Promise<void> {
+  await kill(engine, process);
+  await forget(engine, process);
+  process.stdout.close();
+  process.stderr?.close();
+  process.stdin?.close();
+  await removePipes(pathsOf(process)).catch(() => {});
+}
+
+async function kill(engine: Engine, { containerId, execId }: Process): Promise<void> {
+  const own = new AbortController();
+  const wish = { containerId, execId, signal: sigkill };
+  await engine.connection.unary(Tasks.method.kill, wish, engine.callLimits(own)).catch(() => {
+    // Gone already, or containerd is: the shim ends it with the container.
+  });
+}
+
+/** A process that was just killed needs a moment until its record may go. */
+async function forget(engine: Engine, { containerId, execId }: Process): Promise<void> {
+  const own = new AbortController();
+  const target = { containerId, execId };
+  const callLimits = engine.callLimits(own);
+  await engine.connection.unary(Tasks.method.wait, target, callLimits).catch(() => {});
+  await engine.connection.unary(Tasks.method.deleteProcess, target, callLimits).catch(() => {
+    // Its record goes with the container at the latest.
+  });
+}
+
+async function endInput(engine: Engine, process: Process): Promise<void> {
+  await process.stdin?.end();
+  const own = new AbortController();
+  const wish = { containerId: process.containerId, execId: process.execId, stdin: true };
+  await engine.connection.unary(Tasks.method.closeIO, wish, engine.callLimits(own)).catch((error: unknown) => {
+    if (!isGone(error)) process.stdin?.close();
+  });
+}
+
+/** A terminal that cannot be resized stays as it is. */
+async function resize(
+  engine: Engine,
+  { containerId, execId }: Process,
+  size: { readonly columns: number; readonly rows: number },
+): Promise<void> {
+  const own = new AbortController();
+  const wish = { containerId, execId, width: size.columns, height: size.rows };
+  await engine.connection.unary(Tasks.method.resizePty, wish, engine.callLimits(own)).catch(() => {});
+}
+
+function pathsOf(process: Process): readonly string[] {
+  return [process.stdout, process.stderr, process.stdin].flatMap((pipe) => (pipe ? [pipe.path] : []));
+}

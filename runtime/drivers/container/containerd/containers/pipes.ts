@@ -1,0 +1,99 @@
+/**
+ * Named pipes between an exec's shim and this process. Each output pipe is opened twice: a keeper for both
+ * directions, so that the shim's open never waits and no early end is seen, and a reader. When the keeper closes
+ * after the process, the reader drains what is left and ends: output is never cut short, and never waited for.
+ */
+import { execFile } from 'node:child_process';
+import { closeSync, constants, openSync } from 'node:fs';
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { Socket } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Clock } from '../../../../../protocols/ports.ts';
+
+const mkfifo = promisify(execFile);
+/** How long the end of the output may take once the process and its pipes are gone. */
+const drainMs = 2_000;
+
+export interface OutputPipe {
+  readonly path: string;
+  /** Bytes wait in the pipe until somebody listens. */
+  onBytes(listener: (bytes: Uint8Array) => void): void;
+  /** The process is gone: resolves when everything it wrote was handed on. */
+  drain(): Promise<void>;
+  close(): void;
+}
+
+export interface InputPipe {
+  readonly path: string;
+  /** Bytes that the process has not taken yet. */
+  readonly waiting: number;
+  write(bytes: Uint8Array): void;
+  /** Resolves when everything written is in the pipe. */
+  end(): Promise<void>;
+  close(): void;
+}
+
+/** Makes an empty folder: whatever is in it belonged to a runtime that is no more. */
+export async function preparePipeDir(dir: string): Promise<void> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  for (const name of await readdir(dir)) await rm(join(dir, name), { recursive: true, force: true });
+}
+
+/** Node cannot make a fifo itself. */
+export async function makePipes(paths: readonly string[]): Promise<void> {
+  await mkfifo('mkfifo', ['-m', '0600', ...paths]);
+}
+
+export async function removePipes(paths: readonly string[]): Promise<void> {
+  for (const path of paths) await rm(path, { force: true });
+}
+
+export function openOutput(path: string, clock: Clock): OutputPipe {
+  let keeper: number | undefined = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const reader = new Socket({ fd, readable: true, writable: false });
+  const ended = new Promise<void>((resolve) => reader.once('close', () => resolve()));
+  reader.on('error', () => reader.destroy());
+  const release = () => {
+    if (keeper !== undefined) closeSync(keeper);
+    keeper = undefined;
+  };
+  return {
+    path,
+    onBytes: (listener) => reader.on('data', listener),
+    drain: async () => {
+      release();
+      reader.resume();
+      const timer = clock.setTimer(drainMs, () => reader.destroy());
+      await ended;
+      clock.clearTimer(timer);
+    },
+    close: () => {
+      release();
+      reader.destroy();
+    },
+  };
+}
+
+export function openInput(path: string): InputPipe {
+  const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+  const writer = new Socket({ fd, readable: false, writable: true });
+  writer.on('error', () => writer.destroy());
+  return {
+    path,
+    get waiting() {
+      return writer.writableLength;
+    },
+    write: (bytes) => {
+      if (!writer.destroyed && !writer.writableEnded) writer.write(bytes);
+    },
+    end: () =>
+      new Promise((resolve) => {
+        if (writer.destroyed) return resolve();
+        writer.once('close', () => resolve());
+        writer.end(() => writer.destroy());
+      }),
+    close: () => writer.destroy(),
+  };
+}

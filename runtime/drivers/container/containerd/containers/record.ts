@@ -1,0 +1,92 @@
+/**
+ * A container record's labels, written at create and read back at adoption: all that a daemon which lost its
+ * memory needs to know its containers again. And the join of record and task to what the port calls a status.
+ */
+import type { Timestamp } from '@bufbuild/protobuf/wkt';
+import type {
+  ContainerCreate,
+  ContainerExit,
+  ContainerStatus,
+  RuntimePhase,
+} from '../../../../../protocols/containers/model.ts';
+import type { Container } from '../gen/services/containers_pb.ts';
+import { Status, type Process } from '../gen/types/task_pb.ts';
+
+const label = {
+  node: 'hivemind.node',
+  slot: 'hivemind.slot',
+  placement: 'hivemind.placement',
+  run: 'hivemind.run',
+  attempt: 'hivemind.attempt',
+  specHash: 'hivemind.spec-hash',
+  address: 'hivemind.address',
+  stopSignal: 'hivemind.stop-signal',
+} as const;
+
+export function labelsOf(
+  create: ContainerCreate,
+  namespace: string,
+  stopSignal: string,
+): Record<string, string> {
+  return {
+    [label.node]: namespace,
+    [label.slot]: create.key.slot,
+    [label.placement]: String(create.key.placement),
+    [label.run]: String(create.key.run),
+    [label.attempt]: String(create.key.attempt),
+    [label.specHash]: create.specHash,
+    ...(create.address === undefined ? {} : { [label.address]: create.address }),
+    [label.stopSignal]: stopSignal,
+  };
+}
+
+/** Made by Hivemind, and not by somebody else who uses the same namespace of containerd. */
+export function isOurs(record: Container): boolean {
+  return record.labels[label.slot] !== undefined;
+}
+
+export function stopSignalOfRecord(record: Container): string {
+  return record.labels[label.stopSignal] ?? 'SIGTERM';
+}
+
+const phases: Readonly<Record<number, RuntimePhase>> = {
+  [Status.CREATED]: 'created',
+  [Status.RUNNING]: 'running',
+  [Status.PAUSED]: 'paused',
+  [Status.PAUSING]: 'paused',
+  [Status.STOPPED]: 'stopped',
+};
+
+/** No task: `unknown`, a leftover of a died create. */
+export function phaseOf(task: Process | undefined): RuntimePhase {
+  return (task && phases[task.status]) ?? 'unknown';
+}
+
+export function statusOf(record: Container, task: Process | undefined, oomKills: number): ContainerStatus {
+  const phase = phaseOf(task);
+  const address = record.labels[label.address];
+  return {
+    id: record.id,
+    key: {
+      slot: record.labels[label.slot] ?? '',
+      placement: Number(record.labels[label.placement]),
+      run: Number(record.labels[label.run]),
+      attempt: Number(record.labels[label.attempt]),
+    },
+    specHash: record.labels[label.specHash] ?? '',
+    phase,
+    ...(task && phase !== 'stopped' && phase !== 'unknown' ? { pid: task.pid } : {}),
+    ...(address === undefined ? {} : { address }),
+    ...(task && phase === 'stopped' ? { exit: exitOf(task.exitStatus, task.exitedAt, oomKills) } : {}),
+    createdAt: msOf(record.createdAt),
+  };
+}
+
+/** An end with code 0 was not the kernel's doing, whatever it killed inside before. */
+export function exitOf(exitStatus: number, exitedAt: Timestamp | undefined, oomKills: number): ContainerExit {
+  return { code: exitStatus, at: msOf(exitedAt), oomKilled: oomKills > 0 && exitStatus !== 0 };
+}
+
+function msOf(time: Timestamp | undefined): number {
+  return time ? Number(time.seconds) * 1_000 + Math.floor(time.nanos / 1_000_000) : 0;
+}

@@ -1,0 +1,136 @@
+/**
+ * The ContainerRuntime port over containerd: composes the rooms in `containers/`, puts operations on one id in a
+ * row, and turns every failure into a coded one. Images are imported elsewhere (`images/`); networks are not
+ * containerd's business.
+ */
+import { constants } from 'node:os';
+import { status } from '@grpc/grpc-js';
+import { coded, type ErrorCode } from '../../../../protocols/errors.ts';
+import type { Call, ContainerRuntime } from '../../../../protocols/ports.ts';
+import { removeIdleCgroup } from './containers/cgroup.ts';
+import { createContainerCreator } from './containers/create.ts';
+import { followEvents } from './containers/events.ts';
+import { createExecs } from './containers/exec.ts';
+import { inspect, list, mustFind } from './containers/lookup.ts';
+import { phaseOf, stopSignalOfRecord } from './containers/record.ts';
+import { killAll, removeContainer } from './containers/remove.ts';
+import { createSerial, type Serial } from './containers/serial.ts';
+import { readStats } from './containers/stats.ts';
+import { openEngine, type ContainerdRuntimeOptions, type Engine } from './engine.ts';
+import { codedFailure, failedWith, isGone } from './failure.ts';
+import { Tasks } from './gen/services/tasks_pb.ts';
+import { Version } from './gen/services/version_pb.ts';
+
+export type ContainerdRuntime = ContainerRuntime & {
+  /** Lets go of the connection; containers stay. Event streams end first: stop them. */
+  close(): void;
+};
+
+/** Connects at the first call; containerd need not run yet. */
+export function createContainerdRuntime(options: ContainerdRuntimeOptions): ContainerdRuntime {
+  const engine = openEngine(options);
+  const serial = createSerial();
+  const create = createContainerCreator(engine);
+  const execs = createExecs(engine);
+  return {
+    info: (_, call) => guard({}, () => info(engine, call)),
+    list: (_, call) => guard({}, async () => ({ containers: await list(engine, call) })),
+    inspect: ({ id }, call) =>
+      guard({ id }, async () => {
+        const container = await inspect(engine, id, call);
+        return container ? { container } : {};
+      }),
+    create: (args, call) =>
+      guard({ id: args.id, slot: args.key.slot }, () =>
+        serial.run(args.id, call.signal, () => create(args, call)),
+      ),
+    start: ({ id }, call) =>
+      guard({ id }, () => serial.run(id, call.signal, () => start(engine, id, call))),
+    signal: ({ id, signal }, call) => guard({ id }, () => sendSignal(engine, id, signal, call)),
+    kill: ({ id }, call) =>
+      guard({ id }, async () => {
+        await mustFind(engine, id, call);
+        await killAll(engine, id, call);
+        return {};
+      }),
+    remove: ({ id }, call) => guard({ id }, () => remove(engine, serial, id, call)),
+    stats: ({ ids }, call) => guard({}, async () => ({ stats: await readStats(engine, ids, call) })),
+    run: (request, call) => guard({ id: request.id }, () => execs.run(request, call)),
+    exec: (request, call) => guard({ id: request.id }, () => execs.exec(request, call)),
+    events: (notify) => followEvents(engine, notify),
+    close: () => engine.connection.close(),
+  };
+}
+
+async function guard<T>(
+  evidence: Readonly<Record<string, string>>,
+  work: () => Promise<T>,
+  otherwise: ErrorCode = 'HM-CONTAINER-CREATE',
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw codedFailure(error, evidence, otherwise);
+  }
+}
+
+async function info(engine: Engine, call: Call) {
+  const { version } = await engine.connection.unary(Version.method.version, {}, engine.callLimits(call));
+  const { snapshotter, platform } = await engine.facts(call);
+  return { name: 'containerd' as const, version, snapshotter, cgroups: engine.cgroups, platform };
+}
+
+/** What runs, or has run already, is started. */
+async function start(engine: Engine, id: string, call: Call): Promise<Record<string, never>> {
+  try {
+    await engine.connection.unary(Tasks.method.start, { containerId: id }, engine.callLimits(call));
+  } catch (error) {
+    if (!failedWith(error, status.NOT_FOUND, status.FAILED_PRECONDITION, status.UNKNOWN)) throw error;
+    const { task } = await mustFind(engine, id, call);
+    const phase = phaseOf(task);
+    // A command that the kernel refuses leaves a stopped task too, but then runc says why.
+    const done = phase === 'running' || (phase === 'stopped' && failedWith(error, status.FAILED_PRECONDITION));
+    if (!done) throw error;
+  }
+  return {};
+}
+
+async function sendSignal(
+  engine: Engine,
+  id: string,
+  signal: string | undefined,
+  call: Call,
+): Promise<Record<string, never>> {
+  const { record } = await mustFind(engine, id, call);
+  const name = signal ?? stopSignalOfRecord(record);
+  const wish = { containerId: id, signal: signalNumber(name) };
+  try {
+    await engine.connection.unary(Tasks.method.kill, wish, engine.callLimits(call));
+  } catch (error) {
+    if (!isGone(error)) throw error;
+  }
+  return {};
+}
+
+async function remove(
+  engine: Engine,
+  serial: Serial,
+  id: string,
+  call: Call,
+): Promise<Record<string, never>> {
+  await serial.run(id, call.signal, () => removeContainer(engine, id, call));
+  // Only while nothing is being made below it: runc makes the parent first and the container's own then.
+  if (serial.busy === 0) await removeIdleCgroup(engine.cgroups, engine.cgroupParent);
+  return {};
+}
+
+/** `SIGTERM`, `TERM`, `15`, `SIGRTMIN+3`. HM-CONFIG for anything else. */
+export function signalNumber(name: string): number {
+  if (/^\d+$/.test(name)) return Number(name);
+  const full = name.toUpperCase().startsWith('SIG') ? name.toUpperCase() : `SIG${name.toUpperCase()}`;
+  const realTime = /^SIGRTMIN(?:\+(\d+))?$/.exec(full);
+  if (realTime) return 34 + Number(realTime[1] ?? 0);
+  const number = (constants.signals as Readonly<Record<string, number>>)[full];
+  if (number === undefined) throw coded('HM-CONFIG', `There is no signal ${name}.`, { signal: name });
+  return number;
+}
