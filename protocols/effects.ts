@@ -125,6 +125,8 @@ export interface NodeEvent {
   readonly level: 'info' | 'warning' | 'error';
   readonly message: string;
   readonly reason?: Reason;
+  /** The same facts for programs. */
+  readonly details?: Readonly<Record<string, string | number | boolean>>;
 }
 
 export type Effect =
@@ -138,3 +140,31 @@ export type Effect =
   | WriteEffect
   | ReplyEffect
   | EmitEffect;
+
+/** A decision: the next value and what is asked for. */
+export type Decision<Value> = readonly [Value, readonly Effect[]];
+
+export function send(to: string, event: Message): SendEffect {
+  return { do: 'send', to, event };
+}
+
+/** `answer` names the pair of answers: `container.created` and, on failure, what `failed` says. */
+export function drive(
+  id: string,
+  call: DriveCall,
+  answer: { readonly done: string; readonly failed: string },
+  timeoutMs: number,
+): DriveEffect {
+  return { do: 'drive', id, call, done: answer.done, failed: answer.failed, timeoutMs };
+}
+
+export function schedule(token: string, delayMs: number, event: Message, jitter = 0): ScheduleEffect {
+  return { do: 'schedule', token, delayMs, event, jitter };
+}
+
+export function emit(type: string, subject: string, message: string, problem?: Reason, level?: NodeEvent['level']): EmitEffect {
+  return {
+    do: 'emit',
+    event: { type, subject, message, level: level ?? (problem ? 'warning' : 'info'), ...(problem ? { reason: problem } : {}) },
+  };
+}

@@ -41,7 +41,7 @@ export type Frame = FrameBase &
       }
     | { readonly type: 'supervisor.decided'; readonly child: string; readonly decision: 'restart' | 'stop' | 'escalate' | 'forget'; readonly delayMs: number; readonly restarts: number }
     | { readonly type: 'actor.stopped'; readonly exit: ExitReason }
-    | { readonly type: 'message.dead'; readonly to: string; readonly message: string; readonly why: 'no-actor' | 'old-incarnation' | 'overflow' | 'late' }
+    | { readonly type: 'message.dead'; readonly to: string; readonly message: string; readonly why: 'no-actor' | 'old-incarnation' | 'overflow' | 'late' | 'refused' }
     | { readonly type: 'frames.gap'; readonly dropped: number }
   );
 

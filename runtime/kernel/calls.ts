@@ -1,0 +1,171 @@
+/**
+ * What an actor holds of the outside: timers, watches, calls to ports. Each ends with the actor, answers through
+ * its mailbox, and an answer that nobody waits for any more is a dead letter.
+ */
+import type {
+  DriveEffect,
+  Message,
+  ScheduleEffect,
+  WatchEffect,
+  WriteEffect,
+} from '../../protocols/effects.ts';
+import { CodedError, reason, reasonOf, type Reason } from '../../protocols/errors.ts';
+import { limits } from '../../protocols/limits.ts';
+import type { Call, Ports, Random, Stop } from '../../protocols/ports.ts';
+import type { WatchNotice } from '../../protocols/state/model.ts';
+import type { Cell, HeldHandle } from './cell.ts';
+import type { Host } from './host.ts';
+
+interface Request {
+  readonly id: string;
+  readonly done: string;
+  readonly failed: string;
+  readonly timeoutMs: number;
+  /** What it means that no answer came. */
+  readonly overdue: Reason;
+  invoke(call: Call): Promise<unknown>;
+}
+
+export class Calls {
+  readonly #host: Host;
+  readonly #ports: Ports;
+  readonly #random: Random;
+
+  constructor(host: Host, ports: Ports, random: Random) {
+    this.#host = host;
+    this.#ports = ports;
+    this.#random = random;
+  }
+
+  schedule(cell: Cell, { token, delayMs, jitter = 0, event }: ScheduleEffect): void {
+    const { clock } = this.#host;
+    const stretched = jitter === 0 ? delayMs : delayMs * (1 + jitter * (2 * this.#random.next() - 1));
+    const handle: HeldHandle = {
+      kind: 'timer',
+      id: token,
+      live: true,
+      last: true,
+      release: () => clock.clearTimer(timer),
+    };
+    cell.hold(handle);
+    const timer = clock.setTimer(Math.max(0, stretched), () => this.#host.tell(cell, event, handle));
+  }
+
+  drive(cell: Cell, { id, call, done, failed, timeoutMs }: DriveEffect): void {
+    const port = this.#ports[call.port] as unknown as Record<
+      string,
+      (args: unknown, call: Call) => Promise<unknown>
+    >;
+    const operation = `${call.port}.${call.op}`;
+    const text = `${operation} did not answer within ${timeoutMs} ms.`;
+    const overdue = reason('HM-RUNTIME-TIMEOUT', text, { operation, timeoutMs });
+    const invoke = (handed: Call) => port[call.op]!(call.args, handed);
+    this.#request(cell, { id, done, failed, timeoutMs, overdue, invoke });
+  }
+
+  write(cell: Cell, { id, txn, done, failed }: WriteEffect): void {
+    const { store } = this.#ports;
+    const invoke = (call: Call) => store.txn({ ...txn, requestId: call.key }, call);
+    const overdue = reason('HM-STORE-UNKNOWN-OUTCOME', undefined, { timeoutMs: limits.writeMs });
+    this.#request(cell, { id, done, failed, timeoutMs: limits.writeMs, overdue, invoke });
+  }
+
+  watch(cell: Cell, { id, source }: WatchEffect): void {
+    if (source.of === 'actor') return this.#watchActor(cell, id, source.path);
+    let stop: Stop | undefined;
+    const end = (): void => {
+      stop?.();
+      stop = undefined;
+    };
+    const handle: HeldHandle = { kind: 'watch', id, live: true, last: false, release: end };
+    const tell = (message: Message, last = false): void => {
+      if (!handle.live || handle.last) return;
+      handle.last = last;
+      this.#host.tell(cell, message, handle);
+      if (last) end();
+    };
+    cell.hold(handle);
+    if (source.of === 'containers') {
+      stop = this.#ports.containers.events((event) => tell({ type: 'containers.changed', id, event }));
+    } else {
+      const { prefix, after } = source;
+      stop = this.#ports.store.watch({ prefix, after }, (notice) =>
+        tell(storeMessage(id, notice), notice.type !== 'changed'),
+      );
+      // It may have ended before it could be stopped.
+      if (handle.last) end();
+    }
+  }
+
+  #watchActor(cell: Cell, id: string, path: Cell['path']): void {
+    const target = this.#host.cells.get(path);
+    const handle = {
+      kind: 'watch' as const,
+      id,
+      live: true,
+      last: true,
+      tell: (exit: Message) => this.#host.tell(cell, exit, handle),
+      release: () => {
+        target?.watchers?.delete(handle);
+      },
+    };
+    cell.hold(handle);
+    if (target === undefined) {
+      const unknown = { kind: 'error' as const, message: `no actor lives at ${path}` };
+      return handle.tell({ type: 'actor.exited', id, path, reason: unknown });
+    }
+    target.watchers ??= new Set();
+    target.watchers.add(handle);
+  }
+
+  #request(cell: Cell, { id, done, failed, timeoutMs, overdue, invoke }: Request): void {
+    const host = this.#host;
+    const controller = new AbortController();
+    let answered = false;
+    let timedOut = false;
+    const handle: HeldHandle = {
+      kind: 'drive',
+      id,
+      live: true,
+      last: true,
+      release: (abandoned) => {
+        host.clock.clearTimer(timer);
+        if (!answered && !abandoned) controller.abort();
+      },
+    };
+    const answer = (message: Message): void => {
+      if (host.halted) return;
+      if (answered || !handle.live) return host.recorder.dead(cell, cell.path, message.type, 'late');
+      answered = true;
+      host.clock.clearTimer(timer);
+      host.tell(cell, message, handle);
+    };
+    const fail = (error: Reason) => answer({ type: failed, id, error });
+    // What it was asked for must be let go before it is asked for again.
+    cell.hold(handle);
+    const timer = host.clock.setTimer(timeoutMs, () => {
+      timedOut = true;
+      controller.abort();
+      // A port that hears the signal may know better what became of it.
+      host.clock.defer(() => {
+        if (!answered && handle.live) fail(overdue);
+      });
+    });
+    const key = `${cell.address.slice('hive://'.length)}:${id}`;
+    Promise.resolve(invoke({ key, signal: controller.signal })).then(
+      (value) => answer({ type: done, id, value }),
+      (thrown: unknown) => fail(timedOut && !(thrown instanceof CodedError) ? overdue : reasonOf(thrown)),
+    );
+  }
+}
+
+function storeMessage(id: string, notice: WatchNotice): Message {
+  switch (notice.type) {
+    case 'changed':
+      return { type: 'store.changed', id, events: notice.events, position: notice.position };
+    case 'compacted':
+      return { type: 'store.compacted', id, oldest: notice.oldest };
+    case 'failed':
+      return { type: 'store.failed', id, error: reasonOf(notice.error) };
+  }
+}
