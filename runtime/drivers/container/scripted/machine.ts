@@ -1,0 +1,195 @@
+/**
+ * The scripted machine: containers whose processes follow a script, on a clock. Like containerd and its shims it
+ * outlives every `hivemind-node` that talks to it; `runtime.ts` is one such conversation. Not a driver by itself.
+ *
+ * Invariant: a container only goes forward, unknown → created → running → stopped, and then it is removed.
+ */
+import type {
+  ContainerCreate,
+  ContainerExit,
+  ContainerStatus,
+  RuntimeEvent,
+} from '../../../../protocols/containers/model.ts';
+import type { Clock, Random } from '../../../../protocols/ports.ts';
+import { Engine } from './engine.ts';
+import { idleScript, signalCode, type ContainerScript, type ScriptOf } from './script.ts';
+
+/** What happened to a container, whoever is there to see it. `by`: a call, the script, or a fault from outside. */
+export interface MachineEvent {
+  readonly what: 'made' | 'created' | 'started' | 'signalled' | 'killed' | 'exited' | 'removed';
+  readonly status: ContainerStatus;
+  readonly by: 'call' | 'script' | 'fault';
+}
+
+interface Held {
+  status: ContainerStatus;
+  readonly script: ContainerScript;
+  readonly create: ContainerCreate;
+  startedAt?: number;
+  timer?: unknown;
+}
+
+export class ScriptedMachine {
+  readonly engine: Engine;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #held = new Map<string, Held>();
+  readonly #made = new Map<string, number>();
+  readonly #events = new Set<(event: RuntimeEvent) => void>();
+  readonly #observers = new Set<(event: MachineEvent) => void>();
+  #pids = 1_000;
+  scriptOf: ScriptOf;
+  /** Share of creates cut off by a dying client or engine that leave a record without a task. */
+  leftovers = 0.5;
+  /** Share of creates that hung until nobody waited and are carried out all the same. */
+  lateCreates = 0.3;
+  /** While true nothing can be created. */
+  diskFull = false;
+  /** While true events of exits reach nobody. */
+  deaf = false;
+
+  constructor(clock: Clock, random: Random, scriptOf: ScriptOf = () => idleScript) {
+    this.engine = new Engine(clock, random);
+    this.#clock = clock;
+    this.#random = random;
+    this.scriptOf = scriptOf;
+  }
+
+  chance(probability: number): boolean {
+    return this.#random.next() < probability;
+  }
+
+  list(): readonly ContainerStatus[] {
+    return [...this.#held.values()].map((held) => held.status);
+  }
+
+  find(id: string): ContainerStatus | undefined {
+    return this.#held.get(id)?.status;
+  }
+
+  /** The create request it was made with. */
+  created(id: string): ContainerCreate | undefined {
+    return this.#held.get(id)?.create;
+  }
+
+  scriptFor(id: string): ContainerScript | undefined {
+    return this.#held.get(id)?.script;
+  }
+
+  /** ms since the start; 0 when it never started. */
+  upMs(id: string): number {
+    const startedAt = this.#held.get(id)?.startedAt;
+    return startedAt === undefined ? 0 : this.#clock.now() - startedAt;
+  }
+
+  observe(observer: (event: MachineEvent) => void): () => void {
+    this.#observers.add(observer);
+    return () => this.#observers.delete(observer);
+  }
+
+  onEvent(listener: (event: RuntimeEvent) => void): () => void {
+    this.#events.add(listener);
+    return () => this.#events.delete(listener);
+  }
+
+  /** A record without a task: the first half of a create. */
+  make(create: ContainerCreate): ContainerScript {
+    const nth = this.#made.get(create.key.slot) ?? 0;
+    this.#made.set(create.key.slot, nth + 1);
+    const script = this.scriptOf(create, nth);
+    const status: ContainerStatus = {
+      id: create.id,
+      key: create.key,
+      specHash: create.specHash,
+      phase: 'unknown',
+      ...(create.address === undefined ? {} : { address: create.address }),
+      createdAt: this.#clock.now(),
+    };
+    this.#held.set(create.id, { status, script, create });
+    this.#tell('made', status, 'call');
+    return script;
+  }
+
+  /** Its task: the second half. */
+  task(id: string): number {
+    const held = this.#must(id);
+    const pid = ++this.#pids;
+    held.status = { ...held.status, phase: 'created', pid };
+    this.#tell('created', held.status, 'call');
+    return pid;
+  }
+
+  start(id: string): void {
+    const held = this.#must(id);
+    if (held.status.phase !== 'created') return;
+    held.startedAt = this.#clock.now();
+    held.status = { ...held.status, phase: 'running' };
+    this.#tell('started', held.status, 'call');
+    const exit = held.script.exit;
+    if (exit) this.#endIn(held, exit.afterMs, exit.code, 'script', exit.oom ?? false);
+  }
+
+  signal(id: string, signal: string): void {
+    const held = this.#held.get(id);
+    if (held?.status.phase !== 'running') return;
+    if (signal === 'SIGKILL') return this.kill(id);
+    this.#tell('signalled', held.status, 'call');
+    const stop = held.script.stop ?? { afterMs: 10 };
+    if (stop === 'ignores') return;
+    this.#endIn(held, stop.afterMs, stop.code ?? signalCode(signal), 'call', false);
+  }
+
+  /** SIGKILL to all processes. A task that has not started ends too. */
+  kill(id: string, by: 'call' | 'fault' = 'call'): void {
+    const held = this.#held.get(id);
+    if (held?.status.phase !== 'running' && held?.status.phase !== 'created') return;
+    this.#tell('killed', held.status, by);
+    this.#end(held, 137, by, false);
+  }
+
+  /** Removes the record; a process that lives is killed first. */
+  remove(id: string, by: 'call' | 'fault' = 'call'): void {
+    this.kill(id, by);
+    const held = this.#held.get(id);
+    if (!held) return;
+    this.#held.delete(id);
+    this.#tell('removed', held.status, by);
+  }
+
+  /** The process ends by itself, as the fault says: out of memory, a crash, an exit. */
+  crash(id: string, code: number, oom = false): void {
+    const held = this.#held.get(id);
+    if (held?.status.phase === 'running') this.#end(held, code, 'fault', oom);
+  }
+
+  #must(id: string): Held {
+    const held = this.#held.get(id);
+    if (!held) throw new Error(`no container ${id} on the scripted machine`);
+    return held;
+  }
+
+  #endIn(held: Held, afterMs: number, code: number, by: MachineEvent['by'], oom: boolean): void {
+    this.#clock.clearTimer(held.timer);
+    held.timer = this.#clock.setTimer(afterMs, () => this.#end(held, code, by, oom));
+  }
+
+  #end(held: Held, code: number, by: MachineEvent['by'], oom: boolean): void {
+    if (held.status.phase !== 'running' && held.status.phase !== 'created') return;
+    this.#clock.clearTimer(held.timer);
+    const exit: ContainerExit = { code, at: this.#clock.now(), oomKilled: oom };
+    const { pid: _, ...rest } = held.status;
+    held.status = { ...rest, phase: 'stopped', exit };
+    this.#tell('exited', held.status, by);
+    if (this.deaf) return;
+    if (oom) this.#send({ type: 'oom', id: held.status.id });
+    this.#send({ type: 'exited', id: held.status.id, exit });
+  }
+
+  #send(event: RuntimeEvent): void {
+    for (const listener of [...this.#events]) listener(event);
+  }
+
+  #tell(what: MachineEvent['what'], status: ContainerStatus, by: MachineEvent['by']): void {
+    for (const observer of [...this.#observers]) observer({ what, status, by });
+  }
+}

@@ -1,0 +1,219 @@
+/**
+ * The container runtime port over a scripted machine: one client's conversation with it. Ends with `close`, which
+ * is also what a killed daemon does to it: calls under way are dropped, and a create may be left half done.
+ */
+import type { ContainerCreate, ExecRequest, RuntimeEvent } from '../../../../protocols/containers/model.ts';
+import { coded } from '../../../../protocols/errors.ts';
+import type { Call, Clock, ContainerRuntime, ExecSession, Stop } from '../../../../protocols/ports.ts';
+import { Client } from './engine.ts';
+import type { ScriptedImages } from './images.ts';
+import type { ScriptedMachine } from './machine.ts';
+import { execAnswer } from './script.ts';
+
+/** One call's work in the engine, before chance makes it shorter or longer. */
+const callMs = 4;
+const eventMs = 3;
+const reconnectMs = 200;
+
+export interface ScriptedRuntime extends ContainerRuntime {
+  /** The client is gone. */
+  close(): void;
+}
+
+export function scriptedRuntime(
+  machine: ScriptedMachine,
+  images: ScriptedImages,
+  clock: Clock,
+): ScriptedRuntime {
+  const { engine } = machine;
+  const client = new Client();
+  /** Creates under way, by id: a second request for the same id waits for the first. */
+  const creating = new Map<string, Promise<{ readonly pid: number }>>();
+
+  const work = (call: Call, ms = callMs) => engine.work(call, ms, client);
+
+  /** A request that hung until nobody waited any more may still be carried out when the engine goes on. */
+  const taken = async (args: ContainerCreate, call: Call) => {
+    const hung = engine.health === 'hung';
+    await work(call, 1).catch((error: unknown) => {
+      if (hung && engine.health === 'hung' && machine.chance(machine.lateCreates)) {
+        const end = engine.onTurn((health) => {
+          end();
+          if (health !== 'up' || machine.find(args.id)) return;
+          machine.make(args);
+          machine.task(args.id);
+        });
+      }
+      throw error;
+    });
+  };
+
+  const create = async (args: ContainerCreate, call: Call): Promise<{ readonly pid: number }> => {
+    await taken(args, call);
+    const found = machine.find(args.id);
+    if (found && found.phase !== 'unknown') return { pid: found.pid ?? 0 };
+    if (found) machine.remove(args.id);
+    if (machine.diskFull) throw coded('HM-DISK-FULL', 'no space left on device', { container: args.id });
+    images.mustHave(args.spec.image);
+    const script = machine.make(args);
+    try {
+      await work(call, script.createMs ?? 20);
+    } catch (error) {
+      // Whatever cut it off: the engine may have gone either way, or stopped half way.
+      if (!machine.chance(machine.leftovers)) machine.remove(args.id);
+      throw error;
+    }
+    if (script.createFails) {
+      machine.remove(args.id);
+      throw coded(script.createFails, 'the script refuses the create', { container: args.id });
+    }
+    if (!machine.find(args.id))
+      throw coded('HM-CONTAINER-CREATE', 'removed meanwhile', { container: args.id });
+    return { pid: machine.task(args.id) };
+  };
+
+  return {
+    info: async (_, call) => {
+      await work(call);
+      return { name: 'scripted', version: '1', snapshotter: 'none', cgroups: 2, platform: images.platform };
+    },
+    list: async (_, call) => {
+      await work(call);
+      return { containers: machine.list() };
+    },
+    inspect: async ({ id }, call) => {
+      await work(call);
+      const container = machine.find(id);
+      return container ? { container } : {};
+    },
+    create: (args, call) => {
+      const before = creating.get(args.id);
+      if (before) return before;
+      const under = create(args, call).finally(() => creating.delete(args.id));
+      creating.set(args.id, under);
+      return under;
+    },
+    start: async ({ id }, call) => {
+      await work(call, machine.scriptFor(id)?.startMs ?? 5);
+      const found = machine.find(id);
+      if (!found) throw coded('HM-CONTAINER-UNKNOWN', undefined, { container: id });
+      if (found.phase === 'stopped' || found.phase === 'unknown')
+        throw coded('HM-CONTAINER-STOPPED', undefined, { container: id });
+      machine.start(id);
+      return {};
+    },
+    signal: async ({ id, signal }, call) => {
+      await work(call);
+      machine.signal(id, signal ?? 'SIGTERM');
+      return {};
+    },
+    kill: async ({ id }, call) => {
+      await work(call);
+      machine.kill(id);
+      return {};
+    },
+    remove: async ({ id }, call) => {
+      await work(call, 10);
+      machine.remove(id);
+      return {};
+    },
+    stats: async ({ ids }, call) => {
+      await work(call);
+      const running = ids.filter((id) => machine.find(id)?.phase === 'running');
+      return { stats: running.map((id) => statsOf(id, machine.upMs(id))) };
+    },
+    run: async (request, call) => {
+      await work(call);
+      const { code, output, tookMs } = answerOf(machine, request);
+      if (tookMs > 0) await work(call, tookMs);
+      return { code, output };
+    },
+    exec: async (request, call) => {
+      await work(call);
+      return sessionOf(answerOf(machine, request), clock);
+    },
+    events: (notify) => follow(machine, clock, client, notify),
+    close: () => client.leave(),
+  };
+}
+
+const statsOf = (id: string, upMs: number) => ({
+  id,
+  cpuNs: upMs * 1_000,
+  memoryBytes: 4_194_304,
+  workingSetBytes: 2_097_152,
+  pids: 1,
+});
+
+function answerOf(machine: ScriptedMachine, { id, args }: ExecRequest) {
+  const found = machine.find(id);
+  const script = machine.scriptFor(id);
+  if (!found || !script) throw coded('HM-CONTAINER-UNKNOWN', undefined, { container: id });
+  if (found.phase !== 'running') throw coded('HM-CONTAINER-STOPPED', undefined, { container: id });
+  const answer = execAnswer(script, args[0] ?? '', machine.upMs(id));
+  return { code: answer?.code ?? 127, output: answer?.output ?? '', tookMs: answer?.tookMs ?? 0 };
+}
+
+function sessionOf(answer: ReturnType<typeof answerOf>, clock: Clock): ExecSession {
+  const listeners = new Set<(channel: 'stdout' | 'stderr', bytes: Uint8Array) => void>();
+  let finish: (code: number) => void = () => {};
+  const exit = new Promise<number>((resolve) => (finish = resolve));
+  clock.setTimer(answer.tookMs, () => {
+    const bytes = new TextEncoder().encode(answer.output);
+    if (bytes.length > 0) for (const listener of listeners) listener('stdout', bytes);
+    finish(answer.code);
+  });
+  return {
+    exit,
+    onOutput: (listener) => void listeners.add(listener),
+    write: () => {},
+    endInput: () => {},
+    resize: () => {},
+    close: () => finish(137),
+  };
+}
+
+/** Events with their delay; after the engine came back, a `resync` instead of what was missed. */
+function follow(
+  machine: ScriptedMachine,
+  clock: Clock,
+  client: Client,
+  notify: (event: RuntimeEvent) => void,
+): Stop {
+  let connected = false;
+  let stopped = false;
+  const timers = new Set<unknown>();
+  const later = (ms: number, run: () => void) => {
+    const timer = clock.setTimer(machine.engine.about(ms), () => {
+      timers.delete(timer);
+      if (!stopped) run();
+    });
+    timers.add(timer);
+  };
+  const connect = (ms: number) =>
+    later(ms, () => {
+      if (machine.engine.health === 'down') return connect(reconnectMs);
+      if (connected) return;
+      connected = true;
+      notify({ type: 'resync' });
+    });
+  const endEvents = machine.onEvent((event) => {
+    if (connected) later(eventMs, () => connected && notify(event));
+  });
+  const endTurns = machine.engine.onTurn((health) => {
+    if (health !== 'down' || !connected) return;
+    connected = false;
+    connect(reconnectMs);
+  });
+  const stop = () => {
+    stopped = true;
+    endEvents();
+    endTurns();
+    for (const timer of timers) clock.clearTimer(timer);
+    timers.clear();
+    stay();
+  };
+  const stay = client.onGone(stop);
+  connect(eventMs);
+  return stop;
+}
