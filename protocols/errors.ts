@@ -105,6 +105,11 @@ export const catalogue = {
     next: 'hivemind image import ARCHIVE',
     status: 409,
   },
+  'HM-IMAGE-NAME': {
+    cause: 'The text is not the name of an image.',
+    next: 'Write it as NAME:TAG, in lower case.',
+    status: 422,
+  },
   'HM-IMAGE-PLATFORM': {
     cause: 'The image holds nothing for the platform of the node.',
     next: 'Build or import the image for the platform that is named.',
@@ -255,6 +260,11 @@ export const catalogue = {
     cause: 'The store cannot be read.',
     next: 'Restore the data folder from a backup.',
     status: 500,
+  },
+  'HM-JOURNAL-LIMIT': {
+    cause: 'A journal entry is larger than a limit allows, or is not plain data.',
+    next: 'Report it with: hivemind actor events',
+    status: 422,
   },
   'HM-JOURNAL-TORN': {
     cause: 'The end of the journal was lost in a crash.',

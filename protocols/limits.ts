@@ -99,6 +99,12 @@ export const limits = {
   /** Input of an exec that waits because the command does not read it; beyond it, writes are refused. */
   execInputBytes: 4_194_304,
   imageImportMs: 300_000,
+  /** All of an image archive, uncompressed: large machine-learning images reach 20 GiB. */
+  imageArchiveBytes: 34_359_738_368,
+  /** Blobs in an image archive: images have up to 127 layers, archives a few images. */
+  imageArchiveBlobs: 4_096,
+  /** One manifest, index or configuration; registries refuse larger ones. */
+  imageDocumentBytes: 4_194_304,
   /** The pause before a failed step of the runtime, network or store is tried again. */
   retryMs: 1_000,
   /** How often every level-triggered loop looks by itself, without an event. */

@@ -29,7 +29,10 @@ export function advance(mirror: Mirror, events: readonly StoreEvent[], position:
 }
 
 /** Rows under a prefix as typed values, in key order of insertion. */
-export function under<Value>(mirror: Mirror, prefix: string): readonly { key: string; value: Value; modRevision: number }[] {
+export function under<Value>(
+  mirror: Mirror,
+  prefix: string,
+): readonly { key: string; value: Value; modRevision: number }[] {
   return Object.values(mirror.rows)
     .filter((kv) => kv.key.startsWith(prefix))
     .map((kv) => ({ key: kv.key, value: kv.value as Value, modRevision: kv.modRevision }));
