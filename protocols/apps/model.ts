@@ -91,6 +91,8 @@ export interface RevisionRecord {
   readonly app: string;
   readonly revision: number;
   readonly spec: AppSpec;
+  /** Digests of its images where they were known at deploy: the same tag with new content is another container. */
+  readonly digests: Readonly<Record<string, string>>;
   /** ms since 1970. */
   readonly createdAt: number;
 }

@@ -1,0 +1,208 @@
+/**
+ * One attempt at a container: pending → pulling → preparing → creating → attaching → starting → running →
+ * stopping → removed. Its exit is news for its slot, never a crash of its own. An actor that starts anew looks
+ * first what the runtime holds under its id, and adopts it.
+ */
+import { setup } from 'xstate';
+import type { Assignment } from '../../protocols/apps/model.ts';
+import type { ContainerEvent } from '../../protocols/containers/container-events.ts';
+import {
+  containerGuards,
+  containerSteps,
+  containerValue,
+  type ContainerValue,
+} from '../../protocols/containers/container.ts';
+import type { RunKey } from '../../protocols/containers/model.ts';
+import { limits } from '../../protocols/limits.ts';
+import type { ExitOutput } from '../../protocols/supervision/child-spec.ts';
+import { deciding, guarding, perform } from '../decide.ts';
+
+export const containerMachine = setup({
+  types: {} as {
+    context: ContainerValue;
+    events: ContainerEvent;
+    input: {
+      self: string;
+      node: string;
+      owner: string;
+      key: RunKey;
+      intent: 'run' | 'stop';
+      started: boolean;
+      assignment: Assignment;
+    };
+    output: ExitOutput;
+    tags: 'ready';
+  },
+  guards: guarding<ContainerValue, typeof containerGuards>(containerGuards),
+  delays: {
+    retry: limits.retryMs,
+    answer: 5 * limits.retryMs,
+    grace: ({ context }: { context: ContainerValue }) => context.assignment.spec.stopGraceMs,
+    stuck: limits.killMs,
+  },
+  actions: { perform, ...deciding<ContainerValue, typeof containerSteps>(containerSteps) },
+}).createMachine({
+  id: 'container',
+  context: ({ input }) => containerValue(input),
+  output: { exit: { kind: 'normal' } },
+  tags: 'ready',
+  initial: 'pending',
+  entry: 'begin',
+  /** A permit that comes when it is no longer needed goes straight back. */
+  on: { 'permit.granted': { actions: 'releasePermit' } },
+  states: {
+    pending: {
+      entry: 'inspect',
+      after: { answer: { target: 'pending', reenter: true } },
+      on: {
+        'container.inspected': [
+          { guard: 'isRunning', target: 'adopting', actions: 'adopt' },
+          { guard: 'hasStopped', target: 'exited', actions: 'adopt' },
+          { guard: 'stopsWanted', target: 'removing' },
+          { guard: 'isLeftover', target: 'discarding' },
+          { guard: 'wasStarted', target: 'exited' },
+          { target: 'pulling' },
+        ],
+        'container.refused': { target: 'delaying', actions: 'delayed' },
+        'container.stop': { actions: 'wantStop' },
+      },
+    },
+    delaying: { after: { retry: 'pending' }, on: { 'container.stop': { actions: 'wantStop' } } },
+    adopting: { always: [{ guard: 'stopsWanted', target: 'stopping' }, { target: 'running' }] },
+    pulling: {
+      entry: 'pull',
+      on: {
+        'image.ensured': 'preparing',
+        'container.refused': { target: 'failed', actions: 'refuse' },
+        'container.stop': 'removing',
+      },
+    },
+    preparing: {
+      initial: 'ports',
+      on: { 'container.refused': { target: 'failed', actions: 'refuse' }, 'container.stop': 'removing' },
+      states: {
+        ports: {
+          entry: 'checkPorts',
+          on: {
+            'ports.checked': [
+              { guard: 'someTaken', target: '#container.failed', actions: 'portTaken' },
+              { target: 'mounts' },
+            ],
+          },
+        },
+        mounts: {
+          entry: 'mountNext',
+          always: [
+            { guard: 'mountedWithoutAddress', target: 'files' },
+            { guard: 'allMounted', target: 'address' },
+          ],
+          on: { 'mount.resolved': { target: 'mounts', reenter: true, actions: 'mounted' } },
+        },
+        address: {
+          entry: 'claimAddress',
+          after: { answer: { target: 'address', reenter: true } },
+          on: {
+            'address.claimed': { target: 'files', actions: 'addressed' },
+            'address.refused': { target: '#container.failed', actions: 'refuse' },
+          },
+        },
+        files: { entry: 'prepareFiles', on: { 'files.prepared': { target: 'permit', actions: 'filed' } } },
+        permit: {
+          entry: 'requestPermit',
+          after: { answer: { target: 'permit', reenter: true } },
+          on: { 'permit.granted': '#container.launching' },
+        },
+      },
+    },
+    /** What needs the runtime's hands: under a permit, and never left half way without a removal. */
+    launching: {
+      initial: 'creating',
+      exit: 'releasePermit',
+      on: {
+        'container.refused': { target: 'discarding', actions: 'refuse' },
+        'container.stop': { actions: 'wantStop' },
+      },
+      states: {
+        creating: {
+          entry: 'create',
+          on: {
+            'container.created': [
+              { guard: 'stopsWanted', target: '#container.removing', actions: 'created' },
+              { guard: 'hasOwnAddress', target: 'attaching', actions: 'created' },
+              { target: 'starting', actions: 'created' },
+            ],
+          },
+        },
+        attaching: {
+          entry: 'attach',
+          on: {
+            'network.attached': [
+              { guard: 'stopsWanted', target: '#container.removing' },
+              { target: 'starting' },
+            ],
+          },
+        },
+        starting: {
+          entry: 'start',
+          on: {
+            'container.started': [
+              { guard: 'stopsWanted', target: '#container.stopping', actions: 'noteStart' },
+              { target: '#container.running', actions: 'noteStart' },
+            ],
+          },
+        },
+      },
+    },
+    running: {
+      entry: 'sayRunning',
+      on: {
+        'runtime.exited': { target: 'exited', actions: 'noteExit' },
+        'container.stop': 'stopping',
+        'container.report': { actions: 'sayRunning' },
+      },
+    },
+    /** Ended by itself. */
+    exited: { entry: 'sayExited', always: 'removing' },
+    stopping: {
+      entry: 'signal',
+      after: { grace: 'killing' },
+      on: { 'runtime.exited': { target: 'removing', actions: 'noteExit' } },
+    },
+    killing: {
+      entry: 'kill',
+      after: { stuck: { target: 'killing', reenter: true, actions: 'sayStuck' } },
+      on: {
+        'runtime.exited': { target: 'removing', actions: 'noteExit' },
+        'container.killed': 'removing',
+        'container.refused': 'killingAgain',
+      },
+    },
+    killingAgain: {
+      after: { retry: 'killing' },
+      on: { 'runtime.exited': { target: 'removing', actions: 'noteExit' } },
+    },
+    removing: {
+      initial: 'container',
+      after: { stuck: { actions: 'sayStuck' } },
+      states: {
+        container: {
+          entry: 'remove',
+          on: { 'container.removed': 'link', 'container.refused': 'again' },
+        },
+        again: { after: { retry: 'container' } },
+        link: {
+          entry: 'detach',
+          on: { 'network.detached': '#container.stopped', 'container.refused': '#container.stopped' },
+        },
+      },
+    },
+    /** A create that died half way, or a start that failed: remove what is there, then say why. */
+    discarding: {
+      entry: 'remove',
+      on: { 'container.removed': 'failed', 'container.refused': 'discardingAgain' },
+    },
+    discardingAgain: { after: { retry: 'discarding' } },
+    failed: { type: 'final', entry: 'sayFailed' },
+    stopped: { type: 'final', entry: 'sayGone' },
+  },
+});

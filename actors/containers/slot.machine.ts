@@ -1,0 +1,252 @@
+/**
+ * A slot: the n-th replica of a service on this node. It owns runs and the restart policy: which container runs
+ * next, and when. It is not the container (`container.machine.ts`) and decides nothing about placement.
+ */
+import { setup } from 'xstate';
+import type { SlotEvent } from '../../protocols/containers/slot-events.ts';
+import { slotGuards } from '../../protocols/containers/slot-guards.ts';
+import { slotSteps } from '../../protocols/containers/slot-steps.ts';
+import type { SlotValue } from '../../protocols/containers/slot.ts';
+import { limits } from '../../protocols/limits.ts';
+import type { ExitOutput } from '../../protocols/supervision/child-spec.ts';
+import { deciding, guarding, perform } from '../decide.ts';
+
+/** A newer placement leads to `target`; an older one is late; the same one only brings news. */
+const assigned = <Target extends string, Tell extends string>(target: Target, tell: Tell) =>
+  [
+    { guard: 'isNewPlacement', target, actions: 'assign' },
+    { guard: 'isOldPlacement' },
+    { actions: ['assign', tell] },
+  ] as const;
+
+const exited = [
+  { guard: 'endsCompleted', target: 'completed', actions: 'concludeExit' },
+  { guard: 'endsFailed', target: 'failed', actions: 'concludeExit' },
+  { guard: 'isOurs', target: 'backoff', actions: 'concludeExit' },
+] as const;
+
+/** Until the present container is gone, whoever says so; its actor is asked again if it was lost. */
+const untilGone = <Here extends string, Next extends string>(here: Here, next: Next) =>
+  ({
+    'container.gone': { guard: 'isOurs', target: next },
+    'actor.exited': [
+      { guard: 'containerActorEnded', target: next },
+      { guard: 'containerActorLost', actions: 'containerSoon' },
+    ],
+    'container.due': { target: here, reenter: true },
+  }) as const;
+
+export const slotMachine = setup({
+  types: {} as {
+    context: SlotValue;
+    events: SlotEvent;
+    input: { node: string; slot: string };
+    output: ExitOutput;
+    tags: 'ready';
+  },
+  guards: guarding<SlotValue, typeof slotGuards>(slotGuards),
+  delays: { recheck: limits.reconcileMs, retry: limits.retryMs },
+  actions: { perform, ...deciding<SlotValue, typeof slotSteps>(slotSteps) },
+}).createMachine({
+  id: 'slot',
+  context: ({ input }) => ({ node: input.node, slot: input.slot, writes: 0 }),
+  output: { exit: { kind: 'normal' } },
+  initial: 'recovering',
+  on: {
+    'sys.shutdown': '.detached',
+    'slot.report': { actions: 'repeat' },
+    'container.found': { guard: 'isStray', actions: 'removeStray' },
+    'container.began': { guard: 'isOurs', actions: 'watchContainer' },
+    'check.began': { guard: 'isOurs', actions: 'watchCheck' },
+  },
+  states: {
+    recovering: {
+      tags: 'ready',
+      entry: 'readJournal',
+      on: {
+        'journal.read': { target: 'resuming', actions: 'recover' },
+        'journal.failed': { actions: 'retrySoon' },
+        'retry.due': { target: 'recovering', reenter: true },
+      },
+    },
+    resuming: {
+      tags: 'ready',
+      always: [
+        { guard: 'nothingAssigned', target: 'gone' },
+        { guard: 'holdsOlderRun', target: 'retiring' },
+        { guard: 'hasCompleted', target: 'completed' },
+        { guard: 'hasFailed', target: 'failed' },
+        { guard: 'waitsForBackoff', target: 'recycling' },
+        { guard: 'holdsCurrentRun', target: 'starting' },
+        { target: 'numbering' },
+      ],
+    },
+    /** The new run is being written to the journal; nothing is started before that. */
+    numbering: {
+      tags: 'ready',
+      entry: ['numberRun', 'tellStarting'],
+      on: {
+        'run.recorded': [
+          { guard: 'recordIsCurrent', target: 'starting' },
+          { target: 'numbering', reenter: true },
+        ],
+        'run.failed': { target: 'waiting', actions: 'noteJournalTrouble' },
+        'slot.assigned': { actions: 'assign' },
+        'slot.terminate': 'clearing',
+      },
+    },
+    renumbering: {
+      tags: 'ready',
+      entry: 'numberAttempt',
+      on: {
+        'run.recorded': [{ guard: 'recordIsCurrent', target: 'starting' }, { target: 'numbering' }],
+        'run.failed': { target: 'waiting', actions: 'noteJournalTrouble' },
+        'slot.assigned': { actions: 'assign' },
+        'slot.terminate': 'clearing',
+      },
+    },
+    starting: {
+      tags: 'ready',
+      entry: ['launch', 'tellStarting'],
+      after: { recheck: { target: 'starting', reenter: true, actions: 'relaunch' } },
+      on: {
+        'container.running': { guard: 'isOurs', target: 'running', actions: 'noteRunning' },
+        'container.failed': { guard: 'isOurs', target: 'waiting', actions: 'noteFailure' },
+        'container.delayed': { guard: 'isOurs', actions: ['noteDelay', 'tellStarting'] },
+        'container.exited': exited,
+        'actor.exited': { guard: 'containerActorLost', actions: 'containerSoon' },
+        'container.due': { actions: 'relaunch' },
+        'slot.assigned': assigned('retiring', 'tellStarting'),
+        'slot.terminate': 'stopping',
+      },
+    },
+    /** Cannot start for a reason that may go away; tried again by itself. */
+    waiting: {
+      tags: 'ready',
+      entry: 'tellWaiting',
+      on: {
+        'retry.due': 'renumbering',
+        'slot.assigned': assigned('numbering', 'tellWaiting'),
+        'slot.terminate': 'clearing',
+      },
+    },
+    running: {
+      tags: 'ready',
+      initial: 'arriving',
+      exit: 'leaveRunning',
+      on: {
+        'container.exited': exited,
+        'actor.exited': [
+          { guard: 'containerActorLost', actions: 'containerSoon' },
+          { guard: 'checkActorLost', actions: 'checkSoon' },
+        ],
+        'container.due': { actions: 'relaunch' },
+        'check.due': { actions: 'recheck' },
+        'slot.terminate': 'stopping',
+      },
+      states: {
+        arriving: { always: [{ guard: 'hasCheck', target: 'unready' }, { target: 'ready' }] },
+        /** Not in the name service yet: the health check has not passed. */
+        unready: {
+          entry: ['noteStarting', 'tellUnready'],
+          on: {
+            'health.changed': [
+              { guard: 'becameHealthy', target: 'ready', actions: 'noteHealth' },
+              { guard: 'becameUnhealthy', target: 'unhealthy', actions: 'noteHealth' },
+            ],
+            'slot.assigned': assigned('#slot.retiring', 'tellUnready'),
+          },
+        },
+        ready: {
+          entry: 'tellReady',
+          on: {
+            'health.changed': { guard: 'becameUnhealthy', target: 'unhealthy', actions: 'noteHealth' },
+            'slot.assigned': assigned('#slot.retiring', 'tellReady'),
+          },
+        },
+        /** Withdrawn first, then restarted as the policy allows. */
+        unhealthy: {
+          entry: ['tellUnhealthy', 'concludeUnhealthy'],
+          always: { guard: 'mayRestart', target: '#slot.recycling' },
+          on: {
+            'health.changed': { guard: 'becameHealthy', target: 'ready', actions: 'noteHealth' },
+            'slot.assigned': assigned('#slot.retiring', 'tellUnhealthy'),
+          },
+        },
+      },
+    },
+    recycling: {
+      tags: 'ready',
+      entry: ['retire', 'tellStopping'],
+      after: { recheck: { target: 'recycling', reenter: true } },
+      on: {
+        ...untilGone('recycling', 'backoff'),
+        'slot.assigned': [
+          { guard: 'isNewPlacement', target: 'retiring', actions: 'assign' },
+          { guard: 'isOldPlacement' },
+          { actions: 'assign' },
+        ],
+        'slot.terminate': 'stopping',
+      },
+    },
+    backoff: {
+      tags: 'ready',
+      entry: ['waitBackoff', 'tellBackoff'],
+      on: {
+        'backoff.due': 'numbering',
+        'slot.assigned': assigned('numbering', 'tellBackoff'),
+        'slot.terminate': 'clearing',
+      },
+    },
+    /** A container of the placement before is being stopped; then the new one starts. */
+    retiring: {
+      tags: 'ready',
+      entry: ['retire', 'tellStopping'],
+      after: { recheck: { target: 'retiring', reenter: true } },
+      on: {
+        ...untilGone('retiring', 'numbering'),
+        'slot.assigned': [{ guard: 'isOldPlacement' }, { actions: 'assign' }],
+        'slot.terminate': 'stopping',
+      },
+    },
+    completed: {
+      tags: 'ready',
+      entry: 'tellCompleted',
+      on: {
+        'slot.assigned': assigned('numbering', 'tellCompleted'),
+        'slot.terminate': 'clearing',
+      },
+    },
+    failed: {
+      tags: 'ready',
+      entry: 'tellFailed',
+      on: {
+        'slot.assigned': assigned('numbering', 'tellFailed'),
+        'slot.terminate': 'clearing',
+      },
+    },
+    stopping: {
+      tags: 'ready',
+      entry: ['retire', 'tellStopping'],
+      after: { recheck: { target: 'stopping', reenter: true } },
+      on: {
+        ...untilGone('stopping', 'clearing'),
+        /** It came back before it was gone: a stop that has begun is finished first. */
+        'slot.assigned': [{ guard: 'isOldPlacement' }, { target: 'retiring', actions: 'assign' }],
+      },
+    },
+    clearing: {
+      tags: 'ready',
+      entry: 'forget',
+      on: {
+        'run.recorded': 'gone',
+        'run.failed': { actions: 'noteJournalTrouble' },
+        'retry.due': { target: 'clearing', reenter: true },
+        'slot.assigned': [{ guard: 'isOldPlacement' }, { target: 'numbering', actions: 'assign' }],
+      },
+    },
+    gone: { type: 'final', entry: 'sayGone' },
+    /** The actor goes, its container stays. */
+    detached: { type: 'final' },
+  },
+});

@@ -1,0 +1,181 @@
+/**
+ * What operators ask of apps, as transactions: deploy, scale, restart, remove. A refusal is a reason; an accepted
+ * command is a set of writes guarded by what the decision looked at, so nothing is half done.
+ */
+import { reason, type Reason } from '../errors.ts';
+import { canonicalJson } from '../hash.ts';
+import { limits } from '../limits.ts';
+import { keys } from '../state/keys.ts';
+import { modRevisionOf, under } from '../state/mirror.ts';
+import type { VolumeRecord } from '../storage/manager.ts';
+import type { AppRecord, AppSpec, PortSpec, RevisionRecord } from './model.ts';
+import { missingVolumes, replicasOf, revisionOf, wantedSlots, type Desk, type Writes } from './reconcile.ts';
+
+export type AppCommand =
+  | {
+      readonly type: 'app.deploy';
+      readonly spec: AppSpec;
+      readonly digests?: Readonly<Record<string, string>>;
+      readonly at: number;
+    }
+  | { readonly type: 'app.scale'; readonly app: string; readonly service: string; readonly replicas: number }
+  | { readonly type: 'app.restart'; readonly app: string; readonly service?: string; readonly index?: number }
+  | { readonly type: 'app.remove'; readonly app: string; readonly volumes: boolean };
+
+export type Verdict =
+  | { readonly refusal: Reason }
+  | { readonly writes: Writes; readonly answer: Readonly<Record<string, unknown>> };
+
+export function decideCommand(desk: Desk, command: AppCommand): Verdict {
+  if (command.type === 'app.deploy') return deploy(desk, command);
+  const app = desk.mirror.rows[keys.app(command.app)]?.value as AppRecord | undefined;
+  if (!app)
+    return { refusal: reason('HM-APP-UNKNOWN', `no app ${command.app} is deployed`, { app: command.app }) };
+  if (command.type === 'app.remove') return remove(desk, app, command.volumes);
+  if (app.removing) return { refusal: beingRemoved(app.name) };
+  return command.type === 'app.scale' ? scale(desk, app, command) : restart(desk, app, command);
+}
+
+function beingRemoved(app: string): Reason {
+  return reason(
+    'HM-APP-CONFLICT',
+    `${app} is being removed`,
+    { app },
+    'Wait until hivemind ls no longer shows it, then repeat.',
+  );
+}
+
+function put(desk: Desk, app: AppRecord, more: Writes['then'] = []): Writes {
+  const key = keys.app(app.name);
+  return {
+    compare: [{ key, field: 'modRevision', equals: modRevisionOf(desk.mirror, key) }],
+    then: [{ op: 'put', key, value: app }, ...more],
+  };
+}
+
+function deploy(desk: Desk, command: Extract<AppCommand, { type: 'app.deploy' }>): Verdict {
+  const { spec } = command;
+  const before = desk.mirror.rows[keys.app(spec.name)]?.value as AppRecord | undefined;
+  if (before?.removing) return { refusal: beingRemoved(spec.name) };
+  const clash = portClash(desk, spec);
+  if (clash) return { refusal: clash };
+  const digests = command.digests ?? {};
+  const present = before && revisionOf(desk, before);
+  const same = present && canonicalJson([present.spec, present.digests]) === canonicalJson([spec, digests]);
+  if (same && Object.keys(before.scale).length === 0) {
+    return {
+      writes: { compare: [], then: [] },
+      answer: { app: spec.name, revision: before.revision, changed: false },
+    };
+  }
+  const revision = same ? before.revision : (before?.revision ?? 0) + 1;
+  const app: AppRecord = {
+    name: spec.name,
+    revision,
+    removing: false,
+    scale: {},
+    restarts: before?.restarts ?? {},
+  };
+  const record: RevisionRecord = { app: spec.name, revision, spec, digests, createdAt: command.at };
+  const more = same ? [] : [{ op: 'put' as const, key: keys.revision(spec.name, revision), value: record }];
+  return {
+    writes: put(desk, app, [...more, ...missingVolumes(desk, spec)]),
+    answer: { app: spec.name, revision, changed: true },
+  };
+}
+
+function overlap(a: PortSpec, b: PortSpec): boolean {
+  const anywhere =
+    a.hostAddress === '0.0.0.0' || b.hostAddress === '0.0.0.0' || a.hostAddress === b.hostAddress;
+  return a.hostPort === b.hostPort && a.protocol === b.protocol && anywhere;
+}
+
+/** Two services cannot publish one port: refused here, before anything is written. */
+function portClash(desk: Desk, spec: AppSpec): Reason | undefined {
+  const others = under<AppRecord>(desk.mirror, keys.apps)
+    .filter((row) => row.value.name !== spec.name && !row.value.removing)
+    .flatMap((row) =>
+      Object.values(revisionOf(desk, row.value)?.spec.services ?? {}).map((service) => ({
+        owner: `${row.value.name}/${service.name}`,
+        service,
+      })),
+    );
+  const mine = Object.values(spec.services).map((service) => ({
+    owner: `${spec.name}/${service.name}`,
+    service,
+  }));
+  for (const [position, { owner, service }] of mine.entries()) {
+    for (const port of service.ports) {
+      const clash = [...others, ...mine.slice(0, position)].find((other) =>
+        other.service.ports.some((taken) => overlap(port, taken)),
+      );
+      if (clash) {
+        const text = `port ${port.hostPort}/${port.protocol} of ${owner} is published by ${clash.owner} already`;
+        return reason('HM-PORT-TAKEN', text, { service: owner, port: port.hostPort, holder: clash.owner });
+      }
+    }
+  }
+  return undefined;
+}
+
+function scale(desk: Desk, app: AppRecord, command: Extract<AppCommand, { type: 'app.scale' }>): Verdict {
+  const service = revisionOf(desk, app)?.spec.services[command.service];
+  if (!service) return { refusal: unknownService(app.name, command.service) };
+  if (
+    !Number.isInteger(command.replicas) ||
+    command.replicas < 0 ||
+    command.replicas > limits.composeReplicas
+  ) {
+    return {
+      refusal: reason('HM-COMPOSE-LIMIT', `replicas must be 0 to ${limits.composeReplicas}`, {
+        replicas: command.replicas,
+      }),
+    };
+  }
+  if (replicasOf(app, service) === command.replicas) return { writes: { compare: [], then: [] }, answer: {} };
+  return {
+    writes: put(desk, { ...app, scale: { ...app.scale, [service.name]: command.replicas } }),
+    answer: {},
+  };
+}
+
+function unknownService(app: string, service: string): Reason {
+  return reason(
+    'HM-SERVICE-UNKNOWN',
+    `${app} has no service ${service}`,
+    { app, service },
+    `hivemind status ${app}`,
+  );
+}
+
+function restart(desk: Desk, app: AppRecord, command: Extract<AppCommand, { type: 'app.restart' }>): Verdict {
+  const matching = wantedSlots(desk, app).filter(
+    (slot) =>
+      (command.service === undefined || slot.service.name === command.service) &&
+      (command.index === undefined || slot.index === command.index),
+  );
+  if (matching.length === 0)
+    return {
+      refusal: unknownService(
+        app.name,
+        `${command.service ?? ''}${command.index === undefined ? '' : `.${command.index}`}`,
+      ),
+    };
+  const mark =
+    command.service === undefined
+      ? '*'
+      : command.index === undefined
+        ? command.service
+        : `${command.service}.${command.index}`;
+  const restarts = { ...app.restarts, [mark]: (app.restarts[mark] ?? 0) + 1 };
+  return { writes: put(desk, { ...app, restarts }), answer: { slots: matching.length } };
+}
+
+function remove(desk: Desk, app: AppRecord, volumes: boolean): Verdict {
+  const records = under<VolumeRecord>(desk.mirror, keys.volume(app.name, ''));
+  const removals = volumes
+    ? records.map((row) => ({ op: 'put' as const, key: row.key, value: { ...row.value, removing: true } }))
+    : [];
+  if (app.removing && removals.length === 0) return { writes: { compare: [], then: [] }, answer: {} };
+  return { writes: put(desk, { ...app, removing: true }, removals), answer: {} };
+}

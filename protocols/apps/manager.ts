@@ -1,0 +1,265 @@
+/**
+ * The app manager's data and steps: a mirror of the store, what nodes report, the round of reconciling that is
+ * being written, and operators' commands under way. It acts by transactions only, never by orders to nodes.
+ */
+import { drive, emit, send, type Decision, type Effect } from '../effects.ts';
+import { reason, type Reason } from '../errors.ts';
+import { limits } from '../limits.ts';
+import { keys } from '../state/keys.ts';
+import { advance, emptyMirror, mirrorOf, under, type Mirror } from '../state/mirror.ts';
+import {
+  comparePositions,
+  type KeyValue,
+  type Position,
+  type StoreEvent,
+  type TxnResult,
+} from '../state/model.ts';
+import { paths } from '../wire/paths.ts';
+import { decideCommand, type AppCommand } from './commands.ts';
+import type { AppRecord, SlotName } from './model.ts';
+import { reconcileApp, revisionOf, type Desk, type Writes } from './reconcile.ts';
+import type { SlotStatus } from './status.ts';
+import { viewOf } from './view.ts';
+
+interface PendingCommand {
+  readonly command: AppCommand;
+  readonly replyTo?: string;
+  readonly answer: Readonly<Record<string, unknown>>;
+  readonly tries: number;
+}
+
+export interface AppsValue {
+  readonly node: string;
+  readonly mirror: Mirror;
+  readonly observed: Readonly<Record<SlotName, SlotStatus>>;
+  readonly calls: number;
+  /** By write id. */
+  readonly commands: Readonly<Record<string, PendingCommand>>;
+  /** Lost a race: decided again once the mirror has caught up. */
+  readonly again: readonly PendingCommand[];
+  /** The mirror must reach this before the next round: what was written must be seen first. */
+  readonly awaited: Position;
+  readonly reason?: Reason;
+}
+
+type Value = AppsValue;
+const maxTries = 5;
+/** The fact that follows each command. */
+const accepted = {
+  'app.deploy': 'app.deployed',
+  'app.scale': 'app.scaled',
+  'app.restart': 'app.restarted',
+  'app.remove': 'app.removed',
+} as const;
+
+export function freshApps(node: string): AppsValue {
+  return {
+    node,
+    mirror: emptyMirror,
+    observed: {},
+    calls: 0,
+    commands: {},
+    again: [],
+    awaited: { epoch: 0, revision: 0 },
+  };
+}
+
+export function deskOf(value: Value): Desk {
+  return { node: value.node, mirror: value.mirror, observed: value.observed };
+}
+
+/** The writes of the next round: the first app that differs. */
+export function nextRound(value: Value): Writes | undefined {
+  if (comparePositions(value.mirror.position, value.awaited) < 0) return undefined;
+  for (const row of under<AppRecord>(value.mirror, keys.apps)) {
+    const writes = reconcileApp(deskOf(value), row.value);
+    if (writes.then.length > 0) return writes;
+  }
+  return undefined;
+}
+
+const begin = (value: Value): Decision<Value> => [
+  value,
+  [send(paths.manager, { type: 'observed.repeat', to: paths.apps })],
+];
+const askTrust = (value: Value): Decision<Value> => [
+  value,
+  [send(paths.guard, { type: 'guard.report', to: paths.apps })],
+];
+
+const noteDoubt = (value: Value, event: { reason?: Reason; error?: Reason }): Decision<Value> => [
+  { ...value, reason: event.reason ?? event.error ?? reason('HM-STORE-DOWN') },
+  [],
+];
+
+const list = (value: Value): Decision<Value> => {
+  const calls = value.calls + 1;
+  const call = { port: 'store', op: 'list', args: { prefix: '' } } as const;
+  return [
+    { ...value, calls },
+    [drive(`list:${calls}`, call, { done: 'apps.listed', failed: 'apps.unlisted' }, limits.runtimeCallMs)],
+  ];
+};
+
+const listed = (
+  value: Value,
+  event: { value: { kvs: readonly KeyValue[]; position: Position } },
+): Decision<Value> => {
+  const { kvs, position } = event.value;
+  const { reason: _, ...rest } = value;
+  const next = { ...rest, mirror: mirrorOf(kvs, position) };
+  const [decided, effects] = decideAgain(next);
+  return [
+    decided,
+    [{ do: 'watch', id: 'store', source: { of: 'store', prefix: '', after: position } }, ...effects],
+  ];
+};
+
+const changed = (
+  value: Value,
+  event: { events: readonly StoreEvent[]; position: Position },
+): Decision<Value> => decideAgain({ ...value, mirror: advance(value.mirror, event.events, event.position) });
+
+const noteSlots = (
+  value: Value,
+  event: { slots: readonly SlotStatus[]; gone: readonly SlotName[]; whole?: boolean },
+): Decision<Value> => {
+  const observed: Record<SlotName, SlotStatus> = event.whole ? {} : { ...value.observed };
+  for (const slot of event.slots) observed[slot.slot] = slot;
+  for (const slot of event.gone) delete observed[slot];
+  return [{ ...value, observed }, []];
+};
+
+const writeRound = (value: Value): Decision<Value> => {
+  const writes = nextRound(value);
+  if (!writes) return [value, []];
+  const calls = value.calls + 1;
+  return [
+    { ...value, calls },
+    [{ do: 'write', id: `round:${calls}`, txn: writes, done: 'round.written', failed: 'round.unwritten' }],
+  ];
+};
+
+/** Also after a lost race: the mirror must see who won before the next round. */
+const roundWritten = (value: Value, event: { value: TxnResult }): Decision<Value> => [
+  awaitPosition(value, event.value.position),
+  [],
+];
+
+function awaitPosition(value: Value, position: Position): Value {
+  return comparePositions(position, value.awaited) > 0 ? { ...value, awaited: position } : value;
+}
+
+const command = (value: Value, event: AppCommand & { replyTo?: string }): Decision<Value> => {
+  const { replyTo, ...rest } = event;
+  return attempt(value, {
+    command: rest as AppCommand,
+    ...(replyTo === undefined ? {} : { replyTo }),
+    answer: {},
+    tries: 0,
+  });
+};
+
+function attempt(value: Value, pending: PendingCommand): Decision<Value> {
+  const verdict = decideCommand(deskOf(value), pending.command);
+  if ('refusal' in verdict) return [value, reply(pending, { error: verdict.refusal })];
+  if (verdict.writes.then.length === 0) return [value, reply(pending, { value: verdict.answer })];
+  const calls = value.calls + 1;
+  const id = `command:${calls}`;
+  const tried = { ...pending, answer: verdict.answer, tries: pending.tries + 1 };
+  return [
+    { ...value, calls, commands: { ...value.commands, [id]: tried } },
+    [{ do: 'write', id, txn: verdict.writes, done: 'command.written', failed: 'command.unwritten' }],
+  ];
+}
+
+function reply(pending: PendingCommand, answer: { value: unknown } | { error: Reason }): readonly Effect[] {
+  return pending.replyTo === undefined ? [] : [{ do: 'reply', to: pending.replyTo, ...answer }];
+}
+
+const commandWritten = (
+  value: Value,
+  event: { id: string; value?: TxnResult; error?: Reason },
+): Decision<Value> => {
+  const { [event.id]: pending, ...commands } = value.commands;
+  if (!pending) return [value, []];
+  const next = { ...value, commands };
+  if (!event.value) return [next, reply(pending, { error: event.error ?? reason('HM-STORE-DOWN') })];
+  const awaited = awaitPosition(next, event.value.position);
+  if (event.value.succeeded) {
+    const subject = 'spec' in pending.command ? pending.command.spec.name : pending.command.app;
+    const told = emit(
+      accepted[pending.command.type],
+      subject,
+      `${subject}: ${accepted[pending.command.type]}`,
+    );
+    return [awaited, [...reply(pending, { value: pending.answer }), told]];
+  }
+  if (pending.tries >= maxTries) return [awaited, reply(pending, { error: reason('HM-APP-CONFLICT') })];
+  return [{ ...awaited, again: [...value.again, pending] }, []];
+};
+
+function decideAgain(value: Value): Decision<Value> {
+  if (value.again.length === 0 || comparePositions(value.mirror.position, value.awaited) < 0)
+    return [value, []];
+  let next: Value = { ...value, again: [] };
+  const effects: Effect[] = [];
+  for (const pending of value.again) {
+    const [tried, more] = attempt(next, pending);
+    next = tried;
+    effects.push(...more);
+  }
+  return [next, effects];
+}
+
+const refuse = (value: Value, event: { replyTo?: string }): Decision<Value> => [
+  value,
+  event.replyTo === undefined
+    ? []
+    : [{ do: 'reply', to: event.replyTo, error: value.reason ?? reason('HM-STORE-DOWN') }],
+];
+
+const report = (value: Value, event: { replyTo?: string }): Decision<Value> => {
+  const apps = under<AppRecord>(value.mirror, keys.apps).map((row) => viewOf(deskOf(value), row.value));
+  return [value, event.replyTo === undefined ? [] : [{ do: 'reply', to: event.replyTo, value: { apps } }]];
+};
+
+const show = (value: Value, event: { app: string; replyTo?: string }): Decision<Value> => {
+  if (event.replyTo === undefined) return [value, []];
+  const record = value.mirror.rows[keys.app(event.app)]?.value as AppRecord | undefined;
+  if (!record)
+    return [
+      value,
+      [
+        {
+          do: 'reply',
+          to: event.replyTo,
+          error: reason('HM-APP-UNKNOWN', `no app ${event.app} is deployed`, { app: event.app }),
+        },
+      ],
+    ];
+  const spec = revisionOf(deskOf(value), record)?.spec;
+  return [
+    value,
+    [{ do: 'reply', to: event.replyTo, value: { view: viewOf(deskOf(value), record), spec, record } }],
+  ];
+};
+
+export const appsSteps = {
+  begin,
+  askTrust,
+  noteDoubt,
+  list,
+  listed,
+  changed,
+  noteSlots,
+  writeRound,
+  roundWritten,
+  command,
+  commandWritten,
+  refuse,
+  report,
+  show,
+};
+
+export const appsGuards = { hasRound: (value: Value) => nextRound(value) !== undefined };

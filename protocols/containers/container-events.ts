@@ -1,0 +1,44 @@
+/** What a container's machine hears. `id` of an answer is the number of its question. */
+import type { Reason } from '../errors.ts';
+import type { RunFiles } from '../ports.ts';
+import type { ContainerExit, ContainerStatus, ImageInfo } from './model.ts';
+
+interface Answer {
+  readonly at: number;
+  readonly id: string;
+}
+
+export type ContainerEvent =
+  | (Answer & {
+      readonly type: 'container.inspected';
+      readonly value: { readonly container?: ContainerStatus };
+    })
+  | (Answer & { readonly type: 'container.refused'; readonly error: Reason })
+  | (Answer & { readonly type: 'image.ensured'; readonly value: ImageInfo })
+  | (Answer & {
+      readonly type: 'ports.checked';
+      readonly value: {
+        readonly taken: readonly { hostAddress: string; hostPort: number; protocol: 'tcp' | 'udp' }[];
+      };
+    })
+  | (Answer & { readonly type: 'mount.resolved'; readonly value: { readonly path: string } })
+  | (Answer & { readonly type: 'files.prepared'; readonly value: RunFiles })
+  | (Answer & { readonly type: 'container.created'; readonly value: { readonly pid: number } })
+  | (Answer & {
+      readonly type: 'network.attached' | 'container.started' | 'container.signalled' | 'container.killed';
+    })
+  | (Answer & { readonly type: 'container.removed' | 'network.detached' })
+  | {
+      readonly at: number;
+      readonly type: 'address.claimed';
+      readonly slot: string;
+      readonly address: string;
+      readonly gateway: string;
+    }
+  | { readonly at: number; readonly type: 'address.refused'; readonly slot: string; readonly reason: Reason }
+  | {
+      readonly at: number;
+      readonly type: 'permit.granted' | 'container.stop' | 'container.report' | 'sys.shutdown';
+    }
+  /** From the watcher of the runtime; without `exit` the container vanished. */
+  | { readonly at: number; readonly type: 'runtime.exited'; readonly exit?: ContainerExit };

@@ -1,0 +1,379 @@
+/**
+ * One attempt at one run of a slot: what its machine knows, what it hears and its decisions. Its life only goes
+ * forward; a retry is another attempt with another actor. The phases stand in `container.machine.ts`.
+ */
+import type { Assignment } from '../apps/model.ts';
+import { drive, send, type Decision, type Effect } from '../effects.ts';
+import { reason, type Reason } from '../errors.ts';
+import { limits } from '../limits.ts';
+import type { RunFiles } from '../ports.ts';
+import { paths } from '../wire/paths.ts';
+import { containerId, containerName, runName } from './ids.ts';
+import type { ContainerExit, ContainerStatus, ResolvedMount, RunKey } from './model.ts';
+
+export interface ContainerValue {
+  readonly self: string;
+  readonly node: string;
+  /** Path of the slot. */
+  readonly owner: string;
+  readonly key: RunKey;
+  readonly id: string;
+  readonly assignment: Assignment;
+  /** The journal says it ran: absent means lost. */
+  readonly started: boolean;
+  /** Numbers drives: an answer to an older question is late. */
+  readonly calls: number;
+  readonly stopWanted: boolean;
+  readonly mounts: readonly ResolvedMount[];
+  readonly address?: string;
+  readonly gateway?: string;
+  readonly files?: RunFiles;
+  readonly pid?: number;
+  readonly startedAt?: number;
+  readonly exit?: ContainerExit;
+  readonly reason?: Reason;
+}
+
+type Value = ContainerValue;
+type Failed = { readonly error: Reason };
+
+/** Ask a port; `what` names the pair of answers: `<what>` and `container.refused`. */
+function ask(
+  value: Value,
+  done: string,
+  call: Parameters<typeof drive>[1],
+  timeoutMs: number = limits.runtimeCallMs,
+): Decision<Value> {
+  const calls = value.calls + 1;
+  return [
+    { ...value, calls },
+    [drive(String(calls), call, { done, failed: 'container.refused' }, timeoutMs)],
+  ];
+}
+
+const tell = (value: Value, event: { type: string; [field: string]: unknown }): Effect =>
+  send(value.owner, { ...event, key: value.key });
+
+const begin = (value: Value): Decision<Value> => [value, [tell(value, { type: 'container.began' })]];
+
+const inspect = (value: Value): Decision<Value> =>
+  ask(value, 'container.inspected', { port: 'containers', op: 'inspect', args: { id: value.id } });
+
+const adopt = (value: Value, event: { value: { container?: ContainerStatus } }): Decision<Value> => {
+  const found = event.value.container;
+  if (!found) return [value, []];
+  return [
+    {
+      ...value,
+      startedAt: found.createdAt,
+      ...(found.address === undefined ? {} : { address: found.address }),
+      ...(found.exit === undefined ? {} : { exit: found.exit }),
+    },
+    [],
+  ];
+};
+
+const delayed = (value: Value, event: Failed): Decision<Value> => [
+  { ...value, reason: event.error },
+  [tell(value, { type: 'container.delayed', reason: event.error })],
+];
+
+const pull = (value: Value): Decision<Value> =>
+  ask(
+    value,
+    'image.ensured',
+    { port: 'images', op: 'ensure', args: { image: value.assignment.spec.image } },
+    limits.imageImportMs,
+  );
+
+const checkPorts = (value: Value): Decision<Value> => {
+  const ports = value.assignment.spec.networkMode === 'app' ? value.assignment.spec.ports : [];
+  return ask(value, 'ports.checked', { port: 'network', op: 'taken', args: { ports } });
+};
+
+type Taken = { value: { taken: readonly { hostAddress: string; hostPort: number; protocol: string }[] } };
+
+const portTaken = (value: Value, event: Taken): Decision<Value> => {
+  const first = event.value.taken[0];
+  const port = `${first?.hostAddress}:${first?.hostPort}/${first?.protocol}`;
+  const because = reason(
+    'HM-PORT-TAKEN',
+    `port ${port} of ${value.assignment.slot} is in use on ${value.node}`,
+    {
+      slot: value.assignment.slot,
+      port,
+    },
+  );
+  return [{ ...value, reason: because }, []];
+};
+
+/** Mounts are resolved one after the other: the n-th answer is the n-th mount. */
+const mountNext = (value: Value): Decision<Value> => {
+  const mount = value.assignment.spec.mounts[value.mounts.length];
+  if (!mount) return [value, []];
+  if (mount.type === 'tmpfs') return mountNext({ ...value, mounts: [...value.mounts, mount] });
+  if (mount.type === 'bind') {
+    return ask(value, 'mount.resolved', {
+      port: 'volumes',
+      op: 'bind',
+      args: { source: mount.source, create: mount.createSource },
+    });
+  }
+  return ask(value, 'mount.resolved', {
+    port: 'volumes',
+    op: 'ensure',
+    args: { app: value.assignment.app, volume: mount.volume },
+  });
+};
+
+const mounted = (value: Value, event: { value: { path: string } }): Decision<Value> => {
+  const mount = value.assignment.spec.mounts[value.mounts.length];
+  if (!mount || mount.type === 'tmpfs') return [value, []];
+  const resolved: ResolvedMount = {
+    type: 'bind',
+    source: event.value.path,
+    target: mount.target,
+    readOnly: mount.readOnly,
+  };
+  return [{ ...value, mounts: [...value.mounts, resolved] }, []];
+};
+
+const claimAddress = (value: Value): Decision<Value> => [
+  value,
+  [send(paths.network, { type: 'address.claim', slot: value.key.slot, to: value.self })],
+];
+
+const addressed = (value: Value, event: { address: string; gateway: string }): Decision<Value> => [
+  { ...value, address: event.address, gateway: event.gateway },
+  [],
+];
+
+const refuse = (value: Value, event: { reason?: Reason; error?: Reason }): Decision<Value> => {
+  const because = event.reason ?? event.error ?? reason('HM-INTERNAL');
+  return [{ ...value, reason: { ...because, evidence: { slot: value.key.slot, ...because.evidence } } }, []];
+};
+
+export function hostname(value: Value): string {
+  return `${value.assignment.service}-${value.assignment.index}`.replace(/[^A-Za-z0-9-]/g, '-').slice(0, 63);
+}
+
+const prepareFiles = (value: Value): Decision<Value> =>
+  ask(value, 'files.prepared', {
+    port: 'volumes',
+    op: 'prepareRun',
+    args: {
+      slot: value.key.slot,
+      run: runName(value.key),
+      hostname: hostname(value),
+      ...(value.address === undefined ? {} : { address: value.address }),
+      ...(value.gateway === undefined
+        ? {}
+        : { nameserver: value.gateway, search: `${value.assignment.app}.hive.internal` }),
+    },
+  });
+
+const filed = (value: Value, event: { value: RunFiles }): Decision<Value> => [
+  { ...value, files: event.value },
+  [],
+];
+
+const requestPermit = (value: Value): Decision<Value> => [
+  value,
+  [send(paths.permits, { type: 'permit.request', to: value.self })],
+];
+const releasePermit = (value: Value): Decision<Value> => [
+  value,
+  [send(paths.permits, { type: 'permit.release', to: value.self })],
+];
+
+const create = (value: Value): Decision<Value> => {
+  const { files, assignment, key } = value;
+  if (!files) throw new Error(`${containerName(key)} has no run files`);
+  return ask(
+    value,
+    'container.created',
+    {
+      port: 'containers',
+      op: 'create',
+      args: {
+        id: value.id,
+        key,
+        specHash: assignment.specHash,
+        spec: assignment.spec,
+        mounts: [...files.mounts, ...value.mounts],
+        hostname: hostname(value),
+        extraEnvironment: {
+          HIVEMIND_APP: assignment.app,
+          HIVEMIND_SERVICE: assignment.service,
+          HIVEMIND_SLOT: key.slot,
+          HIVEMIND_NODE: value.node,
+          HIVEMIND_PLACEMENT: String(key.placement),
+          HIVEMIND_RUN: String(key.run),
+        },
+        ...(value.address === undefined ? {} : { address: value.address }),
+        stdoutPath: files.stdoutPath,
+        stderrPath: files.stderrPath,
+      },
+    },
+    limits.runtimeCreateMs,
+  );
+};
+
+const created = (value: Value, event: { value: { pid: number } }): Decision<Value> => [
+  { ...value, pid: event.value.pid },
+  [],
+];
+
+const attach = (value: Value): Decision<Value> =>
+  ask(value, 'network.attached', {
+    port: 'network',
+    op: 'attach',
+    args: { id: value.id, pid: value.pid ?? 0, address: value.address ?? '' },
+  });
+
+const start = (value: Value): Decision<Value> =>
+  ask(value, 'container.started', { port: 'containers', op: 'start', args: { id: value.id } });
+
+const noteStart = (value: Value, event: { at: number }): Decision<Value> => [
+  { ...value, startedAt: event.at },
+  [],
+];
+
+const sayRunning = (value: Value): Decision<Value> => [
+  { ...value, started: true },
+  [
+    tell(value, {
+      type: 'container.running',
+      id: value.id,
+      startedAt: value.startedAt ?? 0,
+      ...(value.address === undefined ? {} : { address: value.address }),
+    }),
+  ],
+];
+
+const noteExit = (value: Value, event: { exit?: ContainerExit }): Decision<Value> => [
+  event.exit === undefined ? value : { ...value, exit: event.exit },
+  [],
+];
+
+const sayExited = (value: Value, event: { at: number }): Decision<Value> => {
+  const ended = value.exit?.at ?? event.at;
+  const livedMs = Math.max(0, ended - (value.startedAt ?? ended));
+  return [
+    value,
+    [tell(value, { type: 'container.exited', livedMs, ...(value.exit ? { exit: value.exit } : {}) })],
+  ];
+};
+
+const sayFailed = (value: Value): Decision<Value> => [
+  value,
+  [
+    send(paths.runtime, { type: 'container.cleared', id: value.id }),
+
+    tell(value, {
+      type: 'container.failed',
+      reason: value.reason ?? reason('HM-CONTAINER-LOST', undefined, { slot: value.key.slot }),
+    }),
+  ],
+];
+
+const wantStop = (value: Value): Decision<Value> => [{ ...value, stopWanted: true }, []];
+
+const signal = (value: Value): Decision<Value> => {
+  const named = value.assignment.spec.stopSignal;
+  return ask(value, 'container.signalled', {
+    port: 'containers',
+    op: 'signal',
+    args: { id: value.id, ...(named === undefined ? {} : { signal: named }) },
+  });
+};
+
+const kill = (value: Value): Decision<Value> =>
+  ask(value, 'container.killed', { port: 'containers', op: 'kill', args: { id: value.id } });
+
+const sayStuck = (value: Value): Decision<Value> => {
+  const because = reason('HM-CONTAINER-STUCK', undefined, { slot: value.key.slot, container: value.id });
+  return [{ ...value, reason: because }, [tell(value, { type: 'container.delayed', reason: because })]];
+};
+
+const remove = (value: Value): Decision<Value> =>
+  ask(
+    value,
+    'container.removed',
+    { port: 'containers', op: 'remove', args: { id: value.id } },
+    limits.runtimeCreateMs,
+  );
+
+const detach = (value: Value): Decision<Value> =>
+  ask(value, 'network.detached', { port: 'network', op: 'detach', args: { id: value.id } });
+
+const sayGone = (value: Value): Decision<Value> => [
+  value,
+  [send(paths.runtime, { type: 'container.cleared', id: value.id }), tell(value, { type: 'container.gone' })],
+];
+
+export const containerSteps = {
+  begin,
+  inspect,
+  adopt,
+  delayed,
+  pull,
+  checkPorts,
+  portTaken,
+  mountNext,
+  mounted,
+  claimAddress,
+  addressed,
+  refuse,
+  prepareFiles,
+  filed,
+  requestPermit,
+  releasePermit,
+  create,
+  created,
+  attach,
+  start,
+  noteStart,
+  sayRunning,
+  noteExit,
+  sayExited,
+  sayFailed,
+  wantStop,
+  signal,
+  kill,
+  sayStuck,
+  remove,
+  detach,
+  sayGone,
+};
+
+const found = (event: { value: { container?: ContainerStatus } }) => event.value.container?.phase;
+
+export const containerGuards = {
+  isRunning: (_: Value, event: { value: { container?: ContainerStatus } }) =>
+    found(event) === 'running' || found(event) === 'paused',
+  hasStopped: (_: Value, event: { value: { container?: ContainerStatus } }) => found(event) === 'stopped',
+  isLeftover: (_: Value, event: { value: { container?: ContainerStatus } }) =>
+    found(event) === 'created' || found(event) === 'unknown',
+  wasStarted: (value: Value) => value.started,
+  stopsWanted: (value: Value) => value.stopWanted,
+  someTaken: (_: Value, event: Taken) => event.value.taken.length > 0,
+  allMounted: (value: Value) => value.mounts.length >= value.assignment.spec.mounts.length,
+  mountedWithoutAddress: (value: Value) =>
+    value.assignment.spec.networkMode !== 'app' && value.mounts.length >= value.assignment.spec.mounts.length,
+  hasOwnAddress: (value: Value) => value.assignment.spec.networkMode === 'app',
+};
+
+/** The value of a fresh actor. `intent: stop` adopts only to stop. */
+export function containerValue(input: {
+  self: string;
+  node: string;
+  owner: string;
+  key: RunKey;
+  intent: 'run' | 'stop';
+  started: boolean;
+  assignment: Assignment;
+}): ContainerValue {
+  const { intent, ...kept } = input;
+  return { ...kept, id: containerId(input.key), calls: 0, stopWanted: intent === 'stop', mounts: [] };
+}

@@ -1,0 +1,293 @@
+/**
+ * The container manager: which slots this node runs. It follows the node's own assignments in the store, writes
+ * them to the journal before acting on them, keeps one slot actor for each, and holds what they report. While
+ * the store is silent or not trusted it runs what the journal says and stops nothing.
+ */
+import type { Assignment, SlotName } from '../apps/model.ts';
+import type { SlotStatus } from '../apps/status.ts';
+import { drive, send, type Decision, type Effect } from '../effects.ts';
+import { limits } from '../limits.ts';
+import { keys } from '../state/keys.ts';
+import type { Position, StoreEvent } from '../state/model.ts';
+import { advance, emptyMirror, mirrorOf, under, type Mirror } from '../state/mirror.ts';
+import { paths, slotPath } from '../wire/paths.ts';
+import type { ManagerEventOf } from './manager-events.ts';
+import { assignmentEntry, endingEntry, slotEntries } from './slot.ts';
+
+export interface ManagerValue {
+  readonly node: string;
+  /** What the store wants; absent until the store was read under trust. */
+  readonly wanted?: Mirror;
+  readonly storeId?: string;
+  /** What the journal holds, and so what runs. */
+  readonly held: Readonly<Record<SlotName, Assignment>>;
+  /** Slots that were told to end and have not said that they are gone. */
+  readonly ending: Readonly<Record<SlotName, true>>;
+  readonly observed: Readonly<Record<SlotName, SlotStatus>>;
+  readonly calls: number;
+  /** The append that is under way: what `held` becomes. */
+  readonly writing?: Readonly<Record<SlotName, Assignment | null>>;
+}
+
+type Value = ManagerValue;
+
+const recoverJournal = (value: Value): Decision<Value> => {
+  const call = { port: 'journal', op: 'read', args: { prefix: slotEntries } } as const;
+  return [
+    value,
+    [drive('recover', call, { done: 'journal.read', failed: 'journal.failed' }, limits.runtimeCallMs)],
+  ];
+};
+
+const recovered = (value: Value, event: ManagerEventOf<'journal.read'>): Decision<Value> => {
+  const held: Record<SlotName, Assignment> = {};
+  const ending: Record<SlotName, true> = {};
+  for (const [key, entry] of Object.entries(event.value.entries)) {
+    if (!key.endsWith('|assignment')) continue;
+    const { slot } = entry as Assignment;
+    if (event.value.entries[endingEntry(slot)]) ending[slot] = true;
+    else held[slot] = entry as Assignment;
+  }
+  return [{ ...value, held, ending }, []];
+};
+
+/** Start what is held; starting a slot that lives is done already. Asked again now and then, and after a crash of the slots' supervisor. */
+const ensureSlots = (value: Value): Decision<Value> => [
+  value,
+  [
+    { do: 'watch', id: 'slots', source: { of: 'actor', path: paths.slots } },
+    ...Object.keys(value.held).map((slot) => startSlot(slot)),
+  ],
+];
+
+function startSlot(slot: SlotName): Effect {
+  return send(paths.slots, {
+    type: 'child.start',
+    spec: {
+      id: slot,
+      machine: 'slot',
+      input: { slot },
+      restart: 'transient',
+      shutdown: limits.shutdownMs,
+      type: 'worker',
+      backoff: { minMs: 100, maxMs: 5_000, factor: 2, jitter: 0.2, resetAfterMs: 60_000 },
+    },
+  });
+}
+
+const askTrust = (value: Value): Decision<Value> => [
+  value,
+  [send(paths.guard, { type: 'guard.report', to: paths.manager })],
+];
+
+const list = (value: Value, event?: { store?: { id: string } }): Decision<Value> => {
+  const calls = value.calls + 1;
+  const call = { port: 'store', op: 'list', args: { prefix: keys.assignments(value.node) } } as const;
+  return [
+    { ...value, calls, ...(event?.store ? { storeId: event.store.id } : {}) },
+    [
+      drive(
+        `list:${calls}`,
+        call,
+        { done: 'assignments.listed', failed: 'assignments.unlisted' },
+        limits.runtimeCallMs,
+      ),
+    ],
+  ];
+};
+
+const listed = (value: Value, event: ManagerEventOf<'assignments.listed'>): Decision<Value> => {
+  const wanted = mirrorOf(event.value.kvs, event.value.position);
+  return [{ ...value, wanted }, [watch(value, wanted.position)]];
+};
+
+function watch(value: Value, after: Position): Effect {
+  return {
+    do: 'watch',
+    id: 'assignments',
+    source: { of: 'store', prefix: keys.assignments(value.node), after },
+  };
+}
+
+const changed = (
+  value: Value,
+  event: { events: readonly StoreEvent[]; position: Position },
+): Decision<Value> =>
+  value.wanted
+    ? [{ ...value, wanted: advance(value.wanted, event.events, event.position) }, []]
+    : [value, []];
+
+/** The difference between wish and journal, as one append; `null` forgets a slot. */
+export function difference(value: Value): Record<SlotName, Assignment | null> {
+  const change: Record<SlotName, Assignment | null> = {};
+  const wanted = new Map(
+    under<Assignment>(value.wanted ?? emptyMirror, keys.assignments(value.node)).map((row) => [
+      row.value.slot,
+      row.value,
+    ]),
+  );
+  for (const [slot, assignment] of wanted) {
+    const held = value.held[slot];
+    const newer = !held || assignment.placement > held.placement;
+    const renewed =
+      held?.placement === assignment.placement && JSON.stringify(held) !== JSON.stringify(assignment);
+    if (newer || renewed) change[slot] = assignment;
+  }
+  for (const slot of Object.keys(value.held)) if (!wanted.has(slot)) change[slot] = null;
+  return change;
+}
+
+const write = (value: Value): Decision<Value> => {
+  const writing = difference(value);
+  const calls = value.calls + 1;
+  const entries: Record<string, unknown> = {};
+  for (const [slot, assignment] of Object.entries(writing)) {
+    // A slot that ends keeps its entry until it is gone: a crash in between must find it again, and end it.
+    if (assignment) entries[assignmentEntry(slot)] = assignment;
+    entries[endingEntry(slot)] = assignment ? undefined : true;
+  }
+  const position = value.wanted?.position;
+  entries['store/seen'] = { id: value.storeId, epoch: position?.epoch, revision: position?.revision };
+  const call = { port: 'journal', op: 'append', args: { entries } } as const;
+  return [
+    { ...value, writing, calls },
+    [
+      drive(
+        `write:${calls}`,
+        call,
+        { done: 'assignments.written', failed: 'assignments.unwritten' },
+        limits.runtimeCallMs,
+      ),
+    ],
+  ];
+};
+
+const apply = (value: Value): Decision<Value> => {
+  const held = { ...value.held };
+  const ending = { ...value.ending };
+  const effects: Effect[] = [];
+  for (const [slot, assignment] of Object.entries(value.writing ?? {})) {
+    if (!assignment) {
+      ending[slot] = true;
+      delete held[slot];
+      effects.push(send(slotPath(slot), { type: 'slot.terminate' }));
+      continue;
+    }
+    const lives = held[slot] !== undefined || ending[slot];
+    held[slot] = assignment;
+    delete ending[slot];
+    effects.push(startSlot(slot));
+    // A new slot reads its assignment from the journal.
+    if (lives) effects.push(send(slotPath(slot), { type: 'slot.assigned', assignment }));
+  }
+  const { writing: _, ...rest } = value;
+  return [{ ...rest, held, ending }, effects];
+};
+
+const note = (value: Value, event: { status: SlotStatus }): Decision<Value> => {
+  const observed = { ...value.observed, [event.status.slot]: event.status };
+  return [{ ...value, observed }, publish([event.status], [])];
+};
+
+function publish(changedSlots: readonly SlotStatus[], gone: readonly SlotName[]): readonly Effect[] {
+  const news = { type: 'observed.changed', slots: changedSlots, gone };
+  return [send(paths.apps, news), send(paths.registry, news), send(paths.volumes, news)];
+}
+
+/** A slot has ended and said so: forget its assignment in the journal, free its address. */
+const forget = (value: Value, event: { slot: SlotName }): Decision<Value> => {
+  if (value.held[event.slot]) return [value, [startSlot(event.slot)]];
+  const { [event.slot]: _observed, ...observed } = value.observed;
+  const { [event.slot]: _ending, ...ending } = value.ending;
+  const call = {
+    port: 'journal',
+    op: 'append',
+    args: { entries: { [assignmentEntry(event.slot)]: undefined } },
+  } as const;
+  const calls = value.calls + 1;
+  return [
+    { ...value, observed, ending, calls },
+    [
+      drive(
+        `forget:${calls}`,
+        call,
+        { done: 'slot.forgotten', failed: 'slot.forgotten' },
+        limits.runtimeCallMs,
+      ),
+      send(paths.network, { type: 'address.release', slot: event.slot }),
+      ...publish([], [event.slot]),
+    ],
+  ];
+};
+
+const report = (value: Value, event: { replyTo?: string }): Decision<Value> => [
+  value,
+  event.replyTo ? [{ do: 'reply', to: event.replyTo, value: { slots: Object.values(value.observed) } }] : [],
+];
+
+/** A consumer that starts anew wants everything once. */
+const repeat = (value: Value, event: { to: string }): Decision<Value> => [
+  value,
+  [send(event.to, { type: 'observed.changed', slots: Object.values(value.observed), gone: [], whole: true })],
+];
+
+/** Everything the runtime holds is shown to its slot; what no slot owns goes, once the store is trusted. */
+const found = (value: Value, event: ManagerEventOf<'container.found'>): Decision<Value> => {
+  const slot = event.key.slot;
+  if (value.held[slot] || value.ending[slot]) {
+    const { type, key, id, found: phase } = event;
+    return [value, [send(slotPath(slot), { type, key, id, found: phase })]];
+  }
+  if (!value.wanted) return [value, []];
+  const call = { port: 'containers', op: 'remove', args: { id: event.id } } as const;
+  return [
+    value,
+    [
+      drive(
+        `orphan:${event.id}`,
+        call,
+        { done: 'orphan.removed', failed: 'orphan.removed' },
+        limits.runtimeCreateMs,
+      ),
+    ],
+  ];
+};
+
+const askSlots = (value: Value): Decision<Value> => [
+  value,
+  [...Object.keys(value.held), ...Object.keys(value.ending)].map((slot) =>
+    send(slotPath(slot), { type: 'slot.report' }),
+  ),
+];
+
+/** Slots that ended under an earlier life are told again. */
+const endAgain = (value: Value): Decision<Value> => [
+  value,
+  Object.keys(value.ending).flatMap((slot) => [
+    startSlot(slot),
+    send(slotPath(slot), { type: 'slot.terminate' }),
+  ]),
+];
+
+export const managerSteps = {
+  recoverJournal,
+  recovered,
+  ensureSlots,
+  askTrust,
+  list,
+  listed,
+  changed,
+  write,
+  apply,
+  note,
+  forget,
+  report,
+  repeat,
+  found,
+  askSlots,
+  endAgain,
+};
+
+export const managerGuards = {
+  differs: (value: Value) => value.wanted !== undefined && Object.keys(difference(value)).length > 0,
+};

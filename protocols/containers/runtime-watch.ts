@@ -1,0 +1,107 @@
+/**
+ * What follows from the runtime's events and lists: exits go to the actor of their attempt, whatever runs is
+ * shown to its slot (which removes what is not its own), and what belongs to no slot goes to the manager.
+ * After every (re)connection, and now and then, everything is listed and compared: events may have been missed.
+ */
+import { drive, emit, send, type Decision, type Effect } from '../effects.ts';
+import type { Reason } from '../errors.ts';
+import { limits } from '../limits.ts';
+import { containerPath, paths } from '../wire/paths.ts';
+import type { ContainerStatus, RunKey, RuntimeEvent } from './model.ts';
+
+export interface RuntimeWatchValue {
+  /** Every container that was seen and is not gone, by id. `since`: the last list asked for when it was learnt. */
+  readonly known: Readonly<Record<string, { readonly key: RunKey; readonly since: number }>>;
+  /** Numbers the lists. */
+  readonly calls: number;
+  readonly reason?: Reason;
+}
+
+type Value = RuntimeWatchValue;
+
+const follow = (value: Value): Decision<Value> => [
+  value,
+  [{ do: 'watch', id: 'runtime', source: { of: 'containers' } }],
+];
+
+const list = (value: Value): Decision<Value> => {
+  const calls = value.calls + 1;
+  const call = { port: 'containers', op: 'list', args: {} } as const;
+  return [
+    { ...value, calls },
+    [
+      drive(
+        `list:${calls}`,
+        call,
+        { done: 'containers.listed', failed: 'containers.unlisted' },
+        limits.runtimeCallMs,
+      ),
+    ],
+  ];
+};
+
+const compare = (
+  value: Value,
+  event: { value: { containers: readonly ContainerStatus[] } },
+): Decision<Value> => {
+  const listed = event.value.containers;
+  const effects: Effect[] = [];
+  const known: Record<string, { key: RunKey; since: number }> = {};
+  for (const container of listed) {
+    known[container.id] = { key: container.key, since: value.calls - 1 };
+    if (container.phase === 'stopped') effects.push(exited(container.key, container.exit));
+    effects.push(
+      send(paths.manager, {
+        type: 'container.found',
+        key: container.key,
+        id: container.id,
+        found: container.phase,
+      }),
+    );
+  }
+  for (const [id, seen] of Object.entries(value.known)) {
+    if (known[id]) continue;
+    // Launched after this list was asked for: it cannot be in it.
+    if (seen.since >= value.calls) known[id] = seen;
+    else effects.push(exited(seen.key, undefined));
+  }
+  const { reason, ...kept } = value;
+  if (reason) effects.push(emit('runtime.recovered', 'containerd', 'the container runtime answers again'));
+  return [{ ...kept, known }, effects];
+};
+
+function exited(key: RunKey, exit: ContainerStatus['exit']): Effect {
+  return send(containerPath(key), { type: 'runtime.exited', ...(exit ? { exit } : {}) });
+}
+
+const unlisted = (value: Value, event: { error: Reason }): Decision<Value> => {
+  const told =
+    value.reason?.code === event.error.code
+      ? []
+      : [emit('runtime.lost', 'containerd', event.error.message, event.error)];
+  return [{ ...value, reason: event.error }, told];
+};
+
+const pass = (value: Value, event: { event: RuntimeEvent }): Decision<Value> => {
+  const news = event.event;
+  if (news.type === 'resync') return list(value);
+  const key = value.known[news.id]?.key;
+  // An exit of something never listed: look.
+  if (!key) return list(value);
+  if (news.type === 'oom')
+    return [value, [emit('container.oom', key.slot, `${key.slot} ran out of memory`, undefined, 'warning')]];
+  return [value, [exited(key, news.exit)]];
+};
+
+/** A container actor tells what it started, so that its exit needs no list. */
+const learn = (value: Value, event: { id: string; key: RunKey }): Decision<Value> => [
+  { ...value, known: { ...value.known, [event.id]: { key: event.key, since: value.calls } } },
+  [],
+];
+
+const unlearn = (value: Value, event: { id: string }): Decision<Value> => {
+  const { [event.id]: _, ...known } = value.known;
+  return [{ ...value, known }, []];
+};
+
+export const runtimeWatchSteps = { follow, list, compare, unlisted, pass, learn, unlearn };

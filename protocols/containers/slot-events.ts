@@ -1,0 +1,69 @@
+/** What a slot hears, and from whom. `at` is stamped by the kernel. */
+import type { Assignment } from '../apps/model.ts';
+import type { Reason } from '../errors.ts';
+import type { Verdict } from '../health/check.ts';
+import type { ContainerExit, RunKey, RuntimePhase } from './model.ts';
+
+interface At {
+  readonly at: number;
+}
+
+export type SlotEvent = At &
+  (
+    | { readonly type: 'slot.assigned'; readonly assignment: Assignment }
+    | { readonly type: 'slot.terminate' }
+    | { readonly type: 'slot.report' }
+    | {
+        readonly type: 'journal.read';
+        readonly value: { readonly entries: Readonly<Record<string, unknown>> };
+      }
+    | { readonly type: 'journal.failed'; readonly error: Reason }
+    | { readonly type: 'run.recorded' }
+    | { readonly type: 'run.failed'; readonly error: Reason }
+    | { readonly type: 'run.noted' }
+    | { readonly type: 'container.began'; readonly key: RunKey }
+    | { readonly type: 'check.began'; readonly key: RunKey }
+    | { readonly type: 'container.delayed'; readonly key: RunKey; readonly reason: Reason }
+    | {
+        readonly type: 'container.running';
+        readonly key: RunKey;
+        readonly id: string;
+        readonly address?: string;
+        readonly startedAt: number;
+      }
+    | { readonly type: 'container.failed'; readonly key: RunKey; readonly reason: Reason }
+    | {
+        readonly type: 'container.exited';
+        readonly key: RunKey;
+        readonly exit?: ContainerExit;
+        readonly livedMs: number;
+      }
+    | { readonly type: 'container.gone'; readonly key: RunKey }
+    | {
+        readonly type: 'container.found';
+        readonly key: RunKey;
+        readonly id: string;
+        readonly found: RuntimePhase;
+      }
+    | { readonly type: 'stray.removed' }
+    | {
+        readonly type: 'health.changed';
+        readonly key: RunKey;
+        readonly verdict: Verdict;
+        readonly output: string;
+      }
+    | {
+        readonly type: 'actor.exited';
+        readonly id: string;
+        readonly path: string;
+        readonly reason: { readonly kind: string };
+      }
+    | { readonly type: 'retry.due' }
+    | { readonly type: 'backoff.due' }
+    | { readonly type: 'container.due' }
+    | { readonly type: 'check.due' }
+    | { readonly type: 'sys.shutdown' }
+  );
+
+/** One event of the union by its type. */
+export type SlotEventOf<Type extends SlotEvent['type']> = Extract<SlotEvent, { type: Type }>;

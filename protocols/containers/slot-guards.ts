@@ -1,0 +1,55 @@
+/** The questions a slot's chart asks. */
+import type { RunKey } from './model.ts';
+import { afterExit } from './restart.ts';
+import { keyOf, sameRun, type SlotValue } from './slot.ts';
+import type { SlotEventOf } from './slot-events.ts';
+
+const current = (value: SlotValue) =>
+  value.record !== undefined && value.record.placement === value.assignment?.placement;
+
+export const slotGuards = {
+  /** The message is about the present attempt; others are late. */
+  isOurs: (value: SlotValue, event: { readonly key: RunKey }) => sameRun(event.key, keyOf(value)),
+  /** Of another run, or what an ended run left behind. */
+  isStray: (value: SlotValue, event: SlotEventOf<'container.found'>) =>
+    !sameRun(event.key, keyOf(value)) || (value.record?.outcome !== undefined && event.found !== 'running'),
+  nothingAssigned: (value: SlotValue) => value.assignment === undefined,
+  /** A container of an older placement may still be there. */
+  holdsOlderRun: (value: SlotValue) => value.record !== undefined && !current(value),
+  waitsForBackoff: (value: SlotValue) => current(value) && value.record?.outcome === 'restart',
+  hasCompleted: (value: SlotValue) => current(value) && value.record?.outcome === 'completed',
+  hasFailed: (value: SlotValue) => current(value) && value.record?.outcome === 'failed',
+  holdsCurrentRun: (value: SlotValue) => current(value) && value.record?.outcome === undefined,
+  recordIsCurrent: (value: SlotValue) => current(value),
+  isNewPlacement: (value: SlotValue, event: SlotEventOf<'slot.assigned'>) =>
+    value.assignment === undefined || event.assignment.placement > value.assignment.placement,
+  isOldPlacement: (value: SlotValue, event: SlotEventOf<'slot.assigned'>) =>
+    value.assignment !== undefined && event.assignment.placement < value.assignment.placement,
+  endsCompleted: (value: SlotValue, event: SlotEventOf<'container.exited'>) =>
+    sameRun(event.key, keyOf(value)) && follows(value, event) === 'completed',
+  endsFailed: (value: SlotValue, event: SlotEventOf<'container.exited'>) =>
+    sameRun(event.key, keyOf(value)) && follows(value, event) === 'failed',
+  hasCheck: (value: SlotValue) => value.assignment?.spec.healthcheck !== undefined,
+  becameHealthy: (value: SlotValue, event: SlotEventOf<'health.changed'>) =>
+    sameRun(event.key, keyOf(value)) && event.verdict === 'healthy',
+  becameUnhealthy: (value: SlotValue, event: SlotEventOf<'health.changed'>) =>
+    sameRun(event.key, keyOf(value)) && event.verdict === 'unhealthy',
+  mayRestart: (value: SlotValue) => value.record?.outcome === 'restart',
+  containerActorLost: (_value: SlotValue, event: SlotEventOf<'actor.exited'>) =>
+    event.id === 'container' && event.reason.kind !== 'normal',
+  containerActorEnded: (value: SlotValue, event: SlotEventOf<'actor.exited'>) => {
+    const key = keyOf(value);
+    return (
+      event.id === 'container' &&
+      event.reason.kind === 'normal' &&
+      key !== undefined &&
+      event.path.endsWith(`/${key.placement}.${key.run}.${key.attempt}`)
+    );
+  },
+  checkActorLost: (_value: SlotValue, event: SlotEventOf<'actor.exited'>) => event.id === 'check',
+};
+
+function follows(value: SlotValue, event: SlotEventOf<'container.exited'>) {
+  if (!value.record || !value.assignment) return 'failed';
+  return afterExit(value.assignment.spec.restart, value.record.history, event.exit?.code, event.livedMs).next;
+}

@@ -1,0 +1,385 @@
+/**
+ * The decisions of a slot, one function a step; the chart in `actors/containers/slot.machine.ts` says which
+ * event reaches which. Every change of the run is in the journal before the container hears of it.
+ */
+import { drive, emit, schedule, send, type Decision, type Effect } from '../effects.ts';
+import { reason } from '../errors.ts';
+import { limits } from '../limits.ts';
+import { attemptId, checkPath, containerPath, paths, slotPath } from '../wire/paths.ts';
+import type { Assignment } from '../apps/model.ts';
+import type { RunKey } from './model.ts';
+import { afterExit, backoffMs, type RunHistory } from './restart.ts';
+import {
+  assignmentEntry,
+  entriesOf,
+  keyOf,
+  runEntry,
+  startContainer,
+  tell,
+  type RunRecord,
+  type SlotValue,
+} from './slot.ts';
+import type { SlotEvent, SlotEventOf } from './slot-events.ts';
+
+type Step = (value: SlotValue, event: SlotEvent) => Decision<SlotValue>;
+const fresh: RunHistory = { restarts: 0, failuresInARow: 0 };
+
+function record(
+  value: SlotValue,
+  next: RunRecord,
+  answer: 'run.recorded' | 'run.noted',
+): Decision<SlotValue> {
+  const writes = value.writes + 1;
+  const append = drive(
+    `record:${writes}`,
+    { port: 'journal', op: 'append', args: { entries: { [runEntry(value.slot)]: next } } },
+    { done: answer, failed: answer === 'run.recorded' ? 'run.failed' : 'run.noted' },
+    limits.runtimeCallMs,
+  );
+  return [{ ...value, record: next, writes }, [append]];
+}
+
+const readJournal: Step = (value) => {
+  const writes = value.writes + 1;
+  const read = drive(
+    `read:${writes}`,
+    { port: 'journal', op: 'read', args: { prefix: entriesOf(value.slot) } },
+    { done: 'journal.read', failed: 'journal.failed' },
+    limits.runtimeCallMs,
+  );
+  return [{ ...value, writes }, [read]];
+};
+
+/** Take over what the journal holds. A run that ended in a backoff goes on with what is left of it. */
+const recover = (value: SlotValue, event: SlotEventOf<'journal.read'>): Decision<SlotValue> => {
+  const assignment = event.value.entries[assignmentEntry(value.slot)] as Assignment | undefined;
+  const held = event.value.entries[runEntry(value.slot)] as RunRecord | undefined;
+  return [
+    {
+      ...value,
+      ...(assignment ? { assignment } : {}),
+      ...(held ? { record: held, ...(held.reason ? { reason: held.reason } : {}) } : {}),
+    },
+    [],
+  ];
+};
+
+const retrySoon: Step = (value) => [value, [schedule('retry', limits.retryMs, { type: 'retry.due' }, 0.2)]];
+
+/** The next run of the assignment: run 1 of a new placement, or one more of the present one. */
+const numberRun: Step = (value) => {
+  const { assignment, record: held } = value;
+  if (!assignment) return [value, []];
+  const same = held?.placement === assignment.placement;
+  const next: RunRecord = {
+    placement: assignment.placement,
+    run: same ? held.run + 1 : 1,
+    attempt: 1,
+    started: false,
+    history: same ? held.history : fresh,
+    ...(same && held.lastExit ? { lastExit: held.lastExit } : {}),
+  };
+  return record(clear(value), next, 'run.recorded');
+};
+
+/** The same run once more: what failed had not started. */
+const numberAttempt: Step = (value) => {
+  const held = value.record;
+  if (!held || held.placement !== value.assignment?.placement)
+    return numberRun(value, { type: 'retry.due', at: 0 });
+  const { nextStartAt: _, ...kept } = held;
+  return record(value, { ...kept, attempt: held.attempt + 1 }, 'run.recorded');
+};
+
+function clear(value: SlotValue): SlotValue {
+  const { reason: _reason, containerId: _id, ...rest } = value;
+  return rest;
+}
+
+const launch: Step = (value) => [value, startContainer(value, 'run')];
+
+const noteRunning = (value: SlotValue, event: SlotEventOf<'container.running'>): Decision<SlotValue> => {
+  const { reason: _, ...kept } = value;
+  const next = { ...kept, containerId: event.id, ...(event.address ? { address: event.address } : {}) };
+  if (!value.record) return [next, []];
+  const alreadyNoted = value.record.started;
+  const startedAt = (alreadyNoted ? value.record.startedAt : undefined) ?? event.startedAt;
+  const noted: RunRecord = { ...value.record, started: true, startedAt };
+  const told = emit('container.started', value.slot, `${value.slot}#${noted.placement}.${noted.run} runs`);
+  if (alreadyNoted) return [{ ...next, record: noted }, ensureCheck(next)];
+  const [recorded, effects] = record(next, noted, 'run.noted');
+  return [recorded, [...effects, ...ensureCheck(next), told]];
+};
+
+function ensureCheck(value: SlotValue): readonly Effect[] {
+  const key = keyOf(value);
+  const healthcheck = value.assignment?.spec.healthcheck;
+  if (!key || !healthcheck) return [];
+  const input = { owner: slotPath(value.slot), key, containerId: value.containerId, spec: healthcheck };
+  return [
+    send(paths.checks, {
+      type: 'child.start',
+      spec: {
+        id: attemptId(key),
+        machine: 'check',
+        input,
+        restart: 'transient',
+        shutdown: 'brutal_kill',
+        type: 'worker',
+        backoff: { minMs: 100, maxMs: 5_000, factor: 2, jitter: 0.2, resetAfterMs: 60_000 },
+      },
+    }),
+  ];
+}
+
+const recheck: Step = (value) => [value, ensureCheck(value)];
+
+/** Children of other supervisors are followed from their first word on: then they exist. */
+const watchContainer = (value: SlotValue, event: SlotEventOf<'container.began'>): Decision<SlotValue> => [
+  value,
+  [{ do: 'watch', id: 'container', source: { of: 'actor', path: containerPath(event.key) } }],
+];
+const watchCheck = (value: SlotValue, event: SlotEventOf<'check.began'>): Decision<SlotValue> => [
+  value,
+  [{ do: 'watch', id: 'check', source: { of: 'actor', path: checkPath(event.key) } }],
+];
+
+function endCheck(value: SlotValue): readonly Effect[] {
+  const key = keyOf(value);
+  if (!key || !value.assignment?.spec.healthcheck) return [];
+  return [{ do: 'cancel', token: 'check' }, send(paths.checks, { type: 'child.stop', id: attemptId(key) })];
+}
+
+const leaveRunning: Step = (value) => [value, endCheck(value)];
+
+/** An end of the process: the policy says what follows, the journal holds it before anything follows. */
+const concludeExit = (value: SlotValue, event: SlotEventOf<'container.exited'>): Decision<SlotValue> =>
+  conclude(value, event.exit?.code, event.livedMs, event.at, event.exit ? { lastExit: event.exit } : {});
+
+function conclude(
+  value: SlotValue,
+  code: number | undefined,
+  livedMs: number,
+  at: number,
+  extra: Partial<RunRecord>,
+): Decision<SlotValue> {
+  const held = value.record;
+  if (!held || !value.assignment) return [value, []];
+  const next = afterExit(value.assignment.spec.restart, held.history, code, livedMs);
+  const because = endReason(value, code, extra.lastExit?.oomKilled ?? false, next);
+  const ended: RunRecord = {
+    ...held,
+    ...extra,
+    outcome: next.next,
+    ...(next.next === 'restart' ? { history: next.history, nextStartAt: at + next.delayMs } : {}),
+    ...(because ? { reason: because } : {}),
+  };
+  const { reason: _, containerId: _id, ...rest } = value;
+  const [recorded, effects] = record(
+    { ...rest, ...(because ? { reason: because } : {}) },
+    ended,
+    'run.noted',
+  );
+  const level = next.next === 'completed' ? 'info' : next.next === 'failed' ? 'error' : 'warning';
+  const told = emit('container.exited', value.slot, exitText(value, code, next), because, level);
+  return [recorded, [...effects, told]];
+}
+
+function exitText(value: SlotValue, code: number | undefined, next: ReturnType<typeof afterExit>): string {
+  const how = code === undefined ? 'was lost' : `exited with code ${code}`;
+  const then = next.next === 'restart' ? `starts again in about ${next.delayMs} ms` : next.next;
+  return `${value.slot} ${how}: ${then}`;
+}
+
+function endReason(
+  value: SlotValue,
+  code: number | undefined,
+  oom: boolean,
+  next: ReturnType<typeof afterExit>,
+) {
+  if (next.next === 'completed') return undefined;
+  const evidence = { slot: value.slot, ...(code === undefined ? {} : { exitCode: code }) };
+  const what =
+    code === undefined
+      ? 'the container was lost'
+      : oom
+        ? 'the container ran out of memory'
+        : `the process exited with code ${code}`;
+  const hint = `hivemind logs ${value.slot}`;
+  if (next.next === 'failed' && next.because === 'budget') {
+    return reason('HM-RESTART-BUDGET', `${what}, and the policy allows no further restart`, evidence);
+  }
+  if (oom) return reason('HM-CONTAINER-OOM', what, evidence);
+  if (code === undefined) return reason('HM-CONTAINER-LOST', what, evidence);
+  return reason('HM-CONTAINER-EXIT', what, evidence, hint);
+}
+
+/** An unhealthy container is restarted under its policy; `restart: no` leaves it running, unready. */
+const concludeUnhealthy = (value: SlotValue, event: { readonly at: number }): Decision<SlotValue> => {
+  const { assignment, record: held } = value;
+  if (!assignment || !held) return [value, []];
+  const lived = held.startedAt === undefined ? 0 : event.at - held.startedAt;
+  if (afterExit(assignment.spec.restart, held.history, undefined, lived).next !== 'restart')
+    return [value, []];
+  const [next, effects] = conclude(value, undefined, lived, event.at, {});
+  const because = value.reason ?? reason('HM-HEALTH-FAILED', undefined, { slot: value.slot });
+  return [{ ...next, reason: because }, effects.filter((effect) => effect.do !== 'emit')];
+};
+
+const waitBackoff = (value: SlotValue, event: { readonly at: number }): Decision<SlotValue> => {
+  const delayMs = Math.max(0, (value.record?.nextStartAt ?? event.at) - event.at);
+  return [value, [schedule('backoff', delayMs, { type: 'backoff.due' }, limits.backoffJitter)]];
+};
+
+/** A start that failed before the process ran: no exit, no budget spent; tried again until the cause is gone. */
+const noteFailure = (value: SlotValue, event: SlotEventOf<'container.failed'>): Decision<SlotValue> => {
+  const delayMs = Math.min(backoffMs(value.record?.attempt ?? 1), 5_000);
+  const known = value.reason?.code === event.reason.code && value.reason.message === event.reason.message;
+  const told = known ? [] : [emit('container.failed', value.slot, event.reason.message, event.reason)];
+  return [
+    { ...clear(value), reason: event.reason },
+    [...told, schedule('retry', delayMs, { type: 'retry.due' }, 0.2)],
+  ];
+};
+
+const noteJournalTrouble = (value: SlotValue, event: SlotEventOf<'run.failed'>): Decision<SlotValue> => [
+  { ...value, reason: event.error },
+  [schedule('retry', limits.retryMs, { type: 'retry.due' }, 0.2)],
+];
+
+const noteDelay = (value: SlotValue, event: SlotEventOf<'container.delayed'>): Decision<SlotValue> => [
+  { ...value, reason: event.reason },
+  [],
+];
+
+const noteHealth = (value: SlotValue, event: SlotEventOf<'health.changed'>): Decision<SlotValue> => {
+  const { reason: _, ...rest } = value;
+  if (event.verdict === 'healthy')
+    return [rest, [emit('health.passed', value.slot, `${value.slot} is healthy`)]];
+  const output = event.output.trim().slice(-200);
+  const because = reason('HM-HEALTH-FAILED', `the health check fails${output ? `: ${output}` : ''}`, {
+    slot: value.slot,
+  });
+  return [{ ...rest, reason: because }, [emit('health.failed', value.slot, because.message, because)]];
+};
+
+const noteStarting: Step = (value) => {
+  const because = reason('HM-HEALTH-STARTING', undefined, { slot: value.slot });
+  return [{ ...value, reason: because }, []];
+};
+
+const assign = (value: SlotValue, event: SlotEventOf<'slot.assigned'>): Decision<SlotValue> => [
+  { ...value, assignment: event.assignment },
+  [],
+];
+
+/** Stop the present container, also one that an earlier life left: its actor is started if it is not there. */
+const retire: Step = (value) => {
+  const key = keyOf(value);
+  if (!key) return [value, []];
+  return [
+    value,
+    [
+      ...endCheck(value),
+      ...startContainer(value, 'stop'),
+      send(containerPath(key), { type: 'container.stop' }),
+    ],
+  ];
+};
+
+const containerSoon: Step = (value) => [
+  value,
+  [schedule('container', limits.retryMs, { type: 'container.due' })],
+];
+const checkSoon: Step = (value) => [value, [schedule('check-again', limits.retryMs, { type: 'check.due' })]];
+
+/** The actor of the container was lost with its supervisor: start it again and let it say where it stands. */
+const relaunch: Step = (value) => {
+  const key = keyOf(value);
+  return [
+    value,
+    [
+      ...startContainer(value, 'run'),
+      ...(key ? [send(containerPath(key), { type: 'container.report' })] : []),
+    ],
+  ];
+};
+
+/** Forget the run and the assignment: the end of the slot here. */
+const forget: Step = (value) => {
+  const writes = value.writes + 1;
+  const { record: _, ...rest } = value;
+  const append = drive(
+    `forget:${writes}`,
+    { port: 'journal', op: 'append', args: { entries: { [runEntry(value.slot)]: undefined } } },
+    { done: 'run.recorded', failed: 'run.failed' },
+    limits.runtimeCallMs,
+  );
+  return [{ ...rest, writes }, [append]];
+};
+
+const removeStray = (
+  value: SlotValue,
+  event: { readonly key: RunKey; readonly id: string },
+): Decision<SlotValue> => [
+  value,
+  [
+    drive(
+      `stray:${event.id}`,
+      { port: 'containers', op: 'remove', args: { id: event.id } },
+      { done: 'stray.removed', failed: 'stray.removed' },
+      limits.runtimeCreateMs,
+    ),
+  ],
+];
+
+const sayGone: Step = (value) => [value, [send(paths.manager, { type: 'slot.gone', slot: value.slot })]];
+const repeat: Step = (value) => {
+  const { told: _, ...rest } = value;
+  return [rest, value.told ? [send(paths.manager, { type: 'slot.changed', status: value.told })] : []];
+};
+
+const telling =
+  (phase: Parameters<typeof tell>[2], readiness: Parameters<typeof tell>[3]) =>
+  (value: SlotValue, event: { readonly at?: number }): Decision<SlotValue> =>
+    tell(value, event.at ?? value.told?.since ?? 0, phase, readiness);
+
+export const slotSteps = {
+  readJournal,
+  recover,
+  retrySoon,
+  numberRun,
+  numberAttempt,
+  launch,
+  noteRunning,
+  recheck,
+  watchContainer,
+  watchCheck,
+  leaveRunning,
+  concludeExit,
+  concludeUnhealthy,
+  waitBackoff,
+  noteFailure,
+  noteJournalTrouble,
+  noteDelay,
+  noteHealth,
+  noteStarting,
+  assign,
+  retire,
+  containerSoon,
+  checkSoon,
+  relaunch,
+  forget,
+  removeStray,
+  sayGone,
+  repeat,
+  tellWaiting: telling('waiting', 'none'),
+  tellStarting: telling('starting', 'none'),
+  tellUnready: telling('running', 'starting'),
+  tellReady: telling('running', 'ready'),
+  tellUnhealthy: telling('running', 'unhealthy'),
+  tellBackoff: telling('backoff', 'none'),
+  tellStopping: telling('stopping', 'none'),
+  tellCompleted: telling('completed', 'none'),
+  tellFailed: telling('failed', 'none'),
+};

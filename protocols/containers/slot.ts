@@ -1,0 +1,128 @@
+/**
+ * What a slot's machine knows, and its record in the journal. A slot owns placements, runs and the restart
+ * policy; the phase it is in stands in `actors/containers/slot.machine.ts` alone.
+ */
+import type { Assignment, SlotName } from '../apps/model.ts';
+import type { SlotStatus } from '../apps/status.ts';
+import { send, type Effect } from '../effects.ts';
+import type { Reason } from '../errors.ts';
+import { attemptId, paths, slotPath } from '../wire/paths.ts';
+import type { ContainerExit, RunKey } from './model.ts';
+import type { RunHistory } from './restart.ts';
+
+/** Journal entry `runEntry(slot)`: the newest run. Run numbers only grow within a placement; attempts within a run. */
+export interface RunRecord {
+  readonly placement: number;
+  readonly run: number;
+  readonly attempt: number;
+  /** True once it was seen running: from then on its absence means lost, not never made. */
+  readonly started: boolean;
+  readonly startedAt?: number;
+  readonly history: RunHistory;
+  readonly lastExit?: ContainerExit;
+  /** What follows, once the run has ended. */
+  readonly outcome?: 'restart' | 'completed' | 'failed';
+  readonly nextStartAt?: number;
+  readonly reason?: Reason;
+}
+
+export interface SlotValue {
+  readonly node: string;
+  readonly slot: SlotName;
+  /** What the slot is to run; absent until the journal was read. */
+  readonly assignment?: Assignment;
+  readonly record?: RunRecord;
+  /** Numbers journal writes, so that each has an id of its own. */
+  readonly writes: number;
+  readonly address?: string;
+  readonly containerId?: string;
+  readonly reason?: Reason;
+  /** What was told to the manager last, to tell only changes. */
+  readonly told?: SlotStatus;
+}
+
+/** Journal keys of a slot share a prefix that no other slot has: `|` is in no name. */
+export const slotEntries = 'slots/';
+export const entriesOf = (slot: SlotName): string => `${slotEntries}${slot}|`;
+export const runEntry = (slot: SlotName): string => `${entriesOf(slot)}run`;
+export const endingEntry = (slot: SlotName): string => `${entriesOf(slot)}ending`;
+export const assignmentEntry = (slot: SlotName): string => `${entriesOf(slot)}assignment`;
+
+export function keyOf(value: SlotValue): RunKey | undefined {
+  if (!value.record) return undefined;
+  const { placement, run, attempt } = value.record;
+  return { slot: value.slot, placement, run, attempt };
+}
+
+export function sameRun(a: RunKey, b: RunKey | undefined): boolean {
+  return (
+    b !== undefined &&
+    a.slot === b.slot &&
+    a.placement === b.placement &&
+    a.run === b.run &&
+    a.attempt === b.attempt
+  );
+}
+
+/** Tell the manager where the slot stands, unless it was told just that. */
+export function tell(
+  value: SlotValue,
+  at: number,
+  phase: SlotStatus['phase'],
+  readiness: SlotStatus['readiness'],
+): readonly [SlotValue, readonly Effect[]] {
+  const assignment = value.assignment;
+  if (!assignment) return [value, []];
+  const record = value.record?.placement === assignment.placement ? value.record : undefined;
+  const draft: SlotStatus = {
+    slot: value.slot,
+    app: assignment.app,
+    service: assignment.service,
+    index: assignment.index,
+    node: value.node,
+    placement: assignment.placement,
+    run: record?.run ?? 0,
+    revision: assignment.revision,
+    specHash: assignment.specHash,
+    phase,
+    readiness,
+    image: assignment.spec.image,
+    ports: assignment.spec.ports,
+    ...(value.containerId === undefined ? {} : { containerId: value.containerId }),
+    ...(value.address === undefined ? {} : { address: value.address }),
+    restarts: record?.history.restarts ?? 0,
+    ...(record?.nextStartAt === undefined ? {} : { nextStartAt: record.nextStartAt }),
+    ...(phase === 'running' && record?.startedAt !== undefined ? { startedAt: record.startedAt } : {}),
+    ...(record?.lastExit === undefined ? {} : { lastExit: record.lastExit }),
+    ...(value.reason === undefined ? {} : { reason: value.reason }),
+    since: value.told?.phase === phase && value.told.readiness === readiness ? value.told.since : at,
+  };
+  if (value.told && JSON.stringify(value.told) === JSON.stringify(draft)) return [value, []];
+  return [{ ...value, told: draft }, [send(paths.manager, { type: 'slot.changed', status: draft })]];
+}
+
+/** The container actor of the present attempt; starting one that lives is done already. */
+export function startContainer(value: SlotValue, intent: 'run' | 'stop'): readonly Effect[] {
+  const key = keyOf(value);
+  if (!key || !value.assignment || !value.record) return [];
+  return [
+    send(paths.containers, {
+      type: 'child.start',
+      spec: {
+        id: attemptId(key),
+        machine: 'container',
+        input: {
+          owner: slotPath(value.slot),
+          key,
+          intent,
+          started: value.record.started,
+          assignment: value.assignment,
+        },
+        restart: 'transient',
+        shutdown: 'brutal_kill',
+        type: 'worker',
+        backoff: { minMs: 100, maxMs: 5_000, factor: 2, jitter: 0.2, resetAfterMs: 60_000 },
+      },
+    }),
+  ];
+}
