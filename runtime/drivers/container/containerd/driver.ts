@@ -44,8 +44,7 @@ export function createContainerdRuntime(options: ContainerdRuntimeOptions): Cont
       guard({ id: args.id, slot: args.key.slot }, () =>
         serial.run(args.id, call.signal, () => create(args, call)),
       ),
-    start: ({ id }, call) =>
-      guard({ id }, () => serial.run(id, call.signal, () => start(engine, id, call))),
+    start: ({ id }, call) => guard({ id }, () => serial.run(id, call.signal, () => start(engine, id, call))),
     signal: ({ id, signal }, call) => guard({ id }, () => sendSignal(engine, id, signal, call)),
     kill: ({ id }, call) =>
       guard({ id }, async () => {
@@ -89,7 +88,8 @@ async function start(engine: Engine, id: string, call: Call): Promise<Record<str
     const { task } = await mustFind(engine, id, call);
     const phase = phaseOf(task);
     // A command that the kernel refuses leaves a stopped task too, but then runc says why.
-    const done = phase === 'running' || (phase === 'stopped' && failedWith(error, status.FAILED_PRECONDITION));
+    const done =
+      phase === 'running' || (phase === 'stopped' && failedWith(error, status.FAILED_PRECONDITION));
     if (!done) throw error;
   }
   return {};

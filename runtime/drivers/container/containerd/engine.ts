@@ -2,7 +2,7 @@
  * What every operation of the driver needs to know about its containerd: the connection, deadlines, and which
  * snapshotter, cgroup version and platform it has. Asked once and remembered: none of it changes while a node runs.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { coded } from '../../../../protocols/errors.ts';
 import { limits } from '../../../../protocols/limits.ts';
@@ -44,6 +44,8 @@ export interface Engine {
   readonly ioDir: string;
   readonly stateDir: string;
   readonly cgroups: 1 | 2;
+  /** Hard limit of open files that a container may get. Absent: it inherits containerd's. */
+  readonly openFilesHard?: number;
   cgroupOf(id: string): string;
   readonly cgroupParent: string;
   /** Limits of an ordinary call made for `call`. */
@@ -58,6 +60,7 @@ export function openEngine(options: ContainerdRuntimeOptions): Engine {
   const connection = connectContainerd(options);
   const callMs = options.callMs ?? limits.runtimeCallMs;
   const callLimits = (call: Pick<Call, 'signal'>) => ({ timeoutMs: callMs, signal: call.signal });
+  const openFilesHard = ownOpenFilesHard();
   let known: EngineFacts | undefined;
   return {
     connection,
@@ -66,6 +69,7 @@ export function openEngine(options: ContainerdRuntimeOptions): Engine {
     ioDir: options.ioDir,
     stateDir: options.stateDir ?? '/run/containerd',
     cgroups: existsSync('/sys/fs/cgroup/cgroup.controllers') ? 2 : 1,
+    ...(openFilesHard === undefined ? {} : { openFilesHard }),
     cgroupOf: (id) => join(options.cgroupParent, id),
     cgroupParent: options.cgroupParent,
     callLimits,
@@ -101,6 +105,12 @@ export async function readEngineFacts(
     platform: platformOf(chosen),
     ...(rootDir === undefined ? {} : { rootDir }),
   };
+}
+
+/** This process's own: runc, a child of containerd, may give as much where both run as the same root. */
+function ownOpenFilesHard(): number | undefined {
+  const limit = /^Max open files\s+\S+\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
+  return limit ? Number(limit[1]) : undefined;
 }
 
 function platformOf(plugin: Plugin): string {

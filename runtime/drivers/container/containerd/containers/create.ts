@@ -92,6 +92,7 @@ async function createRecord(
     cgroupsPath: engine.cgroupOf(args.id),
     cgroups: engine.cgroups,
     userDatabase,
+    ...(engine.openFilesHard === undefined ? {} : { openFilesHard: engine.openFilesHard }),
   });
   const container = {
     id: args.id,

@@ -11,7 +11,7 @@ import { coded } from '../../../../../protocols/errors.ts';
 import { limits } from '../../../../../protocols/limits.ts';
 import type { Call, ExecSession } from '../../../../../protocols/ports.ts';
 import type { Engine } from '../engine.ts';
-import { commandFailure, failedWith, isGone } from '../failure.ts';
+import { codedFailure, commandFailure, failedWith, isGone } from '../failure.ts';
 import type { RpcFailure } from '../rpc.ts';
 import { Tasks } from '../gen/services/tasks_pb.ts';
 import { pause } from './events.ts';
@@ -169,7 +169,7 @@ function session(engine: Engine, process: Process): ExecSession {
       return code;
     } catch (error) {
       await discard(engine, process);
-      throw error;
+      throw codedFailure(error, { id: process.containerId });
     }
   })();
   // The session may be closed by somebody who does not ask for the exit code.
@@ -188,7 +188,8 @@ function session(engine: Engine, process: Process): ExecSession {
     },
     endInput: () => void endInput(engine, process),
     resize: (size) => void resize(engine, process, size),
-    close: () => void kill(engine, process).then(() => closed.abort()),
+    // Killed, it exits like any other; if containerd cannot be told, nobody waits for it any longer.
+    close: () => void kill(engine, process).then((told) => (told ? undefined : closed.abort())),
   };
 }
 
@@ -223,12 +224,14 @@ async function discard(engine: Engine, process: Process): Promise<void> {
   await removePipes(pathsOf(process)).catch(() => {});
 }
 
-async function kill(engine: Engine, { containerId, execId }: Process): Promise<void> {
+/** False when containerd could not be told. */
+async function kill(engine: Engine, { containerId, execId }: Process): Promise<boolean> {
   const own = new AbortController();
   const wish = { containerId, execId, signal: sigkill };
-  await engine.connection.unary(Tasks.method.kill, wish, engine.callLimits(own)).catch(() => {
-    // Gone already, or containerd is: the shim ends it with the container.
-  });
+  return engine.connection.unary(Tasks.method.kill, wish, engine.callLimits(own)).then(
+    () => true,
+    (error: unknown) => isGone(error),
+  );
 }
 
 /** A process that was just killed needs a moment until its record may go. */
@@ -246,9 +249,11 @@ async function endInput(engine: Engine, process: Process): Promise<void> {
   await process.stdin?.end();
   const own = new AbortController();
   const wish = { containerId: process.containerId, execId: process.execId, stdin: true };
-  await engine.connection.unary(Tasks.method.closeIO, wish, engine.callLimits(own)).catch((error: unknown) => {
-    if (!isGone(error)) process.stdin?.close();
-  });
+  await engine.connection
+    .unary(Tasks.method.closeIO, wish, engine.callLimits(own))
+    .catch((error: unknown) => {
+      if (!isGone(error)) process.stdin?.close();
+    });
 }
 
 /** A terminal that cannot be resized stays as it is. */

@@ -14,6 +14,7 @@ import { Tasks } from '../gen/services/tasks_pb.ts';
 import { removeIdleCgroup } from './cgroup.ts';
 import { sweepLeftovers } from './leftovers.ts';
 import { find } from './lookup.ts';
+import { phaseOf } from './record.ts';
 
 const sigkill = 9;
 
@@ -27,7 +28,7 @@ export async function killAll(engine: Engine, id: string, call: Call): Promise<v
 export async function removeContainer(engine: Engine, id: string, call: Call): Promise<void> {
   const found = await find(engine, id, call);
   const callLimits = engine.callLimits(call);
-  await endTask(engine, id, call);
+  await endTask(engine, id, phaseOf(found?.task) === 'stopped', call);
   const snapshotter = found?.record.snapshotter || (await engine.facts(call)).snapshotter;
   const key = found?.record.snapshotKey || id;
   await sweepLeftovers(engine, id, call);
@@ -36,36 +37,23 @@ export async function removeContainer(engine: Engine, id: string, call: Call): P
   await ignoreGone(engine.connection.unary(Containers.method.delete, { id }, callLimits));
 }
 
-async function endTask(engine: Engine, id: string, call: Call): Promise<void> {
-  if (await deleteTask(engine, id, call)) return;
-  await killAll(engine, id, call);
-  try {
-    await ignoreGone(
-      engine.connection.unary(
-        Tasks.method.wait,
-        { containerId: id },
-        { timeoutMs: limits.killMs, signal: call.signal },
-      ),
-    );
-  } catch (error) {
-    if (!failedWith(error, status.DEADLINE_EXCEEDED)) throw error;
-    throw coded('HM-CONTAINER-STUCK', `The container ${id} does not end after SIGKILL.`, { id });
+/**
+ * Killed before it is deleted even if it never started: the shim would wait two seconds for the output of a
+ * process that still holds its pipes.
+ */
+async function endTask(engine: Engine, id: string, ended: boolean, call: Call): Promise<void> {
+  const task = { containerId: id };
+  if (!ended) {
+    await killAll(engine, id, call);
+    const patience = { timeoutMs: limits.killMs, signal: call.signal };
+    try {
+      await ignoreGone(engine.connection.unary(Tasks.method.wait, task, patience));
+    } catch (error) {
+      if (!failedWith(error, status.DEADLINE_EXCEEDED)) throw error;
+      throw coded('HM-CONTAINER-STUCK', `The container ${id} does not end after SIGKILL.`, { id });
+    }
   }
-  const wish = { containerId: id };
-  await ignoreGone(engine.connection.unary(Tasks.method.delete, wish, engine.callLimits(call)));
-}
-
-/** False when it still runs. */
-async function deleteTask(engine: Engine, id: string, call: Call): Promise<boolean> {
-  try {
-    await ignoreGone(
-      engine.connection.unary(Tasks.method.delete, { containerId: id }, engine.callLimits(call)),
-    );
-    return true;
-  } catch (error) {
-    if (failedWith(error, status.FAILED_PRECONDITION, status.UNKNOWN)) return false;
-    throw error;
-  }
+  await ignoreGone(engine.connection.unary(Tasks.method.delete, task, engine.callLimits(call)));
 }
 
 async function ignoreGone(asked: Promise<unknown>): Promise<void> {

@@ -1,0 +1,94 @@
+/** The containerd driver under the container runtime's conformance suite: real containerd, runc and busybox. */
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'vitest';
+import { missingForContainerd, startContainerd } from '../kit/containerd.ts';
+import { containerCreate } from '../kit/container-create.ts';
+import {
+  containerRuntimeConformance,
+  type Behaviour,
+  type ContainerRuntimeArm,
+  type ExecBehaviour,
+} from './container-runtime.ts';
+
+const shell = (script: string) => ['/bin/sh', '-c', script];
+
+const heedsStop = 'trap "exit 0" TERM; while :; do sleep 60 & wait; done';
+
+function commandOf(behaviour: Behaviour): readonly string[] {
+  switch (behaviour.of) {
+    case 'exits':
+      return shell(`exit ${behaviour.code}`);
+    case 'ignores-stop':
+      return shell('trap "" TERM; while :; do sleep 60; done');
+    case 'unrunnable':
+      return ['/bin/no-such-command'];
+    default:
+      return shell(heedsStop);
+  }
+}
+
+const commands: Readonly<Record<ExecBehaviour, readonly string[]>> = {
+  prints: ['echo', 'hello'],
+  'fails-with-3': shell('exit 3'),
+  missing: ['no-such-command'],
+  hangs: ['sleep', '3600'],
+  floods: ['head', '-c', '1048576', '/dev/zero'],
+  copies: ['cat'],
+};
+
+function imageOf(behaviour: Behaviour): string {
+  if (behaviour.of === 'missing-image') return 'not-here';
+  return behaviour.of === 'foreign-image' ? 'box-s390x' : 'box';
+}
+
+async function makeArm(): Promise<ContainerRuntimeArm> {
+  const containerd = await startContainerd();
+  try {
+    await containerd.addImage('box:latest');
+    await containerd.addImage('box-s390x:latest', { architecture: 's390x' });
+  } catch (error) {
+    await containerd.stop();
+    throw error;
+  }
+  let count = 0;
+  const container = async (behaviour: Behaviour) => {
+    const create = containerCreate(++count, { image: imageOf(behaviour), command: commandOf(behaviour) });
+    return { ...create, ...(await containerd.logFiles(create.id)) };
+  };
+  return {
+    runtime: containerd.runtime(),
+    container,
+    command: (behaviour) => commands[behaviour],
+    reopen: () => Promise.resolve(containerd.runtime()),
+    outOfMemory: async () => {
+      const create = containerCreate(++count, {
+        image: 'box',
+        command: shell('x=$(yes | head -c 200m); echo $x'),
+      });
+      const files = await containerd.logFiles(create.id);
+      return {
+        create: { ...create, ...files },
+        arrange: () => limitMemory(join(containerd.cgroupParent, create.id), '16777216'),
+      };
+    },
+    close: () => containerd.stop(),
+  };
+}
+
+/** The port cannot ask for a memory limit yet. */
+async function limitMemory(cgroup: string, bytes: string): Promise<void> {
+  const v2 = existsSync('/sys/fs/cgroup/cgroup.controllers');
+  const folder = v2 ? join('/sys/fs/cgroup', cgroup) : join('/sys/fs/cgroup/memory', cgroup);
+  await writeFile(join(folder, v2 ? 'memory.max' : 'memory.limit_in_bytes'), bytes);
+}
+
+const missing = missingForContainerd();
+if (missing) {
+  describe('container runtime: containerd', () => {
+    test('is skipped', ({ skip }) => skip(missing));
+  });
+} else {
+  containerRuntimeConformance('containerd', makeArm);
+}
