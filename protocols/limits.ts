@@ -98,6 +98,10 @@ export const limits = {
   execOutputBytes: 4_096,
   /** Input of an exec that waits because the command does not read it; beyond it, writes are refused. */
   execInputBytes: 4_194_304,
+  /** A containerd of our own from spawn to first answer: 1 s when idle, more on a loaded machine or after a crash. */
+  containerdStartMs: 30_000,
+  /** How long containerd may take to say its version before it counts as hung. */
+  containerdProbeMs: 3_000,
   imageImportMs: 300_000,
   /** All of an image archive, uncompressed: large machine-learning images reach 20 GiB. */
   imageArchiveBytes: 34_359_738_368,

@@ -1,0 +1,170 @@
+/**
+ * Reads OCI image archives: an image layout in a tar file, compressed with gzip or not. The file is walked twice, first
+ * to check everything, then to hand out blobs; it never lies in memory whole, and nothing of it is ever unpacked to
+ * a path that it names. What the documents in it mean is `layout.ts`'s business.
+ */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import { extract, type Extract } from 'tar-stream';
+import { coded, CodedError } from '../../../../../protocols/errors.ts';
+import { limits } from '../../../../../protocols/limits.ts';
+
+export interface ArchiveContents {
+  readonly index: unknown;
+  /** Every blob of the archive: digest to size in bytes. All digests were checked. */
+  readonly blobs: ReadonlyMap<string, number>;
+  /** Those of them that are JSON documents. */
+  readonly documents: ReadonlyMap<string, unknown>;
+}
+
+export interface ArchiveBlob {
+  readonly digest: string;
+  readonly size: number;
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+/** Checks the archive from end to end. HM-IMAGE-ARCHIVE says what is wrong with it. */
+export async function checkArchive(path: string, signal: AbortSignal): Promise<ArchiveContents> {
+  const blobs = new Map<string, number>();
+  const documents = new Map<string, unknown>();
+  let index: unknown;
+  let total = 0;
+  await walk(path, signal, async (name, size, body) => {
+    total += size;
+    if (total > limits.imageArchiveBytes)
+      throw broken(path, `it holds more than ${limits.imageArchiveBytes} bytes`);
+    if (name === 'index.json') {
+      index = parse(path, name, await whole(path, name, size, body));
+      return;
+    }
+    const digest = digestOf(name);
+    if (!digest) return;
+    if (blobs.size >= limits.imageArchiveBlobs)
+      throw broken(path, `it holds more than ${limits.imageArchiveBlobs} blobs`);
+    const content = await checked(path, digest, body, size <= limits.imageDocumentBytes);
+    blobs.set(digest, size);
+    // A layer is never mistaken for a document: tar and gzip begin otherwise.
+    if (content?.[0] === 0x7b) documents.set(digest, parse(path, name, content));
+  });
+  if (index === undefined) throw broken(path, 'it has no index.json');
+  return { index, blobs, documents };
+}
+
+/** Hands out the wanted blobs in the archive's order; each body must be read to its end. */
+export async function readBlobs(
+  path: string,
+  wanted: ReadonlySet<string>,
+  signal: AbortSignal,
+  take: (blob: ArchiveBlob) => Promise<void>,
+): Promise<void> {
+  const seen = new Set<string>();
+  await walk(path, signal, async (name, size, body) => {
+    const digest = digestOf(name);
+    if (!digest || !wanted.has(digest) || seen.has(digest)) return;
+    seen.add(digest);
+    await take({ digest, size, body });
+  });
+  if (seen.size < wanted.size) throw broken(path, 'it changed while it was read');
+}
+
+type Visit = (name: string, size: number, body: AsyncIterable<Uint8Array>) => Promise<void>;
+
+async function walk(path: string, signal: AbortSignal, visit: Visit): Promise<void> {
+  const tar: Extract = extract();
+  let flowing: Promise<unknown> = Promise.resolve();
+  let refusal: unknown;
+  try {
+    const stages = (await isGzip(path)) ? [createGunzip()] : [];
+    flowing = pipeline([createReadStream(path), ...stages, tar as unknown as NodeJS.WritableStream], {
+      signal,
+    });
+    // The loop below meets the same error, but later.
+    flowing.catch(() => {});
+    for await (const entry of tar) {
+      const { name, type, size } = entry.header;
+      const body = entry as AsyncIterable<Uint8Array>;
+      try {
+        if (type === 'file') await visit(safeName(path, name), size, body);
+      } catch (error) {
+        refusal = error;
+        throw error;
+      }
+      entry.resume();
+    }
+    await flowing;
+  } catch (error) {
+    tar.destroy();
+    await flowing.catch(() => {});
+    if (refusal !== undefined) throw refusal;
+    if (error instanceof CodedError || signal.aborted) throw error;
+    throw broken(path, error instanceof Error ? error.message : String(error));
+  }
+}
+
+async function isGzip(path: string): Promise<boolean> {
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(2), 0, 2, 0);
+    return bytesRead === 2 && buffer[0] === 0x1f && buffer[1] === 0x8b;
+  } finally {
+    await file.close();
+  }
+}
+
+/** Names never become paths here; an archive that tries to leave its folder is refused all the same, as no honest tool made it. */
+function safeName(path: string, name: string): string {
+  const plain = name.replace(/^(?:\.\/)+/, '');
+  if (plain.startsWith('/') || plain.split('/').includes('..'))
+    throw broken(path, `it holds the path ${name}`);
+  return plain;
+}
+
+function digestOf(name: string): string | undefined {
+  const match = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(name);
+  return match ? `sha256:${match[1]}` : undefined;
+}
+
+/** Reads a blob to its end and compares its digest; answers its content when asked to keep it. */
+async function checked(
+  path: string,
+  digest: string,
+  body: AsyncIterable<Uint8Array>,
+  keep: boolean,
+): Promise<Uint8Array | undefined> {
+  const hash = createHash('sha256');
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) {
+    hash.update(chunk);
+    if (keep && (chunks.length > 0 || chunk[0] === 0x7b)) chunks.push(chunk);
+  }
+  const found = `sha256:${hash.digest('hex')}`;
+  if (found !== digest) throw broken(path, `the blob ${digest} has the digest ${found}`);
+  return keep ? Buffer.concat(chunks) : undefined;
+}
+
+async function whole(
+  path: string,
+  name: string,
+  size: number,
+  body: AsyncIterable<Uint8Array>,
+): Promise<Uint8Array> {
+  if (size > limits.imageDocumentBytes) throw broken(path, `${name} is too large`);
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+function parse(path: string, name: string, bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(bytes).toString('utf8'));
+  } catch {
+    throw broken(path, `${name} is not JSON`);
+  }
+}
+
+export function broken(path: string, what: string): CodedError {
+  return coded('HM-IMAGE-ARCHIVE', `${path} is not a readable OCI image archive: ${what}.`, { path });
+}

@@ -1,0 +1,48 @@
+/** containerd's image records: names to what they point to. Kept under short names; long ones of other clients are found too. */
+import { status } from '@grpc/grpc-js';
+import { fullImageName } from '../../../../../protocols/containers/image-name.ts';
+import { failedWith, isGone } from '../failure.ts';
+import { Images, type Image } from '../gen/services/images_pb.ts';
+import type { CallLimits, Connection } from '../rpc.ts';
+import type { Descriptor } from './layout.ts';
+
+/** Makes the name point there, whatever it pointed to before. */
+export async function putImage(
+  connection: Connection,
+  limits: CallLimits,
+  name: string,
+  target: Pick<Descriptor, 'mediaType' | 'digest' | 'size'>,
+): Promise<void> {
+  const { mediaType, digest, size } = target;
+  const image = { name, target: { mediaType, digest, size: BigInt(size) } };
+  try {
+    await connection.unary(Images.method.create, { image }, limits);
+  } catch (error) {
+    if (!failedWith(error, status.ALREADY_EXISTS)) throw error;
+    const updateMask = { paths: ['target'] };
+    await connection.unary(Images.method.update, { image, updateMask }, limits);
+  }
+}
+
+/** Records of this image: under its short name, its long one, or both. */
+export async function findImages(
+  connection: Connection,
+  limits: CallLimits,
+  short: string,
+): Promise<Image[]> {
+  const found: Image[] = [];
+  for (const name of new Set([short, fullImageName(short)])) {
+    try {
+      const { image } = await connection.unary(Images.method.get, { name }, limits);
+      if (image) found.push(image);
+    } catch (error) {
+      if (!isGone(error)) throw error;
+    }
+  }
+  return found;
+}
+
+export function targetOf(image: Image): Descriptor {
+  const { mediaType = '', digest = '', size = 0n } = image.target ?? {};
+  return { mediaType, digest, size: Number(size) };
+}
