@@ -16,18 +16,18 @@ export class ScriptedImages {
 
   add(name: string, platform = this.platform): ImageInfo {
     const image: ImageInfo = {
-      name,
+      name: fullName(name),
       digest: `sha256:${hashText(name)}${hashText(`${name}:`)}`,
       platform,
       sizeBytes: 1_048_576,
       createdAt: 1_767_225_600_000,
     };
-    this.#images.set(name, image);
+    this.#images.set(image.name, image);
     return image;
   }
 
   drop(name: string): void {
-    this.#images.delete(name);
+    this.#images.delete(fullName(name));
   }
 
   list(): readonly ImageInfo[] {
@@ -35,12 +35,12 @@ export class ScriptedImages {
   }
 
   find(name: string): ImageInfo | undefined {
-    return this.#images.get(name);
+    return this.#images.get(fullName(name));
   }
 
   /** HM-IMAGE-MISSING or HM-IMAGE-PLATFORM. */
   mustHave(name: string): ImageInfo {
-    const image = this.#images.get(name);
+    const image = this.find(name);
     if (!image) throw coded('HM-IMAGE-MISSING', `image ${name} is not on the node`, { image: name });
     if (image.platform !== this.platform)
       throw coded('HM-IMAGE-PLATFORM', `image ${name} is for ${image.platform}`, {
@@ -50,6 +50,8 @@ export class ScriptedImages {
     return image;
   }
 }
+
+const fullName = (name: string): string => (name.includes(':') ? name : `${name}:latest`);
 
 /** `files`: what archives hold, by path; an unknown path is no archive. */
 export function scriptedImageSource(

@@ -2,13 +2,19 @@
  * The container runtime port over a scripted machine: one client's conversation with it. Ends with `close`, which
  * is also what a killed daemon does to it: calls under way are dropped, and a create may be left half done.
  */
-import type { ContainerCreate, ExecRequest, RuntimeEvent } from '../../../../protocols/containers/model.ts';
+import type {
+  ContainerCreate,
+  ContainerStatus,
+  ExecRequest,
+  RuntimeEvent,
+} from '../../../../protocols/containers/model.ts';
 import { coded } from '../../../../protocols/errors.ts';
+import { limits } from '../../../../protocols/limits.ts';
 import type { Call, Clock, ContainerRuntime, ExecSession, Stop } from '../../../../protocols/ports.ts';
 import { Client } from './engine.ts';
 import type { ScriptedImages } from './images.ts';
 import type { ScriptedMachine } from './machine.ts';
-import { execAnswer } from './script.ts';
+import { execAnswer, type ExecScript } from './script.ts';
 
 /** One call's work in the engine, before chance makes it shorter or longer. */
 const callMs = 4;
@@ -95,8 +101,7 @@ export function scriptedRuntime(
     },
     start: async ({ id }, call) => {
       await work(call, machine.scriptFor(id)?.startMs ?? 5);
-      const found = machine.find(id);
-      if (!found) throw coded('HM-CONTAINER-UNKNOWN', undefined, { container: id });
+      const found = mustExist(machine, id);
       if (found.phase === 'stopped' || found.phase === 'unknown')
         throw coded('HM-CONTAINER-STOPPED', undefined, { container: id });
       machine.start(id);
@@ -104,11 +109,13 @@ export function scriptedRuntime(
     },
     signal: async ({ id, signal }, call) => {
       await work(call);
+      mustExist(machine, id);
       machine.signal(id, signal ?? 'SIGTERM');
       return {};
     },
     kill: async ({ id }, call) => {
       await work(call);
+      mustExist(machine, id);
       machine.kill(id);
       return {};
     },
@@ -124,13 +131,17 @@ export function scriptedRuntime(
     },
     run: async (request, call) => {
       await work(call);
-      const { code, output, tookMs } = answerOf(machine, request);
-      if (tookMs > 0) await work(call, tookMs);
-      return { code, output };
+      const answer = answerOf(machine, request);
+      if (!answer) return { code: 127, output: `no command ${request.args[0]}` };
+      if (answer.tookMs) await work(call, answer.tookMs);
+      return { code: answer.code, output: (answer.output ?? '').slice(0, limits.execOutputBytes) };
     },
     exec: async (request, call) => {
       await work(call);
-      return sessionOf(answerOf(machine, request), clock);
+      const answer = answerOf(machine, request);
+      if (!answer)
+        throw coded('HM-CONTAINER-COMMAND', `no command ${request.args[0]}`, { container: request.id });
+      return sessionOf(answer, clock);
     },
     events: (notify) => follow(machine, clock, client, notify),
     close: () => client.leave(),
@@ -139,37 +150,46 @@ export function scriptedRuntime(
 
 const statsOf = (id: string, upMs: number) => ({
   id,
-  cpuNs: upMs * 1_000,
+  cpuNs: 1_000 + upMs * 1_000,
   memoryBytes: 4_194_304,
   workingSetBytes: 2_097_152,
   pids: 1,
 });
 
-function answerOf(machine: ScriptedMachine, { id, args }: ExecRequest) {
+function mustExist(machine: ScriptedMachine, id: string): ContainerStatus {
   const found = machine.find(id);
-  const script = machine.scriptFor(id);
-  if (!found || !script) throw coded('HM-CONTAINER-UNKNOWN', undefined, { container: id });
-  if (found.phase !== 'running') throw coded('HM-CONTAINER-STOPPED', undefined, { container: id });
-  const answer = execAnswer(script, args[0] ?? '', machine.upMs(id));
-  return { code: answer?.code ?? 127, output: answer?.output ?? '', tookMs: answer?.tookMs ?? 0 };
+  if (!found) throw coded('HM-CONTAINER-UNKNOWN', undefined, { container: id });
+  return found;
 }
 
-function sessionOf(answer: ReturnType<typeof answerOf>, clock: Clock): ExecSession {
+function answerOf(machine: ScriptedMachine, { id, args }: ExecRequest): ExecScript | undefined {
+  if (mustExist(machine, id).phase !== 'running')
+    throw coded('HM-CONTAINER-STOPPED', undefined, { container: id });
+  return execAnswer(machine.scriptFor(id) ?? {}, args[0] ?? '', machine.upMs(id));
+}
+
+/** Says its output and ends after its time; one that echoes ends with its input. */
+function sessionOf(answer: ExecScript, clock: Clock): ExecSession {
   const listeners = new Set<(channel: 'stdout' | 'stderr', bytes: Uint8Array) => void>();
+  const say = (bytes: Uint8Array) => {
+    for (const listener of listeners) listener('stdout', bytes);
+  };
   let finish: (code: number) => void = () => {};
   const exit = new Promise<number>((resolve) => (finish = resolve));
-  clock.setTimer(answer.tookMs, () => {
-    const bytes = new TextEncoder().encode(answer.output);
-    if (bytes.length > 0) for (const listener of listeners) listener('stdout', bytes);
-    finish(answer.code);
+  const timer = clock.setTimer(answer.tookMs ?? 0, () => {
+    if (answer.output) say(new TextEncoder().encode(answer.output));
+    if (!answer.echoes) finish(answer.code);
   });
   return {
     exit,
     onOutput: (listener) => void listeners.add(listener),
-    write: () => {},
-    endInput: () => {},
+    write: (bytes) => void (answer.echoes && clock.defer(() => say(bytes))),
+    endInput: () => void (answer.echoes && clock.defer(() => finish(answer.code))),
     resize: () => {},
-    close: () => finish(137),
+    close: () => {
+      clock.clearTimer(timer);
+      finish(137);
+    },
   };
 }
 

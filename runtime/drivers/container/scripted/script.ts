@@ -17,8 +17,6 @@ export interface ContainerScript {
   readonly stop?: { readonly afterMs: number; readonly code?: number } | 'ignores';
   /** Answers of execs, by the first word of the command; `*` for every other. */
   readonly execs?: Readonly<Record<string, readonly ExecScript[]>>;
-  /** Lines that appear on stdout at start; observers see them. */
-  readonly says?: readonly string[];
 }
 
 /** The answer from `fromMs` after the container's start until the next entry's. */
@@ -27,6 +25,8 @@ export interface ExecScript {
   readonly code: number;
   readonly output?: string;
   readonly tookMs?: number;
+  /** Says what it is told, until its input ends. */
+  readonly echoes?: boolean;
 }
 
 /** `nth`: how many containers the slot was given before this one. */
