@@ -38,3 +38,38 @@ export type ExitReason =
 export interface ExitOutput {
   readonly exit: ExitReason;
 }
+
+/** What is wrong with a specification that came from outside, in words; `undefined` when it can be started. */
+export function specProblem(spec: unknown): string | undefined {
+  if (typeof spec !== 'object' || spec === null) return 'a child specification is an object';
+  const { id, machine, input, restart, shutdown, type, backoff } = spec as Partial<
+    Record<keyof ChildSpec, unknown>
+  >;
+  if (typeof id !== 'string' || id === '' || id.includes('#'))
+    return 'id must be text, not empty, without "#"';
+  if (typeof machine !== 'string') return 'machine must be the name of a machine';
+  if (typeof input !== 'object' || input === null) return 'input must be an object';
+  if (!['permanent', 'transient', 'temporary'].includes(restart as string))
+    return 'restart must be permanent, transient or temporary';
+  if (type !== 'worker' && type !== 'supervisor') return 'type must be worker or supervisor';
+  if (
+    shutdown !== 'infinity' &&
+    shutdown !== 'brutal_kill' &&
+    !(typeof shutdown === 'number' && shutdown >= 0)
+  ) {
+    return 'shutdown must be ms, infinity or brutal_kill';
+  }
+  return backoffProblem(backoff);
+}
+
+function backoffProblem(backoff: unknown): string | undefined {
+  if (typeof backoff !== 'object' || backoff === null) return 'backoff must be an object';
+  const { minMs, maxMs, factor, jitter, resetAfterMs } = backoff as Record<keyof Backoff, unknown>;
+  const numbers = [minMs, maxMs, factor, jitter, resetAfterMs];
+  if (!numbers.every((value) => typeof value === 'number' && Number.isFinite(value) && value >= 0)) {
+    return 'backoff needs minMs, maxMs, factor, jitter and resetAfterMs, none below 0';
+  }
+  return (jitter as number) <= 1 && (factor as number) >= 1
+    ? undefined
+    : 'backoff needs jitter ≤ 1 and factor ≥ 1';
+}
