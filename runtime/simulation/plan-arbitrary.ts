@@ -1,0 +1,227 @@
+/**
+ * Plans by chance: which apps, orders and faults a run meets. fast-check makes and shrinks them; the same seed makes
+ * the same plan.
+ */
+import fc from 'fast-check';
+import {
+  faultyMs,
+  images,
+  type Behaviour,
+  type Fault,
+  type Order,
+  type Plan,
+  type ServicePlan,
+  type Timed,
+} from './plan.ts';
+
+const { constant, constantFrom, integer, boolean, record, option, array, oneof } = fc;
+
+const at = (fromMs: number, toMs: number) => integer({ min: fromMs, max: toMs });
+const duration = (maxMs: number) => integer({ min: 100, max: maxMs });
+
+const behaviour: fc.Arbitrary<Behaviour> = oneof(
+  { weight: 6, arbitrary: constant({ kind: 'steady' as const }) },
+  {
+    weight: 3,
+    arbitrary: record({
+      kind: constant('ends' as const),
+      afterMs: integer({ min: 1, max: 20_000 }),
+      code: constantFrom(0, 0, 1, 2, 139),
+      oom: boolean(),
+    }),
+  },
+  { weight: 1, arbitrary: constant({ kind: 'stubborn' as const }) },
+  { weight: 1, arbitrary: record({ kind: constant('slow' as const), createMs: duration(15_000) }) },
+  {
+    weight: 2,
+    arbitrary: record({ kind: constant('sick' as const), fromMs: integer({ min: 0, max: 20_000 }) }),
+  },
+  { weight: 1, arbitrary: constant({ kind: 'broken' as const }) },
+);
+
+const service: fc.Arbitrary<ServicePlan> = record({
+  behaviour,
+  replicas: constantFrom(1, 1, 2, 3),
+  restart: constantFrom('none', 'on-failure', 'on-failure:2', 'always', 'always', 'always'),
+  image: integer({ min: 0, max: images - 1 }),
+  health: boolean(),
+  dependsOn: option(constantFrom('started' as const, 'healthy' as const), { freq: 2 }),
+  port: boolean(),
+  volume: boolean(),
+  bind: constantFrom(true, false, false),
+  network: constantFrom('app', 'app', 'app', 'app', 'host', 'none'),
+  version: integer({ min: 1, max: 3 }),
+}).map(({ dependsOn, ...rest }) => ({ ...rest, ...(dependsOn === null ? {} : { dependsOn }) }));
+
+const app = integer({ min: 0, max: 1 });
+const deploy = record({
+  do: constant('deploy' as const),
+  app,
+  services: array(service, { minLength: 1, maxLength: 4 }),
+});
+
+const order: fc.Arbitrary<Order> = oneof(
+  { weight: 4, arbitrary: deploy },
+  {
+    weight: 2,
+    arbitrary: record({
+      do: constant('scale' as const),
+      app,
+      service: integer({ min: 0, max: 3 }),
+      replicas: integer({ min: 0, max: 4 }),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: record(
+      {
+        do: constant('restart' as const),
+        app,
+        service: integer({ min: 0, max: 3 }),
+        index: integer({ min: 1, max: 3 }),
+      },
+      { requiredKeys: ['do', 'app'] },
+    ).map(({ index, ...rest }) => ({
+      ...rest,
+      ...(rest.service === undefined || index === undefined ? {} : { index }),
+    })),
+  },
+  {
+    weight: 1,
+    arbitrary: record({ do: constant('remove' as const), app, volumes: boolean() }),
+  },
+);
+
+const share = integer({ min: 0, max: 100 }).map((percent) => percent / 100);
+
+const kill = record({
+  do: constant('kill' as const),
+  afterCalls: integer({ min: 0, max: 40 }),
+  downMs: integer({ min: 0, max: 15_000 }),
+  embedded: boolean(),
+});
+
+/** The calls where a defect can be planted: one of every actor. */
+export const defects = [
+  'store.status',
+  'store.list',
+  'store.txn',
+  'journal.read',
+  'journal.append',
+  'containers.list',
+  'containers.inspect',
+  'containers.create',
+  'containers.start',
+  'containers.remove',
+  'containers.run',
+  'images.ensure',
+  'network.attach',
+  'network.publish',
+  'volumes.prepareRun',
+  'names.update',
+] as const;
+
+const fault: fc.Arbitrary<Fault> = oneof(
+  { weight: 8, arbitrary: kill },
+  { weight: 2, arbitrary: record({ do: constant('stop' as const), downMs: duration(15_000) }) },
+  {
+    weight: 5,
+    arbitrary: record({
+      do: constant('crash' as const),
+      which: share,
+      code: constantFrom(0, 1, 137),
+      oom: boolean(),
+    }),
+  },
+  { weight: 1, arbitrary: record({ do: constant('take' as const), which: share }) },
+  {
+    weight: 4,
+    arbitrary: record({
+      do: constant('runtime' as const),
+      as: constantFrom('down', 'hung', 'deaf'),
+      forMs: duration(25_000),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: record({
+      do: constant('store' as const),
+      as: constantFrom('down', 'silent'),
+      forMs: duration(25_000),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: record({
+      do: constant('storeSlow' as const),
+      tookMs: integer({ min: 10, max: 3_000 }),
+      forMs: duration(20_000),
+    }),
+  },
+  { weight: 3, arbitrary: record({ do: constant('storeLoses' as const), share, forMs: duration(20_000) }) },
+  {
+    weight: 2,
+    arbitrary: record({ do: constant('watches' as const), as: constantFrom('broken', 'compacted') }),
+  },
+  {
+    weight: 1,
+    arbitrary: record({
+      do: constant('storeSwap' as const),
+      as: constantFrom('empty', 'foreign', 'older'),
+      forMs: duration(40_000),
+      kill: boolean(),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: record({
+      do: constant('disk' as const),
+      as: constantFrom('full', 'failing', 'slow'),
+      forMs: duration(20_000),
+    }),
+  },
+  { weight: 1, arbitrary: record({ do: constant('cut' as const), share }) },
+  {
+    weight: 2,
+    arbitrary: record({
+      do: constant('image' as const),
+      image: integer({ min: 0, max: images - 1 }),
+      forMs: duration(30_000),
+    }),
+  },
+  { weight: 1, arbitrary: record({ do: constant('portTaken' as const), forMs: duration(30_000) }) },
+  { weight: 1, arbitrary: record({ do: constant('bindMissing' as const), forMs: duration(30_000) }) },
+  {
+    weight: 3,
+    arbitrary: record({
+      do: constant('defect' as const),
+      call: constantFrom(...defects),
+      times: constantFrom(1, 1, 2, 8),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: record({ do: constant('flood' as const), messages: integer({ min: 900, max: 1_600 }) }),
+  },
+);
+
+const timed = <Act>(act: fc.Arbitrary<Act>, fromMs: number, toMs: number): fc.Arbitrary<Timed<Act>> =>
+  fc.tuple(at(fromMs, toMs), act).map(([atMs, made]) => ({ ...made, atMs }));
+
+const byTime = <Act>(acts: readonly Timed<Act>[]) => [...acts].sort((a, b) => a.atMs - b.atMs);
+
+export const planArbitrary: fc.Arbitrary<Plan> = record({
+  first: timed(deploy, 0, 3_000),
+  orders: array(timed(order, 3_000, faultyMs - 5_000), { maxLength: 8 }),
+  faults: array(timed(fault, 0, faultyMs - 1_000), { maxLength: 12 }),
+  removeAll: boolean(),
+}).map(({ first, orders, faults, removeAll }) => ({
+  orders: byTime([first, ...orders]),
+  faults: byTime(faults),
+  removeAll,
+}));
+
+/** The plan of a seed. */
+export function planOf(seed: number): Plan {
+  return fc.sample(planArbitrary, { seed, numRuns: 1, unbiased: true } as fc.Parameters<Plan>)[0]!;
+}

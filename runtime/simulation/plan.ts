@@ -1,0 +1,92 @@
+/**
+ * What one simulated run is given: the operator's orders and the faults, as plain data with times. Chance makes it
+ * (`plan-arbitrary.ts`), people write it (named scenarios), a file keeps it (the corpus). Everything finer, the order
+ * of answers and the length of delays, comes from the seed.
+ */
+
+/** How the process of a service behaves until everything is healed. */
+export type Behaviour =
+  | { readonly kind: 'steady' }
+  /** Ends by itself with this code after so long, every time. */
+  | { readonly kind: 'ends'; readonly afterMs: number; readonly code: number; readonly oom?: boolean }
+  /** Ignores its stop signal. */
+  | { readonly kind: 'stubborn' }
+  /** Takes so long to be created. */
+  | { readonly kind: 'slow'; readonly createMs: number }
+  /** Its health check fails from `fromMs` after each start. */
+  | { readonly kind: 'sick'; readonly fromMs: number }
+  /** Its container cannot be created. */
+  | { readonly kind: 'broken' };
+
+export interface ServicePlan {
+  readonly behaviour: Behaviour;
+  readonly replicas: number;
+  readonly restart: 'none' | 'on-failure' | 'on-failure:2' | 'always';
+  /** Which of the images. */
+  readonly image: number;
+  readonly health: boolean;
+  /** On the service before it. */
+  readonly dependsOn?: 'started' | 'healthy';
+  readonly port: boolean;
+  readonly volume: boolean;
+  readonly bind: boolean;
+  readonly network: 'app' | 'host' | 'none';
+  /** Stands in the environment: another number is another container. */
+  readonly version: number;
+}
+
+export type Order =
+  | { readonly do: 'deploy'; readonly app: number; readonly services: readonly ServicePlan[] }
+  | { readonly do: 'scale'; readonly app: number; readonly service: number; readonly replicas: number }
+  | { readonly do: 'restart'; readonly app: number; readonly service?: number; readonly index?: number }
+  | { readonly do: 'remove'; readonly app: number; readonly volumes: boolean };
+
+export type Fault =
+  /** kill −9 of the daemon after so many more calls of its ports; `embedded`: its store restarts with it. */
+  | { readonly do: 'kill'; readonly afterCalls: number; readonly downMs: number; readonly embedded: boolean }
+  /** A clean stop and start. */
+  | { readonly do: 'stop'; readonly downMs: number }
+  /** An app's process ends: which one, as a share of those that run. */
+  | { readonly do: 'crash'; readonly which: number; readonly code: number; readonly oom: boolean }
+  /** Somebody removes a container by hand. */
+  | { readonly do: 'take'; readonly which: number }
+  | { readonly do: 'runtime'; readonly as: 'down' | 'hung' | 'deaf'; readonly forMs: number }
+  | { readonly do: 'store'; readonly as: 'down' | 'silent'; readonly forMs: number }
+  | { readonly do: 'storeSlow'; readonly tookMs: number; readonly forMs: number }
+  | { readonly do: 'storeLoses'; readonly share: number; readonly forMs: number }
+  | { readonly do: 'watches'; readonly as: 'broken' | 'compacted' }
+  /** Another store stands in its place, seen by the next life of the daemon (`kill`) or by the present one. */
+  | {
+      readonly do: 'storeSwap';
+      readonly as: 'empty' | 'foreign' | 'older';
+      readonly forMs: number;
+      readonly kill: boolean;
+    }
+  | { readonly do: 'disk'; readonly as: 'full' | 'failing' | 'slow'; readonly forMs: number }
+  /** The daemon is killed and its journal cut off to a share of its length. */
+  | { readonly do: 'cut'; readonly share: number }
+  | { readonly do: 'image'; readonly image: number; readonly forMs: number }
+  | { readonly do: 'portTaken'; readonly forMs: number }
+  | { readonly do: 'bindMissing'; readonly forMs: number }
+  /** The next call of a port throws: a defect in a driver. `times` in a row. */
+  | { readonly do: 'defect'; readonly call: string; readonly times: number }
+  /** So many questions to one actor at once. */
+  | { readonly do: 'flood'; readonly messages: number };
+
+export type Timed<Act> = Act & { readonly atMs: number };
+
+export interface Plan {
+  readonly orders: readonly Timed<Order>[];
+  readonly faults: readonly Timed<Fault>[];
+  /** All apps are removed at the end; else they stay and the node is stopped under them. */
+  readonly removeAll: boolean;
+}
+
+/** Orders and faults end here; then everything is healed. */
+export const faultyMs = 120_000;
+
+export const appName = (app: number): string => `app${app}`;
+export const serviceName = (service: number): string => `s${service}`;
+export const imageName = (image: number): string => `image-${image}:latest`;
+export const bindSource = '/srv/simulated';
+export const images = 3;
