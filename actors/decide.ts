@@ -23,12 +23,19 @@ export function deciding<Value extends object, Steps extends Record<string, Step
   for (const [name, step] of Object.entries(steps)) {
     actions[name] = enqueueActions(({ context, event, enqueue }) => {
       const [value, effects] = step(context as unknown as Value, event);
-      if (value !== (context as unknown)) enqueue.assign(value as object);
+      if (value !== (context as unknown)) enqueue.assign(replacing(context, value));
       if (effects.length > 0) enqueue({ type: 'perform', params: { effects } } as never);
     });
   }
   // XState resolves them as its own `enqueueActions`; to the type checker a plain action is enough.
   return actions as { [Name in keyof Steps]: () => void };
+}
+
+/** `assign` merges: what a step left out of its value must be cleared by name. */
+function replacing(before: object, value: object): object {
+  const cleared: Record<string, undefined> = {};
+  for (const key of Object.keys(before)) if (!(key in value)) cleared[key] = undefined;
+  return { ...cleared, ...value };
 }
 
 /** Guards the same way: plain questions about value and event. */

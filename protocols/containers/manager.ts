@@ -202,7 +202,7 @@ const forget = (value: Value, event: { slot: SlotName }): Decision<Value> => {
   const call = {
     port: 'journal',
     op: 'append',
-    args: { entries: { [assignmentEntry(event.slot)]: undefined } },
+    args: { entries: { [assignmentEntry(event.slot)]: undefined, [endingEntry(event.slot)]: undefined } },
   } as const;
   const calls = value.calls + 1;
   return [

@@ -13,12 +13,18 @@ import type { ZoneUpdate } from './model.ts';
 
 export interface RegistryValue {
   readonly slots: Readonly<Record<SlotName, SlotStatus>>;
-  /** Raised by every change; what was pushed last says whether something is left to push. */
-  readonly version: number;
-  readonly pushed: { readonly names: number; readonly ports: number };
-  readonly pushing: { readonly names: number; readonly ports: number };
+  /** What should be pushed, and what was: compared as whole tables, by reference. */
+  readonly zone: ZoneUpdate;
+  readonly publications: readonly Publication[];
+  readonly pushed: Tables;
+  readonly pushing: Tables;
   readonly calls: number;
   readonly reason?: Reason;
+}
+
+interface Tables {
+  readonly zone?: ZoneUpdate;
+  readonly publications?: readonly Publication[];
 }
 
 type Value = RegistryValue;
@@ -70,14 +76,27 @@ const note = (
   const slots: Record<SlotName, SlotStatus> = event.whole ? {} : { ...value.slots };
   for (const slot of event.slots) slots[slot.slot] = slot;
   for (const slot of event.gone) delete slots[slot];
-  return [{ ...value, slots, version: value.version + 1 }, []];
+  return [
+    {
+      ...value,
+      slots,
+      zone: kept(value.zone, zoneOf(slots)),
+      publications: kept(value.publications, publicationsOf(slots)),
+    },
+    [],
+  ];
 };
+
+/** The table before when nothing in it changed: most reports change no name and no port. */
+function kept<Table>(before: Table, after: Table): Table {
+  return JSON.stringify(before) === JSON.stringify(after) ? before : after;
+}
 
 const pushNames = (value: Value): Decision<Value> => {
   const calls = value.calls + 1;
-  const call = { port: 'names', op: 'update', args: zoneOf(value.slots) } as const;
+  const call = { port: 'names', op: 'update', args: value.zone } as const;
   return [
-    { ...value, calls, pushing: { ...value.pushing, names: value.version } },
+    { ...value, calls, pushing: { ...value.pushing, zone: value.zone } },
     [drive(`names:${calls}`, call, { done: 'names.pushed', failed: 'names.refused' }, limits.runtimeCallMs)],
   ];
 };
@@ -90,18 +109,19 @@ const pushPorts = (value: Value): Decision<Value> => {
     args: { publications: publicationsOf(value.slots) },
   } as const;
   return [
-    { ...value, calls, pushing: { ...value.pushing, ports: value.version } },
+    { ...value, calls, pushing: { ...value.pushing, publications: value.publications } },
     [drive(`ports:${calls}`, call, { done: 'ports.pushed', failed: 'ports.refused' }, limits.runtimeCallMs)],
   ];
 };
 
 const namesDone = (value: Value): Decision<Value> => [
-  { ...value, pushed: { ...value.pushed, names: value.pushing.names } },
+  { ...value, pushed: { ...value.pushed, ...(value.pushing.zone ? { zone: value.pushing.zone } : {}) } },
   [],
 ];
 const portsDone = (value: Value): Decision<Value> => {
   const { reason: _, ...rest } = value;
-  return [{ ...rest, pushed: { ...value.pushed, ports: value.pushing.ports } }, []];
+  const { publications } = value.pushing;
+  return [{ ...rest, pushed: { ...value.pushed, ...(publications ? { publications } : {}) } }, []];
 };
 
 const noteTrouble = (value: Value, event: { error: Reason }): Decision<Value> => {
@@ -115,14 +135,15 @@ const noteTrouble = (value: Value, event: { error: Reason }): Decision<Value> =>
 export const registrySteps = { begin, note, pushNames, pushPorts, namesDone, portsDone, noteTrouble };
 
 export const registryGuards = {
-  namesChanged: (value: Value) => value.pushed.names < value.version,
-  portsChanged: (value: Value) => value.pushed.ports < value.version,
+  namesChanged: (value: Value) => value.pushed.zone !== value.zone,
+  portsChanged: (value: Value) => value.pushed.publications !== value.publications,
 };
 
 export const freshRegistry: RegistryValue = {
   slots: {},
-  version: 0,
-  pushed: { names: 0, ports: 0 },
-  pushing: { names: 0, ports: 0 },
+  zone: { names: [], clients: [] },
+  publications: [],
+  pushed: {},
+  pushing: {},
   calls: 0,
 };

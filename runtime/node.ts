@@ -1,0 +1,96 @@
+/**
+ * The composition root: a world and settings become a running node. The same function makes the real daemon and
+ * the simulated one; nothing here knows which it is.
+ */
+import { coded } from '../protocols/errors.ts';
+import type { Frame } from '../protocols/inspection.ts';
+import { limits } from '../protocols/limits.ts';
+import type { Call } from '../protocols/ports.ts';
+import type { ExitReason } from '../protocols/supervision/child-spec.ts';
+import { nodeTree } from '../supervisors/trees/node.tree.ts';
+import { createKernel, type Kernel } from './kernel/kernel.ts';
+import { machines } from './machines.ts';
+import type { NodeHandle } from './node-handle.ts';
+import { createEventLog } from './telemetry/event-log.ts';
+import type { NodeSettings, OpenedWorld, World } from './world/world.ts';
+
+export interface StartOptions {
+  /** Every frame from the first one on: the simulation's checkers and its trace hash. */
+  readonly onFrame?: (frame: Frame) => void;
+}
+
+/** A node as its owner holds it: the handle, and the two ends that only an owner may bring about. */
+export interface RunningNode extends NodeHandle {
+  readonly kernel: Kernel;
+  /** As if the process had been killed; containers stay, nothing is cleaned up. */
+  halt(): void;
+  /** The root's end: kind `error` when it escalated. */
+  readonly exited: Promise<ExitReason>;
+}
+
+/** Journal entry: how often this node has started. */
+const bootEntry = 'boot';
+
+/** Rejects with the world's own refusals (HM-DATA-LOCKED, HM-STORE-CORRUPT, …); then nothing was started. */
+export async function startNode(world: World, settings: NodeSettings, options: StartOptions = {}): Promise<RunningNode> {
+  const opened = await world.open(settings);
+  try {
+    const boot = await nextBoot(opened);
+    return run(world, settings, opened, boot, options);
+  } catch (thrown) {
+    await opened.close();
+    throw thrown;
+  }
+}
+
+async function nextBoot({ ports }: OpenedWorld): Promise<number> {
+  const call: Call = { key: bootEntry, signal: new AbortController().signal };
+  const { entries } = await ports.journal.read({ prefix: bootEntry }, call);
+  const last = entries[bootEntry] ?? 0;
+  if (typeof last !== 'number') throw coded('HM-JOURNAL-CORRUPT', 'the boot number in the journal is not a number');
+  await ports.journal.append({ entries: { [bootEntry]: last + 1 } }, call);
+  return last + 1;
+}
+
+function run(world: World, settings: NodeSettings, opened: OpenedWorld, boot: number, options: StartOptions): RunningNode {
+  const { clock, random } = world;
+  const events = createEventLog(clock);
+  const kernel = createKernel({
+    node: settings.name,
+    boot,
+    clock,
+    random,
+    ports: opened.ports,
+    machines,
+    emit: (event) => events.append(event),
+    ...(options.onFrame ? { onFrame: options.onFrame } : {}),
+  });
+  for (const because of opened.recovered) {
+    events.append({ type: 'node.recovered', subject: settings.name, level: 'warning', message: because.message, reason: because });
+  }
+  events.append({ type: 'node.started', subject: settings.name, level: 'info', message: `boot ${boot}` });
+  const { bridge, networkTag: tag, containerPool: pool, mtu, dnsAddress, dnsPort, upstreams } = settings;
+  const network = { bridge, tag, pool, mtu, dnsPort, upstreams, ...(dnsAddress === undefined ? {} : { dnsAddress }) };
+  kernel.start(nodeTree({ node: settings.name, network }));
+  return {
+    name: settings.name,
+    boot,
+    version: settings.version,
+    startedAt: clock.now(),
+    clock,
+    random,
+    ports: opened.ports,
+    actors: kernel.directory,
+    events,
+    logs: opened.logs,
+    kernel,
+    exited: kernel.exited,
+    ask: (path, message, timeoutMs = limits.askTimeoutMs) => kernel.ask(path, message, timeoutMs),
+    doctor: () => opened.doctor(),
+    halt: () => kernel.halt(),
+    stop: async () => {
+      await kernel.stop();
+      await opened.close();
+    },
+  };
+}
