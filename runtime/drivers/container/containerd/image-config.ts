@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import { shortImageName } from '../../../../protocols/containers/image-name.ts';
 import type { ImageConfig, ImageRunConfig } from '../../../../protocols/containers/oci/types.ts';
 import { coded } from '../../../../protocols/errors.ts';
 import { isGone } from './failure.ts';
@@ -43,10 +44,9 @@ export function createImageCache(): ImageCache {
   return new LRUCache<string, ImageContent>({ max: 256 });
 }
 
-/** `redis` is `redis:latest`, as everywhere; a digest or a tag is kept. */
+/** The name its record has; see `shortImageName`. */
 export function imageName(reference: string): string {
-  const last = reference.slice(reference.lastIndexOf('/') + 1);
-  return last.includes(':') || last.includes('@') ? reference : `${reference}:latest`;
+  return shortImageName(reference) ?? reference;
 }
 
 /** HM-IMAGE-MISSING, HM-IMAGE-PLATFORM. `platform` is `linux/amd64`. */

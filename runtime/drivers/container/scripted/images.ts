@@ -1,4 +1,5 @@
 /** The images of a scripted machine: names that are there, and what goes wrong when one is asked for. */
+import { shortImageName } from '../../../../protocols/containers/image-name.ts';
 import type { ImageInfo } from '../../../../protocols/containers/model.ts';
 import { coded } from '../../../../protocols/errors.ts';
 import { hashText } from '../../../../protocols/hash.ts';
@@ -43,15 +44,19 @@ export class ScriptedImages {
     const image = this.find(name);
     if (!image) throw coded('HM-IMAGE-MISSING', `image ${name} is not on the node`, { image: name });
     if (image.platform !== this.platform)
-      throw coded('HM-IMAGE-PLATFORM', `image ${name} is for ${image.platform}`, {
-        image: name,
-        platform: this.platform,
-      });
+      throw coded(
+        'HM-IMAGE-PLATFORM',
+        `image ${name} is for ${image.platform}, the node is ${this.platform}`,
+        {
+          image: name,
+          platform: this.platform,
+        },
+      );
     return image;
   }
 }
 
-const fullName = (name: string): string => (name.includes(':') ? name : `${name}:latest`);
+const fullName = (name: string): string => shortImageName(name) ?? name;
 
 /** `files`: what archives hold, by path; an unknown path is no archive. */
 export function scriptedImageSource(

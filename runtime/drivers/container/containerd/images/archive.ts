@@ -74,8 +74,8 @@ type Visit = (name: string, size: number, body: AsyncIterable<Uint8Array>) => Pr
 
 async function walk(path: string, signal: AbortSignal, visit: Visit): Promise<void> {
   const tar: Extract = extract();
-  let flowing: Promise<unknown> = Promise.resolve();
   let refusal: unknown;
+  let flowing: Promise<unknown> = Promise.resolve();
   try {
     const stages = (await isGzip(path)) ? [createGunzip()] : [];
     flowing = pipeline([createReadStream(path), ...stages, tar as unknown as NodeJS.WritableStream], {
@@ -85,20 +85,24 @@ async function walk(path: string, signal: AbortSignal, visit: Visit): Promise<vo
     flowing.catch(() => {});
     for await (const entry of tar) {
       const { name, type, size } = entry.header;
-      const body = entry as AsyncIterable<Uint8Array>;
-      try {
-        if (type === 'file') await visit(safeName(path, name), size, body);
-      } catch (error) {
-        refusal = error;
-        throw error;
+      if (type === 'file') {
+        const body = entry as AsyncIterable<Uint8Array>;
+        await visit(safeName(path, name), size, body).catch((error: unknown) => {
+          refusal = error;
+          throw error;
+        });
       }
       entry.resume();
     }
     await flowing;
   } catch (error) {
     tar.destroy();
-    await flowing.catch(() => {});
-    if (refusal !== undefined) throw refusal;
+    const ofStream: unknown = await flowing.then(
+      () => undefined,
+      (failure: unknown) => failure,
+    );
+    // A visitor sees the stream's own errors too, as it reads a body.
+    if (refusal !== undefined && refusal !== ofStream) throw refusal;
     if (error instanceof CodedError || signal.aborted) throw error;
     throw broken(path, error instanceof Error ? error.message : String(error));
   }

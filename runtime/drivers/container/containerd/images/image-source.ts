@@ -5,7 +5,7 @@
 import { timestampMs } from '@bufbuild/protobuf/wkt';
 import { shortImageName } from '../../../../../protocols/containers/image-name.ts';
 import type { ImageInfo } from '../../../../../protocols/containers/model.ts';
-import { coded, type ErrorCode } from '../../../../../protocols/errors.ts';
+import { coded, CodedError, type ErrorCode } from '../../../../../protocols/errors.ts';
 import { limits } from '../../../../../protocols/limits.ts';
 import type { Call, ImageSource } from '../../../../../protocols/ports.ts';
 import type { Engine } from '../engine.ts';
@@ -13,6 +13,7 @@ import { codedFailure } from '../failure.ts';
 import { Images, type Image } from '../gen/services/images_pb.ts';
 import { chainId } from '../image-config.ts';
 import { RpcFailure } from '../rpc.ts';
+import { broken } from './archive.ts';
 import { storedDocuments, underLease } from './content.ts';
 import { importArchive } from './import.ts';
 import { LayoutError, readLayout, sizeOf, type PlatformImage } from './layout.ts';
@@ -150,9 +151,10 @@ async function guarded<Result>(
       const message = `The image ${name} on the node is not whole: ${error.message}.`;
       throw coded('HM-IMAGE-MISSING', message, evidence, 'hivemind image import ARCHIVE, again');
     }
-    if (error instanceof RpcFailure || (error as NodeJS.ErrnoException).code === 'ENOSPC')
-      throw codedFailure(error, evidence, otherwise);
-    throw error;
+    const failure = codedFailure(error, evidence, otherwise);
+    if (!(error instanceof RpcFailure) || !(failure instanceof CodedError)) throw failure;
+    if (failure.reason.code !== 'HM-IMAGE-ARCHIVE') throw failure;
+    throw broken(evidence['path'] ?? '', failure.reason.message);
   }
 }
 

@@ -1,0 +1,186 @@
+/** The containerd images under the image source's conformance suite, and what only a real store can show: nothing left behind, nothing collected too early. */
+import { execFile } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { ImageSource } from '../../protocols/ports.ts';
+import { openEngine } from '../../runtime/drivers/container/containerd/engine.ts';
+import { Content } from '../../runtime/drivers/container/containerd/gen/services/content_pb.ts';
+import { Leases } from '../../runtime/drivers/container/containerd/gen/services/leases_pb.ts';
+import { Snapshots } from '../../runtime/drivers/container/containerd/gen/services/snapshots_pb.ts';
+import { createContainerdImages } from '../../runtime/drivers/container/containerd/images/image-source.ts';
+import { writeBusyboxArchive } from '../kit/busybox-image.ts';
+import { containerCreate } from '../kit/container-create.ts';
+import { missingForContainerd, realClock, startContainerd, type TestContainerd } from '../kit/containerd.ts';
+import { archiveDefects, writeDefective } from '../kit/defective-archives.ts';
+import { imageSourceConformance, newCall, refusal } from './image-source.ts';
+
+const missing = missingForContainerd();
+const run = promisify(execFile);
+
+function sourceOn(containerd: TestContainerd, namespace = containerd.namespace, snapshotter?: string) {
+  const engine = openEngine({
+    address: containerd.address,
+    namespace,
+    clock: realClock,
+    ioDir: join(containerd.dir, 'io-images'),
+    cgroupParent: containerd.cgroupParent,
+    ...(snapshotter ? { snapshotter } : {}),
+  });
+  return { source: createContainerdImages(engine), close: () => engine.connection.close() };
+}
+
+describe.skipIf(missing)(`containerd${missing ? ` (skipped: ${missing})` : ''}`, () => {
+  let containerd: TestContainerd;
+  beforeAll(async () => {
+    containerd = await startContainerd();
+  }, 30_000);
+  afterAll(() => containerd.stop());
+
+  let count = 0;
+  imageSourceConformance('containerd', () => {
+    // One daemon, a namespace for each test.
+    const { source, close } = sourceOn(containerd, `${containerd.namespace}-${++count}`);
+    const archive = async (name: string, architecture?: string) => {
+      const path = join(containerd.dir, `${name}.tar`);
+      await writeBusyboxArchive(path, { name, ...(architecture ? { architecture } : {}) });
+      return path;
+    };
+    return Promise.resolve({
+      source,
+      archive,
+      placeForeign: async (name) => {
+        await source.import({ path: await archive(name, 's390x') }, newCall());
+      },
+      rubbish: async () => {
+        const path = join(containerd.dir, 'rubbish');
+        await writeFile(path, 'This is not an archive. '.repeat(100));
+        return path;
+      },
+      close: async () => {
+        for (const { name } of (await source.list({}, newCall())).images)
+          await source.remove({ image: name }, newCall());
+        close();
+      },
+    });
+  });
+
+  describe('the store behind it', () => {
+    let source: ImageSource;
+    let close: () => void;
+    beforeAll(() => {
+      ({ source, close } = sourceOn(containerd));
+    });
+    afterEach(async () => {
+      for (const { name } of (await source.list({}, newCall())).images)
+        await source.remove({ image: name }, newCall());
+    });
+    afterAll(() => close());
+
+    const soon = { timeoutMs: 10_000 };
+    /** Deleting a lease synchronously runs the garbage collector. */
+    async function collectGarbage(): Promise<void> {
+      const { lease } = await containerd.connection.unary(Leases.method.create, {}, soon);
+      await containerd.connection.unary(Leases.method.delete, { id: lease!.id, sync: true }, soon);
+    }
+    async function kept(): Promise<{ blobs: number; snapshots: number; leases: number }> {
+      await collectGarbage();
+      const { connection } = containerd;
+      let [blobs, snapshots] = [0, 0];
+      for await (const { info } of connection.serverStream(Content.method.list, {}, soon))
+        blobs += info.length;
+      for (const snapshotter of ['overlayfs', 'native'])
+        for await (const { info } of connection.serverStream(Snapshots.method.list, { snapshotter }, soon))
+          snapshots += info.length;
+      const { leases } = await connection.unary(Leases.method.list, {}, soon);
+      return { blobs, snapshots, leases: leases.length };
+    }
+    const nothing = { blobs: 0, snapshots: 0, leases: 0 };
+    const box = join('box.tar');
+    const archivePath = () => join(containerd.dir, box);
+
+    it('keeps all parts of an image as long as its name, and nothing after', async () => {
+      await writeBusyboxArchive(archivePath(), { name: 'box' });
+      await source.import({ path: archivePath() }, newCall());
+      // Manifest, configuration and two layers; two snapshots.
+      expect(await kept()).toEqual({ blobs: 4, snapshots: 2, leases: 0 });
+      await source.ensure({ image: 'box' }, newCall());
+      await source.import({ path: archivePath(), name: 'again' }, newCall());
+      await source.remove({ image: 'box' }, newCall());
+      expect(await kept()).toEqual({ blobs: 4, snapshots: 2, leases: 0 });
+      await source.remove({ image: 'again' }, newCall());
+      expect(await kept()).toEqual(nothing);
+    });
+
+    it('makes images that containers can be made from', async () => {
+      await writeBusyboxArchive(archivePath(), { name: 'box' });
+      await source.import({ path: archivePath() }, newCall());
+      const runtime = containerd.runtime();
+      const create = containerCreate(1, { image: 'box', command: ['cat', '/etc/group'] });
+      const files = await containerd.logFiles(create.id);
+      await runtime.create({ ...create, ...files }, newCall());
+      await runtime.remove({ id: create.id }, newCall());
+    });
+
+    it('reads compressed archives', async () => {
+      await writeBusyboxArchive(archivePath(), { name: 'box' });
+      await writeFile(`${archivePath()}.gz`, gzipSync(await readFile(archivePath())));
+      const { images } = await source.import({ path: `${archivePath()}.gz` }, newCall());
+      expect(images.map(({ name }) => name)).toEqual(['box:latest']);
+    });
+
+    it('unpacks for the snapshotter it is told', async () => {
+      const native = sourceOn(containerd, containerd.namespace, 'native');
+      await writeBusyboxArchive(archivePath(), { name: 'box' });
+      await source.import({ path: archivePath() }, newCall());
+      await native.source.ensure({ image: 'box' }, newCall());
+      native.close();
+      expect(await kept()).toEqual({ blobs: 4, snapshots: 4, leases: 0 });
+    });
+
+    it('takes over what another client brought and did not unpack', async () => {
+      await writeBusyboxArchive(archivePath(), { name: 'docker.io/library/box:latest' });
+      const ctr = ['--address', containerd.address, '--namespace', containerd.namespace];
+      await run('ctr', [...ctr, 'images', 'import', '--no-unpack', archivePath()]);
+      expect((await kept()).snapshots).toBe(0);
+      expect((await source.ensure({ image: 'box' }, newCall())).name).toBe('box:latest');
+      expect((await source.list({}, newCall())).images).toHaveLength(1);
+      expect(await kept()).toEqual({ blobs: 4, snapshots: 2, leases: 0 });
+    });
+
+    it('says when parts of an image are gone, and heals with a new import', async () => {
+      await writeBusyboxArchive(archivePath(), { name: 'box' });
+      const [image] = (await source.import({ path: archivePath() }, newCall())).images;
+      await containerd.connection.unary(Content.method.delete, { digest: image!.digest }, soon);
+      expect((await refusal(source.ensure({ image: 'box' }, newCall()))).code).toBe('HM-IMAGE-MISSING');
+      expect((await source.list({}, newCall())).images[0]).toMatchObject({
+        name: 'box:latest',
+        platform: 'unknown',
+      });
+      await source.import({ path: archivePath() }, newCall());
+      expect(await source.ensure({ image: 'box' }, newCall())).toMatchObject({ digest: image!.digest });
+    });
+
+    it.each(archiveDefects)('refuses an archive with %s and leaves nothing behind', async (defect) => {
+      const path = join(containerd.dir, 'defective.tar');
+      await writeDefective(path, defect);
+      const reason = await refusal(source.import({ path }, newCall()));
+      expect(reason.code).toBe('HM-IMAGE-ARCHIVE');
+      expect(reason.message).toContain(path);
+      expect(await kept()).toEqual(nothing);
+    });
+
+    it.each([
+      ['nameless', '', undefined],
+      ['ill-named', 'Not A Name', undefined],
+      ['given an ill name', 'box', 'UPPER case'],
+    ])('refuses an archive that is %s', async (_what, name, as) => {
+      await writeBusyboxArchive(archivePath(), { name });
+      const request = { path: archivePath(), ...(as ? { name: as } : {}) };
+      expect((await refusal(source.import(request, newCall()))).code).toBe('HM-IMAGE-NAME');
+      expect(await kept()).toEqual(nothing);
+    });
+  });
+});

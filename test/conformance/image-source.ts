@@ -1,0 +1,120 @@
+/** What every image source promises, whatever keeps its images. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { CodedError, type Reason } from '../../protocols/errors.ts';
+import type { Call, ImageSource } from '../../protocols/ports.ts';
+
+export interface ImageSourceArm {
+  readonly source: ImageSource;
+  /** Path of an archive with an image of this name for this node's platform. */
+  archive(name: string): Promise<string>;
+  /** Puts an image for a platform that no node has there. */
+  placeForeign(name: string): Promise<void>;
+  /** Path of something that is no archive. */
+  rubbish(): Promise<string>;
+  close(): Promise<void>;
+}
+
+let calls = 0;
+export function newCall(): Call {
+  return { key: `call-${++calls}`, signal: new AbortController().signal };
+}
+
+/** The reason of a refusal; fails when there is none. */
+export async function refusal(work: Promise<unknown>): Promise<Reason> {
+  try {
+    await work;
+  } catch (error) {
+    if (error instanceof CodedError) return error.reason;
+    throw error;
+  }
+  throw new Error('it was not refused');
+}
+
+export function imageSourceConformance(name: string, makeArm: () => Promise<ImageSourceArm>): void {
+  describe(`image source: ${name}`, () => {
+    let arm: ImageSourceArm;
+    beforeEach(async () => {
+      arm = await makeArm();
+    });
+    afterEach(() => arm.close());
+
+    const names = async (): Promise<string[]> =>
+      (await arm.source.list({}, newCall())).images.map((image) => image.name).sort();
+    const importNow = async (image: string, as?: string) =>
+      arm.source.import({ path: await arm.archive(image), ...(as ? { name: as } : {}) }, newCall());
+
+    it('lists what was imported', async () => {
+      expect(await names()).toEqual([]);
+      const { images } = await importNow('box');
+      expect(images).toEqual([
+        {
+          name: 'box:latest',
+          digest: expect.stringMatching(/^sha256:[0-9a-f]{64}$/) as string,
+          platform: expect.stringMatching(/^linux\//) as string,
+          sizeBytes: expect.any(Number) as number,
+          createdAt: expect.any(Number) as number,
+        },
+      ]);
+      expect(images[0]!.sizeBytes).toBeGreaterThan(0);
+      expect((await arm.source.list({}, newCall())).images).toEqual(images);
+    });
+
+    it('knows an image by every name people give it', async () => {
+      const [image] = (await importNow('box')).images;
+      for (const text of ['box', 'box:latest', 'docker.io/library/box', 'docker.io/library/box:latest'])
+        expect(await arm.source.ensure({ image: text }, newCall())).toEqual(image);
+      expect(await names()).toEqual(['box:latest']);
+    });
+
+    it('imports under the name it is told', async () => {
+      await importNow('box', 'docker.io/team/crate:2');
+      expect(await names()).toEqual(['team/crate:2']);
+      expect((await refusal(arm.source.ensure({ image: 'box' }, newCall()))).code).toBe('HM-IMAGE-MISSING');
+    });
+
+    it('imports again without a second copy', async () => {
+      const first = (await importNow('box')).images[0]!;
+      const second = (await importNow('box')).images[0]!;
+      expect(second.digest).toBe(first.digest);
+      expect(await names()).toEqual(['box:latest']);
+    });
+
+    it('refuses what is not there, naming it and the next step', async () => {
+      const reason = await refusal(arm.source.ensure({ image: 'nowhere' }, newCall()));
+      expect(reason).toMatchObject({
+        code: 'HM-IMAGE-MISSING',
+        hint: expect.stringContaining('import') as string,
+      });
+      expect(reason.message).toContain('nowhere');
+    });
+
+    it('refuses an image for another platform, naming both', async () => {
+      await arm.placeForeign('alien');
+      await importNow('box');
+      const { platform } = await arm.source.ensure({ image: 'box' }, newCall());
+      const reason = await refusal(arm.source.ensure({ image: 'alien' }, newCall()));
+      expect(reason.code).toBe('HM-IMAGE-PLATFORM');
+      expect(reason.evidence).toMatchObject({ platform });
+      expect(reason.message).toContain('linux/s390x');
+      expect(reason.message).toContain(platform);
+    });
+
+    it('removes once, and only what it is told', async () => {
+      await importNow('box');
+      await importNow('crate');
+      await arm.source.remove({ image: 'box' }, newCall());
+      expect(await names()).toEqual(['crate:latest']);
+      expect((await refusal(arm.source.ensure({ image: 'box' }, newCall()))).code).toBe('HM-IMAGE-MISSING');
+      expect((await refusal(arm.source.remove({ image: 'box' }, newCall()))).code).toBe('HM-IMAGE-UNKNOWN');
+      await arm.source.ensure({ image: 'crate' }, newCall());
+    });
+
+    it('refuses what is no archive and changes nothing', async () => {
+      await importNow('box');
+      const before = await arm.source.list({}, newCall());
+      const path = await arm.rubbish();
+      expect((await refusal(arm.source.import({ path }, newCall()))).code).toBe('HM-IMAGE-ARCHIVE');
+      expect(await arm.source.list({}, newCall())).toEqual(before);
+    });
+  });
+}
