@@ -2,7 +2,9 @@
 
 const defaultRegistry = /^(?:docker\.io|index\.docker\.io)\//;
 const namePart = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
-const registry = '(?:[A-Za-z0-9.-]+(?::[0-9]+)?|\\[[0-9a-fA-F:]+\\](?::[0-9]+)?)';
+const host = '[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?';
+/** A first part without dot and port is a folder, `localhost` excepted. */
+const registry = `(?:localhost|${host}(?:\\.${host})+|(?:${host}(?:\\.${host})*|\\[[0-9a-fA-F:]+\\]):[0-9]+)`;
 const reference = new RegExp(
   `^(?:${registry}/)?${namePart}(?:/${namePart})*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$`,
 );
