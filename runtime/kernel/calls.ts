@@ -39,7 +39,8 @@ export class Calls {
 
   schedule(cell: Cell, { token, delayMs, jitter = 0, event }: ScheduleEffect): void {
     const { clock } = this.#host;
-    const stretched = jitter === 0 ? delayMs : delayMs * (1 + jitter * (2 * this.#random.next() - 1));
+    const stretched =
+      jitter === 0 ? delayMs : Math.round(delayMs * (1 + jitter * (2 * this.#random.next() - 1)));
     const handle: HeldHandle = {
       kind: 'timer',
       id: token,

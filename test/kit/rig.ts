@@ -33,10 +33,11 @@ export interface RigOptions {
   readonly ports?: PortOps;
   readonly seed?: number;
   readonly boot?: number;
+  readonly clock?: HeapClock;
 }
 
 export function rig(root: ChildSpec, options: RigOptions = {}): Rig {
-  const clock = new HeapClock();
+  const clock = options.clock ?? new HeapClock();
   const frames: Frame[] = [];
   const events: NodeEvent[] = [];
   const kernel = createKernel({
@@ -59,6 +60,13 @@ export function rig(root: ChildSpec, options: RigOptions = {}): Rig {
     living: () => kernel.directory.tree().map(({ path, address }) => `${path}#${address.split('.').at(-1)}`),
     transcript: () => frames.map(transcriptLine).join('\n'),
   };
+}
+
+/** Turns come late, so that several timers fire before anybody has one: what a busy event loop does. */
+export class SluggishClock extends HeapClock {
+  override defer(run: () => void): void {
+    this.setTimer(5, run);
+  }
 }
 
 /** The incarnation that lives at a path, 0 when none does. */
