@@ -16,6 +16,11 @@ export function failedWith(error: unknown, ...codes: readonly number[]): boolean
   return error instanceof RpcFailure && codes.includes(error.code);
 }
 
+/** What containerd said; empty for anything but a failed call. */
+export function failureText(error: unknown): string {
+  return error instanceof RpcFailure ? error.detail : '';
+}
+
 /** The thing is not there, or the process has ended already. */
 export function isGone(error: unknown): boolean {
   if (failedWith(error, status.NOT_FOUND)) return true;

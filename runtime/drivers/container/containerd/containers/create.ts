@@ -16,6 +16,7 @@ import { Containers } from '../gen/services/containers_pb.ts';
 import { Snapshots } from '../gen/services/snapshots_pb.ts';
 import { Tasks } from '../gen/services/tasks_pb.ts';
 import type { Mount } from '../gen/types/types_pb.ts';
+import { prepareSnapshot } from '../snapshot.ts';
 import { createImageCache, resolveImage, type ResolvedImage } from '../image-config.ts';
 import { find } from './lookup.ts';
 import { labelsOf } from './record.ts';
@@ -116,13 +117,13 @@ async function prepareRootfs(
   const wish = { snapshotter, key: id, parent: image.chainId };
   const limits = engine.callLimits(call);
   try {
-    return (await engine.connection.unary(Snapshots.method.prepare, wish, limits)).mounts;
+    return await prepareSnapshot(engine.connection, wish, limits);
   } catch (error) {
     if (isGone(error)) throw notUnpacked(image);
     if (!failedWith(error, status.ALREADY_EXISTS)) throw error;
     // Of a died create, whose record was removed by other hands: its contents are nobody's.
     await engine.connection.unary(Snapshots.method.remove, { snapshotter, key: id }, limits);
-    return (await engine.connection.unary(Snapshots.method.prepare, wish, limits)).mounts;
+    return prepareSnapshot(engine.connection, wish, limits);
   }
 }
 

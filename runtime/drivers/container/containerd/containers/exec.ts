@@ -11,8 +11,7 @@ import { coded } from '../../../../../protocols/errors.ts';
 import { limits } from '../../../../../protocols/limits.ts';
 import type { Call, ExecSession } from '../../../../../protocols/ports.ts';
 import type { Engine } from '../engine.ts';
-import { codedFailure, commandFailure, failedWith, isGone } from '../failure.ts';
-import type { RpcFailure } from '../rpc.ts';
+import { codedFailure, commandFailure, failedWith, failureText, isGone } from '../failure.ts';
 import { Tasks } from '../gen/services/tasks_pb.ts';
 import { pause } from './events.ts';
 import { find, mustRun } from './lookup.ts';
@@ -65,7 +64,7 @@ export function createExecs(engine: Engine): Execs {
       } catch (error) {
         const code = commandFailure(error);
         if (code === undefined) throw error;
-        return { code, output: (error as RpcFailure).detail.slice(0, limits.execOutputBytes) };
+        return { code, output: failureText(error).slice(0, limits.execOutputBytes) };
       }
       return gather(engine, process, call);
     },

@@ -31,7 +31,7 @@ export async function removeContainer(engine: Engine, id: string, call: Call): P
   await endTask(engine, id, phaseOf(found?.task) === 'stopped', call);
   const snapshotter = found?.record.snapshotter || (await engine.facts(call)).snapshotter;
   const key = found?.record.snapshotKey || id;
-  await sweepLeftovers(engine, id, call);
+  await sweepLeftovers(engine, id, !found?.task, call);
   await ignoreGone(engine.connection.unary(Snapshots.method.remove, { snapshotter, key }, callLimits));
   await removeIdleCgroup(engine.cgroups, engine.cgroupOf(id));
   await ignoreGone(engine.connection.unary(Containers.method.delete, { id }, callLimits));
