@@ -64,7 +64,7 @@ export function eventsOf(commit: Commit, prefix: string): StoreEvent[] {
  * The rows with the prefix that differ from the present ones at an older revision: `undefined` for a key that was
  * not there. `later` are the commits after that revision, oldest first.
  */
-export function rowsBefore(later: readonly Commit[], prefix: string): Map<string, Row | undefined> {
+export function rowsBefore(later: Iterable<Commit>, prefix: string): Map<string, Row | undefined> {
   const rows = new Map<string, Row | undefined>();
   for (const { changes } of later) {
     for (const { key, before } of changes) {

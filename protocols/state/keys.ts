@@ -27,7 +27,8 @@ export const keys = {
 export function prefixEnd(prefix: Uint8Array): Uint8Array | undefined {
   for (let last = prefix.length - 1; last >= 0; last--) {
     if (prefix[last]! < 0xff) {
-      const end = prefix.slice(0, last + 1);
+      // A copy also of a Buffer, whose own `slice` is a window.
+      const end = Uint8Array.from(prefix.subarray(0, last + 1));
       end[last]! += 1;
       return end;
     }

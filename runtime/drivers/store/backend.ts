@@ -20,7 +20,10 @@ export interface Backend {
   row(key: string): Row | undefined;
   /** Rows with the prefix and after `startAfter`, in key order. Not held across an await. */
   rows(prefix: string, startAfter?: string): Iterable<readonly [string, Row]>;
-  /** Up to `limit` commits after a revision that is not below `oldest`, oldest first. */
+  /**
+   * Commits after a revision that is not below `oldest`, oldest first: at most `limit`, fewer when they are large, at
+   * least one if there is one.
+   */
   commits(after: number, limit: number): readonly Commit[];
   /** Of a revision above `oldest`: when it was made and by which request. */
   headOf(revision: number): Pick<Commit, 'at' | 'requestId'>;
@@ -38,4 +41,14 @@ export interface Backend {
 /** The last change to every key of a batch: what its rows are afterwards. */
 export function finalChanges(commits: readonly Commit[]): Iterable<Change> {
   return new Map(commits.flatMap(({ changes }) => changes.map((change) => [change.key, change]))).values();
+}
+
+/** Every commit after a revision that is not below `oldest`. Not held across an await. */
+export function* commitsAfter(backend: Backend, revision: number): Iterable<Commit> {
+  for (let after = revision; after < backend.revision();) {
+    for (const commit of backend.commits(after, 256)) {
+      yield commit;
+      after = commit.revision;
+    }
+  }
 }

@@ -16,7 +16,7 @@ import type {
 } from '../../../protocols/state/model.ts';
 import { compareKeys } from '../../../protocols/state/order.ts';
 import { checkKey, checkPrefix, sealTxn } from '../../../protocols/state/txn.ts';
-import type { Backend } from './backend.ts';
+import { commitsAfter, type Backend } from './backend.ts';
 import { Compactor } from './compactor.ts';
 import { LeaseClock } from './lease-clock.ts';
 import { Stage } from './stage.ts';
@@ -222,7 +222,7 @@ export class StoreEngine implements StateStore {
       throw coded('HM-STORE-COMPACTED', `Revision ${revision} is gone.`, { oldest: this.#backend.oldest() });
     }
     const rows = new Map<string, Row | undefined>(this.#backend.rows(prefix, startAfter));
-    for (const [key, row] of rowsBefore(this.#backend.commits(revision, present), prefix)) {
+    for (const [key, row] of rowsBefore(commitsAfter(this.#backend, revision), prefix)) {
       if (startAfter === undefined || compareKeys(key, startAfter) > 0) rows.set(key, row);
     }
     return [...rows]
