@@ -1,0 +1,79 @@
+/** Images on the node: `image import`, `image ls`, `image rm`. */
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { ImageInfo } from '../../../protocols/containers/model.ts';
+import { coded } from '../../../protocols/errors.ts';
+import type { Cli, CommonOptions } from '../cli.ts';
+import type { ImagesAnswer } from '../connection/answers.ts';
+import { printListing, type Listing } from '../output/listing.ts';
+import { age, bytes } from '../output/units.ts';
+import { action, leaf } from './command.ts';
+
+export function imageCommands(program: Command, cli: Cli): void {
+  const image = program.command('image').description('images on the node').helpGroup('Resources:');
+
+  const add = leaf(image, {
+    usage: 'import <archive>',
+    summary: 'bring an OCI image archive to the node; - is standard input',
+    examples: ['hivemind image import hello.tar', 'hivemind image import hello.tar --name hello:latest'],
+    forms: true,
+  }).option('--name <name>', 'name of the image, over the one in the archive');
+  action(add, cli, (options: CommonOptions & { name?: string }, [archive]) =>
+    importImage(cli, String(archive), options.name),
+  );
+
+  const ls = leaf(image, {
+    usage: 'ls',
+    summary: 'list images',
+    examples: ['hivemind image ls', 'hivemind image ls -o wide'],
+    forms: true,
+    watch: true,
+  });
+  action(ls, cli, async () => printListing(cli, listing(cli), async () => (await list(cli)).images));
+
+  const rm = leaf(image, {
+    usage: 'rm <name...>',
+    summary: 'remove images that no app uses',
+    examples: ['hivemind image rm hello:latest'],
+  });
+  action(rm, cli, async (_options, [names]) => {
+    const client = await cli.client();
+    for (const name of [names].flat() as string[]) {
+      await client.send('DELETE', `/v1/images/${encodeURIComponent(name)}`);
+      cli.print(`${name} is removed`);
+    }
+    return 0;
+  });
+}
+
+const list = async (cli: Cli): Promise<ImagesAnswer> => (await cli.client()).get<ImagesAnswer>('/v1/images');
+
+async function importImage(cli: Cli, archive: string, name: string | undefined): Promise<number> {
+  const client = await cli.client();
+  const path = resolve(cli.process.directory, archive);
+  if (archive !== '-') {
+    const found = await stat(path).catch(() => undefined);
+    if (!found?.isFile()) throw coded('HM-IMAGE-ARCHIVE', `${archive} is not a file`, { path });
+  }
+  const content = archive === '-' ? cli.process.stdin : createReadStream(path);
+  const { images } = await client.upload<ImagesAnswer>('/v1/images/import', content, { name });
+  return printListing(cli, listing(cli), () => Promise.resolve(images));
+}
+
+function listing(cli: Cli): Listing<ImageInfo> {
+  const now = cli.process.clock.now();
+  return {
+    name: (image) => image.name,
+    fields: ['name', 'digest', 'platform', 'sizeBytes', 'createdAt'],
+    empty: 'No images. Next: hivemind image import ARCHIVE',
+    columns: [
+      { title: 'NAME', cell: (image) => image.name },
+      { title: 'PLATFORM', cell: (image) => image.platform },
+      { title: 'SIZE', cell: (image) => bytes(image.sizeBytes) },
+      { title: 'DIGEST', cell: (image) => image.digest, wide: true },
+      { title: 'AGE', cell: (image) => age(now - image.createdAt) },
+    ],
+  };
+}

@@ -1,0 +1,95 @@
+/**
+ * Where the API is: a flag, else a variable, else the one socket of a node on this machine. The socket needs no
+ * token (its file mode is the lock); TCP needs one, from a file and never from the command line.
+ */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { coded } from '../../../protocols/errors.ts';
+import { usage, type CliProcess, type CommonOptions } from '../cli.ts';
+
+export type ApiAddress =
+  | { readonly kind: 'socket'; readonly path: string }
+  | {
+      readonly kind: 'tcp';
+      readonly host: string;
+      readonly port: number;
+      readonly token: string | undefined;
+    };
+
+/** Rejects with HM-CLI-USAGE for an address that is none, HM-API-UNREACHABLE when nothing is there, HM-API-TOKEN for an unreadable token file. */
+export async function resolveAddress(process: CliProcess, options: CommonOptions): Promise<ApiAddress> {
+  const { environment } = process;
+  const given = options.address ?? environment['HIVEMIND_ADDRESS'];
+  if (given === undefined || given === '') return localSocket(process.socketDirectories);
+  const parsed = parseAddress(given);
+  if (parsed.kind === 'socket') return parsed;
+  const file = options.tokenFile ?? environment['HIVEMIND_TOKEN_FILE'];
+  if (file !== undefined && file !== '') return { ...parsed, token: await readToken(file) };
+  const usual = join(environment['HIVEMIND_DATA_DIR'] ?? '/var/lib/hivemind', 'token');
+  return { ...parsed, token: await readToken(usual).catch(() => undefined) };
+}
+
+/** `unix:///run/hivemind/n1.sock`, `/run/…`, `127.0.0.1:4483`, `http://127.0.0.1:4483`. */
+export function parseAddress(text: string): ApiAddress {
+  const path = text.replace(/^unix:(\/\/)?(?=\/)/, '');
+  if (path.startsWith('/')) return { kind: 'socket', path };
+  const match = /^(?:http:\/\/)?(\[[0-9a-f:]+\]|[a-z0-9.-]+)(?::(\d{1,5}))?\/?$/i.exec(text);
+  if (!match || Number(match[2] ?? 1) > 65_535) {
+    throw usage(`${text} is not an address`, 'As in 127.0.0.1:4483 or unix:///run/hivemind/n1.sock');
+  }
+  return {
+    kind: 'tcp',
+    host: match[1]!.replace(/^\[|\]$/g, ''),
+    port: Number(match[2] ?? 4483),
+    token: undefined,
+  };
+}
+
+async function readToken(file: string): Promise<string> {
+  try {
+    return (await readFile(file, 'utf8')).trim();
+  } catch (thrown) {
+    throw coded(
+      'HM-API-TOKEN',
+      `The token file ${file} cannot be read`,
+      { file },
+      `${(thrown as Error).message}`,
+    );
+  }
+}
+
+async function localSocket(directories: readonly string[]): Promise<ApiAddress> {
+  const found: string[] = [];
+  for (const directory of directories) {
+    const names = await readdir(directory).catch(() => []);
+    found.push(...names.filter((name) => name.endsWith('.sock')).map((name) => join(directory, name)));
+  }
+  if (found.length === 0) {
+    throw coded('HM-API-UNREACHABLE', 'No hivemind-node runs on this machine', {
+      looked: directories.join(' '),
+    });
+  }
+  const living = found.length === 1 ? found : await answering(found);
+  if (living.length === 0) throw coded('HM-API-UNREACHABLE', undefined, { sockets: found.join(' ') });
+  if (living.length === 1) return { kind: 'socket', path: living[0]! };
+  throw usage(
+    'More than one node runs on this machine',
+    `Choose: ${living.map((path) => `--address ${path}`).join(' | ')}`,
+  );
+}
+
+/** A node that was killed leaves its socket behind: only those that somebody listens on count. */
+async function answering(paths: readonly string[]): Promise<string[]> {
+  const { connect } = await import('node:net');
+  const listens = (path: string): Promise<boolean> =>
+    new Promise((resolve) => {
+      const socket = connect(path, () => {
+        socket.destroy();
+        resolve(true);
+      });
+      // Not being allowed to connect still means that somebody listens.
+      socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'EACCES'));
+    });
+  const answers = await Promise.all(paths.map(listens));
+  return paths.filter((_, i) => answers[i]);
+}

@@ -1,0 +1,63 @@
+/** What the API answers, route by route. Types only. */
+import type { AppRecord, AppSpec } from '../../../protocols/apps/model.ts';
+import type { AppView, SlotStatus } from '../../../protocols/apps/status.ts';
+import type { ImageInfo } from '../../../protocols/containers/model.ts';
+import type { Reason } from '../../../protocols/errors.ts';
+import type { ActorView } from '../../../protocols/inspection.ts';
+import type { Finding, LoggedEvent } from '../../node-handle.ts';
+
+export interface DeployAnswer {
+  readonly app: string;
+  readonly revision: number;
+  readonly changed: boolean;
+}
+
+export interface AppAnswer {
+  readonly view: AppView;
+  readonly spec: AppSpec;
+  readonly record: AppRecord;
+}
+
+export interface AppsAnswer {
+  readonly apps: readonly AppView[];
+}
+
+export interface ContainersAnswer {
+  readonly slots: readonly SlotStatus[];
+}
+
+export interface WhyAnswer {
+  readonly slot: string;
+  readonly status?: SlotStatus;
+  readonly reasons: readonly Reason[];
+}
+
+export interface ImagesAnswer {
+  readonly images: readonly ImageInfo[];
+}
+
+export interface EventsAnswer {
+  readonly events: readonly LoggedEvent[];
+}
+
+export interface ActorsAnswer {
+  readonly actors: readonly ActorView[];
+}
+
+export interface DoctorAnswer {
+  readonly findings: readonly Finding[];
+}
+
+export interface VersionAnswer {
+  readonly version: string;
+  readonly node: string;
+  readonly boot: number;
+  readonly startedAt: number;
+  readonly api: string;
+}
+
+/** A container's routes: `/v1/containers/shop%2Fweb.2/why`. */
+export const containerPath = (slot: string, leaf: string): string =>
+  `/v1/containers/${encodeURIComponent(slot)}/${leaf}`;
+
+export const appPath = (app: string, leaf = ''): string => `/v1/apps/${encodeURIComponent(app)}${leaf}`;

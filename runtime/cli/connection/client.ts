@@ -1,0 +1,165 @@
+/** The API as the CLI uses it, over a unix socket or TCP. Every refusal arrives as a `CodedError` with the API's own reason. */
+import { Agent, request, type ClientRequest, type IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { coded, CodedError, reason, type ErrorCode, type Reason } from '../../../protocols/errors.ts';
+import type { ApiAddress } from './address.ts';
+
+export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+
+type Method = 'GET' | 'PUT' | 'POST' | 'DELETE';
+
+/** No answer within this time: the node hangs. Streams are exempt once they have begun. */
+const answerMs = 60_000;
+/** A line of a stream; a log line is at most 64 KiB of text, JSON may escape it sixfold. */
+const lineBytes = 1_048_576;
+
+export class ApiClient {
+  readonly address: ApiAddress;
+  readonly #agent = new Agent({ keepAlive: true });
+
+  constructor(address: ApiAddress) {
+    this.address = address;
+  }
+
+  /** As messages should call it. */
+  get where(): string {
+    return this.address.kind === 'socket' ? this.address.path : `${this.address.host}:${this.address.port}`;
+  }
+
+  async get<Answer>(path: string, query: Query = {}): Promise<Answer> {
+    return this.#json(await this.#ask('GET', path, query));
+  }
+
+  async send<Answer>(method: Method, path: string, body?: unknown, query: Query = {}): Promise<Answer> {
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    return this.#json(await this.#ask(method, path, query, text));
+  }
+
+  /** Bytes as the body, without a deadline: archives are large. */
+  async upload<Answer>(path: string, bytes: Readable, query: Query = {}): Promise<Answer> {
+    return this.#json(await this.#ask('POST', path, query, bytes));
+  }
+
+  /** Each line of an NDJSON answer, until it ends or the signal fires. A lost connection is HM-API-UNREACHABLE. */
+  async *lines<Line>(path: string, query: Query, signal: AbortSignal): AsyncGenerator<Line> {
+    const response = await this.#ask('GET', path, query, undefined, signal);
+    response.setEncoding('utf8');
+    let rest = '';
+    try {
+      for await (const chunk of response as AsyncIterable<string>) {
+        const parts = (rest + chunk).split('\n');
+        rest = parts.pop()!;
+        if (rest.length > lineBytes) throw coded('HM-INTERNAL', 'The node sent a line without an end');
+        for (const line of parts) if (line !== '') yield JSON.parse(line) as Line;
+      }
+    } catch (thrown) {
+      if (signal.aborted) return;
+      throw thrown instanceof CodedError ? thrown : this.#unreachable(thrown);
+    } finally {
+      response.destroy();
+    }
+    if (rest !== '') yield JSON.parse(rest) as Line;
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  get headers(): Record<string, string> {
+    const token = this.address.kind === 'tcp' ? this.address.token : undefined;
+    return token === undefined ? {} : { authorization: `Bearer ${token}` };
+  }
+
+  #ask(
+    method: Method,
+    path: string,
+    query: Query,
+    body?: string | Readable,
+    signal?: AbortSignal,
+  ): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      let answered = false;
+      const sent = this.#open(method, `${path}${queryText(query)}`, body, signal);
+      sent.on('error', (error) => reject(error instanceof CodedError ? error : this.#unreachable(error)));
+      sent.on('timeout', () => {
+        if (!answered) sent.destroy(coded('HM-API-UNREACHABLE', `${this.where} does not answer`));
+      });
+      sent.on('response', (response) => {
+        answered = true;
+        if ((response.statusCode ?? 500) < 400) resolve(response);
+        else problemOf(response).then((problem) => reject(new CodedError(problem)), reject);
+      });
+      if (typeof body === 'object') pipeline(body, sent).catch((error: Error) => sent.destroy(error));
+      else sent.end(body);
+    });
+  }
+
+  #open(method: Method, path: string, body: unknown, signal?: AbortSignal): ClientRequest {
+    const { address } = this;
+    const type = typeof body === 'object' ? 'application/octet-stream' : 'application/json';
+    const headers = { ...this.headers, ...(body === undefined ? {} : { 'content-type': type }) };
+    const place =
+      address.kind === 'socket' ? { socketPath: address.path } : { host: address.host, port: address.port };
+    return request({
+      ...place,
+      method,
+      path,
+      headers,
+      agent: this.#agent,
+      ...(typeof body === 'object' ? {} : { timeout: answerMs }),
+      ...(signal ? { signal } : {}),
+    });
+  }
+
+  async #json<Answer>(response: IncomingMessage): Promise<Answer> {
+    const text = await textOf(response).catch((error: unknown) => {
+      throw this.#unreachable(error);
+    });
+    return (text === '' ? {} : JSON.parse(text)) as Answer;
+  }
+
+  #unreachable(error: unknown): CodedError {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'EACCES' || code === 'EPERM') {
+      const hint = 'Run the command as root, or use --address 127.0.0.1:4483 with --token-file.';
+      return coded('HM-API-TOKEN', `You may not use ${this.where}`, {}, hint);
+    }
+    const text = `No hivemind-node answers at ${this.where}`;
+    return coded('HM-API-UNREACHABLE', text, { cause: code ?? message ?? 'unknown' });
+  }
+}
+
+function queryText(query: Query): string {
+  const pairs = Object.entries(query).filter(([, value]) => value !== undefined);
+  if (pairs.length === 0) return '';
+  return `?${pairs.map(([key, value]) => `${key}=${encodeURIComponent(String(value))}`).join('&')}`;
+}
+
+async function textOf(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** The reason inside an `application/problem+json` answer, or what can be said without one. */
+async function problemOf(response: IncomingMessage): Promise<Reason> {
+  return parseProblem(await textOf(response), response.statusCode ?? 500);
+}
+
+export function parseProblem(text: string, status: number): Reason {
+  let problem: { reason?: Reason; code?: ErrorCode; detail?: string; title?: string; hint?: string } = {};
+  try {
+    problem = JSON.parse(text) as typeof problem;
+  } catch {
+    // Not ours: a proxy, or something else listens there.
+  }
+  if (problem.reason?.code) return { ...problem.reason, evidence: problem.reason.evidence ?? {} };
+  if (problem.code) {
+    const { code, detail, title, hint } = problem;
+    return { code, message: detail ?? title ?? code, hint: hint ?? '', evidence: {} };
+  }
+  const code =
+    status === 401 || status === 403 ? 'HM-API-TOKEN' : status === 404 ? 'HM-API-ROUTE' : 'HM-INTERNAL';
+  return reason(code, `The answer was HTTP ${status}`, {});
+}

@@ -1,0 +1,8 @@
+/** From flags and variables to a client. */
+import type { CliProcess, CommonOptions } from '../cli.ts';
+import { resolveAddress } from './address.ts';
+import { ApiClient } from './client.ts';
+
+export async function openClient(process: CliProcess, options: CommonOptions): Promise<ApiClient> {
+  return new ApiClient(await resolveAddress(process, options));
+}

@@ -1,0 +1,119 @@
+/**
+ * Waiting until an app is as wished, with progress on the way. The node does the work whether or not anybody
+ * waits: an interrupt or a time-out ends the wait, never the deployment.
+ */
+import type { AppView } from '../../../protocols/apps/status.ts';
+import { CodedError, coded, reasonOf, type Reason } from '../../../protocols/errors.ts';
+import type { Cli } from '../cli.ts';
+import { tailOf } from '../commands/logs.ts';
+import { slotRows, type SlotRow } from '../views/slot-rows.ts';
+import { appPath, type AppAnswer } from '../connection/answers.ts';
+import { exitCodeOf, exitCodes, printReasons } from '../failure.ts';
+import { elapsed } from '../output/units.ts';
+import type { Progress } from './progress.ts';
+
+export interface Wait {
+  readonly app: string;
+  /** `Deploying shop rev 3` */
+  readonly title: string;
+  readonly timeoutMs: number;
+  /** Beyond being converged: that what was asked for is what converged. */
+  readonly reached: (view: AppView) => boolean;
+  /** `shop rev 3 is live` */
+  readonly done: (view: AppView) => string;
+}
+
+const everyMs = 150;
+/** A slot that has restarted so often since we look is in a crash loop. */
+const crashLoop = 3;
+/** Reasons that do not go away by waiting; a glimpse of one may be the state before ours, two looks are not. */
+const lasting: ReadonlySet<string> = new Set([
+  'HM-IMAGE-MISSING',
+  'HM-IMAGE-PLATFORM',
+  'HM-PORT-TAKEN',
+  'HM-BIND-MISSING',
+  'HM-CONTAINER-COMMAND',
+  'HM-CONTAINER-CREATE',
+  'HM-NETWORK-ADDRESS',
+  'HM-HEALTH-FAILED',
+  'HM-RESTART-BUDGET',
+]);
+const lastingLooks = 10;
+
+/** Answers the exit code; the progress is closed afterwards. */
+export async function waitFor(cli: Cli, wait: Wait, progress: Progress): Promise<number> {
+  const { clock, interrupted } = cli.process;
+  const startMs = clock.monotonicMs();
+  const doubts = new Doubts();
+  let lost = false;
+  while (!interrupted.aborted) {
+    const passedMs = clock.monotonicMs() - startMs;
+    try {
+      const { view } = await (await cli.client()).get<AppAnswer>(appPath(wait.app));
+      lost = false;
+      progress.show(wait.title, view, passedMs);
+      if (view.converged && wait.reached(view)) {
+        progress.finish(`${wait.done(view)}   ${elapsed(passedMs)}`, view);
+        return exitCodes.ok;
+      }
+      const failed = doubts.look(slotRows([view], []));
+      if (failed) return await giveUp(cli, wait, failed, progress);
+    } catch (thrown) {
+      if (reasonOf(thrown).code !== 'HM-API-UNREACHABLE') throw thrown;
+      if (!lost) progress.note('the connection is lost; trying again');
+      lost = true;
+    }
+    if (passedMs > wait.timeoutMs) throw timedOut(wait, progress, passedMs);
+    await cli.pause(everyMs);
+  }
+  progress.close();
+  cli.say(`${wait.title} continues in the background. Follow: hivemind ps ${wait.app} -w`);
+  return exitCodes.interrupted;
+}
+
+function timedOut(wait: Wait, progress: Progress, passedMs: number): CodedError {
+  progress.close();
+  const text = `${wait.title}: not done after ${elapsed(passedMs)}, it continues in the background`;
+  return coded('HM-CLI-TIMEOUT', text, {}, `hivemind why ${wait.app}`);
+}
+
+/** Says what failed, with the slot's last lines. */
+async function giveUp(cli: Cli, wait: Wait, row: SlotRow, progress: Progress): Promise<number> {
+  progress.close();
+  const because = row.reason ?? endedReason(row);
+  printReasons(cli, [{ ...because, message: `${row.slot}: ${because.message}` }]);
+  const lines = await tailOf(cli, row.slot, 10).catch(() => []);
+  if (lines.length > 0 && !cli.wantsJson) {
+    cli.say(`  logs  last ${lines.length === 1 ? 'line' : `${lines.length} lines`} of ${row.slot}`);
+    for (const { text } of lines) cli.say(`        ${text}`);
+  }
+  cli.say(`${wait.title} is not done; the node keeps trying. See: hivemind why ${row.slot}`);
+  return exitCodeOf(because);
+}
+
+function endedReason(row: SlotRow): Reason {
+  const code = row.lastExit?.code;
+  return coded('HM-CONTAINER-EXIT', `ended${code === undefined ? '' : ` with code ${code}`}`).reason;
+}
+
+/** Remembers how often a slot was seen in trouble. */
+class Doubts {
+  readonly #restarts = new Map<string, number>();
+  readonly #looks = new Map<string, number>();
+
+  /** The slot that will not become ready by waiting. */
+  look(rows: readonly SlotRow[]): SlotRow | undefined {
+    return rows.find((row) => this.#isLost(row));
+  }
+
+  #isLost(row: SlotRow): boolean {
+    const key = `${row.slot}#${row.placement ?? 0}`;
+    const before = this.#restarts.get(key) ?? row.restarts ?? 0;
+    this.#restarts.set(key, before);
+    if ((row.restarts ?? 0) - before >= crashLoop) return true;
+    const bad = row.phase === 'failed' || (row.reason !== undefined && lasting.has(row.reason.code));
+    const looks = bad ? (this.#looks.get(key) ?? 0) + 1 : 0;
+    this.#looks.set(key, looks);
+    return looks >= lastingLooks;
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * The command line: declares the commands, runs one, turns what it throws into a printed reason and an exit code.
+ * Commands load what is heavy (yaml, ws) only when they run.
+ */
+import { Command, CommanderError } from 'commander';
+import { reason, reasonOf } from '../../protocols/errors.ts';
+import { Cli, type CliProcess } from './cli.ts';
+import { actorCommands } from './commands/actor.ts';
+import { changeCommands } from './commands/change.ts';
+import { deployCommand } from './commands/deploy.ts';
+import { execCommand } from './commands/exec.ts';
+import { imageCommands } from './commands/image.ts';
+import { logsCommand } from './commands/logs.ts';
+import { nodeCommands } from './commands/node.ts';
+import { observeCommands } from './commands/observe.ts';
+import { exitCodeOf, exitCodes, printReasons } from './failure.ts';
+
+/** Run one command line (without node and script). Answers the exit code; never throws. */
+export async function runCli(args: readonly string[], process: CliProcess): Promise<number> {
+  const cli = new Cli(process);
+  const program = declare(cli);
+  try {
+    if (args.length === 0) {
+      program.outputHelp();
+      return exitCodes.ok;
+    }
+    await program.parseAsync(settleJson(args), { from: 'user' });
+    return cli.exitCode;
+  } catch (thrown) {
+    return failed(cli, thrown, args);
+  } finally {
+    await cli.close();
+  }
+}
+
+/** The whole tree of commands. */
+export function declare(cli: Cli): Command {
+  const program = new Command('hivemind')
+    .description('Runs containers on a handful to a few thousand machines.')
+    .usage('<command> [options]')
+    .version(cli.process.version, '-V, --version', 'print the version')
+    .helpCommand('help [command]', 'help for a command')
+    .addHelpText(
+      'after',
+      '\nStart here:\n  hivemind deploy      deploys compose.yaml of this folder\n  hivemind ps          what runs, and what does not and why\n  hivemind doctor      checks this node',
+    );
+  for (const add of [
+    deployCommand,
+    changeCommands,
+    observeCommands,
+    logsCommand,
+    execCommand,
+    actorCommands,
+    imageCommands,
+    nodeCommands,
+  ]) {
+    add(program, cli);
+  }
+  refuseByThrowing(program, cli);
+  return program;
+}
+
+/** Commander reports through us: its text becomes a coded usage error, help goes to stdout. */
+function refuseByThrowing(command: Command, cli: Cli): void {
+  command
+    .exitOverride()
+    .showSuggestionAfterError(true)
+    .configureOutput({
+      writeOut: (text) => void cli.process.stdout.write(text),
+      writeErr: () => undefined,
+      getOutHelpWidth: () => cli.process.stdout.columns ?? 100,
+      getErrHelpWidth: () => 100,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    });
+  for (const child of command.commands) refuseByThrowing(child, cli);
+}
+
+/** `--json` takes fields after `=` or, with a comma in them, after a space; a bare one never swallows what follows. */
+export function settleJson(args: readonly string[]): string[] {
+  const out: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    if (args[i] === '--') return [...out, ...args.slice(i)];
+    const next = args[i + 1];
+    if (args[i] !== '--json') out.push(args[i]!);
+    else if (next !== undefined && /^[A-Za-z]+(,[A-Za-z]+)+$/.test(next)) {
+      out.push(`--json=${next}`);
+      i += 1;
+    } else out.push('--json=');
+  }
+  return out;
+}
+
+function failed(cli: Cli, thrown: unknown, args: readonly string[]): number {
+  if (thrown instanceof CommanderError) {
+    if (thrown.exitCode === 0) return exitCodes.ok;
+    const [text = '', suggestion] = thrown.message.replace(/^error: /, '').split('\n');
+    const message = text === '(outputHelp)' ? 'A command is missing' : text;
+    printReasons(cli, [reason('HM-CLI-USAGE', message, {}, usageHint(thrown.code, suggestion, args))]);
+    return exitCodes.usage;
+  }
+  if (cli.process.interrupted.aborted) return exitCodes.interrupted;
+  const because = reasonOf(thrown);
+  printReasons(cli, [because]);
+  return exitCodeOf(because);
+}
+
+function usageHint(code: string, suggestion: string | undefined, args: readonly string[]): string {
+  if (suggestion) return `${suggestion.replace(/[()]/g, '')} Else: hivemind --help`;
+  if (code === 'commander.unknownOption' && args[0] === 'exec')
+    return 'Write -- before the command: hivemind exec TARGET -- CMD';
+  const command = args.find((arg) => /^[a-z]+$/.test(arg));
+  return code === 'commander.unknownCommand' || !command ? 'hivemind --help' : `hivemind help ${command}`;
+}

@@ -1,0 +1,34 @@
+/** A block of lines at the bottom of a terminal that is rewritten in place. Never taller or wider than the terminal. */
+import type { OutputStream } from '../cli.ts';
+import { clip } from './style.ts';
+
+const upAndClear = (lines: number): string => (lines === 0 ? '\r' : `\u001b[${lines}A\r`);
+const clearBelow = '\u001b[J';
+const hideCursor = '\u001b[?25l';
+const showCursor = '\u001b[?25h';
+
+export class Screen {
+  readonly #stream: OutputStream;
+  #drawn = 0;
+
+  constructor(stream: OutputStream) {
+    this.#stream = stream;
+  }
+
+  /** Replace the block. */
+  draw(lines: readonly string[]): void {
+    const columns = this.#stream.columns ?? 80;
+    const fitting = lines.slice(0, Math.max(1, (this.#stream.rows ?? 24) - 1));
+    const shown = fitting.map((line) => clip(line, columns - 1));
+    this.#stream.write(
+      `${hideCursor}${upAndClear(this.#drawn)}${clearBelow}${shown.join('\n')}\n${showCursor}`,
+    );
+    this.#drawn = shown.length;
+  }
+
+  /** Remove the block: what is written next stands in its place. */
+  clear(): void {
+    if (this.#drawn > 0) this.#stream.write(`${upAndClear(this.#drawn)}${clearBelow}`);
+    this.#drawn = 0;
+  }
+}

@@ -1,0 +1,37 @@
+/** `-w`: a list that stays. On a terminal it is redrawn in place; piped, rows that changed are appended. */
+import type { Cli } from '../cli.ts';
+import { exitCodes } from '../failure.ts';
+import { render, type Form, type Listing } from './listing.ts';
+import { Screen } from './screen.ts';
+
+const everyMs = 1_000;
+
+/** Ends with Ctrl-C only. */
+export async function watchListing<Row extends object>(
+  cli: Cli,
+  listing: Listing<Row>,
+  load: () => Promise<readonly Row[]>,
+  form: Form,
+): Promise<number> {
+  const { interrupted, stdout } = cli.process;
+  const inPlace = stdout.isTTY === true && (form === 'table' || form === 'wide');
+  const screen = new Screen(stdout);
+  const seen = new Map<string, string>();
+  let headerDone = false;
+  while (!interrupted.aborted) {
+    const rows = await load();
+    if (inPlace) {
+      screen.draw(await render(cli, listing, rows, form));
+    } else {
+      const changed = rows.filter((row) => seen.get(listing.name(row)) !== JSON.stringify(row));
+      for (const row of changed) seen.set(listing.name(row), JSON.stringify(row));
+      const lines = await render(cli, listing, changed, form === 'json' ? 'jsonl' : form);
+      const tabular = form === 'table' || form === 'wide';
+      if (tabular && (headerDone || changed.length === 0)) lines.shift();
+      if (tabular && changed.length > 0) headerDone = true;
+      for (const line of lines) cli.print(line);
+    }
+    await cli.pause(everyMs);
+  }
+  return exitCodes.interrupted;
+}

@@ -1,0 +1,103 @@
+/** Slots as rows: what `ps`, `status` and the deploy progress show of one. */
+import { parseSlotName, type SlotName } from '../../../protocols/apps/model.ts';
+import type { AppView, SlotStatus } from '../../../protocols/apps/status.ts';
+import type { Reason } from '../../../protocols/errors.ts';
+import type { Listing } from '../output/listing.ts';
+import type { Tone } from '../output/style.ts';
+import { age, ports } from '../output/units.ts';
+
+/** A slot's status, or `pending` when no node has answered for it. */
+export type SlotRow = Pick<SlotStatus, 'slot' | 'app' | 'service' | 'index'> &
+  Partial<Omit<SlotStatus, 'phase' | 'reason'>> & {
+    readonly phase: SlotStatus['phase'] | 'pending';
+    readonly reason?: Reason;
+  };
+
+/** Every slot that is wanted or still exists, by name. */
+export function slotRows(apps: readonly AppView[], slots: readonly SlotStatus[]): SlotRow[] {
+  const rows = new Map<SlotName, SlotRow>();
+  for (const status of slots) rows.set(status.slot, status);
+  for (const view of apps.flatMap((app) => app.slots)) {
+    if (!rows.has(view.slot)) rows.set(view.slot, view.status ?? pending(view.slot, view.reason));
+  }
+  return [...rows.values()].sort(
+    (a, b) => compare(a.app, b.app) || compare(a.service, b.service) || a.index - b.index,
+  );
+}
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+function pending(slot: SlotName, reason: Reason | undefined): SlotRow {
+  const { app, service, index } = parseSlotName(slot) ?? { app: '', service: slot, index: 0 };
+  return { slot, app, service, index, phase: 'pending', ...(reason ? { reason } : {}) };
+}
+
+export function isHappy(row: SlotRow): boolean {
+  return row.phase === 'completed' || (row.phase === 'running' && row.readiness === 'ready');
+}
+
+export function slotTone(row: SlotRow): Tone {
+  if (isHappy(row)) return 'good';
+  return row.phase === 'failed' || row.phase === 'backoff' || row.readiness === 'unhealthy' ? 'bad' : 'busy';
+}
+
+/** `now`: for ages. */
+export function slotListing(now: () => number): Listing<SlotRow> {
+  return {
+    name: (row) => row.slot,
+    note: (row) => (isHappy(row) ? undefined : row.reason?.message),
+    empty: 'Nothing runs. Next: hivemind deploy',
+    fields: [
+      ...([
+        'slot',
+        'app',
+        'service',
+        'index',
+        'phase',
+        'readiness',
+        'node',
+        'placement',
+        'run',
+        'revision',
+      ] as const),
+      ...([
+        'specHash',
+        'image',
+        'ports',
+        'containerId',
+        'address',
+        'restarts',
+        'nextStartAt',
+        'startedAt',
+      ] as const),
+      ...(['lastExit', 'reason', 'since'] as const),
+    ],
+    columns: [
+      { title: 'NAME', cell: (row) => row.slot },
+      { title: 'STATE', cell: (row) => row.phase, tone: slotTone },
+      {
+        title: 'HEALTH',
+        cell: (row) => (row.readiness === 'none' ? '-' : (row.readiness ?? '-')),
+        tone: slotTone,
+      },
+      { title: 'RESTARTS', cell: (row) => String(row.restarts ?? '-') },
+      { title: 'NODE', cell: (row) => row.node ?? '-' },
+      { title: 'ADDRESS', cell: (row) => row.address ?? '-' },
+      { title: 'PORTS', cell: (row) => ports(row.ports ?? []) },
+      { title: 'REV', cell: (row) => String(row.revision ?? '-') },
+      { title: 'IMAGE', cell: (row) => row.image ?? '-', wide: true },
+      {
+        title: 'RUN',
+        cell: (row) => (row.run === undefined ? '-' : `${row.placement}.${row.run}`),
+        wide: true,
+      },
+      { title: 'CONTAINER', cell: (row) => row.containerId ?? '-', wide: true },
+      { title: 'EXIT', cell: (row) => (row.lastExit ? String(row.lastExit.code) : '-'), wide: true },
+      {
+        title: 'AGE',
+        cell: (row) =>
+          (row.startedAt ?? row.since) === undefined ? '-' : age(now() - (row.startedAt ?? row.since)!),
+      },
+    ],
+  };
+}

@@ -1,0 +1,236 @@
+/** logs, images, actors, and how the API is found. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { ActorView } from '../../../protocols/inspection.ts';
+import { coded, reason } from '../../../protocols/errors.ts';
+import { parseAddress } from '../../../runtime/cli/connection/address.ts';
+import { drawTree } from '../../../runtime/cli/commands/actor.ts';
+import { Lines, NodeDouble } from './node-double.ts';
+import { run, startMs, type Ran, type RunOptions } from './run.ts';
+import { shopNode } from './shop.ts';
+
+let node: NodeDouble;
+beforeEach(async () => {
+  node = shopNode();
+  await node.listen();
+});
+afterEach(() => node.close());
+
+const hive = (line: string, options: RunOptions = {}): Promise<Ran> =>
+  run(line.split(' '), { socket: node.socket, ...options });
+
+const line = (slot: string, at: number, text: string, run = '1.1'): object => ({
+  slot,
+  run,
+  stream: 'stdout',
+  at: startMs + at,
+  text,
+});
+
+test('logs: one slot as it wrote, several by time with their names', async () => {
+  node.on(
+    'GET /v1/containers/shop/web.1/logs',
+    () => new Lines([line('shop/web.1', 1, 'a'), line('shop/web.1', 30, 'c')]),
+  );
+  node.on('GET /v1/containers/shop/db.1/logs', () => new Lines([line('shop/db.1', 2, 'b')]));
+  node.on('GET /v1/containers/shop/web.2/logs', () => new Lines([]));
+  node.on('GET /v1/containers/shop/web.3/logs', () => new Lines([]));
+  expect((await hive('logs web.1 -n 5')).stdout).toBe('a\nc\n');
+  expect(node.requests.at(-1)!.url).toBe('/v1/containers/shop/web.1/logs?tail=5');
+  expect((await hive('logs shop')).stdout).toBe('shop/web.1 a\nshop/db.1  b\nshop/web.1 c\n');
+  expect((await hive('logs web.1 -t')).stdout).toContain('2026-11-23T12:00:00.001Z a\n');
+  expect(JSON.parse((await hive('logs db --json')).stdout)).toEqual(line('shop/db.1', 2, 'b'));
+  expect(await hive('logs web.1 -n many')).toMatchObject({ code: 2 });
+  expect(await hive('logs nothing')).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining('HM-TARGET-UNKNOWN'),
+  });
+});
+
+test('logs -f: marks a new run, reads on after a lost connection without a double line', async () => {
+  let connections = 0;
+  node.on('GET /v1/containers/shop/web.1/logs', ({ url }) => {
+    connections += 1;
+    if (connections === 1) {
+      setImmediate(() => node.cut());
+      return new Lines([line('shop/web.1', 1, 'one')], true);
+    }
+    expect(url).toContain('tail=1000&follow=true');
+    return new Lines([line('shop/web.1', 1, 'one'), line('shop/web.1', 2, 'two', '1.2')], true);
+  });
+  const ran = await hive('logs -f web.1', {
+    onOutput: (text, running) => text.includes('two') && running.interrupt(),
+  });
+  expect(ran).toMatchObject({ code: 130, stdout: 'one\ntwo\n' });
+  expect(ran.stderr).toContain('shop/web.1 ── run 1.2 ──');
+});
+
+test('image import sends the very bytes; ls and rm', async () => {
+  const image = {
+    name: 'hello:latest',
+    digest: 'sha256:1',
+    platform: 'linux/amd64',
+    sizeBytes: 4_404_019,
+    createdAt: startMs - 60_000,
+  };
+  const archive = Buffer.alloc(300_000, 'tar');
+  await writeFile(join(node.directory, 'hello.tar'), archive);
+  node
+    .on('POST /v1/images/import', () => ({ images: [image] }))
+    .on('GET /v1/images', () => ({ images: [image] }));
+  const imported = await hive('image import hello.tar --name hello:latest', { directory: node.directory });
+  expect(imported.stdout).toBe(
+    'NAME          PLATFORM     SIZE    AGE\nhello:latest  linux/amd64  4.2MiB  60s\n',
+  );
+  expect(node.requests.at(-1)).toMatchObject({ url: '/v1/images/import?name=hello:latest' });
+  expect(node.requests.at(-1)!.body.equals(archive)).toBe(true);
+  expect((await hive('image import - -o name', { stdin: 'tar' })).stdout).toBe('hello:latest\n');
+  expect(await hive('image import nope.tar')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('HM-IMAGE-ARCHIVE'),
+  });
+  expect((await hive('image ls -o name')).stdout).toBe('hello:latest\n');
+  node.refuse('DELETE /v1/images/hello:latest', reason('HM-IMAGE-USED', 'hello:latest is used by shop'));
+  expect(await hive('image rm hello:latest')).toMatchObject({
+    code: 5,
+    stderr: expect.stringContaining('hivemind rm the app first'),
+  });
+});
+
+const actor = (path: `/${string}`, parent?: `/${string}`, more: Partial<ActorView> = {}): ActorView => ({
+  path,
+  address: `hive://n1${path}#4.1`,
+  machine: 'supervisor',
+  phase: 'running',
+  tags: [],
+  mailbox: 0,
+  processed: 9,
+  restarts: 0,
+  startedAt: startMs - 60_000,
+  children: [],
+  ...(parent ? { parent } : {}),
+  ...more,
+});
+const actors = [
+  actor('/'),
+  actor('/leader', '/'),
+  actor('/leader/apps', '/leader', { machine: 'apps', phase: 'idle' }),
+  actor('/workload', '/'),
+  actor('/workload/slots', '/workload'),
+  actor('/workload/slots/shop/web.2', '/workload/slots', {
+    machine: 'slot',
+    phase: 'backoff',
+    restarts: 2,
+    mailbox: 1,
+    lastCrash: { at: startMs - 5_000, message: 'Error: boom', cause: 'exited', phaseBefore: 'running' },
+  }),
+];
+
+test('actor tree', async () => {
+  node.on('GET /v1/actors', () => ({ actors }));
+  const tree = `/                 supervisor  running
+├ leader          supervisor  running
+│ └ apps          apps  idle
+└ workload        supervisor  running
+  └ slots         supervisor  running
+    └ shop/web.2  slot  backoff  ↻2  mailbox 1  ! crashed 5s ago: Error: boom
+`;
+  expect(`${drawTree(actors, startMs).join('\n')}\n`).toBe(tree);
+  expect((await hive('actor tree')).stdout).toBe(tree);
+  expect((await hive('actor tree /leader')).stdout).toMatch(/^\/leader +supervisor.*\n└ apps/);
+  expect((await hive('actor ls /workload -o name')).stdout).toBe(
+    '/workload\n/workload/slots\n/workload/slots/shop/web.2\n',
+  );
+  expect(await hive('actor tree /nope')).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining('HM-ACTOR-UNKNOWN'),
+  });
+});
+
+test('actor show and events', async () => {
+  node.on('GET /v1/actors/show', () => ({ ...actors[5]!, context: { slot: 'shop/web.2' } }));
+  const shown = (await hive('actor show /workload/slots/shop/web.2')).stdout;
+  expect(node.requests.at(-1)!.url).toBe('/v1/actors/show?path=/workload/slots/shop/web.2');
+  expect(shown).toContain('last crash 5s ago in running by exited: Error: boom');
+  expect(shown).toContain('"slot": "shop/web.2"');
+  node.on('GET /v1/actors/transcript', ({ url }) => {
+    const lines = [1, 2].map((seq) => ({ seq, at: startMs, path: '/leader', text: `${seq} idle → busy` }));
+    return new Lines(lines, url.includes('follow'));
+  });
+  expect((await hive('actor events /leader -n 2')).stdout).toBe('1 idle → busy\n2 idle → busy\n');
+  expect(node.requests.at(-1)!.url).toBe('/v1/actors/transcript?path=/leader&limit=2');
+  const ran = await hive('actor events -f', {
+    onOutput: (text, running) => text.startsWith('2') && running.interrupt(),
+  });
+  expect(ran).toMatchObject({ code: 130, stdout: '1 idle → busy\n2 idle → busy\n' });
+});
+
+test.each([
+  ['/run/x.sock', { kind: 'socket', path: '/run/x.sock' }],
+  ['unix:///run/x.sock', { kind: 'socket', path: '/run/x.sock' }],
+  ['unix:/run/x.sock', { kind: 'socket', path: '/run/x.sock' }],
+  ['127.0.0.1:4483', { kind: 'tcp', host: '127.0.0.1', port: 4483, token: undefined }],
+  ['http://n1.example:1/', { kind: 'tcp', host: 'n1.example', port: 1, token: undefined }],
+  ['[::1]:99', { kind: 'tcp', host: '::1', port: 99, token: undefined }],
+  ['n1', { kind: 'tcp', host: 'n1', port: 4483, token: undefined }],
+])('the address %s', (text, address) => {
+  expect(parseAddress(text)).toEqual(address);
+});
+
+test('over TCP the token comes from a file; a wrong one is exit 4', async () => {
+  const remote = new NodeDouble();
+  const address = await remote.listenTcp();
+  await writeFile(join(remote.directory, 'token'), 'secret\n');
+  remote.on('GET /v1/apps', ({ headers }) => {
+    if (headers.authorization !== 'Bearer secret') throw coded('HM-API-TOKEN');
+    return { apps: [] };
+  });
+  remote.on('GET /v1/images', () => ({ images: [] }));
+  const token = join(remote.directory, 'token');
+  try {
+    expect((await run(['ls', '--address', address, '--token-file', token])).code).toBe(0);
+    expect(
+      (await run(['ls'], { environment: { HIVEMIND_ADDRESS: address, HIVEMIND_TOKEN_FILE: token } })).code,
+    ).toBe(0);
+    expect(
+      (await run(['ls'], { environment: { HIVEMIND_ADDRESS: address, HIVEMIND_DATA_DIR: remote.directory } }))
+        .code,
+    ).toBe(0);
+    remote.refuse('GET /v1/apps', reason('HM-API-TOKEN'));
+    expect(await run(['ls', '--address', address])).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining('HM-API-TOKEN'),
+    });
+    const unreadable = await run(['ls', '--address', address, '--token-file', '/nowhere/token']);
+    expect(unreadable).toMatchObject({ code: 4, stderr: expect.stringContaining('/nowhere/token') });
+  } finally {
+    await remote.close();
+  }
+});
+
+test('without an address: the one socket there is, a stale one aside', async () => {
+  const socketDirectories = ['/nowhere', node.directory];
+  expect((await run(['ls'], { socketDirectories })).code).toBe(0);
+  await writeFile(join(node.directory, 'dead.sock'), '');
+  expect((await run(['ls'], { socketDirectories })).code).toBe(0);
+  const second = new NodeDouble();
+  await second.listen();
+  try {
+    const both = await run(['ls'], { socketDirectories: [node.directory, second.directory] });
+    expect(both).toMatchObject({ code: 2, stderr: expect.stringContaining(`--address ${second.socket}`) });
+  } finally {
+    await second.close();
+  }
+  const none = await run(['ls'], { socketDirectories: ['/nowhere'] });
+  expect(none).toMatchObject({ code: 1, stderr: expect.stringContaining('npm start') });
+  expect(none.stderr).toContain('HM-API-UNREACHABLE');
+});
+
+test('an answer that is not ours is no crash', async () => {
+  node.on('GET /v1/apps', (_request, response) => {
+    response.writeHead(502, { 'content-type': 'text/html' });
+    return '<html>';
+  });
+  expect(await hive('ls')).toMatchObject({ code: 1, stderr: expect.stringContaining('HTTP 502') });
+});
