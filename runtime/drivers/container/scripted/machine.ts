@@ -23,10 +23,12 @@ export interface MachineEvent {
 
 interface Held {
   status: ContainerStatus;
-  readonly script: ContainerScript;
+  script: ContainerScript;
   readonly create: ContainerCreate;
   startedAt?: number;
+  /** Of its end to come. */
   timer?: unknown;
+  signalled?: true;
 }
 
 export class ScriptedMachine {
@@ -80,6 +82,19 @@ export class ScriptedMachine {
   upMs(id: string): number {
     const startedAt = this.#held.get(id)?.startedAt;
     return startedAt === undefined ? 0 : this.#clock.now() - startedAt;
+  }
+
+  /** Containers that are there follow another script from now on; what was to end by itself no longer does. */
+  rescript(scriptOf: (create: ContainerCreate) => ContainerScript): void {
+    for (const held of this.#held.values()) {
+      held.script = scriptOf(held.create);
+      if (!held.signalled) this.#clock.clearTimer(held.timer);
+    }
+  }
+
+  /** Clients hear that they may have missed events. */
+  resync(): void {
+    this.#send({ type: 'resync' });
   }
 
   observe(observer: (event: MachineEvent) => void): () => void {
@@ -136,6 +151,7 @@ export class ScriptedMachine {
     this.#tell('signalled', held.status, 'call');
     const stop = held.script.stop ?? { afterMs: 10 };
     if (stop === 'ignores') return;
+    held.signalled = true;
     this.#endIn(held, stop.afterMs, stop.code ?? signalCode(signal), 'call', false);
   }
 

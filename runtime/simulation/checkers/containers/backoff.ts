@@ -1,0 +1,100 @@
+/** O7: between an end and the next start lies the backoff, budgets are kept, and supervisors escalate exactly at their intensity. */
+import type { ContainerStatus } from '../../../../protocols/containers/model.ts';
+import type { Frame } from '../../../../protocols/inspection.ts';
+import { limits } from '../../../../protocols/limits.ts';
+import type { MachineEvent } from '../../../drivers/container/scripted/machine.ts';
+import { Checker } from '../checker.ts';
+
+interface Chain {
+  readonly placement: number;
+  starts: number;
+  failures: number;
+  startedAt: number;
+  /** Of the last end by itself; absent after an end that somebody asked for. */
+  endedAt?: number;
+}
+
+export class BackoffKept extends Checker {
+  readonly name = 'O7';
+  readonly #chains = new Map<string, Chain>();
+  /** Times of restarts, by supervisor. */
+  readonly #restarts = new Map<string, number[]>();
+
+  override onCut(): void {
+    this.#chains.clear();
+  }
+
+  override onBoot(): void {
+    this.#restarts.clear();
+  }
+
+  override onMachine({ what, status, by }: MachineEvent): void {
+    if (what === 'started') this.#started(status);
+    if (what === 'exited') this.#exited(status, by);
+  }
+
+  #started({ id, key }: ContainerStatus): void {
+    const now = this.sight.nowMs();
+    const before = this.#chains.get(key.slot);
+    const same = before?.placement === key.placement ? before : undefined;
+    const chain: Chain = same ?? { placement: key.placement, starts: 0, failures: 0, startedAt: now };
+    chain.starts += 1;
+    chain.startedAt = now;
+    this.#chains.set(key.slot, chain);
+    this.#checkBudget(id, key.slot, chain);
+    if (chain.endedAt === undefined) return;
+    const leastMs = leastDelay(chain.failures);
+    const waited = now - chain.endedAt;
+    this.exercised += 1;
+    if (waited < leastMs)
+      this.fail(
+        `${id} started ${waited} ms after its end number ${chain.failures} in a row, before ${leastMs} ms`,
+      );
+    delete chain.endedAt;
+  }
+
+  #checkBudget(id: string, slot: string, chain: Chain): void {
+    const budget = this.sight.machine.created(id)?.spec.restart;
+    if (!budget) return;
+    const allowed = budget.condition === 'none' ? 0 : budget.maxAttempts;
+    if (allowed !== undefined && chain.starts > allowed + 1)
+      this.fail(`${slot} was started ${chain.starts} times; its policy allows ${allowed} restarts`);
+  }
+
+  #exited({ key, exit }: ContainerStatus, by: MachineEvent['by']): void {
+    const chain = this.#chains.get(key.slot);
+    if (!chain || chain.placement !== key.placement) return;
+    // Asked for: a stop, or a health check that failed. Its delay is counted from the verdict, which is not seen here.
+    if (by === 'call') {
+      chain.failures = 0;
+      delete chain.endedAt;
+      return;
+    }
+    const lived = (exit?.at ?? 0) > 0 ? this.sight.nowMs() - chain.startedAt : 0;
+    chain.failures = lived >= limits.backoffResetMs ? 1 : chain.failures + 1;
+    chain.endedAt = this.sight.nowMs();
+  }
+
+  override onFrame(frame: Frame): void {
+    if (frame.type !== 'supervisor.decided') return;
+    if (frame.decision !== 'restart' && frame.decision !== 'escalate') return;
+    const now = this.sight.nowMs();
+    const recent = (this.#restarts.get(frame.path) ?? []).filter((at) => now - at < limits.intensityPeriodMs);
+    if (frame.decision === 'restart') {
+      recent.push(now);
+      if (recent.length > limits.intensityRestarts)
+        this.fail(`${frame.path} restarted ${recent.length} times within its period and did not escalate`);
+    } else {
+      this.exercised += 1;
+      if (recent.length < limits.intensityRestarts)
+        this.fail(`${frame.path} escalated after ${recent.length} restarts within its period`);
+    }
+    this.#restarts.set(frame.path, recent);
+  }
+}
+
+/** The shortest that chance may make it, less a rounding. */
+function leastDelay(failures: number): number {
+  const delayMs = Math.min(limits.backoffMaxMs, limits.backoffMinMs * 2 ** Math.max(0, failures - 1));
+  return delayMs * (1 - limits.backoffJitter) - 1;
+}

@@ -1,0 +1,268 @@
+/** What each fault does to the simulated world, and how the world is healed. */
+import type { ContainerStatus } from '../../protocols/containers/model.ts';
+import { paths } from '../../protocols/wire/paths.ts';
+import { createMemoryStore, type StoreImage } from '../drivers/store/memory/memory-store.ts';
+import { chanceFor } from '../world/simulated/chance.ts';
+import { soundStore } from '../world/simulated/faulty-store.ts';
+import { journalPath, type SimulatedWorld } from '../world/simulated/simulated-world.ts';
+import { soundDisk } from '../world/simulated/virtual-disk.ts';
+import type { Life } from './life.ts';
+import { bindSource, imageName, images, type Fault } from './plan.ts';
+import { scriptOf } from './workload.ts';
+
+export interface FaultEvents {
+  onCut(): void;
+  onFalseStore(there: boolean): void;
+}
+
+export class Faults {
+  readonly #world: SimulatedWorld;
+  readonly #life: Life;
+  readonly #events: FaultEvents;
+  readonly #ports: readonly number[];
+  /** Windows that are open. */
+  #open = 0;
+  #healed = false;
+  /** Newer windows of one kind end older ones: their end must not heal the newer. */
+  readonly #windows = new Map<string, number>();
+  /** Defects to come, by call. */
+  readonly #defects = new Map<string, number>();
+  #falseStore = false;
+  /** An image of the true store as it was a while ago. */
+  #older: StoreImage;
+  #engineTroubledAtMs = -Infinity;
+
+  constructor(world: SimulatedWorld, life: Life, events: FaultEvents) {
+    this.#world = world;
+    this.#life = life;
+    this.#events = events;
+    this.#ports = Array.from({ length: 2 }, (_, app) =>
+      Array.from({ length: 4 }, (__, position) => 8_000 + app * 100 + position),
+    ).flat();
+    this.#older = world.memory.image();
+  }
+
+  get calm(): boolean {
+    return this.#open === 0;
+  }
+
+  get storeIsFalse(): boolean {
+    return this.#falseStore;
+  }
+
+  engineTroubledWithin(ms: number): boolean {
+    const { machine, clock } = this.#world;
+    return machine.engine.health !== 'up' || clock.monotonicMs() - this.#engineTroubledAtMs <= ms;
+  }
+
+  /** Throws when a defect was planted for this call. */
+  strike(call: string): void {
+    const left = this.#defects.get(call);
+    if (left === undefined) return;
+    if (left <= 1) this.#defects.delete(call);
+    else this.#defects.set(call, left - 1);
+    throw new Error(`planted defect in ${call}`);
+  }
+
+  apply(fault: Fault): void {
+    const { machine, store, disk, images: imagesHeld, network, volumes } = this.#world;
+    switch (fault.do) {
+      case 'kill':
+        return this.#life.kill(fault.afterCalls, fault.downMs, () =>
+          fault.embedded && !this.#falseStore ? this.#world.restartMemory() : undefined,
+        );
+      case 'stop':
+        return void this.#life.stop().then(() => {
+          this.#world.clock.setTimer(fault.downMs, () => this.#life.start());
+        });
+      case 'crash':
+        return this.#pick(fault.which, (one) =>
+          machine.crash(one.id, fault.oom ? 137 : fault.code, fault.oom),
+        );
+      case 'take':
+        return this.#pick(fault.which, (one) => machine.remove(one.id, 'fault'));
+      case 'runtime':
+        return this.#runtime(fault);
+      case 'store':
+        return this.#window(
+          'store',
+          fault.forMs,
+          () => (store.faults = { ...store.faults, reach: fault.as }),
+          () => {
+            store.faults = { ...store.faults, reach: 'up' };
+          },
+        );
+      case 'storeSlow':
+        return this.#window(
+          'storeSlow',
+          fault.forMs,
+          () => (store.faults = { ...store.faults, tookMs: fault.tookMs }),
+          () => (store.faults = { ...store.faults, tookMs: soundStore.tookMs }),
+        );
+      case 'storeLoses':
+        return this.#window(
+          'storeLoses',
+          fault.forMs,
+          () => (store.faults = { ...store.faults, lostAnswers: fault.share }),
+          () => (store.faults = { ...store.faults, lostAnswers: 0 }),
+        );
+      case 'watches':
+        return fault.as === 'broken' ? store.breakWatches() : void store.compactWatches();
+      case 'storeSwap':
+        return this.#swap(fault);
+      case 'disk':
+        return this.#window(
+          'disk',
+          fault.forMs,
+          () => {
+            machine.diskFull = fault.as === 'full';
+            disk.faults = {
+              full: fault.as === 'full',
+              syncFails: fault.as === 'failing',
+              syncMs: fault.as === 'slow' ? 400 : soundDisk.syncMs,
+            };
+          },
+          () => {
+            machine.diskFull = false;
+            disk.faults = soundDisk;
+          },
+        );
+      case 'cut':
+        return this.#life.kill(0, 1_000, () => {
+          disk.truncate(journalPath, fault.share);
+          this.#events.onCut();
+        });
+      case 'image':
+        return this.#window(
+          `image ${fault.image}`,
+          fault.forMs,
+          () => imagesHeld.drop(imageName(fault.image)),
+          () => void imagesHeld.add(imageName(fault.image)),
+        );
+      case 'portTaken':
+        return this.#window(
+          'portTaken',
+          fault.forMs,
+          () => this.#ports.forEach((port) => network.foreign.add(port)),
+          () => network.foreign.clear(),
+        );
+      case 'bindMissing':
+        return this.#window(
+          'bindMissing',
+          fault.forMs,
+          () => volumes.missing.add(bindSource),
+          () => volumes.missing.clear(),
+        );
+      case 'defect':
+        return void this.#defects.set(fault.call, fault.times);
+      case 'flood':
+        return this.#flood(fault.messages);
+    }
+  }
+
+  /** Everything that is wrong is put right; what is down comes up. */
+  heal(): void {
+    this.#healed = true;
+    this.#open = 0;
+    this.#windows.clear();
+    this.#defects.clear();
+    const { machine, store, disk, images: imagesHeld, network, volumes } = this.#world;
+    if (machine.engine.health !== 'up' || machine.deaf)
+      this.#engineTroubledAtMs = this.#world.clock.monotonicMs();
+    machine.deaf = false;
+    machine.diskFull = false;
+    machine.engine.turn('up');
+    machine.resync();
+    machine.scriptOf = (create) => scriptOf(create, true);
+    machine.rescript((create) => scriptOf(create, true));
+    if (this.#falseStore) this.#trueStore();
+    store.faults = soundStore;
+    disk.faults = soundDisk;
+    for (let image = 0; image < images; image += 1) imagesHeld.add(imageName(image));
+    network.foreign.clear();
+    volumes.missing.clear();
+    this.#life.start();
+  }
+
+  #window(kind: string, forMs: number, begin: () => void, end: () => void): void {
+    const number = (this.#windows.get(kind) ?? 0) + 1;
+    this.#windows.set(kind, number);
+    this.#open += 1;
+    begin();
+    this.#world.clock.setTimer(forMs, () => {
+      if (this.#healed) return;
+      this.#open -= 1;
+      if (this.#windows.get(kind) === number) end();
+    });
+  }
+
+  #runtime({ as, forMs }: Extract<Fault, { do: 'runtime' }>): void {
+    const { machine, clock } = this.#world;
+    this.#window(
+      'runtime',
+      forMs,
+      () => {
+        machine.deaf = as === 'deaf';
+        machine.engine.turn(as === 'deaf' ? 'up' : as);
+      },
+      () => {
+        this.#engineTroubledAtMs = clock.monotonicMs();
+        machine.deaf = false;
+        machine.engine.turn('up');
+        machine.resync();
+      },
+    );
+  }
+
+  #swap({ as, forMs, kill }: Extract<Fault, { do: 'storeSwap' }>): void {
+    if (this.#falseStore) return;
+    const enter = () => {
+      const { clock, memory, seed } = this.#world;
+      const random = chanceFor(seed, `false store ${clock.monotonicMs()}`);
+      const older = as === 'older' && this.#older.commits.length < memory.image().commits.length;
+      const other = createMemoryStore({
+        clock,
+        random,
+        ...(older
+          ? { image: this.#older }
+          : as === 'foreign'
+            ? { image: { ...memory.image(), identity: { id: random.hex(16), epoch: 1 } } }
+            : {}),
+      });
+      this.#falseStore = true;
+      this.#events.onFalseStore(true);
+      this.#world.store.exchange(other);
+    };
+    this.#window(
+      'storeSwap',
+      forMs,
+      () => (kill ? this.#life.kill(0, 500, enter) : enter()),
+      () => this.#trueStore(),
+    );
+  }
+
+  #trueStore(): void {
+    if (!this.#falseStore) return;
+    this.#falseStore = false;
+    this.#events.onFalseStore(false);
+    this.#world.store.exchange(this.#world.memory);
+  }
+
+  /** Remembers the store as it is, for a later return to it. */
+  remember(): void {
+    if (!this.#falseStore) this.#older = this.#world.memory.image();
+  }
+
+  #flood(messages: number): void {
+    for (let sent = 0; sent < messages; sent += 1)
+      void this.#life
+        .during((node) => node.ask(paths.manager, { type: 'observed.report' }))
+        .catch(() => undefined);
+  }
+
+  #pick(which: number, act: (one: ContainerStatus) => void): void {
+    const running = this.#world.machine.list().filter((container) => container.phase === 'running');
+    const one = running[Math.min(running.length - 1, Math.floor(which * running.length))];
+    if (one) act(one);
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * The lives of the simulated daemon: it is started, killed, stopped, started again. What a restarter around the real
+ * daemon does (systemd, or ours) is done here: a node that ends by itself or cannot start is started again.
+ */
+import type { Frame } from '../../protocols/inspection.ts';
+import { startNode, type RunningNode } from '../node.ts';
+import type { PortCall } from '../world/simulated/gate.ts';
+import type { Boot, SimulatedWorld } from '../world/simulated/simulated-world.ts';
+import type { NodeSettings } from '../world/world.ts';
+import type { Remains } from './checkers/checker.ts';
+
+const settings: NodeSettings = {
+  name: 'n1',
+  version: '0.0.0-simulated',
+  containerPool: '10.42.0.0/16',
+  bridge: 'hive0',
+  networkTag: 'sim',
+  mtu: 1_500,
+  dnsPort: 53,
+  upstreams: [],
+};
+
+/** How soon a node that ended by itself is started again. */
+const restartMs = 1_000;
+
+export interface LifeEvents {
+  onBoot(): void;
+  onFrame(frame: Frame): void;
+  onEnd(remains: Remains): void;
+  /** Before each call of a port; may throw what the port shall throw. */
+  onCall(call: PortCall): void;
+  /** A failure of the harness or of the product outside of any actor. */
+  onDefect(error: unknown): void;
+}
+
+export class Life {
+  readonly #world: SimulatedWorld;
+  readonly #events: LifeEvents;
+  #boot: Boot | undefined;
+  #node: RunningNode | undefined;
+  /** Told when the present life ends. */
+  readonly #ends = new Set<() => void>();
+  #callsToKill: { left: number; kill: () => void } | undefined;
+  boots = 0;
+  kills = 0;
+
+  constructor(world: SimulatedWorld, events: LifeEvents) {
+    this.#world = world;
+    this.#events = events;
+  }
+
+  /** The running node; absent while it is down or starting. */
+  get node(): RunningNode | undefined {
+    return this.#node;
+  }
+
+  start(): void {
+    if (this.#boot !== undefined) return;
+    const boot = this.#world.boot();
+    this.#boot = boot;
+    this.boots += 1;
+    boot.gate.onCall = (call) => this.#called(call);
+    this.#events.onBoot();
+    startNode(boot.world, settings, { onFrame: (frame) => this.#events.onFrame(frame) }).then(
+      (node) => this.#started(boot, node),
+      () => this.#failed(boot),
+    );
+  }
+
+  #started(boot: Boot, node: RunningNode): void {
+    if (boot !== this.#boot) return;
+    this.#node = node;
+    void node.exited.then((exit) => {
+      if (boot !== this.#boot || exit.kind !== 'error') return;
+      // The root gave up: the process ends, and is started again.
+      this.#finish('kill');
+      this.#world.clock.setTimer(restartMs, () => this.start());
+    });
+  }
+
+  #failed(boot: Boot): void {
+    if (boot !== this.#boot) return;
+    this.#finish('kill');
+    this.#world.clock.setTimer(restartMs, () => this.start());
+  }
+
+  #called(call: PortCall): void {
+    const count = this.#callsToKill;
+    if (count !== undefined && count.left-- <= 0) {
+      this.#callsToKill = undefined;
+      count.kill();
+      return;
+    }
+    this.#events.onCall(call);
+  }
+
+  /** kill −9 after so many more calls; 0: now. `then` runs while the node is down. */
+  kill(afterCalls: number, downMs: number, then: () => void | Promise<void> = () => {}): void {
+    const kill = () => {
+      if (this.#boot === undefined) return;
+      this.kills += 1;
+      this.#finish('kill');
+      this.#world.disk.lose();
+      const done = then();
+      void Promise.resolve(done).then(() => {
+        this.#world.clock.setTimer(downMs, () => this.start());
+      }, this.#events.onDefect);
+    };
+    if (afterCalls === 0) kill();
+    else this.#callsToKill = { left: afterCalls, kill };
+  }
+
+  /** A clean stop. Resolves when the life is over. */
+  async stop(): Promise<void> {
+    const { boot, node } = { boot: this.#boot, node: this.#node };
+    if (boot === undefined || node === undefined) return this.kill(0, 0);
+    await node.stop();
+    if (boot === this.#boot) this.#finish('stop');
+  }
+
+  /** Resolves with `undefined` when the life ends first: nobody answers any more. */
+  async during<Value>(ask: (node: RunningNode) => Promise<Value>): Promise<Value | undefined> {
+    const node = this.#node;
+    if (node === undefined) return undefined;
+    return new Promise((resolve, reject) => {
+      const ended = () => resolve(undefined);
+      this.#ends.add(ended);
+      ask(node)
+        .then(resolve, reject)
+        .finally(() => this.#ends.delete(ended));
+    });
+  }
+
+  #finish(how: Remains['how']): void {
+    const boot = this.#boot;
+    const node = this.#node;
+    if (boot === undefined) return;
+    this.#boot = undefined;
+    this.#node = undefined;
+    this.#callsToKill = undefined;
+    const remains: Remains = {
+      how,
+      actors: node?.actors.tree() ?? [],
+      timers: boot.clock.armed,
+      streams: boot.gate.streams,
+    };
+    boot.end();
+    node?.halt();
+    for (const told of [...this.#ends]) told();
+    this.#ends.clear();
+    try {
+      this.#events.onEnd(remains);
+    } catch (error) {
+      this.#events.onDefect(error);
+    }
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * What ought to be, worked out from the true store alone and without the product's own reconciling code: which slots
+ * are desired, what is assigned, and what on the machine differs from it.
+ */
+import type { AppRecord, Assignment, RevisionRecord, ServiceSpec } from '../../protocols/apps/model.ts';
+import type { ContainerStatus } from '../../protocols/containers/model.ts';
+import type { RunRecord } from '../../protocols/containers/slot.ts';
+
+export type Rows = ReadonlyMap<string, unknown>;
+
+export interface DesiredSlot {
+  readonly slot: string;
+  readonly app: string;
+  readonly service: ServiceSpec;
+}
+
+const appPrefix = 'apps/';
+
+function specsIn(rows: Rows): readonly { record: AppRecord; services: readonly ServiceSpec[] }[] {
+  const found: { record: AppRecord; services: readonly ServiceSpec[] }[] = [];
+  for (const [key, value] of rows) {
+    if (!key.startsWith(appPrefix)) continue;
+    const record = value as AppRecord;
+    if (record.removing) continue;
+    const revision = rows.get(`revisions/${record.name}/${String(record.revision).padStart(8, '0')}`);
+    if (revision === undefined) continue;
+    found.push({ record, services: Object.values((revision as RevisionRecord).spec.services) });
+  }
+  return found;
+}
+
+export function desiredIn(rows: Rows): Map<string, DesiredSlot> {
+  const desired = new Map<string, DesiredSlot>();
+  for (const { record, services } of specsIn(rows)) {
+    for (const service of services) {
+      const replicas = record.scale[service.name] ?? service.replicas;
+      for (let index = 1; index <= replicas; index += 1) {
+        const slot = `${record.name}/${service.name}.${index}`;
+        desired.set(slot, { slot, app: record.name, service });
+      }
+    }
+  }
+  return desired;
+}
+
+export function assignmentsIn(rows: Rows): Map<string, Assignment> {
+  const assigned = new Map<string, Assignment>();
+  for (const [key, value] of rows) {
+    if (!key.startsWith('nodes/')) continue;
+    const assignment = value as Assignment;
+    assigned.set(assignment.slot, assignment);
+  }
+  return assigned;
+}
+
+/** How a desired slot stands: it runs, it has ended as its policy lets it, it waits for one that has, or it is wrong. */
+type Standing = 'runs' | 'ended' | 'waits' | string;
+
+export class Oracle {
+  readonly #rows: Rows;
+  readonly #containers: readonly ContainerStatus[];
+  readonly #records: ReadonlyMap<string, RunRecord>;
+
+  constructor(rows: Rows, containers: readonly ContainerStatus[], records: ReadonlyMap<string, RunRecord>) {
+    this.#rows = rows;
+    this.#containers = containers;
+    this.#records = records;
+  }
+
+  /** What differs from the wish, in words; empty when all is as desired. */
+  problems(): readonly string[] {
+    const desired = desiredIn(this.#rows);
+    const assigned = assignmentsIn(this.#rows);
+    const found: string[] = [];
+    for (const [key, value] of this.#rows)
+      if (key.startsWith(appPrefix) && (value as AppRecord).removing) found.push(`${key} is not removed yet`);
+    for (const slot of assigned.keys())
+      if (!desired.has(slot)) found.push(`${slot} is assigned and nobody wants it`);
+    for (const { id, key } of this.#containers)
+      if (!desired.has(key.slot)) found.push(`${id} is there and nobody wants it`);
+    const standings = new Map<string, Standing>();
+    for (const slot of desired.values())
+      standings.set(slot.slot, this.#standing(slot, assigned, desired, standings));
+    for (const [slot, standing] of standings)
+      if (!['runs', 'ended', 'waits'].includes(standing)) found.push(`${slot} ${standing}`);
+    return found;
+  }
+
+  /** Every desired slot runs or has ended well. */
+  allRun(): boolean {
+    const assigned = assignmentsIn(this.#rows);
+    return [...desiredIn(this.#rows).keys()].every(
+      (slot) => assigned.has(slot) && this.#records.get(slot)?.outcome !== 'failed',
+    );
+  }
+
+  #standing(
+    slot: DesiredSlot,
+    assigned: ReadonlyMap<string, Assignment>,
+    desired: ReadonlyMap<string, DesiredSlot>,
+    known: Map<string, Standing>,
+  ): Standing {
+    const assignment = assigned.get(slot.slot);
+    const containers = this.#containers.filter((container) => container.key.slot === slot.slot);
+    if (containers.length > 1) return `has ${containers.map((container) => container.id).join(', ')}`;
+    const stale = assignment === undefined || !sameSpec(assignment.spec, slot.service);
+    if (stale && this.#isHeldBack(slot, assigned, desired, known)) return 'waits';
+    if (assignment === undefined) return 'is not assigned';
+    if (stale) return 'is assigned an older specification';
+    const record = this.#records.get(slot.slot);
+    if (
+      record?.placement === assignment.placement &&
+      record.outcome !== undefined &&
+      record.outcome !== 'restart'
+    ) {
+      const running = containers.some((container) => container.phase === 'running');
+      return running ? `has ended (${record.outcome}) and runs` : endedRightly(record, assignment);
+    }
+    const [container] = containers;
+    if (container?.phase !== 'running') return `is ${container?.phase ?? 'absent'}`;
+    if (container.key.placement !== assignment.placement)
+      return `runs as ${container.id}, an older placement`;
+    return 'runs';
+  }
+
+  /** A service that it depends on has a slot that will not run: it has failed, or waits itself. */
+  #isHeldBack(
+    slot: DesiredSlot,
+    assigned: ReadonlyMap<string, Assignment>,
+    desired: ReadonlyMap<string, DesiredSlot>,
+    known: Map<string, Standing>,
+  ): boolean {
+    const names = slot.service.dependsOn.map((dependency) => `${slot.app}/${dependency.service}.`);
+    const before = [...desired.values()].filter((other) => names.some((name) => other.slot.startsWith(name)));
+    return before.some((other) => {
+      const standing = known.get(other.slot) ?? this.#standing(other, assigned, desired, known);
+      return (
+        standing === 'waits' || (standing === 'ended' && this.#records.get(other.slot)?.outcome === 'failed')
+      );
+    });
+  }
+}
+
+function endedRightly(record: RunRecord, { spec }: Assignment): Standing {
+  const { restart } = spec;
+  if (record.outcome === 'completed')
+    return restart.condition !== 'always' ? 'ended' : 'completed, and its policy says always';
+  if (restart.condition === 'none') return 'ended';
+  if (restart.maxAttempts !== undefined && record.history.restarts >= restart.maxAttempts) return 'ended';
+  return 'has failed, and its policy allows another start';
+}
+
+function sameSpec(a: ServiceSpec, b: ServiceSpec): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}

@@ -1,0 +1,412 @@
+/**
+ * One run: one node, one plan, one seed. Faults and orders for two virtual minutes; then everything is healed and
+ * must become as desired within the bound, stay so without another change, survive one more kill −9 with the same
+ * containers and the same tree, and stop without leaving anything behind.
+ *
+ * Time moves from deadline to deadline, and every promise settles in between: nothing here waits for real time.
+ */
+import type { RunRecord } from '../../protocols/containers/slot.ts';
+import type { ActorView, Frame } from '../../protocols/inspection.ts';
+import { limits } from '../../protocols/limits.ts';
+import { paths } from '../../protocols/wire/paths.ts';
+import { transcriptLine } from '../kernel/transcript.ts';
+import type { PortCall } from '../world/simulated/gate.ts';
+import { turn } from '../world/heap-clock.ts';
+import { SimulatedWorld } from '../world/simulated/simulated-world.ts';
+import { ErrorOwners } from './checkers/actors/errors.ts';
+import { Mailboxes } from './checkers/actors/mailboxes.ts';
+import { MessageOrder } from './checkers/actors/order.ts';
+import { NothingLeft, SameTree } from './checkers/actors/remains.ts';
+import { Violation, type Checker, type Sight } from './checkers/checker.ts';
+import { BackoffKept } from './checkers/containers/backoff.ts';
+import { ForeignStore, Kept } from './checkers/containers/kept.ts';
+import { ForwardLives } from './checkers/containers/lives.ts';
+import { NoOrphans } from './checkers/containers/orphans.ts';
+import { AsDesired, Idempotent, type Changes } from './checkers/containers/quiet.ts';
+import { NoSurplus } from './checkers/containers/surplus.ts';
+import { Faults } from './faults.ts';
+import { Life } from './life.ts';
+import { Operator } from './operator.ts';
+import { Oracle } from './oracle.ts';
+import { faultyMs, imageName, images, type Plan } from './plan.ts';
+import { StoreView } from './store-view.ts';
+import { TraceHash } from './trace-hash.ts';
+import { scriptOf } from './workload.ts';
+
+export interface SimulationOptions {
+  /** Told every line of the transcript. */
+  readonly onLine?: (line: string) => void;
+  /** Virtual ms of the part with faults, instead of `faultyMs`. */
+  readonly forMs?: number;
+}
+
+export interface Outcome {
+  readonly seed: number;
+  readonly hash: string;
+  /** Virtual ms that passed. */
+  readonly virtualMs: number;
+  readonly frames: number;
+  readonly boots: number;
+  readonly kills: number;
+  readonly orders: number;
+  readonly violation?: { readonly checker: string; readonly text: string; readonly atMs: number };
+  /** By checker. */
+  readonly exercised: Readonly<Record<string, number>>;
+}
+
+/** The longest backoff stretched by chance, a look at everything, a stop with its kill, and some steps. */
+export const convergeMs =
+  limits.backoffMaxMs * (1 + limits.backoffJitter) +
+  limits.reconcileMs +
+  limits.stopGraceMs +
+  limits.killMs +
+  30_000;
+/** Two looks of every level-triggered loop. */
+const settledMs = 2 * limits.reconcileMs + 5_000;
+const readoptMs = 60_000;
+const tickMs = 1_000;
+
+export function simulate(seed: number, plan: Plan, options: SimulationOptions = {}): Promise<Outcome> {
+  return new Simulation(seed, plan, options).run();
+}
+
+class Simulation {
+  readonly #seed: number;
+  readonly #plan: Plan;
+  readonly #options: SimulationOptions;
+  readonly #world: SimulatedWorld;
+  readonly #life: Life;
+  readonly #faults: Faults;
+  readonly #operator: Operator;
+  readonly #view: StoreView;
+  readonly #hash = new TraceHash();
+  readonly #records = new Map<string, RunRecord>();
+  readonly #checkers: readonly Checker[];
+  readonly #asDesired: AsDesired;
+  readonly #idempotent: Idempotent;
+  readonly #sameTree: SameTree;
+  readonly #nothingLeft: NothingLeft;
+  #appends = 0;
+  #calmSinceMs: number | undefined;
+  #violation: Outcome['violation'];
+
+  constructor(seed: number, plan: Plan, options: SimulationOptions) {
+    this.#seed = seed;
+    this.#plan = plan;
+    this.#options = options;
+    const names = Array.from({ length: images }, (_, image) => imageName(image));
+    this.#world = new SimulatedWorld(seed, { images: names, scriptOf: (create) => scriptOf(create, false) });
+    const sight = this.#sight();
+    this.#asDesired = new AsDesired(sight);
+    this.#idempotent = new Idempotent(sight);
+    this.#sameTree = new SameTree(sight);
+    this.#nothingLeft = new NothingLeft(sight);
+    const foreign = new ForeignStore(sight);
+    this.#checkers = [
+      this.#sameTree,
+      this.#nothingLeft,
+      new MessageOrder(sight),
+      new Mailboxes(sight),
+      new ErrorOwners(sight),
+      this.#asDesired,
+      new NoSurplus(sight),
+      new ForwardLives(sight),
+      new NoOrphans(sight),
+      new BackoffKept(sight),
+      this.#idempotent,
+      new Kept(sight),
+      foreign,
+    ];
+    this.#view = new StoreView((events, revision) =>
+      this.#each((checker) => checker.onRevision(events, revision)),
+    );
+    this.#life = new Life(this.#world, {
+      onBoot: () => this.#booted(),
+      onFrame: (frame) => this.#framed(frame),
+      onEnd: (remains) => this.#each((checker) => checker.onEnd(remains)),
+      onCall: (call) => this.#called(call),
+      onDefect: (error) => this.#broken(error),
+    });
+    this.#faults = new Faults(this.#world, this.#life, {
+      onCut: () => {
+        this.#records.clear();
+        this.#each((checker) => checker.onCut());
+      },
+      onFalseStore: (there) => (there ? foreign.begin() : foreign.end()),
+    });
+    this.#operator = new Operator(this.#life, this.#world.clock);
+    this.#world.machine.observe((event) => this.#each((checker) => checker.onMachine(event)));
+  }
+
+  #sight(): Sight {
+    const here = () => this;
+    const world = this.#world;
+    const records = this.#records;
+    return {
+      nowMs: () => world.clock.monotonicMs(),
+      machine: world.machine,
+      get rows() {
+        return here().#view.rows;
+      },
+      records,
+      calmSinceMs: () => this.#calmSinceMs,
+      storeIsFalse: () => this.#faults.storeIsFalse,
+      engineTroubledWithin: (ms) => this.#faults.engineTroubledWithin(ms),
+    };
+  }
+
+  async run(): Promise<Outcome> {
+    const rejected = (error: unknown) => this.#broken(error);
+    process.on('unhandledRejection', rejected);
+    try {
+      await this.#phases();
+    } catch (error) {
+      this.#broken(error);
+    } finally {
+      process.off('unhandledRejection', rejected);
+    }
+    return this.#outcome();
+  }
+
+  async #phases(): Promise<void> {
+    const forMs = this.#options.forMs ?? faultyMs;
+    this.#view.follow(this.#world.memory);
+    this.#schedule(forMs);
+    this.#tick();
+    this.#life.start();
+    await this.#pass(forMs);
+    this.#faults.heal();
+    this.#say('everything is healed');
+    await this.#converge('healed', convergeMs);
+    await this.#staySettled();
+    await this.#restart();
+    await this.#finish();
+  }
+
+  #schedule(forMs: number): void {
+    const { clock } = this.#world;
+    for (const order of this.#plan.orders) {
+      if (order.atMs < forMs)
+        clock.setTimer(order.atMs, () => this.#guarded(() => this.#operator.order(order), order));
+    }
+    for (const fault of this.#plan.faults) {
+      if (fault.atMs < forMs)
+        clock.setTimer(fault.atMs, () => this.#guarded(() => this.#faults.apply(fault), fault));
+    }
+  }
+
+  #guarded(run: () => void, what: unknown): void {
+    this.#say(JSON.stringify(what));
+    try {
+      run();
+    } catch (error) {
+      this.#broken(error);
+    }
+  }
+
+  #tick(): void {
+    this.#world.clock.setTimer(tickMs, () => {
+      this.#look();
+      if (this.#world.clock.monotonicMs() % 10_000 < tickMs) this.#faults.remember();
+      this.#tick();
+    });
+  }
+
+  #look(): void {
+    this.#view.follow(this.#world.memory);
+    const { node } = this.#life;
+    if (!this.#faults.calm || node === undefined) this.#calmSinceMs = undefined;
+    else this.#calmSinceMs ??= this.#world.clock.monotonicMs();
+    if (node === undefined) return;
+    let tree: readonly ActorView[] | undefined;
+    this.#each((checker) =>
+      checker.onTick(
+        () => (tree ??= node.actors.tree()),
+        () => node.actors.counters(),
+      ),
+    );
+  }
+
+  /** Until all is as desired, or the bound is over. */
+  async #converge(why: string, boundMs: number): Promise<void> {
+    const { clock } = this.#world;
+    const until = clock.monotonicMs() + boundMs;
+    let calm = 0;
+    for (;;) {
+      await this.#pass(tickMs);
+      const problems = await this.#problems();
+      calm = problems.length === 0 ? calm + 1 : 0;
+      if (calm >= 3) break;
+      if (clock.monotonicMs() >= until) {
+        this.#asDesired.judge(problems, boundMs);
+        break;
+      }
+    }
+    this.#asDesired.judge([], boundMs);
+    this.#say(`as desired after: ${why}`);
+  }
+
+  async #problems(): Promise<readonly string[]> {
+    const orders = this.#operator.waiting > 0 ? [`${this.#operator.waiting} orders wait`] : [];
+    const node = this.#life.node === undefined ? ['no node runs'] : [];
+    return [...orders, ...node, ...this.#oracle().problems(), ...(await this.#reported())];
+  }
+
+  #oracle(): Oracle {
+    return new Oracle(this.#view.rows, this.#world.machine.list(), this.#records);
+  }
+
+  /** What the node itself says of its apps, where nothing has failed for good. */
+  async #reported(): Promise<readonly string[]> {
+    if (!this.#oracle().allRun()) return [];
+    const asked = this.#life.during((node) =>
+      node.ask<{ apps: readonly { name: string; converged: boolean }[] }>(paths.apps, {
+        type: 'apps.report',
+      }),
+    );
+    let answer: Awaited<typeof asked>;
+    asked.then(
+      (value) => (answer = value),
+      () => undefined,
+    );
+    await this.#pass(100);
+    if (answer === undefined) return ['the node does not say how its apps are'];
+    return answer.apps.filter((app) => !app.converged).map((app) => `${app.name} is not called converged`);
+  }
+
+  /** Two looks of every loop: nothing may change. */
+  async #staySettled(): Promise<void> {
+    this.#idempotent.begin(this.#changes());
+    await this.#pass(settledMs);
+    this.#idempotent.end(this.#changes());
+    this.#asDesired.judgeStays(this.#oracle().problems());
+  }
+
+  #changes(): Changes {
+    const { network, volumes } = this.#world;
+    return {
+      revision: this.#view.revision,
+      appends: this.#appends,
+      network: network.changes,
+      volumes: volumes.changes,
+    };
+  }
+
+  /** One more kill −9 in a healthy world: the same containers, the same tree. */
+  async #restart(): Promise<void> {
+    const tree = this.#life.node?.actors.tree() ?? [];
+    const before = this.#running();
+    this.#life.kill(0, 500);
+    await this.#converge('one more kill', readoptMs);
+    const after = this.#running();
+    if (before !== after) throw new Violation('O11', `before the restart ran ${before}, after it ${after}`);
+    this.#sameTree.compare(tree, this.#life.node?.actors.tree() ?? []);
+  }
+
+  #running(): string {
+    const running = this.#world.machine.list().filter((container) => container.phase === 'running');
+    return running.map((container) => `${container.id} ${container.pid}`).join(', ');
+  }
+
+  async #finish(): Promise<void> {
+    if (this.#plan.removeAll) {
+      for (const app of [0, 1]) this.#operator.order({ do: 'remove', app, volumes: false });
+      await this.#converge('everything is removed', convergeMs);
+      const { network, machine } = this.#world;
+      const left = machine.list().length + network.attachments.size;
+      if (left > 0) throw new Violation('S2', `${left} containers and attachments are left of removed apps`);
+    }
+    this.#nothingLeft.beforeStop();
+    void this.#life.stop().catch((error: unknown) => this.#broken(error));
+    await this.#pass(limits.shutdownMs * 2);
+    if (this.#life.node) throw new Violation('S2', 'the node does not stop');
+    this.#nothingLeft.afterStop();
+  }
+
+  /** Lets virtual time pass; ends at once when an invariant is broken. */
+  async #pass(ms: number): Promise<void> {
+    const { clock } = this.#world;
+    const end = clock.monotonicMs() + ms;
+    let ended = false;
+    clock.setTimer(ms, () => (ended = true));
+    while (!ended) {
+      await turn();
+      if (this.#violation) throw new Violation(this.#violation.checker, this.#violation.text);
+      clock.step(end - clock.monotonicMs());
+    }
+    await turn();
+  }
+
+  #booted(): void {
+    this.#say(`boot ${this.#life.boots}`);
+    this.#each((checker) => checker.onBoot());
+  }
+
+  #framed(frame: Frame): void {
+    this.#hash.addFrame(frame);
+    this.#options.onLine?.(transcriptLine(frame));
+    this.#each((checker) => checker.onFrame(frame));
+  }
+
+  #called(call: PortCall): void {
+    if (call.port === 'journal' && call.op === 'append') this.#appended(call.args);
+    this.#faults.strike(`${call.port}.${call.op}`);
+  }
+
+  #appended(args: unknown): void {
+    this.#appends += 1;
+    const { entries } = args as { entries: Readonly<Record<string, unknown>> };
+    for (const [key, value] of Object.entries(entries)) {
+      const slot = /^slots\/(.*)\|run$/.exec(key)?.[1];
+      if (slot === undefined) continue;
+      if (value === undefined) this.#records.delete(slot);
+      else this.#records.set(slot, value as RunRecord);
+    }
+  }
+
+  #each(tell: (checker: Checker) => void): void {
+    for (const checker of this.#checkers) {
+      try {
+        tell(checker);
+      } catch (error) {
+        this.#broken(error);
+      }
+    }
+  }
+
+  #broken(error: unknown): void {
+    const checker = error instanceof Violation ? error.checker : 'defect';
+    const text =
+      error instanceof Error
+        ? checker === 'defect'
+          ? (error.stack ?? error.message)
+          : error.message
+        : String(error);
+    if (this.#violation) return;
+    this.#violation = { checker, text, atMs: this.#world.clock.monotonicMs() };
+    this.#say(`VIOLATION ${text}`);
+  }
+
+  #say(text: string): void {
+    this.#hash.add(text);
+    const time = new Date(this.#world.clock.now()).toISOString().slice(11, 23);
+    this.#options.onLine?.(`${time}  --  ${text}`);
+  }
+
+  #outcome(): Outcome {
+    const exercised: Record<string, number> = {};
+    for (const checker of this.#checkers)
+      exercised[checker.name] = (exercised[checker.name] ?? 0) + checker.exercised;
+    return {
+      seed: this.#seed,
+      hash: this.#hash.digest(),
+      virtualMs: this.#world.clock.monotonicMs(),
+      frames: this.#hash.frames,
+      boots: this.#life.boots,
+      kills: this.#life.kills,
+      orders: this.#operator.taken,
+      ...(this.#violation ? { violation: this.#violation } : {}),
+      exercised,
+    };
+  }
+}

@@ -1,0 +1,114 @@
+/** From a plan to apps: specifications whose containers carry their own script in their command. */
+import type { AppSpec, RestartPolicy, ServiceSpec } from '../../protocols/apps/model.ts';
+import type { ContainerCreate } from '../../protocols/containers/model.ts';
+import type { ContainerScript } from '../drivers/container/scripted/script.ts';
+import { appName, bindSource, imageName, serviceName, type Behaviour, type ServicePlan } from './plan.ts';
+
+const policies: Readonly<Record<ServicePlan['restart'], RestartPolicy>> = {
+  none: { condition: 'none' },
+  'on-failure': { condition: 'on-failure' },
+  'on-failure:2': { condition: 'on-failure', maxAttempts: 2 },
+  always: { condition: 'always' },
+};
+
+export function specOf(app: number, services: readonly ServicePlan[]): AppSpec {
+  const specs = services.map((service, position) => serviceOf(app, service, position));
+  const volumes = services.flatMap((service, position) => (service.volume ? [`v${position}`] : []));
+  return {
+    name: appName(app),
+    services: Object.fromEntries(specs.map((spec) => [spec.name, spec])),
+    volumes: Object.fromEntries(volumes.map((name) => [name, { name }])),
+  };
+}
+
+function serviceOf(app: number, plan: ServicePlan, position: number): ServiceSpec {
+  const dependsOn = plan.dependsOn !== undefined && position > 0;
+  // Host networks have no ports of their own to publish.
+  const ports = plan.port && plan.network === 'app';
+  return {
+    name: serviceName(position),
+    image: imageName(plan.image),
+    command: ['scripted', JSON.stringify(plan.behaviour)],
+    environment: { VERSION: String(plan.version) },
+    ports: ports
+      ? [
+          {
+            hostAddress: '0.0.0.0',
+            hostPort: 8_000 + app * 100 + position,
+            containerPort: 80,
+            protocol: 'tcp',
+          },
+        ]
+      : [],
+    mounts: [
+      ...(plan.volume
+        ? [{ type: 'volume' as const, volume: `v${position}`, target: '/data', readOnly: false }]
+        : []),
+      ...(plan.bind
+        ? [
+            {
+              type: 'bind' as const,
+              source: bindSource,
+              target: '/bound',
+              readOnly: true,
+              createSource: false,
+            },
+          ]
+        : []),
+    ],
+    dependsOn: dependsOn
+      ? [{ service: serviceName(position - 1), condition: plan.dependsOn ?? 'started' }]
+      : [],
+    restart: policies[plan.restart],
+    replicas: plan.replicas,
+    ...(plan.health
+      ? {
+          healthcheck: {
+            test: ['health'],
+            intervalMs: 5_000,
+            timeoutMs: 2_000,
+            retries: 2,
+            startPeriodMs: 3_000,
+          },
+        }
+      : {}),
+    networkMode: plan.network,
+    stopGraceMs: 2_000 + 1_000 * position,
+  };
+}
+
+const well: ContainerScript = {
+  createMs: 30,
+  startMs: 5,
+  stop: { afterMs: 20 },
+  execs: { health: [{ fromMs: 0, code: 0, tookMs: 20 }] },
+};
+
+/** `healed`: what is only a fault is gone; a stubborn process stays stubborn. */
+export function scriptOf(create: ContainerCreate, healed: boolean): ContainerScript {
+  const behaviour = JSON.parse(create.spec.command?.[1] ?? '{"kind":"steady"}') as Behaviour;
+  if (behaviour.kind === 'stubborn') return { ...well, stop: 'ignores' };
+  if (healed) return well;
+  switch (behaviour.kind) {
+    case 'ends': {
+      const { afterMs, code, oom = false } = behaviour;
+      return { ...well, exit: oom ? { afterMs, code: 137, oom } : { afterMs, code } };
+    }
+    case 'slow':
+      return { ...well, createMs: behaviour.createMs };
+    case 'sick':
+      return {
+        ...well,
+        execs: {
+          health: [
+            { fromMs: 0, code: 0, tookMs: 20 },
+            { fromMs: behaviour.fromMs, code: 1, output: 'sick', tookMs: 20 },
+          ],
+        },
+      };
+    case 'broken':
+      return { ...well, createFails: 'HM-CONTAINER-CREATE' };
+    default:
+      return well;
+  }
+}
