@@ -28,7 +28,12 @@ const applets = [
 /** Writes the archive to `path`; answers the manifest's digest. */
 export async function writeBusyboxArchive(
   path: string,
-  image: { readonly name: string; readonly architecture?: string; readonly config?: ImageRunConfig },
+  image: {
+    readonly name: string;
+    readonly architecture?: string;
+    readonly config?: ImageRunConfig;
+    readonly marker?: string;
+  },
 ): Promise<{ readonly digest: string }> {
   const directory = (name: string, mode = 0o755): LayerEntry => ({ type: 'directory', path: name, mode });
   const file = (name: string, content: Uint8Array | string, mode = 0o644): LayerEntry => ({
@@ -53,6 +58,7 @@ export async function writeBusyboxArchive(
       [
         directory('etc'),
         file('etc/passwd', 'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/tmp:/bin/sh\n'),
+        ...(image.marker === undefined ? [] : [file('etc/marker', image.marker)]),
         file('etc/group', 'root:x:0:\napp:x:1000:\nextra:x:2000:app\n'),
         // Says it is a program and is none.
         file('bin/broken', 'neither a script nor a binary\n', 0o755),

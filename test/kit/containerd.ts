@@ -52,6 +52,7 @@ export interface TestContainerd {
       readonly architecture?: string;
       readonly config?: ImageRunConfig;
       readonly snapshotter?: string;
+      readonly marker?: string;
     },
   ): Promise<void>;
   /** A driver on it; closed by `stop`. */
@@ -192,6 +193,7 @@ async function addImage(
     readonly architecture?: string;
     readonly config?: ImageRunConfig;
     readonly snapshotter?: string;
+    readonly marker?: string;
   },
 ): Promise<void> {
   const archive = join(dir, 'image.tar');
