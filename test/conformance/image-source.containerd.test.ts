@@ -15,6 +15,7 @@ import { writeBusyboxArchive } from '../kit/busybox-image.ts';
 import { containerCreate } from '../kit/container-create.ts';
 import { missingForContainerd, realClock, startContainerd, type TestContainerd } from '../kit/containerd.ts';
 import { archiveDefects, writeDefective } from '../kit/defective-archives.ts';
+import { until } from '../kit/until.ts';
 import { imageSourceConformance, newCall, refusal } from './image-source.ts';
 
 const missing = missingForContainerd();
@@ -154,14 +155,52 @@ describe.skipIf(missing)(`containerd${missing ? ` (skipped: ${missing})` : ''}`,
       await writeBusyboxArchive(archivePath(), { name: 'box' });
       const [image] = (await source.import({ path: archivePath() }, newCall())).images;
       await containerd.connection.unary(Content.method.delete, { digest: image!.digest }, soon);
-      expect((await refusal(source.ensure({ image: 'box' }, newCall()))).code).toBe('HM-IMAGE-MISSING');
-      expect((await source.list({}, newCall())).images[0]).toMatchObject({
-        name: 'box:latest',
-        platform: 'unknown',
-      });
-      await source.import({ path: archivePath() }, newCall());
-      expect(await source.ensure({ image: 'box' }, newCall())).toMatchObject({ digest: image!.digest });
+      // Another one: the first remembers what it has read.
+      const later = sourceOn(containerd);
+      expect((await refusal(later.source.ensure({ image: 'box' }, newCall()))).code).toBe('HM-IMAGE-MISSING');
+      const [listed] = (await later.source.list({}, newCall())).images;
+      expect(listed).toMatchObject({ name: 'box:latest', platform: 'unknown' });
+      await later.source.import({ path: archivePath() }, newCall());
+      const { digest } = await later.source.ensure({ image: 'box' }, newCall());
+      expect(digest).toBe(image!.digest);
+      later.close();
     });
+
+    it('imports all or nothing when nobody waits any longer', async () => {
+      await writeBusyboxArchive(archivePath(), { name: 'box' });
+      const leases = async () =>
+        (await containerd.connection.unary(Leases.method.list, {}, soon)).leases.length;
+      const whole = { blobs: 4, snapshots: 2, leases: 0 };
+      const waiting = new AbortController();
+      const ended = source.import({ path: archivePath() }, { key: 'abandoned', signal: waiting.signal }).then(
+        () => whole,
+        (error: unknown) => {
+          expect(error).toMatchObject({ reason: { code: 'HM-RUNTIME-TIMEOUT' } });
+          return nothing;
+        },
+      );
+      await until('the import has begun', leases);
+      waiting.abort();
+      expect(await kept()).toEqual(await ended);
+    });
+
+    it('survives the death of containerd in the middle of an import', async () => {
+      await writeBusyboxArchive(archivePath(), { name: 'box' });
+      const begun = source.import({ path: archivePath() }, newCall()).catch((error: unknown) => error);
+      const { connection } = containerd;
+      await until('the import has begun', async () => {
+        return (await connection.unary(Leases.method.list, {}, soon)).leases.length;
+      });
+      await containerd.kill();
+      const outcome = await begun;
+      if (outcome instanceof Error) expect(outcome).toMatchObject({ reason: { code: 'HM-RUNTIME-DOWN' } });
+      await containerd.start();
+      await source.import({ path: archivePath() }, newCall());
+      await source.ensure({ image: 'box' }, newCall());
+      for (const { id } of (await connection.unary(Leases.method.list, {}, soon)).leases)
+        await connection.unary(Leases.method.delete, { id, sync: true }, soon);
+      expect(await kept()).toEqual({ blobs: 4, snapshots: 2, leases: 0 });
+    }, 30_000);
 
     it.each(archiveDefects)('refuses an archive with %s and leaves nothing behind', async (defect) => {
       const path = join(containerd.dir, 'defective.tar');

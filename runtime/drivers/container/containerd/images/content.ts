@@ -24,20 +24,20 @@ export async function underLease<Result>(
   work: (leased: CallLimits & { readonly lease: string }) => Promise<Result>,
 ): Promise<Result> {
   const expires = new Date(nowMs + leaseMs).toISOString().replace(/\.\d+Z$/, 'Z');
+  // Its beginning and its end without the signal: an abandoned import is tidied up too. A lease that stays expires.
+  const { timeoutMs } = limits;
+  const unhurried = timeoutMs === undefined ? {} : { timeoutMs };
   const { lease } = await connection.unary(
     Leases.method.create,
     { labels: { 'containerd.io/gc.expire': expires } },
-    limits,
+    unhurried,
   );
   const id = lease?.id ?? '';
   try {
+    limits.signal?.throwIfAborted();
     return await work({ ...limits, lease: id });
   } finally {
-    // Without the signal: an abandoned import is tidied up too. A lease that stays expires.
-    const { timeoutMs } = limits;
-    await connection
-      .unary(Leases.method.delete, { id, sync: true }, timeoutMs === undefined ? {} : { timeoutMs })
-      .catch(() => {});
+    await connection.unary(Leases.method.delete, { id, sync: true }, unhurried).catch(() => {});
   }
 }
 
@@ -52,8 +52,9 @@ export async function writeBlob(
   const call = connection.bidi(Content.method.write, leased);
   const answers = call[Symbol.asyncIterator]();
   const ask = async (message: Parameters<typeof call.send>[0]): Promise<void> => {
-    // When the stream has ended, sending fails without saying why; the answer says it.
-    await call.send(message).catch(() => {});
+    // One message is under way at a time, so the answer is all there is to wait for; a stream that ended says there
+    // why, while sending on one may never settle.
+    call.send(message).catch(() => {});
     await answers.next();
   };
   try {

@@ -3,6 +3,7 @@
  * are checked whole before anything is written and named last, so nothing half done ever has a name.
  */
 import { timestampMs } from '@bufbuild/protobuf/wkt';
+import { LRUCache } from 'lru-cache';
 import { shortImageName } from '../../../../../protocols/containers/image-name.ts';
 import type { ImageInfo } from '../../../../../protocols/containers/model.ts';
 import { coded, CodedError, type ErrorCode } from '../../../../../protocols/errors.ts';
@@ -10,35 +11,43 @@ import { limits } from '../../../../../protocols/limits.ts';
 import type { Call, ImageSource } from '../../../../../protocols/ports.ts';
 import type { Engine } from '../engine.ts';
 import { codedFailure } from '../failure.ts';
-import { Images, type Image } from '../gen/services/images_pb.ts';
+import { Images as ImagesService, type Image } from '../gen/services/images_pb.ts';
 import { chainId } from '../image-config.ts';
 import { RpcFailure } from '../rpc.ts';
 import { broken } from './archive.ts';
 import { storedDocuments, underLease } from './content.ts';
 import { importArchive } from './import.ts';
 import { LayoutError, readLayout, sizeOf, type PlatformImage } from './layout.ts';
-import { findImages, putImage, targetOf } from './records.ts';
+import { findImage, findImages, putImage, targetOf } from './records.ts';
 import { hasSnapshot, unpack } from './unpack.ts';
 
 export type ImagesEngine = Pick<Engine, 'connection' | 'clock' | 'callLimits' | 'facts'>;
 
+interface Images extends ImagesEngine {
+  /** By digest and platform: what a digest stands for never changes. */
+  readonly known: LRUCache<string, PlatformImage>;
+  readonly oneAtATime: Queue;
+}
+
 /** Opens nothing of its own: it works over the engine's connection. */
 export function createContainerdImages(engine: ImagesEngine): ImageSource {
-  const oneAtATime = createQueue();
+  const images: Images = { ...engine, known: new LRUCache({ max: 256 }), oneAtATime: createQueue() };
   return {
-    list: (_args, call) => guarded('HM-INTERNAL', {}, () => list(engine, call)),
+    list: (_args, call) => guarded('HM-INTERNAL', {}, call, () => list(images, call)),
     ensure: ({ image }, call) =>
-      guarded('HM-IMAGE-MISSING', { image }, () => ensure(engine, oneAtATime, image, call)),
+      guarded('HM-IMAGE-MISSING', { image }, call, () => ensure(images, image, call)),
     import: ({ path, name }, call) =>
-      guarded('HM-IMAGE-ARCHIVE', { path }, () =>
-        oneAtATime(() => importImages(engine, { path, ...(name === undefined ? {} : { name }) }, call)),
+      guarded('HM-IMAGE-ARCHIVE', { path }, call, () =>
+        images.oneAtATime(() =>
+          importImages(images, { path, ...(name === undefined ? {} : { name }) }, call),
+        ),
       ),
-    remove: ({ image }, call) => guarded('HM-INTERNAL', { image }, () => remove(engine, image, call)),
+    remove: ({ image }, call) => guarded('HM-INTERNAL', { image }, call, () => remove(images, image, call)),
   };
 }
 
-async function list(engine: ImagesEngine, call: Call): Promise<{ images: readonly ImageInfo[] }> {
-  const { images } = await engine.connection.unary(Images.method.list, {}, engine.callLimits(call));
+async function list(engine: Images, call: Call): Promise<{ images: readonly ImageInfo[] }> {
+  const { images } = await engine.connection.unary(ImagesService.method.list, {}, engine.callLimits(call));
   const byName = new Map<string, ImageInfo>();
   for (const image of images) {
     const info = infoOf(image, await platformImageOf(engine, image, call).catch(ignoreIncomplete));
@@ -47,15 +56,10 @@ async function list(engine: ImagesEngine, call: Call): Promise<{ images: readonl
   return { images: [...byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1)) };
 }
 
-async function ensure(
-  engine: ImagesEngine,
-  oneAtATime: Queue,
-  reference: string,
-  call: Call,
-): Promise<ImageInfo> {
+async function ensure(engine: Images, reference: string, call: Call): Promise<ImageInfo> {
   const { connection } = engine;
   const name = nameOf(reference);
-  const [image] = await findImages(connection, engine.callLimits(call), name);
+  const image = await findImage(connection, engine.callLimits(call), name);
   if (!image) throw coded('HM-IMAGE-MISSING', `The image ${name} is not on the node.`, { image: name });
   const { platform, snapshotter } = await engine.facts(call);
   const content = await platformImageOf(engine, image, call);
@@ -66,7 +70,7 @@ async function ensure(
   const top = chainId(content.diffIds);
   if (!(await hasSnapshot(connection, snapshotter, engine.callLimits(call), top))) {
     // Imported by another client, or for another snapshotter.
-    await oneAtATime(() =>
+    await engine.oneAtATime(() =>
       underLease(connection, importLimits(call), engine.clock.now(), (leased) =>
         unpack(connection, snapshotter, leased, content),
       ),
@@ -77,7 +81,7 @@ async function ensure(
 }
 
 async function importImages(
-  engine: ImagesEngine,
+  engine: Images,
   request: { readonly path: string; readonly name?: string },
   call: Call,
 ): Promise<{ images: readonly ImageInfo[] }> {
@@ -92,7 +96,7 @@ async function importImages(
   return { images: images.filter(({ name }) => names.includes(name)) };
 }
 
-async function remove(engine: ImagesEngine, reference: string, call: Call): Promise<Record<string, never>> {
+async function remove(engine: Images, reference: string, call: Call): Promise<Record<string, never>> {
   const name = nameOf(reference);
   const found = await findImages(engine.connection, engine.callLimits(call), name);
   if (found.length === 0)
@@ -100,7 +104,7 @@ async function remove(engine: ImagesEngine, reference: string, call: Call): Prom
   for (const image of found) {
     // `sync`: the space is free when this answers.
     const wish = { name: image.name, sync: true };
-    await engine.connection.unary(Images.method.delete, wish, importLimits(call));
+    await engine.connection.unary(ImagesService.method.delete, wish, importLimits(call));
   }
   return {};
 }
@@ -113,10 +117,16 @@ function nameOf(reference: string): string {
 }
 
 /** The image's best fit for this node. LayoutError when parts of it are gone. */
-async function platformImageOf(engine: ImagesEngine, image: Image, call: Call): Promise<PlatformImage> {
-  const documents = storedDocuments(engine.connection, engine.callLimits(call));
+async function platformImageOf(engine: Images, image: Image, call: Call): Promise<PlatformImage> {
   const { platform } = await engine.facts(call);
-  return (await readLayout([targetOf(image)], documents, platform)).platforms[0]!;
+  const target = targetOf(image);
+  const key = `${target.digest} ${platform}`;
+  const known = engine.known.get(key);
+  if (known) return known;
+  const documents = storedDocuments(engine.connection, engine.callLimits(call));
+  const read = (await readLayout([target], documents, platform)).platforms[0]!;
+  engine.known.set(key, read);
+  return read;
 }
 
 function ignoreIncomplete(error: unknown): undefined {
@@ -141,11 +151,13 @@ function importLimits(call: Call) {
 async function guarded<Result>(
   otherwise: ErrorCode,
   evidence: Readonly<Record<string, string>>,
+  call: Call,
   work: () => Promise<Result>,
 ): Promise<Result> {
   try {
     return await work();
   } catch (error) {
+    if (call.signal.aborted) throw coded('HM-RUNTIME-TIMEOUT', 'Nobody waited any longer.', evidence);
     if (error instanceof LayoutError) {
       const name = evidence['image'] ?? '';
       const message = `The image ${name} on the node is not whole: ${error.message}.`;

@@ -24,22 +24,37 @@ export async function putImage(
   }
 }
 
-/** Records of this image: under its short name, its long one, or both. */
+/** The record of this image, the one under its short name first. */
+export async function findImage(
+  connection: Connection,
+  limits: CallLimits,
+  short: string,
+): Promise<Image | undefined> {
+  return (await getImage(connection, limits, short)) ?? getImage(connection, limits, fullImageName(short));
+}
+
+/** Its records: under the short name, the long one, or both. */
 export async function findImages(
   connection: Connection,
   limits: CallLimits,
   short: string,
 ): Promise<Image[]> {
-  const found: Image[] = [];
-  for (const name of new Set([short, fullImageName(short)])) {
-    try {
-      const { image } = await connection.unary(Images.method.get, { name }, limits);
-      if (image) found.push(image);
-    } catch (error) {
-      if (!isGone(error)) throw error;
-    }
+  const names = [...new Set([short, fullImageName(short)])];
+  const found = await Promise.all(names.map((name) => getImage(connection, limits, name)));
+  return found.filter((image) => image !== undefined);
+}
+
+async function getImage(
+  connection: Connection,
+  limits: CallLimits,
+  name: string,
+): Promise<Image | undefined> {
+  try {
+    return (await connection.unary(Images.method.get, { name }, limits)).image;
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw error;
   }
-  return found;
 }
 
 export function targetOf(image: Image): Descriptor {
