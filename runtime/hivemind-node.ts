@@ -1,0 +1,146 @@
+/**
+ * `hivemind-node`, the daemon: one node in the foreground. Settings → real world → node → API. SIGTERM and Ctrl-C
+ * detach: actors go, containers stay. Exit codes: 0 stopped, 1 could not start, 2 wrong settings, 70 the root
+ * supervisor gave up (the restarter starts it again).
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import manifest from '../package.json' with { type: 'json' };
+import { reasonOf, type Reason } from '../protocols/errors.ts';
+import { limits } from '../protocols/limits.ts';
+import type { SlotStatus } from '../protocols/apps/status.ts';
+import { paths } from '../protocols/wire/paths.ts';
+import { serveApi } from './api/server.ts';
+import { loadNodeConfig, nodeHelp, type NodeConfig } from './config/node-config.ts';
+import { startNode, type RunningNode } from './node.ts';
+import { networkTag } from './purge.ts';
+import { createLogger, logEvent, type Logger } from './telemetry/logger.ts';
+import { createRealWorld } from './world/real-world.ts';
+import type { NodeSettings } from './world/world.ts';
+
+const escalated = 70;
+
+async function main(argv: readonly string[]): Promise<number> {
+  if (argv.includes('--help') || argv.includes('-h')) return say(nodeHelp(), 0);
+  if (argv.includes('--version')) return say(manifest.version, 0);
+  const config = settle(() => loadNodeConfig(argv).config);
+  if (!config) return 2;
+  const logger = createLogger({ level: config.logLevel, node: config.name });
+  try {
+    return await serve(config, logger);
+  } catch (thrown) {
+    complain(reasonOf(thrown));
+    return 1;
+  }
+}
+
+function settle<Value>(read: () => Value): Value | undefined {
+  try {
+    return read();
+  } catch (thrown) {
+    complain(reasonOf(thrown));
+    return undefined;
+  }
+}
+
+async function serve(config: NodeConfig, logger: Logger): Promise<number> {
+  const world = createRealWorld(config);
+  const node = await startNode(world, nodeSettings(config));
+  for (const event of node.events.read({ limit: limits.eventLog })) logEvent(logger, event);
+  node.events.watch((event) => logEvent(logger, event));
+  const api = await serveApi(node, {
+    socketPath: config.socketPath,
+    address: config.apiAddress,
+    tokenPath: join(config.dataDir, 'token'),
+    importDir: join(config.dataDir, 'import'),
+    logger,
+  }).catch(async (thrown: unknown) => {
+    await node.stop();
+    throw thrown;
+  });
+  if (config.acceptStore)
+    await node
+      .ask(paths.guard, { type: 'store.accept' })
+      .catch((thrown: unknown) => complain(reasonOf(thrown)));
+  logger.info({ url: api.url, socket: api.socketPath, boot: node.boot }, 'ready');
+  const ended = await Promise.race([signalled(), node.exited]);
+  const left = await running(node);
+  await api.close();
+  await node.stop();
+  if (ended !== 'signal') {
+    logger.fatal({ exit: ended, code: 'HM-NODE-ESCALATED' }, 'the root supervisor gave up');
+    return escalated;
+  }
+  farewell(left);
+  return 0;
+}
+
+function nodeSettings(config: NodeConfig): NodeSettings {
+  return {
+    name: config.name,
+    version: manifest.version,
+    containerPool: config.containerPool,
+    bridge: config.bridge,
+    networkTag: networkTag(config.name),
+    mtu: config.mtu,
+    ...(config.dnsAddress === undefined ? {} : { dnsAddress: config.dnsAddress }),
+    dnsPort: config.dnsPort,
+    upstreams: config.dnsUpstreams.length > 0 ? config.dnsUpstreams : machineResolvers(),
+  };
+}
+
+/** The machine's own resolvers, IPv4. */
+function machineResolvers(): readonly string[] {
+  try {
+    const text = readFileSync('/etc/resolv.conf', 'utf8');
+    return [...text.matchAll(/^\s*nameserver\s+(\d+\.\d+\.\d+\.\d+)\s*$/gm)]
+      .map((match) => match[1]!)
+      .slice(0, 3);
+  } catch {
+    return [];
+  }
+}
+
+function signalled(): Promise<'signal'> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+      process.once(signal, () => resolve('signal'));
+  });
+}
+
+async function running(node: RunningNode): Promise<readonly SlotStatus[]> {
+  try {
+    const { slots } = await node.ask<{ slots: readonly SlotStatus[] }>(
+      paths.manager,
+      { type: 'observed.report' },
+      1_000,
+    );
+    return slots.filter((slot) => slot.phase === 'running');
+  } catch {
+    return [];
+  }
+}
+
+function farewell(left: readonly SlotStatus[]): void {
+  if (left.length === 0) return;
+  const apps = [...new Set(left.map((slot) => slot.app))];
+  say(
+    `${left.length} container${left.length === 1 ? '' : 's'} still run: ${left.map((slot) => slot.slot).join(', ')}`,
+    0,
+  );
+  say(
+    `start the node again to look after them; to stop them: hivemind rm ${apps.join(' ')}, to remove everything: hivemind purge`,
+    0,
+  );
+}
+
+function complain({ code, message, hint }: Reason): void {
+  process.stderr.write(`✗ ${message}\n  ${code}\n  next  ${hint}\n`);
+}
+
+function say(text: string, code: number): number {
+  process.stdout.write(`${text}\n`);
+  return code;
+}
+
+process.exit(await main(process.argv.slice(2)));

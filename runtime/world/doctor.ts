@@ -1,0 +1,125 @@
+/**
+ * What others did to this machine, and what Hivemind needs of it: one finding a line, each with its remedy. Reads
+ * only; `hivemind doctor` prints it.
+ */
+import { execFile } from 'node:child_process';
+import { readFile, statfs } from 'node:fs/promises';
+import { reasonOf } from '../../protocols/errors.ts';
+import type { Call, Ports } from '../../protocols/ports.ts';
+import type { ContainerdPlace } from '../drivers/container/containerd/bootstrap.ts';
+import type { Finding } from '../node-handle.ts';
+import type { NodeSettings } from './world.ts';
+
+interface Subject {
+  readonly ports: Ports;
+  readonly settings: NodeSettings;
+  readonly dataDir: string;
+  readonly place: ContainerdPlace;
+}
+
+const lowSpace = 0.05;
+
+export async function examine(subject: Subject): Promise<readonly Finding[]> {
+  return Promise.all([
+    containerd(subject),
+    store(subject),
+    disk(subject.dataDir),
+    forwarding(),
+    forwardPolicy(),
+    bridge(subject.settings.bridge),
+  ]);
+}
+
+const call = (): Call => ({ key: 'doctor', signal: AbortSignal.timeout(5_000) });
+
+async function containerd({ ports, place }: Subject): Promise<Finding> {
+  const id = 'containerd';
+  try {
+    const info = await ports.containers.info({}, call());
+    const whose = place.own ? 'started by Hivemind' : "the machine's own";
+    return {
+      id,
+      verdict: 'ok',
+      detail: `containerd ${info.version} (${whose}), ${info.snapshotter}, cgroup v${info.cgroups}`,
+    };
+  } catch (thrown) {
+    const because = reasonOf(thrown);
+    const remedy = place.own
+      ? 'It is started again by itself within seconds.'
+      : 'Start it: systemctl start containerd';
+    return { id, verdict: 'failed', detail: `${because.code}: ${because.message}`, remedy };
+  }
+}
+
+async function store({ ports }: Subject): Promise<Finding> {
+  const id = 'store';
+  try {
+    const status = await ports.store.status({}, call());
+    return {
+      id,
+      verdict: 'ok',
+      detail: `embedded store ${status.identity.id} at revision ${status.position.revision}; one server, no failover yet`,
+    };
+  } catch (thrown) {
+    const because = reasonOf(thrown);
+    return { id, verdict: 'failed', detail: `${because.code}: ${because.message}`, remedy: because.hint };
+  }
+}
+
+async function disk(dataDir: string): Promise<Finding> {
+  const id = 'disk';
+  const { bavail, blocks, bsize } = await statfs(dataDir);
+  const detail = `${Math.round((bavail * bsize) / 2 ** 20)} MiB free of ${Math.round((blocks * bsize) / 2 ** 20)} MiB under ${dataDir}`;
+  if (bavail / blocks >= lowSpace) return { id, verdict: 'ok', detail };
+  return {
+    id,
+    verdict: 'warning',
+    detail,
+    remedy: 'Free space: hivemind image ls; rotated logs are bounded already.',
+  };
+}
+
+async function forwarding(): Promise<Finding> {
+  const id = 'ip-forward';
+  const on = (await readFile('/proc/sys/net/ipv4/ip_forward', 'utf8').catch(() => '?')).trim() === '1';
+  if (on) return { id, verdict: 'ok', detail: 'IPv4 forwarding is on' };
+  return {
+    id,
+    verdict: 'failed',
+    detail: 'IPv4 forwarding is off: containers reach nothing outside',
+    remedy: 'sysctl -w net.ipv4.ip_forward=1',
+  };
+}
+
+/** Docker and firewalls drop what is forwarded; their tables are theirs, so this is said, not changed. */
+async function forwardPolicy(): Promise<Finding> {
+  const id = 'forward-policy';
+  const rules = await output('iptables', ['-S', 'FORWARD']);
+  if (rules?.includes('-P FORWARD DROP')) {
+    return {
+      id,
+      verdict: 'warning',
+      detail: 'another program set the FORWARD policy to DROP',
+      remedy: 'iptables -P FORWARD ACCEPT',
+    };
+  }
+  return { id, verdict: 'ok', detail: 'nothing drops forwarded packets by policy' };
+}
+
+async function bridge(name: string): Promise<Finding> {
+  const id = 'bridge';
+  const link = await output('ip', ['-brief', 'address', 'show', 'dev', name]);
+  if (link?.includes('/')) return { id, verdict: 'ok', detail: link.trim().replace(/\s+/g, ' ') };
+  return {
+    id,
+    verdict: 'warning',
+    detail: `bridge ${name} is not there`,
+    remedy: 'It is made again within half a minute; hivemind events',
+  };
+}
+
+function output(command: string, args: readonly string[]): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    execFile(command, [...args], { timeout: 5_000 }, (error, stdout) => resolve(error ? undefined : stdout));
+  });
+}

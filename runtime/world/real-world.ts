@@ -1,0 +1,164 @@
+/**
+ * The real world of one node: containerd, lmdb, Linux networking, files. Opens in the order in which a refusal
+ * costs least: the data folder and its lock first, containerd last. Nothing here decides anything.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { coded } from '../../protocols/errors.ts';
+import { limits } from '../../protocols/limits.ts';
+import type { Clock, ContainerRuntime, ImageSource, Ports, VolumeDriver } from '../../protocols/ports.ts';
+import { ensureContainerd, type ContainerdPlace } from '../drivers/container/containerd/bootstrap.ts';
+import { createContainerdRuntime } from '../drivers/container/containerd/driver.ts';
+import { openEngine, type ContainerdRuntimeOptions } from '../drivers/container/containerd/engine.ts';
+import { createContainerdImages } from '../drivers/container/containerd/images/image-source.ts';
+import { createNameServer } from '../drivers/dns/server.ts';
+import { createFileDisk } from '../drivers/journal/disk.ts';
+import { openJournal } from '../drivers/journal/journal.ts';
+import { createLinuxNetwork } from '../drivers/network/linux/driver.ts';
+import { openEmbeddedStore } from '../drivers/store/embedded/embedded-store.ts';
+import { createDirectoryVolumes, runFolders } from '../drivers/volume/directory.ts';
+import { createLogStore, type ManagedLogs } from '../logs/log-store.ts';
+import { examine } from './doctor.ts';
+import { realClock } from './real-clock.ts';
+import { realRandom } from './real-random.ts';
+import type { NodeSettings, OpenedWorld, World } from './world.ts';
+
+export interface RealWorldOptions {
+  /** Absolute. */
+  readonly dataDir: string;
+  readonly containerdAddress: string;
+  readonly containerdNamespace: string;
+}
+
+export function createRealWorld(options: RealWorldOptions): World {
+  return { clock: realClock, random: realRandom, open: (settings) => open(options, settings) };
+}
+
+async function open(options: RealWorldOptions, settings: NodeSettings): Promise<OpenedWorld> {
+  const { dataDir } = options;
+  await makeDataDir(dataDir);
+  const closers: (() => Promise<void> | void)[] = [];
+  const close = async () => {
+    for (const closer of closers.reverse()) await closer();
+  };
+  try {
+    const store = await openEmbeddedStore({
+      path: join(dataDir, 'store'),
+      clock: realClock,
+      random: realRandom,
+    });
+    closers.push(() => store.close());
+    const journalDir = join(dataDir, 'journal');
+    await mkdir(journalDir, { recursive: true, mode: 0o700 });
+    const opened = await openJournal({
+      disk: createFileDisk(),
+      clock: realClock,
+      path: join(journalDir, 'node.journal'),
+    });
+    closers.push(() => opened.close());
+    const engine = await openContainers(options, settings);
+    closers.push(engine.close);
+    const logs = createLogStore(realClock);
+    closers.push(() => logs.close());
+    for (const run of await runFolders(dataDir)) await logs.track(run);
+    const network = createLinuxNetwork({ clock: realClock, tag: settings.networkTag });
+    const names = createNameServer({ clock: realClock });
+    closers.push(() => void names.close({}, { key: 'close', signal: new AbortController().signal }));
+    const ports: Ports = {
+      store,
+      journal: opened.journal,
+      containers: engine.runtime,
+      images: engine.images,
+      network,
+      volumes: withLogs(createDirectoryVolumes({ dataDir, clock: realClock }), logs),
+      names,
+    };
+    return {
+      ports,
+      logs,
+      recovered: opened.recovered,
+      close,
+      doctor: () => examine({ ports, settings, dataDir, place: engine.place }),
+    };
+  } catch (thrown) {
+    await close();
+    throw thrown;
+  }
+}
+
+async function makeDataDir(dataDir: string): Promise<void> {
+  try {
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  } catch (thrown) {
+    throw coded('HM-DATA-DIR', `${dataDir} cannot be made: ${(thrown as Error).message}`, { path: dataDir });
+  }
+}
+
+interface OpenedContainers {
+  readonly runtime: ContainerRuntime;
+  readonly images: ImageSource;
+  readonly place: ContainerdPlace;
+  close(): void;
+}
+
+async function openContainers(options: RealWorldOptions, settings: NodeSettings): Promise<OpenedContainers> {
+  const bootstrap = { address: options.containerdAddress, dataDir: options.dataDir, clock: realClock };
+  const place = await ensureContainerd(bootstrap);
+  const engineOptions: ContainerdRuntimeOptions = {
+    address: place.address,
+    namespace: options.containerdNamespace,
+    clock: realClock,
+    ioDir: join(options.dataDir, 'io'),
+    cgroupParent: `/hivemind-${settings.name}`,
+    ...(place.stateDir === undefined ? {} : { stateDir: place.stateDir }),
+  };
+  const runtime = createContainerdRuntime(engineOptions);
+  const engine = openEngine(engineOptions);
+  const keeper = keepAlive(realClock, place, () => ensureContainerd(bootstrap));
+  return {
+    runtime,
+    images: createContainerdImages(engine),
+    place,
+    close: () => {
+      keeper();
+      runtime.close();
+      engine.connection.close();
+    },
+  };
+}
+
+/** A containerd of our own that died is started again; the machine's own is its service's business. */
+function keepAlive(clock: Clock, place: ContainerdPlace, ensure: () => Promise<unknown>): () => void {
+  if (!place.own) return () => undefined;
+  let stopped = false;
+  let timer: unknown;
+  const look = async (): Promise<void> => {
+    try {
+      await ensure();
+    } catch {
+      // The runtime port says it: HM-RUNTIME-DOWN.
+    }
+    if (!stopped) timer = clock.setTimer(5 * limits.retryMs, () => void look());
+  };
+  timer = clock.setTimer(5 * limits.retryMs, () => void look());
+  return () => {
+    stopped = true;
+    clock.clearTimer(timer);
+  };
+}
+
+/** The log store learns of each run when its files are made. */
+function withLogs(volumes: VolumeDriver, logs: ManagedLogs): VolumeDriver {
+  return {
+    ...volumes,
+    prepareRun: async (args, call) => {
+      const files = await volumes.prepareRun(args, call);
+      await logs.track({ slot: args.slot, run: args.run, folder: join(files.stdoutPath, '..') });
+      return files;
+    },
+    pruneRuns: async (args, call) => {
+      logs.forget(args.slot, args.keep);
+      return volumes.pruneRuns(args, call);
+    },
+  };
+}
