@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import type { Compare, KeyValue, StoreOp, WatchNotice } from '../../protocols/state/model.ts';
 import { call, StoreRig, type StoreArm } from './state-store-rig.ts';
 
-type Command =
+export type Command =
   | {
       readonly do: 'txn';
       readonly request: number;
@@ -23,7 +23,7 @@ type Command =
 const keys = ['a', 'a\u0000', 'ab', 'b', 'ﬀ', '😀'];
 const keyIndex = fc.nat({ max: keys.length - 1 });
 
-const command: fc.Arbitrary<Command> = fc.oneof(
+export const command: fc.Arbitrary<Command> = fc.oneof(
   {
     weight: 8,
     arbitrary: fc.record({
@@ -78,7 +78,7 @@ interface Answer {
 }
 
 /** What the store should be. */
-class Model {
+export class Model {
   revision = 0;
   nowMs = 0;
   readonly rows = new Map<string, KeyValue>();
@@ -140,7 +140,8 @@ class Model {
   }
 }
 
-async function run(rig: StoreRig, model: Model, step: Command): Promise<void> {
+/** One command, on the store and on the model; throws when their answers differ. */
+export async function run(rig: StoreRig, model: Model, step: Command): Promise<void> {
   if (step.do === 'txn') return runTxn(rig, model, step);
   if (step.do === 'grant') {
     const id = await rig.grant(step.ttlMs);

@@ -134,12 +134,12 @@ export interface MemoryStoreOptions extends EngineWorld {
 
 /** A store that lives as long as the process, or as its image. */
 export function createMemoryStore({ clock, random, identity, image }: MemoryStoreOptions): MemoryStore {
-  const fresh: StoreImage = {
+  const fresh = (): StoreImage => ({
     identity: identity ?? { id: random.hex(16), epoch: 1 },
     oldest: 0,
     rows: new Map(),
     commits: [],
     leases: new Map(),
-  };
-  return new MemoryStore(image ?? fresh, { clock, random });
+  });
+  return new MemoryStore(image ?? fresh(), { clock, random });
 }

@@ -26,12 +26,15 @@ const speed = Number(speedText);
 const survivors = JSON.parse(survivorsText) as Survivors;
 const call = { key: `${process.pid}`, signal: new AbortController().signal };
 
-/** Wall time runs `speed` times as fast, so that compaction is under way when the kill comes. */
+let ready = false;
+const held: (() => void)[] = [];
+
+/** Wall time runs `speed` times as fast, so that compaction is under way when the kill comes; but not while we look. */
 const epoch = Date.UTC(2026, 0, 1);
 const clock: Clock = {
   now: () => epoch + (Date.now() - epoch) * speed,
   monotonicMs: () => performance.now(),
-  setTimer: (delayMs, fire) => setTimeout(fire, delayMs / speed),
+  setTimer: (delayMs, fire) => setTimeout(() => (ready ? fire() : held.push(fire)), delayMs / speed),
   clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout),
   defer: (run) => setImmediate(run),
 };
@@ -158,5 +161,7 @@ if (survivors.granted !== undefined) must(await alive(store, survivors.granted),
 // What was written without an answer is known from here on.
 for (const [writer, count] of counts.entries()) say(`${writer} ${count}`);
 say(`ready ${(await store.status()).oldest.revision}`);
+ready = true;
+for (const fire of held) fire();
 void lend(store);
 for (const [writer, count] of counts.entries()) void write(store, writer, count);
