@@ -1,0 +1,79 @@
+/**
+ * The bundles in `dist/`: each program with all of its libraries in one file, so that it starts fast and needs
+ * little memory. Native modules stay outside. Nothing is done when no source has changed.
+ */
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { root, say } from './commands.mjs';
+import { ensureNpmPackages, lockDigest } from './npm-packages.mjs';
+
+/** Programs, and modules that the set-up scripts themselves use. */
+const entries = {
+  'hivemind-node': 'runtime/hivemind-node.ts',
+  hivemind: 'runtime/hivemind.ts',
+  'build-hello': 'runtime/images/build-hello.ts',
+  'node-config': 'runtime/config/node-config.ts',
+};
+const programs = ['hivemind-node', 'hivemind'];
+const external = ['lmdb', 'msgpackr-extract'];
+const dist = join(root, 'dist');
+const recordFile = join(dist, 'build.json');
+
+/** Idempotent. Rejects with esbuild's own message when a source does not parse. */
+export async function build() {
+  if (upToDate()) return;
+  const started = performance.now();
+  const { build: bundle } = await import('esbuild');
+  const { metafile } = await bundle({
+    absWorkingDir: root,
+    entryPoints: entries,
+    outdir: dist,
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'esm',
+    external,
+    metafile: true,
+    keepNames: true,
+    legalComments: 'none',
+    logLevel: 'error',
+    // CommonJS libraries inside an ES module still call `require`.
+    banner: {
+      js: "#!/usr/bin/env node\nimport { createRequire as createRequireHere } from 'node:module';\nconst require = createRequireHere(import.meta.url);",
+    },
+  });
+  for (const name of programs) chmodSync(join(dist, `${name}.js`), 0o755);
+  const sources = Object.keys(metafile.inputs).filter((path) => !path.startsWith('node_modules/'));
+  const record = {
+    recipe: recipe(),
+    sources: Object.fromEntries(sources.map((path) => [path, timeOf(path)])),
+  };
+  mkdirSync(dist, { recursive: true });
+  writeFileSync(recordFile, JSON.stringify(record));
+  say(`built dist/ in ${Math.round(performance.now() - started)} ms`);
+}
+
+/** What makes another bundle from the same sources: this file and the locked libraries. */
+const recipe = () => `${lockDigest()} ${timeOf('runtime/setup/build.mjs')}`;
+
+function upToDate() {
+  try {
+    const record = JSON.parse(readFileSync(recordFile, 'utf8'));
+    return (
+      record.recipe === recipe() &&
+      Object.keys(entries).every((name) => existsSync(join(dist, `${name}.js`))) &&
+      Object.entries(record.sources).every(([path, time]) => timeOf(path) === time)
+    );
+  } catch {
+    return false;
+  }
+}
+
+const timeOf = (path) => statSync(join(root, path)).mtimeMs;
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  if (process.argv.includes('--clean')) rmSync(dist, { recursive: true, force: true });
+  ensureNpmPackages();
+  await build();
+}
