@@ -8,7 +8,15 @@ import { reason, type Reason } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { keys } from '../state/keys.ts';
 import type { KeyValue, TxnResult } from '../state/model.ts';
-import { claim, emptyAllocation, firstFreeBlock, gatewayOf, release, type Allocation } from './ipam.ts';
+import {
+  claim,
+  emptyAllocation,
+  firstFreeBlock,
+  gatewayOf,
+  rebuildAllocation,
+  release,
+  type Allocation,
+} from './ipam.ts';
 
 export interface NetworkSettings {
   readonly bridge: string;
@@ -56,7 +64,7 @@ const recalled = (
   for (const [key, address] of Object.entries(event.value.entries)) {
     if (key.startsWith(addressEntries)) owners[key.slice(addressEntries.length)] = address as string;
   }
-  return [{ ...value, block, allocation: { ...emptyAllocation(block), owners } }, []];
+  return [{ ...value, block, allocation: rebuildAllocation(block, owners) }, []];
 };
 
 const listBlocks = (value: Value): Decision<Value> => {

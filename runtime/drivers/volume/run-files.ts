@@ -1,0 +1,82 @@
+/**
+ * What both volume drivers agree on: which names are folders, where a run's files lie under it, and what stands in
+ * them. Text and paths only; who writes them is `directory.ts` and `memory.ts`.
+ */
+import { coded } from '../../../protocols/errors.ts';
+import { limits } from '../../../protocols/limits.ts';
+import type { RunFiles, VolumeDriver } from '../../../protocols/ports.ts';
+
+export type PrepareRun = Parameters<VolumeDriver['prepareRun']>[0];
+
+/** What the machine itself has: for containers without an address of their own. */
+export interface MachineFiles {
+  readonly hosts: string;
+  readonly resolvConf: string;
+}
+
+const namePattern = /^[a-z0-9][a-z0-9_-]*$/;
+const runPattern = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+
+/** `shop/db`: the folder of a volume below the folder of volumes. Anything that could lead elsewhere is HM-VOLUME-DRIVER. */
+export function volumeFolder(app: string, volume: string): string {
+  for (const name of [app, volume]) {
+    if (namePattern.test(name) && name.length <= limits.nameChars) continue;
+    const text = `${JSON.stringify(name.slice(0, limits.nameChars + 1))} cannot be the name of a volume's folder`;
+    throw coded('HM-VOLUME-DRIVER', text, { app, volume }, 'Use lower-case letters, digits, - and _.');
+  }
+  return `${app}/${volume}`;
+}
+
+/** `shop%2Fweb.2`: one folder a slot, from which the slot's name can be read back. */
+export function slotFolder(slot: string): string {
+  const folder = encodeURIComponent(slot);
+  if (folder !== '' && !folder.startsWith('.') && folder.length <= 255) return folder;
+  throw coded('HM-VOLUME-DRIVER', `${JSON.stringify(slot)} cannot be the name of a slot's folder`, { slot });
+}
+
+/** `shop%2Fweb.2/7.3` */
+export function runFolder(slot: string, run: string): string {
+  if (runPattern.test(run) && run.length <= 64) return `${slotFolder(slot)}/${run}`;
+  throw coded('HM-VOLUME-DRIVER', `${JSON.stringify(run)} cannot be the name of a run's folder`, {
+    slot,
+    run,
+  });
+}
+
+/** File name → text, for the files that are mounted over /etc. */
+export function etcFiles(args: PrepareRun, machine: MachineFiles): Readonly<Record<string, string>> {
+  const own = args.address === undefined ? '' : `${args.address}\t${args.hostname}\n`;
+  const loopback = '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n';
+  const search = args.search === undefined ? '' : `search ${args.search}\n`;
+  return {
+    hosts: args.address === undefined ? machine.hosts || loopback : loopback + own,
+    hostname: `${args.hostname}\n`,
+    'resolv.conf':
+      args.nameserver === undefined ? machine.resolvConf : `nameserver ${args.nameserver}\n${search}`,
+  };
+}
+
+/** Writable like Docker's: they belong to this run alone, and images exist that add to /etc/hosts. */
+export function runFilesIn(folder: string): RunFiles {
+  return {
+    stdoutPath: `${folder}/stdout`,
+    stderrPath: `${folder}/stderr`,
+    mounts: ['hosts', 'hostname', 'resolv.conf'].map((file) => ({
+      type: 'bind' as const,
+      source: `${folder}/${file}`,
+      target: `/etc/${file}`,
+      readOnly: false,
+    })),
+  };
+}
+
+/** Bind sources are places on the node: an absolute path, or HM-BIND-MISSING. */
+export function checkSource(source: string): void {
+  if (source.startsWith('/') && !source.includes('\0')) return;
+  throw coded(
+    'HM-BIND-MISSING',
+    `${JSON.stringify(source)} is no absolute path`,
+    { source },
+    'Write the whole path.',
+  );
+}

@@ -1,0 +1,136 @@
+/**
+ * What every network driver promises, whatever moves its packets. Real traffic is the Linux arm's own business; the
+ * containers of an arm are processes that hold a network namespace.
+ */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { NodeNetwork, Publication } from '../../protocols/network/model.ts';
+import type { NetworkDriver } from '../../protocols/ports.ts';
+import { newCall, refusal } from './image-source.ts';
+
+export interface NetworkDriverArm {
+  readonly network: NetworkDriver;
+  readonly node: NodeNetwork;
+  /** The same machine met by the next life of the daemon. */
+  again(): NetworkDriver;
+  /** A process with a network namespace of its own; answers its pid. */
+  container(): Promise<number>;
+  /** Its process ends; resolves when its namespace is gone. */
+  end(pid: number): Promise<void>;
+  /** Something else on the machine listens on these ports, on all addresses. */
+  occupy(port: number): Promise<void>;
+  /** Somebody removed bridge, links and rules. */
+  lose(): Promise<void>;
+  /** One line for each thing of the driver's on the machine; equal when nothing changed. */
+  traces(): Promise<readonly string[]>;
+  close(): Promise<void>;
+}
+
+const publication = (hostPort: number, ...addresses: string[]): Publication => ({
+  port: { hostAddress: '0.0.0.0', hostPort, containerPort: 80, protocol: 'tcp' },
+  backends: addresses.map((address) => ({ address, port: 80 })),
+});
+
+export function networkDriverConformance(name: string, makeArm: () => Promise<NetworkDriverArm>): void {
+  describe(`network driver: ${name}`, () => {
+    let arm: NetworkDriverArm;
+    beforeEach(async () => {
+      arm = await makeArm();
+    });
+    afterEach(() => arm.close());
+
+    const ensure = (driver = arm.network) => driver.ensureNode(arm.node, newCall());
+    const attach = (id: string, pid: number, address: string, driver = arm.network) =>
+      driver.attach({ id, pid, address }, newCall());
+    const detach = (id: string) => arm.network.detach({ id }, newCall());
+    const list = async (driver = arm.network) =>
+      (await driver.list({}, newCall())).attachments.map(({ id, address }) => `${id} ${address}`).sort();
+
+    it('makes the node network once and leaves it alone when it is right', async () => {
+      expect(await arm.traces()).toEqual([]);
+      await ensure();
+      const made = await arm.traces();
+      expect(made).not.toEqual([]);
+      await ensure();
+      await ensure(arm.again());
+      expect(await arm.traces()).toEqual(made);
+    });
+
+    it('attaches, lists and detaches; each twice is as once', async () => {
+      await ensure();
+      const [one, two] = [await arm.container(), await arm.container()];
+      await attach('shop-web-1-7.1.1', one, '10.42.0.2');
+      await attach('shop-web-2-7.1.1', two, '10.42.0.3');
+      await attach('shop-web-1-7.1.1', one, '10.42.0.2');
+      expect(await list()).toEqual(['shop-web-1-7.1.1 10.42.0.2', 'shop-web-2-7.1.1 10.42.0.3']);
+      await detach('shop-web-1-7.1.1');
+      await detach('shop-web-1-7.1.1');
+      await detach('never-was');
+      expect(await list()).toEqual(['shop-web-2-7.1.1 10.42.0.3']);
+    });
+
+    it('keeps the links of a daemon that died', async () => {
+      await ensure();
+      await attach('web', await arm.container(), '10.42.0.2');
+      const next = arm.again();
+      expect(await list(next)).toEqual(['web 10.42.0.2']);
+      await ensure(next);
+      expect(await list(next)).toEqual(['web 10.42.0.2']);
+    });
+
+    it('loses a link with its container, and gives its name and address to the next', async () => {
+      await ensure();
+      const first = await arm.container();
+      await attach('web', first, '10.42.0.2');
+      await arm.end(first);
+      expect(await list()).toEqual([]);
+      await attach('web', await arm.container(), '10.42.0.2');
+      expect(await list()).toEqual(['web 10.42.0.2']);
+    });
+
+    it('mends what somebody removed', async () => {
+      await ensure();
+      const made = await arm.traces();
+      await arm.network.publish({ publications: [publication(8080, '10.42.0.2')] }, newCall());
+      const published = await arm.traces();
+      await arm.lose();
+      expect(await arm.traces()).toEqual([]);
+      await ensure();
+      await arm.network.publish({ publications: [publication(8080, '10.42.0.2')] }, newCall());
+      expect(await arm.traces()).toEqual(published);
+      await arm.network.publish({ publications: [] }, newCall());
+      expect(await arm.traces()).toEqual(made);
+    });
+
+    it('refuses an address outside its block, and any without a bridge', async () => {
+      const pid = await arm.container();
+      expect((await refusal(attach('web', pid, '10.42.0.2'))).code).toBe('HM-NETWORK-DRIVER');
+      await ensure();
+      expect((await refusal(attach('web', pid, '10.43.0.2'))).code).toBe('HM-NETWORK-DRIVER');
+      expect(await list()).toEqual([]);
+    });
+
+    it('knows which ports others listen on, and does not count its own', async () => {
+      await ensure();
+      const port = { hostAddress: '0.0.0.0', hostPort: 8080, protocol: 'tcp' as const };
+      await arm.network.publish({ publications: [publication(8080, '10.42.0.2')] }, newCall());
+      expect(await arm.network.taken({ ports: [port] }, newCall())).toEqual({ taken: [] });
+      await arm.occupy(8081);
+      const ports = [port, { ...port, hostPort: 8081 }, { ...port, hostPort: 8082 }];
+      expect(await arm.network.taken({ ports }, newCall())).toEqual({ taken: [ports[1]] });
+      expect(await arm.network.taken({ ports: [] }, newCall())).toEqual({ taken: [] });
+    });
+
+    it('leaves nothing after a purge, which may be repeated and come first', async () => {
+      await arm.network.purge({}, newCall());
+      await ensure();
+      await attach('web', await arm.container(), '10.42.0.2');
+      await arm.network.publish({ publications: [publication(8080, '10.42.0.2')] }, newCall());
+      await arm.again().purge({}, newCall());
+      expect(await arm.traces()).toEqual([]);
+      expect(await list()).toEqual([]);
+      await arm.network.purge({}, newCall());
+      await ensure();
+      expect(await list()).toEqual([]);
+    });
+  });
+}
