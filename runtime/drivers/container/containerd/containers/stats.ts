@@ -25,8 +25,8 @@ export async function readStats(
     engine.callLimits(call),
   );
   return metrics.flatMap(({ id, data }) => {
-    const usage = data && usageOf(data);
-    return usage ? [{ id, ...usage }] : [];
+    const used = data && usageOf(data);
+    return used ? [{ id, ...used }] : [];
   });
 }
 
