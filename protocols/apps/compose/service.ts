@@ -1,4 +1,5 @@
 /** One entry of `services:`: which keys it may have and what each becomes. */
+import { shortImageName } from '../../containers/image-name.ts';
 import { limits } from '../../limits.ts';
 import type { Dependency, HealthcheckSpec, PortSpec, RestartPolicy, ServiceSpec } from '../model.ts';
 import type { ComposeNode, MapNode, Place } from './document.ts';
@@ -150,12 +151,12 @@ function specOf(name: string, draft: Draft): ServiceSpec {
   };
 }
 
+/** Under the name that the node keeps it by: `redis` → `redis:latest`. */
 function readImage(scope: Scope, node: ComposeNode): string | undefined {
   const text = readText(scope, node);
   if (text === undefined) return undefined;
-  const wellFormed =
-    /^[a-z0-9][a-z0-9._:/-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[a-f0-9]{64})?$/i.test(text);
-  if (wellFormed && text.length <= 512) return text;
+  const name = shortImageName(text);
+  if (name !== undefined) return name;
   return refuse(
     scope,
     node.at,

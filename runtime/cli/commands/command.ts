@@ -15,10 +15,15 @@ export interface CommandText {
   readonly watch?: boolean;
 }
 
+/** What fingers type from other tools. */
+const aliases: Readonly<Record<string, string>> = { ls: 'list', rm: 'delete' };
+
 /** Declare a leaf command under a parent. */
 export function leaf(parent: Command, text: CommandText): Command {
   const command = parent.command(text.usage).description(text.summary);
   if (text.group) command.helpGroup(text.group);
+  const alias = aliases[command.name()];
+  if (alias) command.alias(alias);
   if (text.forms) {
     command.option('-o, --output <form>', 'table, wide, json, jsonl, yaml or name');
     command.option('--json [fields]', 'as JSON; --json=name,node picks fields');

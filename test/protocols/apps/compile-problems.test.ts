@@ -146,6 +146,10 @@ test.each([
   ['services: { a: }', 'HM-COMPOSE-TYPE compose.yaml:1: services.a must be a map, not nothing'],
   ['services: { a: {} }', 'HM-COMPOSE-TYPE compose.yaml:1: services.a: image is missing'],
   [
+    'services: { a: { image: "Not An Image" } }',
+    'HM-COMPOSE-TYPE compose.yaml:1: services.a.image: "Not An Image" is not an image name',
+  ],
+  [
     'services: { Web: { image: i } }',
     'HM-COMPOSE-NAME compose.yaml:1: "Web" cannot be the name of a service',
   ],

@@ -37,6 +37,14 @@ test('defaults', () => {
   });
 });
 
+test.each([
+  ['redis', 'redis:latest'],
+  ['docker.io/library/redis:7', 'redis:7'],
+  ['localhost:5000/a/b', 'localhost:5000/a/b:latest'],
+])('the image %s is kept as %s', (written, kept) => {
+  expect(specOf(`services: { a: { image: "${written}" } }`).services['a']!.image).toBe(kept);
+});
+
 const table: readonly (readonly [yaml: string, field: keyof ServiceSpec, value: unknown])[] = [
   ['command: sh -c "echo a b" \'c d\' e\\ f', 'command', ['sh', '-c', 'echo a b', 'c d', 'e f']],
   ['command: [sh, -c, "x  y", 1.10, true]', 'command', ['sh', '-c', 'x  y', '1.10', 'true']],
@@ -151,8 +159,8 @@ services:
   a: { <<: *base, restart: no, x-note: [anything, { at: all }] }
   b: { <<: [{ image: first }, *base], environment: { <<: *env, A: "2" } }
 `);
-  expect(spec.services['a']).toMatchObject({ image: 'i', restart: { condition: 'none' } });
-  expect(spec.services['b']).toMatchObject({ image: 'first', environment: { A: '2', $B: '2' } });
+  expect(spec.services['a']).toMatchObject({ image: 'i:latest', restart: { condition: 'none' } });
+  expect(spec.services['b']).toMatchObject({ image: 'first:latest', environment: { A: '2', $B: '2' } });
 });
 
 test.each([

@@ -218,3 +218,17 @@ test('version, with and without a node', async () => {
     stdout: expect.stringContaining('No hivemind-node answers at /nowhere.sock'),
   });
 });
+
+test('config show: each setting with its origin, flags for the node after --', async () => {
+  const environment = { HIVEMIND_LOG_LEVEL: 'debug', XDG_RUNTIME_DIR: '/run/user/7' };
+  const rows = JSON.parse((await hive('config show --json -- --name n7', { environment })).stdout) as Record<
+    string,
+    unknown
+  >[];
+  expect(rows).toContainEqual({ name: 'name', value: 'n7', origin: '--name' });
+  expect(rows).toContainEqual({ name: 'logLevel', value: 'debug', origin: 'HIVEMIND_LOG_LEVEL' });
+  expect(rows).toContainEqual({ name: 'containerPool', value: '10.42.0.0/16', origin: 'default' });
+  expect((await hive('config show')).stdout).toMatch(/^NAME +VALUE +ORIGIN\n/);
+  const wrong = await hive('config show', { environment: { HIVEMIND_LOG_LEVEL: 'loud' } });
+  expect(wrong).toMatchObject({ code: 1, stderr: expect.stringContaining('HM-CONFIG') });
+});
