@@ -125,6 +125,9 @@ export const limits = {
   /** How long a container may take to be gone after SIGKILL before it is called stuck. */
   killMs: 10_000,
 
+  /** The pause after the first probe of a container that is not healthy yet: a fast service is in the names fast. */
+  firstProbeMs: 100,
+
   /** A supervisor's default restart intensity. */
   intensityRestarts: 5,
   intensityPeriodMs: 30_000,

@@ -1,6 +1,6 @@
 /**
  * A health check's decisions: probe, count, tell the slot when the verdict changes. Until the first pass it
- * probes every second at most, so that a service is in the name service as soon as it can answer; failures
+ * probes sooner, so that a service is in the name service as soon as it can answer; failures
  * within the first interval or the start period do not count.
  */
 import type { HealthcheckSpec } from '../apps/model.ts';

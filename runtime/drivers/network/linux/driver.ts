@@ -65,7 +65,8 @@ export function createLinuxNetwork({ clock, tag, bridge, netns }: LinuxNetworkOp
     list: async (_args, call) => ({ attachments: await attachments(commands, tag, call) }),
     publish: async (wish, call) => {
       publications = wish.publications;
-      await loadRuleset(commands, known(), publications, call);
+      // Before the bridge is there nothing can be published: `ensureNode` loads it all.
+      if (network) await loadRuleset(commands, network, publications, call);
       return {};
     },
     taken: async ({ ports }, call) => {
