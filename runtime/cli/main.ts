@@ -8,11 +8,13 @@ import { Cli, type CliProcess } from './cli.ts';
 import { actorCommands } from './commands/actor.ts';
 import { changeCommands } from './commands/change.ts';
 import { deployCommand } from './commands/deploy.ts';
+import { eventsCommand } from './commands/events.ts';
 import { execCommand } from './commands/exec.ts';
 import { imageCommands } from './commands/image.ts';
 import { logsCommand } from './commands/logs.ts';
 import { nodeCommands } from './commands/node.ts';
 import { observeCommands } from './commands/observe.ts';
+import { whyCommand } from './commands/why.ts';
 import { exitCodeOf, exitCodes, printReasons } from './failure.ts';
 
 /** Run one command line (without node and script). Answers the exit code; never throws. */
@@ -48,6 +50,8 @@ export function declare(cli: Cli): Command {
     deployCommand,
     changeCommands,
     observeCommands,
+    whyCommand,
+    eventsCommand,
     logsCommand,
     execCommand,
     actorCommands,

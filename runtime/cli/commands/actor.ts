@@ -1,12 +1,12 @@
 /** The actor system from outside: `actor ls`, `actor tree`, `actor show`, `actor events`. */
 import type { Command } from 'commander';
 import type { ActorView, TranscriptLine } from '../../../protocols/inspection.ts';
-import type { ActorPath } from '../../../protocols/wire/address.ts';
 import type { Cli, CommonOptions } from '../cli.ts';
 import { coded } from '../../../protocols/errors.ts';
 import type { ActorsAnswer } from '../connection/answers.ts';
 import { formOf, printListing, printOne, type Listing } from '../output/listing.ts';
 import { age, timestamp } from '../output/units.ts';
+import { drawTree } from '../views/actor-tree.ts';
 import { action, leaf } from './command.ts';
 import { count, follow } from './follow.ts';
 
@@ -67,10 +67,12 @@ export function actorCommands(program: Command, cli: Cli): void {
   );
 }
 
-async function load(cli: Cli, path: unknown): Promise<readonly ActorView[]> {
+type Argument = string | string[] | undefined;
+
+async function load(cli: Cli, path: Argument): Promise<readonly ActorView[]> {
   const { actors } = await (await cli.client()).get<ActorsAnswer>('/v1/actors');
   if (path === undefined) return actors;
-  const top = String(path).replace(/\/+$/, '') || '/';
+  const top = [path].flat().join('').replace(/\/+$/, '') || '/';
   const below = actors.filter((view) => top === '/' || view.path === top || view.path.startsWith(`${top}/`));
   if (below.length === 0) throw coded('HM-ACTOR-UNKNOWN', `No actor has the path ${top}`);
   return below;
@@ -112,41 +114,6 @@ function listing(cli: Cli): Listing<ActorView> {
       { title: 'AGE', cell: (view) => age(now - view.startedAt) },
     ],
   };
-}
-
-/** Parents before children, as the API lists them; an actor whose parent is not listed is a root of the drawing. */
-export function drawTree(actors: readonly ActorView[], now: number): string[] {
-  const listed = new Set(actors.map(({ path }) => path));
-  const below = new Map<ActorPath | undefined, ActorView[]>();
-  for (const view of actors) {
-    const parent = view.parent !== undefined && listed.has(view.parent) ? view.parent : undefined;
-    below.set(parent, [...(below.get(parent) ?? []), view]);
-  }
-  const drawn: { label: string; view: ActorView }[] = [];
-  const draw = (view: ActorView, lead: string, branch: string, next: string): void => {
-    const label = view.parent !== undefined && branch !== '' ? view.path.slice(childStart(view)) : view.path;
-    drawn.push({ label: `${lead}${branch}${label}`, view });
-    const children = below.get(view.path) ?? [];
-    children.forEach((child, i) => {
-      const last = i === children.length - 1;
-      draw(child, `${lead}${next}`, last ? '└ ' : '├ ', last ? '  ' : '│ ');
-    });
-  };
-  for (const root of below.get(undefined) ?? []) draw(root, '', '', '');
-  const width = Math.max(0, ...drawn.map(({ label }) => label.length));
-  return drawn.map(({ label, view }) => `${label.padEnd(width)}  ${summary(view, now)}`);
-}
-
-const childStart = ({ parent }: ActorView): number =>
-  parent === '/' || parent === undefined ? 1 : parent.length + 1;
-
-function summary(view: ActorView, now: number): string {
-  const restarts = view.restarts > 0 ? `  ↻${view.restarts}` : '';
-  const mailbox = view.mailbox > 0 ? `  mailbox ${view.mailbox}` : '';
-  const crash = view.lastCrash
-    ? `  ! crashed ${age(now - view.lastCrash.at)} ago: ${view.lastCrash.message}`
-    : '';
-  return `${view.machine}  ${view.phase}${restarts}${mailbox}${crash}`;
 }
 
 function showText(view: ActorView & { context: unknown }, now: number): string[] {

@@ -3,7 +3,7 @@
  * waits: an interrupt or a time-out ends the wait, never the deployment.
  */
 import type { AppView } from '../../../protocols/apps/status.ts';
-import { CodedError, coded, reasonOf, type Reason } from '../../../protocols/errors.ts';
+import { coded, reasonOf, type CodedError, type Reason } from '../../../protocols/errors.ts';
 import type { Cli } from '../cli.ts';
 import { tailOf } from '../commands/logs.ts';
 import { slotRows, type SlotRow } from '../views/slot-rows.ts';

@@ -11,7 +11,7 @@ const tcp = (hostPort: number, containerPort: number, hostAddress = '0.0.0.0'): 
   containerPort,
   protocol: 'tcp',
 });
-const shell = (test: string): object => ({ test: ['/bin/sh', '-c', test], ...timing });
+const shell = (line: string): object => ({ test: ['/bin/sh', '-c', line], ...timing });
 const timing = { intervalMs: 30_000, timeoutMs: 30_000, retries: 3, startPeriodMs: 0 };
 
 test('defaults', () => {

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ActorView } from '../../../protocols/inspection.ts';
 import { coded, reason } from '../../../protocols/errors.ts';
 import { parseAddress } from '../../../runtime/cli/connection/address.ts';
-import { drawTree } from '../../../runtime/cli/commands/actor.ts';
+import { drawTree } from '../../../runtime/cli/views/actor-tree.ts';
 import { Lines, NodeDouble } from './node-double.ts';
 import { run, startMs, type Ran, type RunOptions } from './run.ts';
 import { shopNode } from './shop.ts';
@@ -20,9 +20,9 @@ afterEach(() => node.close());
 const hive = (line: string, options: RunOptions = {}): Promise<Ran> =>
   run(line.split(' '), { socket: node.socket, ...options });
 
-const line = (slot: string, at: number, text: string, run = '1.1'): object => ({
+const line = (slot: string, at: number, text: string, ofRun = '1.1'): object => ({
   slot,
-  run,
+  run: ofRun,
   stream: 'stdout',
   at: startMs + at,
   text,

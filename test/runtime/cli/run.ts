@@ -48,7 +48,7 @@ function hastyClock(): Clock {
       return timer;
     },
     clearTimer: (timer) => void cleared.add(timer),
-    defer: (run) => void setImmediate(run),
+    defer: (later) => void setImmediate(later),
   };
 }
 

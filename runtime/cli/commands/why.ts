@@ -1,0 +1,47 @@
+/** `why`: what keeps an app, service or slot from being as wished, and what to do. */
+import type { Command } from 'commander';
+import type { Reason } from '../../../protocols/errors.ts';
+import type { Cli } from '../cli.ts';
+import { containerPath, type WhyAnswer } from '../connection/answers.ts';
+import { printOne } from '../output/listing.ts';
+import { loadKnown, resolveTarget, slotsOf, targetName, type Known, type Target } from '../targets.ts';
+import { explain } from '../views/explain.ts';
+import { isHappy, slotRows } from '../views/slot-rows.ts';
+import { action, leaf } from './command.ts';
+
+export function whyCommand(program: Command, cli: Cli): void {
+  const why = leaf(program, {
+    usage: 'why <target>',
+    summary: 'why an app, service or slot is not as wished, and what to do',
+    examples: ['hivemind why shop/web.2', 'hivemind why shop'],
+    group: 'Observe:',
+    forms: true,
+  });
+  action(why, cli, (_options, [target]) => runWhy(cli, String(target)));
+}
+
+async function runWhy(cli: Cli, text: string): Promise<number> {
+  const known = await loadKnown(cli);
+  const target = resolveTarget(text, known);
+  const answers = await Promise.all(unhappy(target, known).map((slot) => ask(cli, slot)));
+  const reasons = answers.flatMap((answer) => answer.reasons);
+  const now = cli.process.clock.now();
+  const said = { target: targetName(target), reasons: unique(reasons), slots: answers };
+  await printOne(cli, said, said.target, () => explain(cli, targetName(target), answers, now));
+  return 0;
+}
+
+/** The slot that is asked for; of an app or service those that are not as wished. */
+function unhappy(target: Target, known: Known): string[] {
+  if (target.kind === 'slot') return [target.slot];
+  const rows = new Map(slotRows(known.apps, known.slots).map((row) => [row.slot, row]));
+  return slotsOf(target, known).filter((slot) => !isHappy(rows.get(slot)!));
+}
+
+async function ask(cli: Cli, slot: string): Promise<WhyAnswer> {
+  return (await cli.client()).get<WhyAnswer>(containerPath(slot, 'why'));
+}
+
+const unique = (reasons: readonly Reason[]): Reason[] => [
+  ...new Map(reasons.map((reason) => [`${reason.code} ${reason.message}`, reason])).values(),
+];
