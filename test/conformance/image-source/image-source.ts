@@ -1,7 +1,7 @@
 /** What every image source promises, whatever keeps its images. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CodedError, type Reason } from '../../protocols/errors.ts';
-import type { Call, ImageSource } from '../../protocols/ports.ts';
+import { CodedError, type Reason } from '../../../protocols/errors.ts';
+import type { Call, ImageSource } from '../../../protocols/ports.ts';
 
 export interface ImageSourceArm {
   readonly source: ImageSource;

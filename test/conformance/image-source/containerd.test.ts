@@ -5,17 +5,22 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { ImageSource } from '../../protocols/ports.ts';
-import { openEngine } from '../../runtime/drivers/container/containerd/engine.ts';
-import { Content } from '../../runtime/drivers/container/containerd/gen/services/content_pb.ts';
-import { Leases } from '../../runtime/drivers/container/containerd/gen/services/leases_pb.ts';
-import { Snapshots } from '../../runtime/drivers/container/containerd/gen/services/snapshots_pb.ts';
-import { createContainerdImages } from '../../runtime/drivers/container/containerd/images/image-source.ts';
-import { writeBusyboxArchive } from '../kit/busybox-image.ts';
-import { containerCreate } from '../kit/container-create.ts';
-import { missingForContainerd, realClock, startContainerd, type TestContainerd } from '../kit/containerd.ts';
-import { archiveDefects, writeDefective } from '../kit/defective-archives.ts';
-import { until } from '../kit/until.ts';
+import type { ImageSource } from '../../../protocols/ports.ts';
+import { openEngine } from '../../../runtime/drivers/container/containerd/engine.ts';
+import { Content } from '../../../runtime/drivers/container/containerd/gen/services/content_pb.ts';
+import { Leases } from '../../../runtime/drivers/container/containerd/gen/services/leases_pb.ts';
+import { Snapshots } from '../../../runtime/drivers/container/containerd/gen/services/snapshots_pb.ts';
+import { createContainerdImages } from '../../../runtime/drivers/container/containerd/images/image-source.ts';
+import { writeBusyboxArchive } from '../../kit/busybox-image.ts';
+import { containerCreate } from '../../kit/container-create.ts';
+import {
+  missingForContainerd,
+  realClock,
+  startContainerd,
+  type TestContainerd,
+} from '../../kit/containerd.ts';
+import { archiveDefects, writeDefective } from '../../kit/defective-archives.ts';
+import { until } from '../../kit/until.ts';
 import { imageSourceConformance, newCall, refusal } from './image-source.ts';
 
 const missing = missingForContainerd();

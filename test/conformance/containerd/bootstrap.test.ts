@@ -8,10 +8,10 @@ import {
   ensureContainerd,
   stopOwnContainerd,
   type BootstrapOptions,
-} from '../../../../runtime/drivers/container/containerd/bootstrap.ts';
-import { refusal } from '../../../conformance/image-source.ts';
-import { missingForContainerd, realClock, startContainerd } from '../../../kit/containerd.ts';
-import { until } from '../../../kit/until.ts';
+} from '../../../runtime/drivers/container/containerd/bootstrap.ts';
+import { refusal } from '../image-source/image-source.ts';
+import { missingForContainerd, realClock, startContainerd } from '../../kit/containerd.ts';
+import { until } from '../../kit/until.ts';
 
 const missing = missingForContainerd();
 

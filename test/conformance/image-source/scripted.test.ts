@@ -1,8 +1,8 @@
 /** The scripted images under the image source's conformance suite. */
-import { ScriptedImages, scriptedImageSource } from '../../runtime/drivers/container/scripted/images.ts';
-import { ScriptedMachine } from '../../runtime/drivers/container/scripted/machine.ts';
-import { realClock } from '../../runtime/world/real-clock.ts';
-import { seededRandom } from '../../runtime/world/seeded-random.ts';
+import { ScriptedImages, scriptedImageSource } from '../../../runtime/drivers/container/scripted/images.ts';
+import { ScriptedMachine } from '../../../runtime/drivers/container/scripted/machine.ts';
+import { realClock } from '../../../runtime/world/real-clock.ts';
+import { seededRandom } from '../../../runtime/world/seeded-random.ts';
 import { imageSourceConformance } from './image-source.ts';
 
 imageSourceConformance('scripted', () => {
