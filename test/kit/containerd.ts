@@ -8,12 +8,11 @@
 import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rm, rmdir, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { ImageRunConfig } from '../../protocols/containers/oci/types.ts';
-import type { Clock } from '../../protocols/ports.ts';
 import {
   createContainerdRuntime,
   type ContainerdRuntime,
@@ -23,19 +22,13 @@ import { Images } from '../../runtime/drivers/container/containerd/gen/services/
 import { Tasks } from '../../runtime/drivers/container/containerd/gen/services/tasks_pb.ts';
 import { Version } from '../../runtime/drivers/container/containerd/gen/services/version_pb.ts';
 import { connectContainerd, type Connection } from '../../runtime/drivers/container/containerd/rpc.ts';
+import { realClock } from '../../runtime/world/real-clock.ts';
 import { writeBusyboxArchive } from './busybox-image.ts';
 import { until } from './until.ts';
 
-const run = promisify(execFile);
+export { realClock };
 
-/** Real time, for drivers under test. */
-export const realClock: Clock = {
-  now: () => Date.now(),
-  monotonicMs: () => performance.now(),
-  setTimer: (delayMs, fire) => setTimeout(fire, delayMs),
-  clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout),
-  defer: (task) => void setImmediate(task),
-};
+const run = promisify(execFile);
 
 export interface TestContainerd {
   readonly dir: string;
@@ -310,11 +303,4 @@ function exists(path: string): boolean {
   } catch {
     return false;
   }
-}
-
-/** For tests that need a folder which is gone afterwards. */
-export async function makeFolder(containerd: TestContainerd, name: string): Promise<string> {
-  const path = join(containerd.dir, name);
-  await mkdir(path, { recursive: true });
-  return path;
 }

@@ -1,7 +1,7 @@
 /** How containers end: by themselves, by signals, by force, for want of memory; and removal. */
 import { expect, test } from 'vitest';
 import { until } from '../../kit/until.ts';
-import { call, inPhase, started, statusOf, type Given } from './rig.ts';
+import { call, inPhase, refusal, started, statusOf, type Given } from './rig.ts';
 
 export function endTests(given: () => Given): void {
   test.each([0, 1, 42, 255])('an exit with code %i is told by event and by inspect alike', async (code) => {
@@ -35,6 +35,15 @@ export function endTests(given: () => Given): void {
     expect(await statusOf(runtime, id)).toMatchObject({ phase: 'running' });
     await runtime.kill({ id }, call());
     expect(await watch.exitOf(id)).toMatchObject({ code: 137, oomKilled: false });
+  });
+
+  test('what has ended cannot be started again', async () => {
+    const { runtime, watch } = given();
+    const { id } = await started(given(), { of: 'exits', code: 42 });
+    await watch.exitOf(id);
+    const before = await inPhase(runtime, id, 'stopped');
+    expect(await refusal(runtime.start({ id }, call()))).toBe('HM-CONTAINER-STOPPED');
+    expect(await statusOf(runtime, id)).toEqual(before);
   });
 
   test.each(['created', 'running', 'stopped'] as const)('a %s container is removed, twice', async (phase) => {

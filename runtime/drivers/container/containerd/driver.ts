@@ -6,7 +6,7 @@
 import { constants } from 'node:os';
 import { status } from '@grpc/grpc-js';
 import { coded, type ErrorCode } from '../../../../protocols/errors.ts';
-import type { Call, ContainerRuntime } from '../../../../protocols/ports.ts';
+import type { Call, ContainerRuntime, Stop } from '../../../../protocols/ports.ts';
 import { removeIdleCgroup } from './containers/cgroup.ts';
 import { createContainerCreator } from './containers/create.ts';
 import { followEvents } from './containers/events.ts';
@@ -17,12 +17,12 @@ import { killAll, removeContainer } from './containers/remove.ts';
 import { createSerial, type Serial } from './containers/serial.ts';
 import { readStats } from './containers/stats.ts';
 import { openEngine, type ContainerdRuntimeOptions, type Engine } from './engine.ts';
-import { codedFailure, failedWith, isGone } from './failure.ts';
+import { codedFailure, failedWith, failureText, isGone } from './failure.ts';
 import { Tasks } from './gen/services/tasks_pb.ts';
 import { Version } from './gen/services/version_pb.ts';
 
 export type ContainerdRuntime = ContainerRuntime & {
-  /** Lets go of the connection; containers stay. Event streams end first: stop them. */
+  /** Ends the event streams and lets go of the connection; containers stay. */
   close(): void;
 };
 
@@ -32,6 +32,7 @@ export function createContainerdRuntime(options: ContainerdRuntimeOptions): Cont
   const serial = createSerial();
   const create = createContainerCreator(engine);
   const execs = createExecs(engine);
+  const streams = new Set<Stop>();
   return {
     info: (_, call) => guard({}, () => info(engine, call)),
     list: (_, call) => guard({}, async () => ({ containers: await list(engine, call) })),
@@ -56,8 +57,18 @@ export function createContainerdRuntime(options: ContainerdRuntimeOptions): Cont
     stats: ({ ids }, call) => guard({}, async () => ({ stats: await readStats(engine, ids, call) })),
     run: (request, call) => guard({ id: request.id }, () => execs.run(request, call)),
     exec: (request, call) => guard({ id: request.id }, () => execs.exec(request, call)),
-    events: (notify) => followEvents(engine, notify),
-    close: () => engine.connection.close(),
+    events: (notify) => {
+      const stop = followEvents(engine, notify);
+      streams.add(stop);
+      return () => {
+        streams.delete(stop);
+        stop();
+      };
+    },
+    close: () => {
+      for (const stop of streams) stop();
+      engine.connection.close();
+    },
   };
 }
 
@@ -79,18 +90,17 @@ async function info(engine: Engine, call: Call) {
   return { name: 'containerd' as const, version, snapshotter, cgroups: engine.cgroups, platform };
 }
 
-/** What runs, or has run already, is started. */
+/** What runs is started; what has ended is HM-CONTAINER-STOPPED. */
 async function start(engine: Engine, id: string, call: Call): Promise<Record<string, never>> {
   try {
     await engine.connection.unary(Tasks.method.start, { containerId: id }, engine.callLimits(call));
   } catch (error) {
     if (!failedWith(error, status.NOT_FOUND, status.FAILED_PRECONDITION, status.UNKNOWN)) throw error;
     const { task } = await mustFind(engine, id, call);
-    const phase = phaseOf(task);
-    // A command that the kernel refuses leaves a stopped task too, but then runc says why.
-    const done =
-      phase === 'running' || (phase === 'stopped' && failedWith(error, status.FAILED_PRECONDITION));
-    if (!done) throw error;
+    if (phaseOf(task) === 'running') return {};
+    // A command that the kernel refuses leaves an ended task too, but then runc says why.
+    if (!/cannot start a stopped/.test(failureText(error))) throw error;
+    throw coded('HM-CONTAINER-STOPPED', `The container ${id} has ended and cannot be started again.`, { id });
   }
   return {};
 }

@@ -3,8 +3,9 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import { status } from '@grpc/grpc-js';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { containerId } from '../../../../protocols/containers/ids.ts';
 import { CodedError, coded } from '../../../../protocols/errors.ts';
-import { exitOf } from '../../../../runtime/drivers/container/containerd/containers/record.ts';
+import { exitOf, isContainerId } from '../../../../runtime/drivers/container/containerd/containers/record.ts';
 import { createSerial } from '../../../../runtime/drivers/container/containerd/containers/serial.ts';
 import { usageOf } from '../../../../runtime/drivers/container/containerd/containers/stats.ts';
 import { layersOf } from '../../../../runtime/drivers/container/containerd/containers/user-database.ts';
@@ -142,6 +143,18 @@ describe('names', () => {
     ['SIGRTMIN+3', 37],
     ['SIGRTMIN', 34],
   ])('the signal %s is %i', (name, number) => expect(signalNumber(name)).toBe(number));
+
+  test.each(['', '..', '../x', 'a/b', '.a', 'a..b', 'a b', 'x'.repeat(77)])('%j is no container id', (id) =>
+    expect(isContainerId(id)).toBe(false),
+  );
+
+  test('every id that Hivemind makes is a container id', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.nat(), fc.nat(), fc.nat(), (slot, placement, run, attempt) => {
+        expect(isContainerId(containerId({ slot, placement, run, attempt }))).toBe(true);
+      }),
+    );
+  });
 
   test('an unknown signal is refused', () => expect(() => signalNumber('SIGNAL')).toThrow('HM-CONFIG'));
 

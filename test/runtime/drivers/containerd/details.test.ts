@@ -1,6 +1,6 @@
 /** What only containerd has: users of images, terminals, snapshotters, garbage collection, other people's containers. */
 import { execFile } from 'node:child_process';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -76,6 +76,17 @@ describe.skipIf(missing)(`the containerd driver${missing ? `: ${missing}` : ''}`
     expect(await exitOf(id)).toMatchObject({ code: 0 });
     expect(await readFile(stdoutPath, 'utf8')).toBe('out\n');
     expect(await readFile(stderrPath, 'utf8')).toBe('err\n');
+  });
+
+  test('a request without its log files, or with a name for an id, is refused at once', async () => {
+    const create = await fresh({ command: forever });
+    await rm(create.stderrPath);
+    expect(await codeOf(runtime.create(create, call()))).toBe('HM-CONTAINER-CREATE');
+    const escaping = { ...(await fresh({ command: forever })), id: '../../escape' };
+    expect(await codeOf(runtime.create(escaping, call()))).toBe('HM-CONTAINER-CREATE');
+    expect(await codeOf(runtime.start({ id: escaping.id }, call()))).toBe('HM-CONTAINER-UNKNOWN');
+    expect(await runtime.remove({ id: escaping.id }, call())).toEqual({});
+    expect((await runtime.list({}, call())).containers).toEqual([]);
   });
 
   test("an image's user is resolved with the image's own files, whichever layer they are in", async () => {

@@ -3,6 +3,7 @@
  * garbage collection leaves that alone from its first moment, and whatever a died create leaves behind is listed
  * under its id and can be removed. No lease is needed, and none can leak.
  */
+import { stat } from 'node:fs/promises';
 import { status } from '@grpc/grpc-js';
 import { LRUCache } from 'lru-cache';
 import type { ContainerCreate } from '../../../../../protocols/containers/model.ts';
@@ -19,7 +20,7 @@ import type { Mount } from '../gen/types/types_pb.ts';
 import { prepareSnapshot } from '../snapshot.ts';
 import { createImageCache, resolveImage, type ResolvedImage } from '../image-config.ts';
 import { find } from './lookup.ts';
-import { labelsOf } from './record.ts';
+import { isContainerId, labelsOf } from './record.ts';
 import { removeContainer } from './remove.ts';
 import { userDatabaseOfImage } from './user-database.ts';
 
@@ -39,6 +40,7 @@ export function createContainerCreator(engine: Engine): CreateContainer {
   };
 
   return async (args, call) => {
+    await checkRequest(args);
     const { platform } = await engine.facts(call);
     const limits = engine.callLimits(call);
     const image = await resolveImage(engine.connection, args.spec.image, platform, limits, images);
@@ -55,6 +57,21 @@ export function createContainerCreator(engine: Engine): CreateContainer {
       throw error;
     }
   };
+}
+
+/** Without its files, the shim would take the paths for pipes and wait for somebody to open them. */
+async function checkRequest({ id, stdoutPath, stderrPath }: ContainerCreate): Promise<void> {
+  if (!isContainerId(id))
+    throw coded('HM-CONTAINER-CREATE', `${id} cannot be the id of a container.`, { id });
+  for (const path of [stdoutPath, stderrPath]) {
+    const isFile =
+      path === '' ||
+      (await stat(path).then(
+        (found) => found.isFile(),
+        () => false,
+      ));
+    if (!isFile) throw coded('HM-CONTAINER-CREATE', `The log file ${path} does not exist.`, { id, path });
+  }
 }
 
 /** Makes the record. If there is one already: the pid of its task; a record without a task is cleared away first. */

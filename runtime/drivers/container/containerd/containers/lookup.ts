@@ -8,7 +8,7 @@ import { Containers, type Container } from '../gen/services/containers_pb.ts';
 import { Tasks } from '../gen/services/tasks_pb.ts';
 import type { Process } from '../gen/types/task_pb.ts';
 import { oomKillsIn } from './cgroup.ts';
-import { isOurs, phaseOf, statusOf } from './record.ts';
+import { isContainerId, isOurs, phaseOf, statusOf } from './record.ts';
 
 export interface Found {
   readonly record: Container;
@@ -16,6 +16,7 @@ export interface Found {
 }
 
 export async function find(engine: Engine, id: string, call: Call): Promise<Found | undefined> {
+  if (!isContainerId(id)) return undefined;
   const limits = engine.callLimits(call);
   const [record, task] = await Promise.all([
     orGone(engine.connection.unary(Containers.method.get, { id }, limits)),

@@ -9,6 +9,7 @@ import type {
   ContainerStatus,
   RuntimePhase,
 } from '../../../../../protocols/containers/model.ts';
+import { limits } from '../../../../../protocols/limits.ts';
 import type { Container } from '../gen/services/containers_pb.ts';
 import { Status, type Process } from '../gen/types/task_pb.ts';
 
@@ -22,6 +23,11 @@ const label = {
   address: 'hivemind.address',
   stopSignal: 'hivemind.stop-signal',
 } as const;
+
+/** What containerd takes for an id, and what is safe as the name of a folder. */
+export function isContainerId(id: string): boolean {
+  return id.length <= limits.containerIdChars && /^[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*$/.test(id);
+}
 
 export function labelsOf(
   create: ContainerCreate,

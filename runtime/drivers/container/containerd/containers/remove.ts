@@ -14,7 +14,7 @@ import { Tasks } from '../gen/services/tasks_pb.ts';
 import { removeIdleCgroup } from './cgroup.ts';
 import { sweepLeftovers } from './leftovers.ts';
 import { find } from './lookup.ts';
-import { phaseOf } from './record.ts';
+import { isContainerId, phaseOf } from './record.ts';
 
 const sigkill = 9;
 
@@ -26,6 +26,8 @@ export async function killAll(engine: Engine, id: string, call: Call): Promise<v
 
 /** HM-CONTAINER-STUCK when SIGKILL does not end it. Removing what is gone does nothing. */
 export async function removeContainer(engine: Engine, id: string, call: Call): Promise<void> {
+  // The sweep removes folders of this name: nothing else than an id may get there.
+  if (!isContainerId(id)) return;
   const found = await find(engine, id, call);
   const callLimits = engine.callLimits(call);
   await endTask(engine, id, phaseOf(found?.task) === 'stopped', call);
