@@ -5,7 +5,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { NodeNetwork, Publication } from '../../protocols/network/model.ts';
 import type { NetworkDriver } from '../../protocols/ports.ts';
-import { newCall, refusal } from './image-source.ts';
+import { newCall, refusal } from '../kit/port-call.ts';
 
 export interface NetworkDriverArm {
   readonly network: NetworkDriver;

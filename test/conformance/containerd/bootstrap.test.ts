@@ -9,7 +9,7 @@ import {
   stopOwnContainerd,
   type BootstrapOptions,
 } from '../../../runtime/drivers/container/containerd/bootstrap.ts';
-import { refusal } from '../image-source/image-source.ts';
+import { refusal } from '../../kit/port-call.ts';
 import { missingForContainerd, realClock, startContainerd } from '../../kit/containerd.ts';
 import { until } from '../../kit/until.ts';
 

@@ -21,7 +21,8 @@ import {
 } from '../../kit/containerd.ts';
 import { archiveDefects, writeDefective } from '../../kit/defective-archives.ts';
 import { until } from '../../kit/until.ts';
-import { imageSourceConformance, newCall, refusal } from './image-source.ts';
+import { newCall, refusal } from '../../kit/port-call.ts';
+import { imageSourceConformance } from './image-source.ts';
 
 const missing = missingForContainerd();
 const run = promisify(execFile);

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openEngine } from '../../../runtime/drivers/container/containerd/engine.ts';
 import { createContainerdImages } from '../../../runtime/drivers/container/containerd/images/image-source.ts';
 import { buildHelloImages } from '../../../runtime/images/build-hello.ts';
-import { newCall } from './image-source.ts';
+import { newCall } from '../../kit/port-call.ts';
 import { containerCreate } from '../../kit/container-create.ts';
 import {
   missingForContainerd,
@@ -16,7 +16,7 @@ import {
 } from '../../kit/containerd.ts';
 import { until } from '../../kit/until.ts';
 
-const root = join(import.meta.dirname, '../..');
+const root = join(import.meta.dirname, '../../..');
 const contentDir = join(root, 'examples/hello/web');
 const imagesDir = join(root, '.cache/images');
 const missing = missingForContainerd();

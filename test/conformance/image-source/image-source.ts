@@ -1,7 +1,7 @@
 /** What every image source promises, whatever keeps its images. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CodedError, type Reason } from '../../../protocols/errors.ts';
-import type { Call, ImageSource } from '../../../protocols/ports.ts';
+import type { ImageSource } from '../../../protocols/ports.ts';
+import { newCall, refusal } from '../../kit/port-call.ts';
 
 export interface ImageSourceArm {
   readonly source: ImageSource;
@@ -12,22 +12,6 @@ export interface ImageSourceArm {
   /** Path of something that is no archive. */
   rubbish(): Promise<string>;
   close(): Promise<void>;
-}
-
-let calls = 0;
-export function newCall(): Call {
-  return { key: `call-${++calls}`, signal: new AbortController().signal };
-}
-
-/** The reason of a refusal; fails when there is none. */
-export async function refusal(work: Promise<unknown>): Promise<Reason> {
-  try {
-    await work;
-  } catch (error) {
-    if (error instanceof CodedError) return error.reason;
-    throw error;
-  }
-  throw new Error('it was not refused');
 }
 
 export function imageSourceConformance(name: string, makeArm: () => Promise<ImageSourceArm>): void {

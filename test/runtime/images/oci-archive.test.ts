@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { checkArchive, readBlobs } from '../../../runtime/drivers/container/containerd/images/archive.ts';
 import { writeOciArchive, type ArchiveImage } from '../../../runtime/images/oci-archive.ts';
-import { refusal } from '../../conformance/image-source/image-source.ts';
+import { refusal } from '../../kit/port-call.ts';
 
 const image: ArchiveImage = {
   name: 'box:1',

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { VolumeDriver } from '../../../../protocols/ports.ts';
 import { createDirectoryVolumes, runFolders } from '../../../../runtime/drivers/volume/directory.ts';
-import { newCall, refusal } from '../../../conformance/image-source.ts';
+import { newCall, refusal } from '../../../kit/port-call.ts';
 import { realClock } from '../../../kit/containerd.ts';
 
 let root: string;
