@@ -30,6 +30,7 @@ process.exitCode = await runCli(process.argv.slice(2), {
   clock: realClock,
   version: manifest.version,
   socketDirectories: ['/run/hivemind', ...own],
+  purge: async (config, progress) => (await import('./purge.ts')).purge(config, progress),
   interrupted: interrupt.signal,
 });
 process.stdin.unref?.();

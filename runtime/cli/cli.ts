@@ -6,6 +6,7 @@ import type { Readable, Writable } from 'node:stream';
 import { coded } from '../../protocols/errors.ts';
 import type { Clock } from '../../protocols/ports.ts';
 import type { Environment } from '../config/environment.ts';
+import type { NodeConfig } from '../config/node-config.ts';
 import type { ApiClient } from './connection/client.ts';
 
 export interface OutputStream extends Writable {
@@ -30,6 +31,8 @@ export interface CliProcess {
   readonly version: string;
   /** Where sockets of local nodes may be. */
   readonly socketDirectories: readonly string[];
+  /** Removes what a node made on this machine: the one thing that is done here and not by the API, because no node runs then. */
+  readonly purge: (config: NodeConfig, progress: (line: string) => void) => Promise<void>;
   /** Fires at Ctrl-C; the reason is not used. */
   readonly interrupted: AbortSignal;
 }

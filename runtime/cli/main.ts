@@ -15,6 +15,7 @@ import { logsCommand } from './commands/logs.ts';
 import { nodeCommands } from './commands/node.ts';
 import { observeCommands } from './commands/observe.ts';
 import { whyCommand } from './commands/why.ts';
+import { localCommands } from './local/commands.ts';
 import { exitCodeOf, exitCodes, printReasons } from './failure.ts';
 
 /** Run one command line (without node and script). Answers the exit code; never throws. */
@@ -57,6 +58,7 @@ export function declare(cli: Cli): Command {
     actorCommands,
     imageCommands,
     nodeCommands,
+    localCommands,
   ]) {
     add(program, cli);
   }

@@ -8,7 +8,7 @@ import { formOf, printListing, printOne, type Listing } from '../output/listing.
 import { age, timestamp } from '../output/units.ts';
 import { drawTree } from '../views/actor-tree.ts';
 import { action, leaf } from './command.ts';
-import { count, follow } from './follow.ts';
+import { count, follow } from '../connection/follow.ts';
 
 export function actorCommands(program: Command, cli: Cli): void {
   const actor = program.command('actor').description('the actors of the node').helpGroup('Actors:');

@@ -7,6 +7,7 @@ import { appPath, type AppAnswer } from '../connection/answers.ts';
 import { exitCodes } from '../failure.ts';
 import { loadKnown, resolveTarget, slotsOf, targetName, type Target } from '../targets.ts';
 import { action, leaf } from './command.ts';
+import { confirmed } from './confirm.ts';
 import { timeoutOf, waitable, type WaitOptions } from './deploy.ts';
 
 const group = 'Deploy:';
@@ -162,23 +163,5 @@ async function isGone(cli: Cli, app: string): Promise<boolean> {
     if (code === 'HM-APP-UNKNOWN') return true;
     if (code === 'HM-API-UNREACHABLE') return false;
     throw thrown;
-  }
-}
-
-/** Asks for the app's name on a terminal; elsewhere only `--yes` counts. */
-async function confirmed(cli: Cli, app: string, what: string): Promise<boolean> {
-  const { stdin, stderr, interrupted } = cli.process;
-  if (!stdin.isTTY) throw usage(`This removes ${what}`, 'Say so: --yes');
-  const { createInterface } = await import('node:readline/promises');
-  const lines = createInterface({ input: stdin, output: stderr });
-  try {
-    const answer = await lines.question(`This removes ${what}. Type ${app} to go on: `, {
-      signal: interrupted,
-    });
-    if (answer.trim() === app) return true;
-    cli.say('Nothing was removed.');
-    return false;
-  } finally {
-    lines.close();
   }
 }

@@ -6,7 +6,7 @@ import type { EventsAnswer } from '../connection/answers.ts';
 import { formOf, render, type Listing } from '../output/listing.ts';
 import { timestamp } from '../output/units.ts';
 import { action, leaf } from './command.ts';
-import { count, follow } from './follow.ts';
+import { count, follow } from '../connection/follow.ts';
 
 export function eventsCommand(program: Command, cli: Cli): void {
   const events = leaf(program, {

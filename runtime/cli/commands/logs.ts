@@ -9,7 +9,7 @@ import { pad, paint, type Ink } from '../output/style.ts';
 import { timestamp, timeOfDay } from '../output/units.ts';
 import { loadKnown, resolveTarget, slotsOf } from '../targets.ts';
 import { action, leaf } from './command.ts';
-import { count, follow } from './follow.ts';
+import { count, follow } from '../connection/follow.ts';
 
 interface LogOptions extends CommonOptions {
   readonly follow?: boolean;

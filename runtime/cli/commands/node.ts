@@ -1,8 +1,7 @@
-/** The node itself: `doctor`, `version`, and the settings it would start with: `config show`. */
-import { readFileSync } from 'node:fs';
+/** The node itself: `doctor`, `version`. */
 import type { Command } from 'commander';
 import type { Finding } from '../../node-handle.ts';
-import { coded, reasonOf } from '../../../protocols/errors.ts';
+import { reasonOf } from '../../../protocols/errors.ts';
 import type { Cli, CommonOptions } from '../cli.ts';
 import type { DoctorAnswer, VersionAnswer } from '../connection/answers.ts';
 import { formOf, printListing, printOne, type Listing } from '../output/listing.ts';
@@ -33,53 +32,6 @@ export function nodeCommands(program: Command, cli: Cli): void {
     forms: true,
   });
   action(version, cli, () => runVersion(cli));
-
-  const config = program.command('config').description('settings of the node').helpGroup('Meta:');
-  const show = leaf(config, {
-    usage: 'show [flags...]',
-    summary: 'each setting that hivemind-node would start with here, and where it comes from',
-    examples: ['hivemind config show', 'hivemind config show -- --name n2 --data-dir /srv/n2'],
-    forms: true,
-  });
-  action(show, cli, (_options, [flags]) => showConfig(cli, (flags ?? []) as string[]));
-}
-
-interface SettingRow {
-  readonly name: string;
-  readonly value: unknown;
-  /** `--name`, `HIVEMIND_NAME`, `/etc/hivemind/config.yaml:3`, `default`. */
-  readonly origin: string;
-}
-
-const settingListing: Listing<SettingRow> = {
-  name: ({ name }) => name,
-  fields: ['name', 'value', 'origin'],
-  empty: 'There are no settings.',
-  columns: [
-    { title: 'NAME', cell: ({ name }) => name },
-    { title: 'VALUE', cell: ({ value }) => (typeof value === 'string' ? value : JSON.stringify(value)) },
-    { title: 'ORIGIN', cell: ({ origin }) => origin },
-  ],
-};
-
-/** Read here and now, by the rules of the node: a node that runs already was started with what it found then. */
-async function showConfig(cli: Cli, flags: readonly string[]): Promise<number> {
-  const { readNodeConfig } = await import('../../config/node-config.ts');
-  const { config, origins } = readNodeConfig(flags, cli.process.environment, readIfThere);
-  const rows = Object.entries(config).map(([name, value]) => {
-    const origin = (origins as Readonly<Record<string, string | undefined>>)[name];
-    return { name, value: value as unknown, origin: origin ?? 'default' };
-  });
-  return printListing(cli, settingListing, () => Promise.resolve(rows));
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw coded('HM-CONFIG', `${path}: ${(thrown as Error).message}`, { file: path });
-  }
 }
 
 const marks = { ok: '✓', warning: '!', failed: '✗' } as const;

@@ -232,3 +232,12 @@ test('config show: each setting with its origin, flags for the node after --', a
   const wrong = await hive('config show', { environment: { HIVEMIND_LOG_LEVEL: 'loud' } });
   expect(wrong).toMatchObject({ code: 1, stderr: expect.stringContaining('HM-CONFIG') });
 });
+
+test('purge insists on a yes, and takes the settings that the node would', async () => {
+  const refused = await hive('purge -- --name n7');
+  expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('of the node n7') });
+  const done = await hive('purge -y -- --name n7 --data-dir /srv/n7');
+  expect(done).toEqual({ code: 0, stdout: 'n7 is purged\n', stderr: '✓ n7 in /srv/n7\n' });
+  const no = await hive('purge -- --name n7', { terminal: [80, 24], stdin: 'n8\n' });
+  expect(no).toMatchObject({ code: 1, stdout: '' });
+});

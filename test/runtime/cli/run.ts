@@ -84,6 +84,7 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
     clock: hastyClock(),
     version: '0.1.0',
     socketDirectories: options.socketDirectories ?? [],
+    purge: async ({ name, dataDir }, progress) => progress(`✓ ${name} in ${dataDir}`),
     interrupted: interrupt.signal,
   };
   const code = await runCli(args, cliProcess);

@@ -1,7 +1,7 @@
 /** Streams that outlive a restart of the node: read, and when the connection is lost say so and read on. */
 import { reasonOf } from '../../../protocols/errors.ts';
 import { usage, type Cli } from '../cli.ts';
-import type { VersionAnswer } from '../connection/answers.ts';
+import type { VersionAnswer } from './answers.ts';
 import { exitCodes } from '../failure.ts';
 
 const retryMs = 1_000;
