@@ -5,10 +5,10 @@
 import { describe, expect, test } from 'vitest';
 import { limits } from '../../protocols/limits.ts';
 import type { StoreOp } from '../../protocols/state/model.ts';
-import { leaseCases } from './state-store-leases.ts';
-import { modelCases } from './state-store-model.ts';
-import { call, rigs, type StoreArm } from './state-store-rig.ts';
-import { watchCases } from './state-store-watches.ts';
+import { leaseCases } from './state-store/leases.ts';
+import { modelCases } from './state-store/model.ts';
+import { call, rigs, type StoreArm } from './state-store/rig.ts';
+import { watchCases } from './state-store/watches.ts';
 
 export function stateStoreConformance(name: string, arm: StoreArm): void {
   describe(`state store: ${name}`, () => {

@@ -9,8 +9,8 @@ import {
   createMemoryStore,
   type MemoryStore,
 } from '../../../../runtime/drivers/store/memory/memory-store.ts';
-import { command, Model, run, type Command } from '../../../conformance/state-store-model.ts';
-import { call, StoreRig, type OpenedStore, type StoreArm } from '../../../conformance/state-store-rig.ts';
+import { command, Model, run, type Command } from '../../../conformance/state-store/model.ts';
+import { call, StoreRig, type OpenedStore, type StoreArm } from '../../../conformance/state-store/rig.ts';
 
 const memory: StoreArm = async (world) => {
   const open = (store: MemoryStore): OpenedStore => ({

@@ -10,7 +10,7 @@ import { openEmbeddedStore } from '../../../../runtime/drivers/store/embedded/em
 import type { StoreEngine } from '../../../../runtime/drivers/store/engine.ts';
 import { HeapClock } from '../../../../runtime/world/heap-clock.ts';
 import { seededRandom } from '../../../../runtime/world/seeded-random.ts';
-import { call } from '../../../conformance/state-store-rig.ts';
+import { call } from '../../../conformance/state-store/rig.ts';
 
 const root = process.getuid?.() === 0;
 if (!root) console.log('skipped: the store on a full disk (mounting a small file system needs root)');

@@ -19,7 +19,7 @@ import type { StoreEngine } from '../../../../runtime/drivers/store/engine.ts';
 import { HeapClock } from '../../../../runtime/world/heap-clock.ts';
 import { seededRandom } from '../../../../runtime/world/seeded-random.ts';
 import { stateStoreConformance } from '../../../conformance/state-store.ts';
-import { call, type OpenedStore, type StoreArm } from '../../../conformance/state-store-rig.ts';
+import { call, type OpenedStore, type StoreArm } from '../../../conformance/state-store/rig.ts';
 
 const folders: string[] = [];
 const children: ChildProcess[] = [];

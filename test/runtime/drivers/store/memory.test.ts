@@ -7,7 +7,7 @@ import {
 import { HeapClock } from '../../../../runtime/world/heap-clock.ts';
 import { seededRandom } from '../../../../runtime/world/seeded-random.ts';
 import { stateStoreConformance } from '../../../conformance/state-store.ts';
-import { call, type OpenedStore } from '../../../conformance/state-store-rig.ts';
+import { call, type OpenedStore } from '../../../conformance/state-store/rig.ts';
 
 stateStoreConformance('memory', async (world) => {
   const open = (store: MemoryStore): OpenedStore => ({

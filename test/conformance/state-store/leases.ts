@@ -1,7 +1,7 @@
 /** Leases of the store's conformance suite: St4, never early, and then for good. */
 import { expect, test } from 'vitest';
-import { limits } from '../../protocols/limits.ts';
-import { call, eventLines, rigs, type StoreArm } from './state-store-rig.ts';
+import { limits } from '../../../protocols/limits.ts';
+import { call, eventLines, rigs, type StoreArm } from './rig.ts';
 
 export function leaseCases(arm: StoreArm): void {
   endCases(arm);

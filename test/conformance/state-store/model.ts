@@ -4,8 +4,8 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Compare, KeyValue, StoreOp, WatchNotice } from '../../protocols/state/model.ts';
-import { call, StoreRig, type StoreArm } from './state-store-rig.ts';
+import type { Compare, KeyValue, StoreOp, WatchNotice } from '../../../protocols/state/model.ts';
+import { call, StoreRig, type StoreArm } from './rig.ts';
 
 export type Command =
   | {

@@ -3,8 +3,8 @@
  * the arms that say how a driver is opened and restarted.
  */
 import { afterEach } from 'vitest';
-import { CodedError, type ErrorCode } from '../../protocols/errors.ts';
-import type { Call, Clock, Random, StateStore, Stop } from '../../protocols/ports.ts';
+import { CodedError, type ErrorCode } from '../../../protocols/errors.ts';
+import type { Call, Clock, Random, StateStore, Stop } from '../../../protocols/ports.ts';
 import type {
   Compare,
   KeyValue,
@@ -12,9 +12,9 @@ import type {
   StoreOp,
   TxnResult,
   WatchNotice,
-} from '../../protocols/state/model.ts';
-import { HeapClock } from '../../runtime/world/heap-clock.ts';
-import { seededRandom } from '../../runtime/world/seeded-random.ts';
+} from '../../../protocols/state/model.ts';
+import { HeapClock } from '../../../runtime/world/heap-clock.ts';
+import { seededRandom } from '../../../runtime/world/seeded-random.ts';
 
 export interface OpenedStore {
   readonly store: StateStore;

@@ -1,8 +1,8 @@
 /** Watches of the store's conformance suite: St3, ordered, without gap or duplicate, or `compacted`. */
 import { expect, test } from 'vitest';
-import { limits } from '../../protocols/limits.ts';
-import type { WatchNotice } from '../../protocols/state/model.ts';
-import { call, eventLines, rigs, type StoreArm, type StoreRig } from './state-store-rig.ts';
+import { limits } from '../../../protocols/limits.ts';
+import type { WatchNotice } from '../../../protocols/state/model.ts';
+import { call, eventLines, rigs, type StoreArm, type StoreRig } from './rig.ts';
 
 export function watchCases(arm: StoreArm): void {
   followCases(arm);
