@@ -201,6 +201,13 @@ describe.skipIf(missing)(`containerd${missing ? ` (skipped: ${missing})` : ''}`,
       const outcome = await begun;
       if (outcome instanceof Error) expect(outcome).toMatchObject({ reason: { code: 'HM-RUNTIME-DOWN' } });
       await containerd.start();
+      // Its connection comes back by itself, a moment later.
+      await until('the source answers again', () =>
+        source.list({}, newCall()).then(
+          () => true,
+          () => false,
+        ),
+      );
       await source.import({ path: archivePath() }, newCall());
       await source.ensure({ image: 'box' }, newCall());
       for (const { id } of (await connection.unary(Leases.method.list, {}, soon)).leases)
