@@ -154,10 +154,12 @@ class FileJournal implements Journal {
   }
 
   #check(entries: Readonly<Record<string, unknown>>): Pick<Append, 'puts' | 'deletes'> {
-    if (this.#waiting.length >= limits.journalQueue || this.#entries.size >= limits.journalEntries) {
+    const all = Object.entries(entries);
+    const added = all.filter(([key, value]) => value !== undefined && !this.#entries.has(key)).length;
+    const full = added > 0 && this.#entries.size + added > limits.journalEntries;
+    if (full || this.#waiting.length >= limits.journalQueue) {
       throw coded('HM-JOURNAL-LIMIT', 'The journal is full.', { entries: this.#entries.size });
     }
-    const all = Object.entries(entries);
     if (all.some(([key]) => key === '__proto__')) throw coded('HM-JOURNAL-LIMIT', 'No entry has this name.');
     const deletes = all.flatMap(([key, value]) => (value === undefined ? [key] : []));
     try {

@@ -86,8 +86,12 @@ export class LmdbBackend implements Backend {
   }
 
   *rows(prefix: string, startAfter?: string): Iterable<readonly [string, Row]> {
-    for (const { key, value } of this.#kv.getRange(rows.keyRange(prefix, startAfter))) {
-      yield [key.toString('utf8'), rows.decodeRow(value)];
+    try {
+      for (const { key, value } of this.#kv.getRange(rows.keyRange(prefix, startAfter))) {
+        yield [key.toString('utf8'), rows.decodeRow(value)];
+      }
+    } catch (error) {
+      throw corrupt(this.#path, String(error));
     }
   }
 

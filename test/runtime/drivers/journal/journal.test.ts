@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { limits } from '../../../../protocols/limits.ts';
 import { createFileDisk } from '../../../../runtime/drivers/journal/disk.ts';
 import {
   damagedJournals,
@@ -68,6 +69,16 @@ test('appends that meet share one sync', async () => {
   await Promise.all(Array.from({ length: 50 }, (_, i) => bench.append({ [`k${i}`]: i })));
   expect(bench.disk.syncs - before).toBe(1);
   expect(Object.keys(await bench.entries())).toHaveLength(50);
+});
+
+test('a journal with as many entries as it may have takes changes and deletes, and no more', async () => {
+  const bench = await fresh();
+  const most = Array.from({ length: limits.journalEntries }, (_, i) => [`k${i}`, i] as const);
+  await bench.append(Object.fromEntries(most));
+  await expect(bench.append({ more: 1 })).rejects.toMatchObject({ reason: { code: 'HM-JOURNAL-LIMIT' } });
+  await bench.append({ k1: 'changed', k2: undefined });
+  await bench.append({ more: 1 });
+  expect(Object.keys(await bench.entries())).toHaveLength(limits.journalEntries);
 });
 
 describe('damage', () => {
