@@ -1,14 +1,15 @@
 /**
- * A private containerd for tests: own root, state, socket and namespace in a temporary folder. `stop` ends it and
- * everything it ran and leaves nothing on the machine, also after a failed test, a kill or a stop signal.
+ * A private containerd for tests: own root, state, socket and namespace in a temporary folder. A small shell waits
+ * beside it until this process lets go of it, by `stop` or by dying in whatever way, and then ends everything that
+ * was started and removes every trace: processes, mounts, cgroups, folders.
  *
  * It is real: containerd, runc and the kernel of this machine. Where they are missing, `missingForContainerd`
  * says what, and the tests are skipped with that reason.
  */
 import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdtemp, readdir, rm, rmdir, writeFile } from 'node:fs/promises';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -19,7 +20,6 @@ import {
 } from '../../runtime/drivers/container/containerd/driver.ts';
 import type { ContainerdRuntimeOptions } from '../../runtime/drivers/container/containerd/engine.ts';
 import { Images } from '../../runtime/drivers/container/containerd/gen/services/images_pb.ts';
-import { Tasks } from '../../runtime/drivers/container/containerd/gen/services/tasks_pb.ts';
 import { Version } from '../../runtime/drivers/container/containerd/gen/services/version_pb.ts';
 import { connectContainerd, type Connection } from '../../runtime/drivers/container/containerd/rpc.ts';
 import { realClock } from '../../runtime/world/real-clock.ts';
@@ -82,11 +82,10 @@ export async function startContainerd(): Promise<TestContainerd> {
   const stateDir = join(dir, 'state');
   const cgroupParent = `/${namespace}`;
   await writeFile(join(dir, 'config.toml'), configuration(dir, address));
+  const caretaker = startCaretaker(dir, namespace);
   const connection = connectContainerd({ address, namespace, clock: realClock });
   const runtimes: ContainerdRuntime[] = [];
   let daemon = await launch(dir, connection);
-  const sweepAtExit = () => sweepNow(daemon, address);
-  process.once('exit', sweepAtExit);
 
   const kill = async () => {
     if (daemon.exitCode === null && daemon.signalCode === null) {
@@ -132,16 +131,45 @@ export async function startContainerd(): Promise<TestContainerd> {
       daemon = await launch(dir, connection);
     },
     stop: async () => {
-      process.removeListener('exit', sweepAtExit);
-      daemon.kill('SIGCONT');
-      await endTasks(connection).catch(() => {});
       for (const runtime of runtimes) runtime.close();
       connection.close();
-      await kill();
-      sweepNow(daemon, address);
-      await removeTraces(dir, namespace);
+      caretaker.stdin!.end();
+      if (caretaker.exitCode === null) await once(caretaker, 'exit');
+      if (caretaker.exitCode !== 0) throw new Error(`traces of ${dir} are left on this machine`);
     },
   };
+}
+
+/** Cleans up when its input ends. Everything is found by `DIR/` or the namespace, which nobody else has. */
+const cleanUp = `
+DIR=$1 NS=$2
+cat > /dev/null
+for round in $(seq 100); do
+  printf %s "$DIR/" | grep -lsaF -f - /proc/[0-9]*/cmdline | while read -r file; do
+    pid=\${file#/proc/}; kill -9 "\${pid%/cmdline}"
+  done
+  cat /sys/fs/cgroup/"$NS"/*/cgroup.procs /sys/fs/cgroup/*/"$NS"/*/cgroup.procs | sort -u | xargs -r kill -9
+  while read -r _ _ _ _ path _; do
+    case "$path" in "$DIR"/*) umount --lazy "$path" ;; esac
+  done < /proc/self/mountinfo
+  sed 's,unix://,,' "$DIR"/state/io.containerd.runtime.v2.task/*/*/address | xargs -r -n 1 rm -f
+  rm -rf "$DIR" "/run/containerd/runc/$NS"
+  rmdir /sys/fs/cgroup/"$NS"/* /sys/fs/cgroup/"$NS" /sys/fs/cgroup/*/"$NS"/* /sys/fs/cgroup/*/"$NS"
+  ls -d "$DIR" /sys/fs/cgroup/"$NS" /sys/fs/cgroup/*/"$NS" || exit 0
+  sleep 0.05
+done > /dev/null 2>&1
+exit 1
+`;
+
+function startCaretaker(dir: string, namespace: string): ChildProcess {
+  const caretaker = spawn('sh', ['-c', cleanUp, 'sh', dir, namespace], {
+    // Its own group: Ctrl-C at the terminal ends the tests, and then it has work to do.
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+    cwd: '/',
+  });
+  caretaker.unref();
+  return caretaker;
 }
 
 function configuration(dir: string, address: string): string {
@@ -200,107 +228,5 @@ async function addImage(
   if (!target) throw new Error(`${name} was not imported: ${images.map((image) => image.name).join(', ')}`);
   if (!images.some((image) => image.name === name)) {
     await connection.unary(Images.method.create, { image: { name, target } }, limits);
-  }
-}
-
-async function endTasks(connection: Connection): Promise<void> {
-  const limits = { timeoutMs: 5_000 };
-  const { tasks } = await connection.unary(Tasks.method.list, {}, limits);
-  for (const { id: containerId } of tasks) {
-    await connection.unary(Tasks.method.kill, { containerId, signal: 9, all: true }, limits).catch(() => {});
-    await connection.unary(Tasks.method.wait, { containerId }, limits).catch(() => {});
-    await connection.unary(Tasks.method.delete, { containerId }, limits).catch(() => {});
-  }
-}
-
-/** Without waiting for anything: the daemon, its shims, and what they ran. */
-function sweepNow(daemon: ChildProcess, address: string): void {
-  daemon.kill('SIGKILL');
-  for (const shim of shimsOf(address)) {
-    for (const pid of childrenOf(shim)) killNow(pid);
-    killNow(shim);
-  }
-}
-
-function shimsOf(address: string): number[] {
-  return numericEntries('/proc').filter((pid) => {
-    const words = readOrEmpty(`/proc/${pid}/cmdline`).split('\0');
-    return words[0]?.includes('containerd-shim') && words.includes(address);
-  });
-}
-
-function childrenOf(pid: number): number[] {
-  return numericEntries(`/proc/${pid}/task`).flatMap((thread) =>
-    readOrEmpty(`/proc/${pid}/task/${thread}/children`).split(' ').filter(Boolean).map(Number),
-  );
-}
-
-function numericEntries(path: string): number[] {
-  try {
-    return readdirSync(path)
-      .filter((name) => /^\d+$/.test(name))
-      .map(Number);
-  } catch {
-    return [];
-  }
-}
-
-function readOrEmpty(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-function killNow(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // Gone already.
-  }
-}
-
-async function removeTraces(dir: string, namespace: string): Promise<void> {
-  const mounted = readFileSync('/proc/self/mountinfo', 'utf8')
-    .split('\n')
-    .map((line) => line.split(' ')[4] ?? '')
-    .filter((path) => path.startsWith(`${dir}/`));
-  for (const path of mounted.reverse()) await run('umount', ['--lazy', path]).catch(() => {});
-  await rm(dir, { recursive: true, force: true });
-  await rm(join('/run/containerd/runc', namespace), { recursive: true, force: true });
-  await removeCgroups(namespace);
-}
-
-/** Killed processes leave their cgroup a moment later. */
-async function removeCgroups(namespace: string): Promise<void> {
-  const folders = async () => {
-    const hierarchies = ['/sys/fs/cgroup', ...numericOrNamed('/sys/fs/cgroup')];
-    const found = hierarchies.map((root) => join(root, namespace)).filter((path) => exists(path));
-    return found;
-  };
-  await until('the cgroups are empty', async () => {
-    for (const parent of await folders()) {
-      for (const entry of await readdir(parent, { withFileTypes: true }).catch(() => [])) {
-        if (entry.isDirectory()) await rmdir(join(parent, entry.name)).catch(() => {});
-      }
-      await rmdir(parent).catch(() => {});
-    }
-    return (await folders()).length === 0;
-  });
-}
-
-function numericOrNamed(path: string): string[] {
-  return readdirSync(path, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map((entry) => join(path, entry.name));
-}
-
-function exists(path: string): boolean {
-  try {
-    readdirSync(path);
-    return true;
-  } catch {
-    return false;
   }
 }

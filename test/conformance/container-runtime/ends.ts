@@ -4,6 +4,11 @@ import { until } from '../../kit/until.ts';
 import { call, inPhase, refusal, started, statusOf, type Given } from './rig.ts';
 
 export function endTests(given: () => Given): void {
+  exitTests(given);
+  removalTests(given);
+}
+
+function exitTests(given: () => Given): void {
   test.each([0, 1, 42, 255])('an exit with code %i is told by event and by inspect alike', async (code) => {
     const { runtime, watch, ...rest } = given();
     const { id } = await started({ runtime, watch, ...rest }, { of: 'exits', code });
@@ -46,6 +51,23 @@ export function endTests(given: () => Given): void {
     expect(await statusOf(runtime, id)).toEqual(before);
   });
 
+  test('running out of memory is told by event, and by the exit', async ({ skip }) => {
+    const { arm, runtime, watch } = given();
+    if (!arm.outOfMemory) return skip('this runtime has no memory to run out of');
+    const { create, arrange } = await arm.outOfMemory();
+    await runtime.create(create, call());
+    await arrange();
+    await runtime.start({ id: create.id }, call());
+    const exit = await watch.exitOf(create.id);
+    expect(exit).toMatchObject({ code: 137, oomKilled: true });
+    await until('the oom event', () =>
+      watch.events.some((event) => event.type === 'oom' && event.id === create.id),
+    );
+    expect((await inPhase(runtime, create.id, 'stopped')).exit).toEqual(exit);
+  });
+}
+
+function removalTests(given: () => Given): void {
   test.each(['created', 'running', 'stopped'] as const)('a %s container is removed, twice', async (phase) => {
     const { arm, runtime, watch } = given();
     const create = await arm.container(phase === 'stopped' ? { of: 'exits', code: 0 } : { of: 'runs' });
@@ -66,20 +88,5 @@ export function endTests(given: () => Given): void {
     await runtime.create(create, call());
     await runtime.start({ id: create.id }, call());
     expect(await statusOf(runtime, create.id)).toMatchObject({ phase: 'running' });
-  });
-
-  test('running out of memory is told by event, and by the exit', async ({ skip }) => {
-    const { arm, runtime, watch } = given();
-    if (!arm.outOfMemory) return skip('this runtime has no memory to run out of');
-    const { create, arrange } = await arm.outOfMemory();
-    await runtime.create(create, call());
-    await arrange();
-    await runtime.start({ id: create.id }, call());
-    const exit = await watch.exitOf(create.id);
-    expect(exit).toMatchObject({ code: 137, oomKilled: true });
-    await until('the oom event', () =>
-      watch.events.some((event) => event.type === 'oom' && event.id === create.id),
-    );
-    expect((await inPhase(runtime, create.id, 'stopped')).exit).toEqual(exit);
   });
 }

@@ -189,6 +189,15 @@ function session(engine: Engine, process: Process): ExecSession {
     resize: (size) => void resize(engine, process, size),
     // Killed, it exits like any other; if containerd cannot be told, nobody waits for it any longer.
     close: () => void kill(engine, process).then((told) => (told ? undefined : closed.abort())),
+    pause: () => {
+      process.stdout.pause();
+      process.stderr?.pause();
+    },
+    resume: () => {
+      process.stdout.resume();
+      process.stderr?.resume();
+    },
+    taken: async () => process.stdin?.taken(),
   };
 }
 

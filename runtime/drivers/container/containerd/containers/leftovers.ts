@@ -42,6 +42,9 @@ export async function sweepLeftovers(engine: Engine, id: string, died: boolean, 
 }
 
 async function removeBundle(bundle: string): Promise<void> {
+  const address = await readFile(join(bundle, 'address'), 'utf8').catch(() => '');
+  const socket = /^unix:\/\/(\/run\/containerd\/s\/[0-9a-f]+)$/.exec(address.trim())?.[1];
+  if (socket !== undefined) await rm(socket, { force: true });
   const rootfs = join(bundle, 'rootfs');
   await run('umount', ['--lazy', rootfs]).catch(() => {});
   // rmdir refuses while something is still mounted there: nothing of a mounted file system is ever deleted.

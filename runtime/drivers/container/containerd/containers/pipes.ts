@@ -19,6 +19,9 @@ export interface OutputPipe {
   readonly path: string;
   /** Bytes wait in the pipe until somebody listens. */
   onBytes(listener: (bytes: Uint8Array) => void): void;
+  /** The process waits in its write once the pipe is full. */
+  pause(): void;
+  resume(): void;
   /** The process is gone: resolves when everything it wrote was handed on. */
   drain(): Promise<void>;
   close(): void;
@@ -29,6 +32,8 @@ export interface InputPipe {
   /** Bytes that the process has not taken yet. */
   readonly waiting: number;
   write(bytes: Uint8Array): void;
+  /** Resolves when more may be written, or nothing ever can. */
+  taken(): Promise<void>;
   /** Resolves when everything written is in the pipe. */
   end(): Promise<void>;
   close(): void;
@@ -62,6 +67,8 @@ export function openOutput(path: string, clock: Clock): OutputPipe {
   return {
     path,
     onBytes: (listener) => reader.on('data', listener),
+    pause: () => reader.pause(),
+    resume: () => reader.resume(),
     drain: async () => {
       release();
       reader.resume();
@@ -88,6 +95,15 @@ export function openInput(path: string): InputPipe {
     write: (bytes) => {
       if (!writer.destroyed && !writer.writableEnded) writer.write(bytes);
     },
+    taken: () =>
+      new Promise((resolve) => {
+        if (writer.destroyed || !writer.writableNeedDrain) return resolve();
+        const done = () => {
+          writer.off('drain', done).off('close', done);
+          resolve();
+        };
+        writer.on('drain', done).on('close', done);
+      }),
     end: () =>
       new Promise((resolve) => {
         if (writer.destroyed) return resolve();
