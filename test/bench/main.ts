@@ -1,0 +1,80 @@
+/**
+ * `npm run bench`: each figure beside its limit or its peer, in one run. `npm run bench -- kernel store node` runs
+ * some of them. It never fails on a figure: it prints, and a person reads.
+ */
+import { measureKernel } from './kernel.ts';
+import { measureNode } from './node.ts';
+import { measureStore } from './store.ts';
+
+interface Row {
+  readonly figure: string;
+  readonly measured: string;
+  readonly limit: string;
+  readonly ok: boolean | undefined;
+}
+
+const row = (
+  figure: string,
+  value: number,
+  unit: string,
+  limit?: { at: 'most' | 'least'; value: number },
+): Row => ({
+  figure,
+  measured: `${value >= 100 ? Math.round(value) : Number(value.toPrecision(3))}${unit}`,
+  limit: limit ? `${limit.at === 'most' ? '≤' : '≥'} ${limit.value}${unit}` : '',
+  ok: limit ? (limit.at === 'most' ? value <= limit.value : value >= limit.value) : undefined,
+});
+const most = (value: number) => ({ at: 'most', value }) as const;
+const least = (value: number) => ({ at: 'least', value }) as const;
+
+const suites: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
+  kernel: async () => {
+    const figures = await measureKernel();
+    return [
+      row('router ÷ bare send, messages a second', figures.routerRatio, ' ×', least(0.85)),
+      row('heap of an idle actor', figures.heapBytesPerActor, ' B', most(8_192)),
+    ];
+  },
+  store: async () => {
+    const { embedded, etcd, ratio } = await measureStore();
+    return [
+      row('embedded store, durable writes, one writer', embedded.sequential.perSecond, '/s'),
+      row('embedded store, durable writes, 32 writers', embedded.writers32.perSecond, '/s'),
+      ...(etcd
+        ? [
+            row('etcd, the same, one writer', etcd.sequential.perSecond, '/s'),
+            row('etcd, the same, 32 writers', etcd.writers32.perSecond, '/s'),
+          ]
+        : []),
+      ...(ratio
+        ? [
+            row('embedded ÷ etcd, one writer', ratio.sequential, ' ×', least(2)),
+            row('embedded ÷ etcd, 32 writers', ratio.writers32, ' ×', least(2)),
+          ]
+        : []),
+    ];
+  },
+  node: async () => {
+    const figures = await measureNode();
+    return [
+      row('20 containers, deploy to running', figures.deployMs, ' ms'),
+      row('20 containers, ctr run -d, 4 at once', figures.ctrMs, ' ms'),
+      row('deploy ÷ ctr', figures.deployRatio, ' ×', most(1.7)),
+      row('hivemind ps', figures.psMs, ' ms', most(150)),
+      row('adoption of 100 containers', figures.adopt100Ms, ' ms', most(1_000)),
+      row('idle with 10 containers, RSS', figures.idleRssMb, ' MB', most(110)),
+      row('idle with 10 containers, CPU of a core', figures.idleCpuPercent, ' %', most(1)),
+      row('idle with 10 containers, written by the daemon', figures.idleWrittenMbPerHour, ' MB/h', most(1)),
+    ];
+  },
+};
+
+const wanted = process.argv.slice(2).filter((name) => name in suites);
+for (const [name, measure] of Object.entries(suites)) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  for (const { figure, measured, limit, ok } of await measure()) {
+    const mark = ok === undefined ? ' ' : ok ? '✓' : '✗';
+    console.log(`${mark} ${name.padEnd(7)} ${figure.padEnd(52)} ${measured.padStart(12)}   ${limit}`);
+  }
+}
+process.exit(0);

@@ -1,0 +1,126 @@
+/**
+ * The daemon and containerd killed at bad moments, for real: kill −9 of `hivemind-node` at ten random moments of a
+ * deploy; containerd killed and frozen. Afterwards everything is as wished: nothing doubled, nothing lost, data kept.
+ * The simulation does this thousands of times; here the disks, sockets and processes are real.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  freePort,
+  importHelloImages,
+  makeDaemon,
+  missingForDaemon,
+  writeHello,
+  type TestDaemon,
+} from '../kit/daemon.ts';
+import { findProcess, findProcesses } from '../kit/processes.ts';
+import { until } from '../kit/until.ts';
+
+const missing = missingForDaemon();
+if (missing) console.log(`skipped: ${missing}`);
+
+describe.skipIf(missing !== undefined)('crashes', () => {
+  let daemon: TestDaemon;
+  let hostPort: number;
+  let file: string;
+  const slots = ['hello/web.1', 'hello/web.2', 'hello/store.1'];
+  const visits = async (): Promise<number> => {
+    const page = await fetch(`http://127.0.0.1:${hostPort}/`, { headers: { 'user-agent': 'curl/8' } });
+    return Number(/visits:\s+(\d+)/.exec(await page.text())?.[1]);
+  };
+  const once = (): void => {
+    for (const slot of slots) expect(findProcesses(slot), slot).toHaveLength(1);
+  };
+
+  beforeAll(async () => {
+    daemon = await makeDaemon();
+    hostPort = await freePort();
+    await daemon.start();
+    await importHelloImages(daemon);
+    file = await writeHello(daemon, hostPort);
+  }, 120_000);
+  afterAll(async () => {
+    await daemon?.end();
+  }, 120_000);
+
+  // A deploy of this app is about 300 transitions; the moments spread over all of it.
+  test.each(Array.from({ length: 10 }, (_, at) => at))(
+    'kill -9 of the daemon in a deploy, moment %i of 10',
+    async (moment) => {
+      if (moment > 0) {
+        expect((await daemon.cli('rm', 'hello', '--yes')).code).toBe(0);
+        await until('the app is gone', async () => (await daemon.slots()).length === 0, 60_000);
+      }
+      const deploy = daemon.cli('deploy', '-f', file, '--detach');
+      const steps = moment * 30 + Math.floor(Math.random() * 30);
+      await daemon.afterTranscript(steps);
+      await daemon.stop('SIGKILL');
+      await deploy;
+      await daemon.start();
+      // The command may have been cut off before it was accepted: a user types it again.
+      expect((await daemon.cli('deploy', '-f', file)).code).toBe(0);
+      await daemon.converged('hello');
+      once();
+    },
+  );
+
+  test('kill -9 of an idle daemon: every container is adopted, none restarted', async () => {
+    await daemon.converged('hello');
+    const before = slots.map(findProcess);
+    await daemon.stop('SIGKILL');
+    expect(slots.map(findProcess)).toEqual(before);
+    await daemon.start();
+    await daemon.converged('hello');
+    expect(slots.map(findProcess)).toEqual(before);
+    expect((await daemon.slots()).map((slot) => slot.restarts)).toEqual([0, 0, 0]);
+  });
+
+  test('containerd is killed: containers run on, a new containerd is started, and a later crash is healed', async () => {
+    await daemon.converged('hello');
+    const counted = await visits();
+    const before = slots.map(findProcess);
+    process.kill(daemon.containerdPid(), 'SIGKILL');
+    expect(await visits()).toBeGreaterThan(counted);
+    await until(
+      'containerd answers again',
+      async () => (await daemon.cli('doctor')).stdout.match(/containerd.*1\.|containerd.*2\./),
+      60_000,
+    );
+    expect(slots.map(findProcess)).toEqual(before);
+    process.kill(findProcess('hello/web.1'), 'SIGKILL');
+    await until(
+      'the killed container is back',
+      () => findProcesses('hello/web.1').some((pid) => !before.includes(pid)),
+      60_000,
+    );
+    await daemon.converged('hello');
+    once();
+    await until('the count goes on', async () => (await visits().catch(() => 0)) > counted, 20_000);
+  });
+
+  test('containerd hangs: containers and API go on, trouble is said, and it heals when it wakes', async () => {
+    const before = slots.map(findProcess);
+    process.kill(daemon.containerdPid(), 'SIGSTOP');
+    try {
+      const findings = await until(
+        'doctor says that containerd hangs',
+        async () => {
+          const { stdout } = await daemon.cli('doctor');
+          return stdout.includes('HM-RUNTIME') ? stdout : undefined;
+        },
+        30_000,
+      );
+      expect(findings).toContain('containerd');
+      expect(await visits()).toBeGreaterThan(0);
+      expect((await daemon.cli('ps')).code).toBe(0);
+    } finally {
+      process.kill(daemon.containerdPid(), 'SIGCONT');
+    }
+    await until(
+      'doctor is content',
+      async () => !(await daemon.cli('doctor')).stdout.includes('HM-RUNTIME'),
+      60_000,
+    );
+    await daemon.converged('hello', 90_000);
+    expect(slots.map(findProcess)).toEqual(before);
+  });
+});

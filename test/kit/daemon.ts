@@ -1,0 +1,267 @@
+/**
+ * A real `hivemind-node` for end-to-end tests: the bundles that users run, with a data folder, bridge, address pool
+ * and containerd of its own, so that it meets nothing else on the machine. `end` purges it, also after a failed test.
+ */
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { AppView, SlotStatus } from '../../protocols/apps/status.ts';
+import { purge } from '../../runtime/purge.ts';
+import { until } from './until.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+const bundle = (name: string): string => join(root, 'dist', `${name}.js`);
+let count = 0;
+
+export interface CliResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface TestDaemon {
+  readonly dir: string;
+  readonly dataDir: string;
+  readonly socketPath: string;
+  readonly port: number;
+  readonly pid: number;
+  /** Standard error so far: the daemon's log. */
+  log(): string;
+  cli(...args: readonly string[]): Promise<CliResult>;
+  slots(): Promise<readonly SlotStatus[]>;
+  app(name: string): Promise<AppView>;
+  /** Until every app named has converged. */
+  converged(app: string, withinMs?: number): Promise<AppView>;
+  start(extra?: readonly string[]): Promise<void>;
+  /** Resolves once the actors have made so many transitions from now on (or none for a second: it has settled). */
+  afterTranscript(steps: number): Promise<void>;
+  /** Ends it with a signal and waits; answers the exit code. */
+  stop(signal: NodeJS.Signals): Promise<number | null>;
+  /** Socket of the containerd that the daemon started. */
+  containerdSocket(): string;
+  /** Its pid. */
+  containerdPid(): number;
+  end(): Promise<void>;
+}
+
+/** Not yet started. `name` makes the bridge and the table its own. */
+export async function makeDaemon(options: { readonly dataDir?: string } = {}): Promise<TestDaemon> {
+  count += 1;
+  const dir = await mkdtemp(join(tmpdir(), 'hm-e2e-'));
+  const name = `t${process.pid.toString(36)}${count}`;
+  const dataDir = options.dataDir ?? join(dir, 'data');
+  const second = 64 + ((process.pid + count * 7) % 128);
+  const config = {
+    name,
+    dataDir,
+    socketPath: join(dir, 'api.sock'),
+    containerdAddress: join(dir, 'none.sock'),
+    containerdNamespace: 'hivemind',
+    bridge: `hive-${name}`.slice(0, 15),
+    containerPool: `10.${second}.0.0/16`,
+    mtu: 1_500,
+  };
+  const port = await freePort();
+  let child: ChildProcess | undefined;
+  let log = '';
+  const flags = [
+    ['--name', config.name],
+    ['--data-dir', dataDir],
+    ['--socket', config.socketPath],
+    ['--api-address', `127.0.0.1:${port}`],
+    ['--containerd-address', config.containerdAddress],
+    ['--bridge', config.bridge],
+    ['--container-pool', config.containerPool],
+  ].flat();
+
+  const get = <Value>(path: string): Promise<Value> => getJson(config.socketPath, path);
+  const daemon: TestDaemon = {
+    dir,
+    dataDir,
+    socketPath: config.socketPath,
+    port,
+    get pid() {
+      return child?.pid ?? 0;
+    },
+    log: () => log,
+    cli: (...args) => runCli(config.socketPath, dir, args),
+    slots: async () => (await get<{ slots: SlotStatus[] }>('/v1/containers')).slots,
+    app: async (app) => (await get<{ view: AppView }>(`/v1/apps/${app}`)).view,
+    converged: async (app, withinMs = 60_000) => {
+      let last: AppView | undefined;
+      try {
+        return await until(
+          `${app} has converged`,
+          async () => {
+            last = await daemon.app(app).catch(() => undefined);
+            return last?.converged ? last : undefined;
+          },
+          withinMs,
+        );
+      } catch (thrown) {
+        throw new Error(`${(thrown as Error).message}: ${JSON.stringify(last?.slots)}\n${log.slice(-2_000)}`);
+      }
+    },
+    start: async (extra = []) => {
+      const started = spawn(process.execPath, [bundle('hivemind-node'), ...flags, ...extra], {
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      child = started;
+      started.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
+      started.stdout.on('data', (chunk: Buffer) => (log += chunk.toString()));
+      await until(
+        'the node is ready',
+        async () => {
+          if (started.exitCode !== null)
+            throw new Error(`hivemind-node ended with ${started.exitCode}: ${log.slice(-2_000)}`);
+          return get('/readyz').then(
+            () => true,
+            () => false,
+          );
+        },
+        30_000,
+      );
+    },
+    afterTranscript: (steps) => countTranscript(config.socketPath, steps),
+    stop: async (signal) => {
+      const ending = child;
+      if (!ending || ending.exitCode !== null || ending.signalCode !== null) return ending?.exitCode ?? null;
+      const exited = once(ending, 'exit') as Promise<[number | null]>;
+      ending.kill(signal);
+      return (await exited)[0];
+    },
+    containerdSocket: () =>
+      /address\s*=\s*['"]([^'"]+\.sock)['"]/.exec(readFileSync(containerdConfigOf(dataDir), 'utf8'))?.[1] ??
+      '',
+    containerdPid: () => containerdPidOf(dataDir),
+    end: async () => {
+      await daemon.stop('SIGTERM');
+      for (const pid of [safely(() => containerdPidOf(dataDir))]) if (pid) process.kill(pid, 'SIGCONT');
+      await purge(config, () => undefined);
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+  return daemon;
+}
+
+function safely<Value>(read: () => Value): Value | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}
+
+/** The process whose command line names a configuration file below this data folder. */
+function containerdConfigOf(dataDir: string): string {
+  return readFileSync(`/proc/${containerdPidOf(dataDir)}/cmdline`, 'utf8').split('\0')[2] ?? '';
+}
+
+function containerdPidOf(dataDir: string): number {
+  for (const entry of readdirSync('/proc')) {
+    if (!/^\d+$/.test(entry)) continue;
+    const line = safely(() => readFileSync(`/proc/${entry}/cmdline`, 'utf8')) ?? '';
+    const [program = '', , config = ''] = line.split('\0');
+    if (program.endsWith('containerd') && config.startsWith(dataDir)) return Number(entry);
+  }
+  throw new Error(`no containerd runs below ${dataDir}`);
+}
+
+function runCli(socketPath: string, cwd: string, args: readonly string[]): Promise<CliResult> {
+  return new Promise((done) => {
+    const environment = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HIVEMIND_ADDRESS: `unix://${socketPath}` };
+    execFile(
+      process.execPath,
+      [bundle('hivemind'), ...args],
+      { cwd, env: environment, timeout: 120_000, maxBuffer: 64 << 20 },
+      (error, stdout, stderr) => {
+        done({ code: error ? (typeof error.code === 'number' ? error.code : 255) : 0, stdout, stderr });
+      },
+    );
+  });
+}
+
+export function getJson<Value>(socketPath: string, path: string): Promise<Value> {
+  return new Promise((done, failed) => {
+    const asked = request({ socketPath, path, timeout: 5_000 }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('end', () => {
+        const text = Buffer.concat(chunks).toString();
+        if (response.statusCode !== 200) return failed(new Error(`${path}: ${response.statusCode} ${text}`));
+        return done((text.startsWith('{') ? JSON.parse(text) : text) as Value);
+      });
+    });
+    asked.on('timeout', () => asked.destroy(new Error(`${path}: no answer`)));
+    asked.on('error', failed);
+    asked.end();
+  });
+}
+
+function countTranscript(socketPath: string, steps: number): Promise<void> {
+  return new Promise((done, failed) => {
+    let seen = 0;
+    let last = performance.now();
+    const asked = request({ socketPath, path: '/v1/actors/transcript?follow=true&limit=1' }, (response) => {
+      response.on('data', (chunk: Buffer) => {
+        last = performance.now();
+        for (const byte of chunk) if (byte === 10) seen++;
+        if (seen > steps) finish();
+      });
+      response.on('error', finish);
+      response.on('close', finish);
+    });
+    const quiet = setInterval(() => performance.now() - last > 1_000 && finish(), 100);
+    function finish(): void {
+      clearInterval(quiet);
+      asked.destroy();
+      done();
+    }
+    asked.on('error', (error) => (seen > 0 ? finish() : failed(error)));
+    asked.end();
+  });
+}
+
+/** A TCP port nobody listens on now. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** The hello app on a port of its own; answers the path of the Compose file. */
+export async function writeHello(daemon: TestDaemon, hostPort: number): Promise<string> {
+  const text = readFileSync(join(root, 'examples/hello/compose.yaml'), 'utf8').replace(
+    '127.0.0.1:8080',
+    `127.0.0.1:${hostPort}`,
+  );
+  const path = join(daemon.dir, 'compose.yaml');
+  await writeFile(path, text);
+  return path;
+}
+
+export async function importHelloImages(daemon: TestDaemon): Promise<void> {
+  for (const name of ['hello-web', 'hello-store']) {
+    const { code, stderr } = await daemon.cli('image', 'import', join(root, '.cache/images', `${name}.tar`));
+    if (code !== 0) throw new Error(stderr);
+  }
+}
+
+/** What a machine lacks for these tests, or nothing. */
+export function missingForDaemon(): string | undefined {
+  if (process.getuid?.() !== 0) return 'needs root: containers, addresses and published ports do';
+  const lacking = ['containerd', 'runc', 'nft', 'ip'].filter(
+    (program) => !['/usr/sbin', '/usr/bin', '/sbin'].some((dir) => existsSync(join(dir, program))),
+  );
+  if (lacking.length > 0) return `needs ${lacking.join(', ')}`;
+  return existsSync(bundle('hivemind-node')) ? undefined : 'needs the bundles: npm run build';
+}
