@@ -321,6 +321,21 @@ export const catalogue = {
     next: 'Send less.',
     status: 413,
   },
+  'HM-API-ORIGIN': {
+    cause: 'The request comes from a web page of another site.',
+    next: 'Use the CLI, or a page of the node itself.',
+    status: 403,
+  },
+  'HM-API-BUSY': {
+    cause: 'More streams are open than a limit allows.',
+    next: 'End some: hivemind logs -f, events -f or exec of others; then repeat.',
+    status: 503,
+  },
+  'HM-API-LISTEN': {
+    cause: 'The API cannot listen on its address or socket.',
+    next: 'Stop what listens there (ss -lntxp), or give --api-address or --socket another.',
+    status: 409,
+  },
   'HM-CLI-USAGE': { cause: 'The command line is wrong.', next: 'hivemind --help', status: 400 },
   'HM-CLI-TIMEOUT': {
     cause: 'The wait timed out; the work goes on.',

@@ -150,4 +150,10 @@ export const limits = {
   apiBodyBytes: 2_097_152,
   apiStreams: 256,
   apiStreamFrames: 2_000,
+  /** … and the bytes that wait for one slow reader: a burst of long log lines, 256 times over is 1 GiB at worst. */
+  apiStreamBytes: 4_194_304,
+  /** Lines one request may ask for at once. */
+  apiLines: 100_000,
+  /** How long a client of the API may take to say all of its headers, or its first exec message. */
+  apiHandshakeMs: 10_000,
 } as const;

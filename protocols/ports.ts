@@ -131,6 +131,11 @@ export interface ExecSession {
   endInput(): void;
   resize(size: { readonly columns: number; readonly rows: number }): void;
   close(): void;
+  /** Back pressure, where the runtime can give it: the command waits in its write while the reader is slow … */
+  pause?(): void;
+  resume?(): void;
+  /** … and this resolves when the command has taken most of its input. */
+  taken?(): Promise<void>;
 }
 
 export interface ImageSource {
