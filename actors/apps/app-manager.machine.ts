@@ -58,7 +58,11 @@ export const appManagerMachine = setup({
   states: {
     doubting: {
       entry: 'askTrust',
-      on: { 'store.trusted': 'listing' },
+      on: {
+        'store.trusted': 'listing',
+        // The answer to the question: asking again because of it would never end.
+        'store.doubted': { actions: 'noteDoubt' },
+      },
       after: { reconcile: { target: 'doubting', reenter: true } },
     },
     listing: {

@@ -46,7 +46,12 @@ export const containerManagerMachine = setup({
           on: { 'store.trusted': '.listing', 'store.doubted': '.doubting' },
           states: {
             /** Nothing is started or stopped because of a store that is silent, foreign or old. */
-            doubting: { entry: 'askTrust', after: { reconcile: { target: 'doubting', reenter: true } } },
+            doubting: {
+              entry: 'askTrust',
+              // The answer to the question: asking again because of it would never end.
+              on: { 'store.doubted': {} },
+              after: { reconcile: { target: 'doubting', reenter: true } },
+            },
             listing: {
               entry: 'list',
               on: {

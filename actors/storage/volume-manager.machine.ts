@@ -44,7 +44,12 @@ export const volumeManagerMachine = setup({
     'store.failed': '.listingSoon',
   },
   states: {
-    doubting: { entry: 'askTrust', after: { reconcile: { target: 'doubting', reenter: true } } },
+    doubting: {
+      entry: 'askTrust',
+      // The answer to the question: asking again because of it would never end.
+      on: { 'store.doubted': {} },
+      after: { reconcile: { target: 'doubting', reenter: true } },
+    },
     listing: {
       entry: 'list',
       on: { 'volumes.listed': { target: 'watching', actions: 'listed' }, 'volumes.unlisted': 'listingSoon' },
