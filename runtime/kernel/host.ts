@@ -26,10 +26,18 @@ export interface HostOptions {
   emit(event: NodeEvent): void;
 }
 
+interface Heard extends Message {
+  at: number;
+  from?: string;
+  replyTo?: string;
+}
+
 const noEffects: readonly Effect[] = [];
 const ignore = (): void => {};
 /** Facts that only the kernel states. */
 const kernelsOwn = /^(xstate\.|sys\.|child\.(started|ready|exited)$)/;
+/** Their first letters: most messages need no closer look. */
+const kernelsInitials = 'xsc';
 
 export class Host implements CellHost {
   readonly node: string;
@@ -92,7 +100,7 @@ export class Host implements CellHost {
       this.recorder.dead({ path: cell.path, incarnation: cell.incarnation }, to, message.type, cell.why);
       return 'dead';
     }
-    if (kernelsOwn.test(message.type)) {
+    if (kernelsInitials.includes(message.type[0] ?? '') && kernelsOwn.test(message.type)) {
       this.recorder.dead(cell, to, message.type, 'refused');
       return 'dead';
     }
@@ -183,7 +191,9 @@ export class Host implements CellHost {
     }
     const before = cell.actor.getSnapshot() as AnyMachineSnapshot;
     const at = this.clock.now();
-    const event: Message & { at: number; from?: string; replyTo?: string } = { ...message, at };
+    // Not a spread: that gives every message a shape of its own, and XState then takes half again as long (measured).
+    const event: Heard = Object.assign({ type: '', at }, message);
+    event.at = at;
     if (envelope.from !== undefined) event.from = envelope.from;
     if (envelope.replyTo !== undefined) event.replyTo = envelope.replyTo;
     if (event.type === 'sys.shutdown' && !this.#hears(cell, before, event)) return;

@@ -21,26 +21,31 @@ type Bare<F> = F extends Frame ? Omit<F, 'at' | 'node' | 'boot' | 'seq' | 'path'
 
 type Heard = Message & { readonly from?: string };
 
-/** A delivered message as raw references. Contexts and messages are not among them, unless nothing else tells whether the chart took it. */
-interface Step {
-  readonly type: 'step';
-  readonly seq: number;
-  readonly at: number;
-  readonly cell: Cell;
-  readonly from: StateValue;
-  readonly to: StateValue;
-  readonly cause: string;
-  readonly sender: string | undefined;
-  readonly traceless: { readonly snapshot: AnyMachineSnapshot; readonly event: Heard } | undefined;
-  readonly effects: readonly Effect[];
+/**
+ * A place in the ring, filled again and again: either a frame as it is, or a delivered message as raw references.
+ * Neither contexts nor messages are kept.
+ */
+interface Slot {
+  frame: Frame | undefined;
+  seq: number;
+  at: number;
+  cell: Cell | undefined;
+  from: StateValue;
+  to: StateValue;
+  cause: string;
+  sender: string | undefined;
+  handled: boolean;
+  effects: readonly Effect[];
 }
+
+const noEffects: readonly Effect[] = [];
 
 export class Recorder {
   readonly #node: string;
   readonly #boot: number;
   readonly #clock: Clock;
   readonly #listeners = new Set<(frame: Frame) => void>();
-  readonly #ring: (Step | Frame)[] = [];
+  readonly #ring: Slot[] = [];
   readonly #dead: DeadLetter[] = [];
   #seq = 0;
   readonly #counters = { delivered: 0, deadLetters: 0, overflowed: 0, crashes: 0, restarts: 0 };
@@ -71,9 +76,9 @@ export class Recorder {
   *newest(under: ActorPath): Generator<Frame> {
     const kept = Math.min(this.#seq, limits.transcriptLines);
     for (let back = 0; back < kept; back += 1) {
-      const entry = this.#ring[(this.#seq - 1 - back) % limits.transcriptLines]!;
-      const path = entry.type === 'step' ? entry.cell.path : entry.path;
-      if (path === under || under === '/' || path.startsWith(`${under}/`)) yield this.#frame(entry);
+      const slot = this.#ring[(this.#seq - 1 - back) % limits.transcriptLines]!;
+      const path = slot.frame?.path ?? slot.cell!.path;
+      if (path === under || under === '/' || path.startsWith(`${under}/`)) yield this.#frame(slot);
     }
   }
 
@@ -87,18 +92,17 @@ export class Recorder {
     at: number,
   ): void {
     this.#counters.delivered += 1;
-    this.#keep({
-      type: 'step',
-      seq: this.#seq + 1,
-      at,
-      cell,
-      from: before.value,
-      to: after.value,
-      cause: event.type,
-      sender: event.from,
-      traceless: after === before && effects.length === 0 ? { snapshot: after, event } : undefined,
-      effects,
-    });
+    const slot = this.#slot();
+    slot.frame = undefined;
+    slot.at = at;
+    slot.cell = cell;
+    slot.from = before.value;
+    slot.to = after.value;
+    slot.cause = event.type;
+    slot.sender = event.from;
+    slot.handled = after !== before || effects.length > 0 || wasHandled(after, event);
+    slot.effects = effects;
+    if (this.#listeners.size > 0) this.#tell(this.#frame(slot));
   }
 
   started(cell: Cell, machine: string, snapshot: AnyMachineSnapshot, effects: readonly Effect[]): void {
@@ -163,10 +167,32 @@ export class Recorder {
     return frame;
   }
 
-  #keep(entry: Step | Frame): void {
-    this.#ring[this.#seq % limits.transcriptLines] = entry;
+  #keep(frame: Frame): void {
+    const slot = this.#slot();
+    slot.frame = frame;
+    slot.cell = undefined;
+    slot.effects = noEffects;
+    if (this.#listeners.size > 0) this.#tell(frame);
+  }
+
+  /** The next place in the ring, numbered. */
+  #slot(): Slot {
+    const at = this.#seq % limits.transcriptLines;
     this.#seq += 1;
-    if (this.#listeners.size > 0) this.#tell(this.#frame(entry));
+    const slot = (this.#ring[at] ??= {
+      frame: undefined,
+      seq: 0,
+      at: 0,
+      cell: undefined,
+      from: '',
+      to: '',
+      cause: '',
+      sender: undefined,
+      handled: true,
+      effects: noEffects,
+    });
+    slot.seq = this.#seq;
+    return slot;
   }
 
   #tell(frame: Frame): void {
@@ -182,30 +208,37 @@ export class Recorder {
     }
   }
 
-  #frame(entry: Step | Frame): Frame {
-    if (entry.type !== 'step') return entry;
-    const { seq, at, cell, from, to, cause, sender, effects } = entry;
+  #frame(slot: Slot): Frame {
+    if (slot.frame !== undefined) return slot.frame;
+    const { seq, at, cause, sender, handled, effects } = slot;
+    const { path, incarnation } = slot.cell!;
     return {
       at,
       node: this.#node,
       boot: this.#boot,
       seq,
-      path: cell.path,
-      incarnation: cell.incarnation,
+      path,
+      incarnation,
       type: 'actor.transitioned',
-      fromPhase: phaseText(from),
-      toPhase: phaseText(to),
+      fromPhase: phaseText(slot.from),
+      toPhase: phaseText(slot.to),
       cause,
       ...(sender === undefined ? {} : { sender }),
-      handled: wasHandled(entry),
+      handled,
       effects: maskSecrets(effects),
     };
   }
 }
 
-/** A chart that took a transition without any trace cannot be told from one that took none, except by asking it again. */
-function wasHandled({ traceless, cause }: Step): boolean {
-  if (traceless === undefined || cause.startsWith('after.')) return true;
-  const { snapshot, event } = traceless;
+/**
+ * A chart that took a transition without any trace cannot be told from one that took none, except by asking it
+ * again. That costs as much as a step, so first the cases that need no asking.
+ */
+function wasHandled(snapshot: AnyMachineSnapshot, event: Heard): boolean {
+  if (event.type.startsWith('after.')) return true;
+  for (const node of snapshot._nodes) {
+    const known = node.transitions.get(event.type);
+    if (known?.some(({ guard }) => guard === undefined) === true) return true;
+  }
   return snapshot.machine.getTransitionData(snapshot, event).length > 0;
 }
