@@ -99,7 +99,7 @@ async function emptyContainerd(config: PurgeConfig, place: ContainerdPlace): Pro
 
 async function removeNetwork(config: PurgeConfig): Promise<void> {
   const tag = networkTag(config.name);
-  await createLinuxNetwork({ clock: realClock, tag, bridge: config.bridge }).purge({}, call());
+  await createLinuxNetwork({ clock: realClock, tag }).purge({}, call());
 }
 
 /** Six characters, the same for the same node: several nodes can share a machine. */

@@ -7,11 +7,13 @@ import { readFile, statfs } from 'node:fs/promises';
 import { reasonOf } from '../../protocols/errors.ts';
 import type { Call, Ports } from '../../protocols/ports.ts';
 import type { ContainerdPlace } from '../drivers/container/containerd/bootstrap.ts';
+import type { LinuxNetwork } from '../drivers/network/linux/driver.ts';
 import type { Finding } from '../node-handle.ts';
 import type { NodeSettings } from './world.ts';
 
 interface Subject {
   readonly ports: Ports;
+  readonly network: LinuxNetwork;
   readonly settings: NodeSettings;
   readonly dataDir: string;
   readonly place: ContainerdPlace;
@@ -25,7 +27,7 @@ export async function examine(subject: Subject): Promise<readonly Finding[]> {
     store(subject),
     disk(subject.dataDir),
     forwarding(),
-    forwardPolicy(),
+    forwardPolicy(subject),
     bridge(subject.settings.bridge),
   ]);
 }
@@ -92,18 +94,23 @@ async function forwarding(): Promise<Finding> {
 }
 
 /** Docker and firewalls drop what is forwarded; their tables are theirs, so this is said, not changed. */
-async function forwardPolicy(): Promise<Finding> {
+async function forwardPolicy({ network }: Subject): Promise<Finding> {
   const id = 'forward-policy';
-  const rules = await output('iptables', ['-S', 'FORWARD']);
-  if (rules?.includes('-P FORWARD DROP')) {
+  try {
+    const obstacles = await network.obstacles(call());
+    if (obstacles.length === 0)
+      return { id, verdict: 'ok', detail: 'nothing drops forwarded packets by policy' };
+    const tables = obstacles.map(({ family, table, chain }) => `${family} ${table} ${chain}`).join(', ');
     return {
       id,
       verdict: 'warning',
-      detail: 'another program set the FORWARD policy to DROP',
-      remedy: 'iptables -P FORWARD ACCEPT',
+      detail: `another program drops what containers send: ${tables}`,
+      remedy: obstacles.map(({ mend }) => mend).join('; '),
     };
+  } catch (thrown) {
+    const because = reasonOf(thrown);
+    return { id, verdict: 'warning', detail: `${because.code}: ${because.message}`, remedy: because.hint };
   }
-  return { id, verdict: 'ok', detail: 'nothing drops forwarded packets by policy' };
 }
 
 async function bridge(name: string): Promise<Finding> {

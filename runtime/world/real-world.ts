@@ -78,7 +78,7 @@ async function open(options: RealWorldOptions, settings: NodeSettings): Promise<
       logs,
       recovered: opened.recovered,
       close,
-      doctor: () => examine({ ports, settings, dataDir, place: engine.place }),
+      doctor: () => examine({ ports, network, settings, dataDir, place: engine.place }),
     };
   } catch (thrown) {
     await close();
