@@ -116,6 +116,23 @@ describe.skipIf(missing)(`outages of containerd${missing ? `: ${missing}` : ''}`
     stop();
   });
 
+  test('a container whose shim is killed ends with it, and what is left is removed', async () => {
+    const events: RuntimeEvent[] = [];
+    const stop = runtime.events((event) => events.push(event));
+    await until('the first resync', () => events.length > 0);
+    const id = await running();
+    const { container } = await runtime.inspect({ id }, call());
+    const stat = await readFile(`/proc/${container!.pid!}/stat`, 'utf8');
+    process.kill(Number(stat.split(' ')[3]), 'SIGKILL');
+    await until('its exit', () => events.find((event) => event.type === 'exited' && event.id === id));
+    await until('its task is gone', async () => {
+      return (await runtime.inspect({ id }, call())).container?.phase === 'unknown';
+    });
+    await runtime.remove({ id }, call());
+    await isSweptAway(id);
+    stop();
+  });
+
   test('an exec that outlives containerd still answers its exit code', async () => {
     const id = await running();
     const session = await runtime.exec({ id, args: ['sh', '-c', 'read x; exit 5'], terminal: false }, call());

@@ -3,8 +3,11 @@
  * name exists there under the same number and type. The package is fetched, never installed; without it the test
  * is skipped.
  */
-import { access, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { access, mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type { DescEnum, DescField, DescFile, DescMessage, DescMethod } from '@bufbuild/protobuf';
 import { ScalarType } from '@bufbuild/protobuf';
 import { expect, test } from 'vitest';
@@ -26,7 +29,9 @@ import { file_types_task } from '../../../../runtime/drivers/container/container
 import { file_types_types } from '../../../../runtime/drivers/container/containerd/gen/types/types_pb.ts';
 import { unpackPackages } from '../../../../runtime/images/debian-packages.ts';
 
-const cache = join(import.meta.dirname, '../../../../.cache');
+const run = promisify(execFile);
+const root = join(import.meta.dirname, '../../../..');
+const cache = join(root, '.cache');
 const source = 'usr/share/gocode/src/github.com/containerd';
 const api = `${source}/containerd/api`;
 
@@ -76,6 +81,25 @@ test('names, numbers and types are those of containerd', { timeout: 180_000 }, a
   expect(wrong).toEqual([]);
   expect(compared).toBeGreaterThan(250);
 });
+
+test('the generated messages are those of the protos', { timeout: 60_000 }, async ({ onTestFinished }) => {
+  const driver = join(root, 'runtime/drivers/container/containerd');
+  const fresh = await mkdtemp(join(tmpdir(), 'hm-protos-'));
+  onTestFinished(() => rm(fresh, { recursive: true, force: true }));
+  const env = { ...process.env, PATH: `${join(root, 'node_modules/.bin')}:${process.env['PATH']}` };
+  await run('buf', ['generate', '--output', fresh], { cwd: driver, env });
+  const [made, kept] = await Promise.all([filesBelow(join(fresh, 'gen')), filesBelow(join(driver, 'gen'))]);
+  expect([...kept.keys()]).toEqual([...made.keys()]);
+  const stale = [...made].filter(([name, text]) => kept.get(name) !== text).map(([name]) => name);
+  expect(stale, 'mend: npm run protos').toEqual([]);
+});
+
+async function filesBelow(folder: string): Promise<Map<string, string>> {
+  const names = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.ts')).sort();
+  return new Map(
+    await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name), 'utf8')] as const)),
+  );
+}
 
 async function debianSources(): Promise<string> {
   const folder = join(cache, 'containerd-sources');

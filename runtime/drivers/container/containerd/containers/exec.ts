@@ -155,7 +155,8 @@ async function gather(engine: Engine, process: Process, call: Call): Promise<Exe
     return { code, output: Buffer.concat(chunks).toString('utf8') };
   } catch (error) {
     void discard(engine, process);
-    throw error;
+    if (!call.signal.aborted) throw error;
+    throw coded('HM-RUNTIME-TIMEOUT', 'The command did not end in time.', { id: process.containerId });
   }
 }
 
