@@ -68,11 +68,22 @@ export const appManagerMachine = setup({
     listing: {
       entry: 'list',
       on: {
-        'apps.listed': { target: 'leading', actions: 'listed' },
+        'apps.listed': { target: 'verifying', actions: 'listed' },
         'apps.unlisted': { target: 'listingSoon', actions: 'noteDoubt' },
       },
     },
     listingSoon: { after: { retry: 'listing' } },
+    /** Another store may stand there since it was trusted: nothing of the list counts before it is confirmed. */
+    verifying: {
+      entry: 'askTrust',
+      after: { reconcile: 'listing' },
+      on: {
+        'store.trusted': { target: 'leading', actions: 'confirmed' },
+        'store.changed': { actions: 'changed' },
+        'store.compacted': 'listing',
+        'store.failed': { target: 'listingSoon', actions: 'noteDoubt' },
+      },
+    },
     /** The watch has no gaps by contract: the mirror needs no second reading. */
     leading: {
       tags: 'leading',

@@ -55,8 +55,19 @@ export const containerManagerMachine = setup({
             listing: {
               entry: 'list',
               on: {
-                'assignments.listed': { target: 'following', actions: 'listed' },
+                'assignments.listed': { target: 'verifying', actions: 'listed' },
                 'assignments.unlisted': 'listingSoon',
+              },
+            },
+            /** Another store may stand there since it was trusted: nothing of the list counts before it is confirmed. */
+            verifying: {
+              entry: 'askTrust',
+              after: { reconcile: 'listing' },
+              on: {
+                'store.trusted': { target: 'following', actions: 'confirmed' },
+                'store.changed': { actions: 'changed' },
+                'store.compacted': 'listing',
+                'store.failed': 'listingSoon',
               },
             },
             listingSoon: { after: { retry: 'listing' } },

@@ -174,7 +174,8 @@ export const containerMachine = setup({
       on: {
         'runtime.exited': { target: 'removing', actions: 'noteExit' },
         'container.killed': 'removing',
-        'container.refused': 'killingAgain',
+        // Others removed it: removing it is done already.
+        'container.refused': [{ guard: 'isUnknown', target: 'removing' }, { target: 'killingAgain' }],
       },
     },
     killingAgain: {

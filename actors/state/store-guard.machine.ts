@@ -24,10 +24,14 @@ export const storeGuardMachine = setup({
   actions: { perform, ...deciding<GuardValue, typeof guardSteps>(guardSteps) },
 }).createMachine({
   id: 'store-guard',
-  context: { calls: 0 },
+  context: { calls: 0, askers: [] },
   tags: 'ready',
   initial: 'looking',
-  on: { 'guard.report': { actions: 'answer' }, 'store.accept': { actions: 'refuseAccept' } },
+  on: {
+    // Asked anew, it looks anew: the store may be another one since the last look.
+    'guard.report': { target: '.looking', reenter: true, actions: 'noteAsker' },
+    'store.accept': { actions: 'refuseAccept' },
+  },
   states: {
     looking: {
       entry: 'look',
@@ -40,7 +44,7 @@ export const storeGuardMachine = setup({
         ],
       },
     },
-    silent: { after: { retry: 'looking' } },
+    silent: { after: { retry: 'looking' }, on: { 'guard.report': { actions: 'answer' } } },
     trusted: {
       tags: 'trusting',
       after: { reconcile: 'looking' },

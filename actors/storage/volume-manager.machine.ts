@@ -52,7 +52,13 @@ export const volumeManagerMachine = setup({
     },
     listing: {
       entry: 'list',
-      on: { 'volumes.listed': { target: 'watching', actions: 'listed' }, 'volumes.unlisted': 'listingSoon' },
+      on: { 'volumes.listed': { target: 'verifying', actions: 'listed' }, 'volumes.unlisted': 'listingSoon' },
+    },
+    /** Another store may stand there since it was trusted: nothing of the list counts before it is confirmed. */
+    verifying: {
+      entry: 'askTrust',
+      on: { 'store.trusted': 'watching' },
+      after: { reconcile: 'listing' },
     },
     listingSoon: { after: { retry: 'listing' } },
     watching: { always: { guard: 'hasRemoval', target: 'removing' }, after: { reconcile: 'listing' } },

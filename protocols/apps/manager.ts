@@ -31,6 +31,8 @@ interface PendingCommand {
 export interface AppsValue {
   readonly node: string;
   readonly mirror: Mirror;
+  /** What was listed from a store that the guard has not confirmed since. */
+  readonly candidate?: Mirror;
   readonly observed: Readonly<Record<SlotName, SlotStatus>>;
   readonly calls: number;
   /** By write id. */
@@ -106,19 +108,26 @@ const listed = (
   event: { value: { kvs: readonly KeyValue[]; position: Position } },
 ): Decision<Value> => {
   const { kvs, position } = event.value;
-  const { reason: _, ...rest } = value;
-  const next = { ...rest, mirror: mirrorOf(kvs, position) };
-  const [decided, effects] = decideAgain(next);
   return [
-    decided,
-    [{ do: 'watch', id: 'store', source: { of: 'store', prefix: '', after: position } }, ...effects],
+    { ...value, candidate: mirrorOf(kvs, position) },
+    [{ do: 'watch', id: 'store', source: { of: 'store', prefix: '', after: position } }],
   ];
+};
+
+/** The store is the right one now, and the watch has stood since before it was asked: so the list was the right one's too. */
+const confirmed = (value: Value): Decision<Value> => {
+  const { reason: _, candidate, ...rest } = value;
+  return decideAgain({ ...rest, mirror: candidate ?? rest.mirror });
 };
 
 const changed = (
   value: Value,
   event: { events: readonly StoreEvent[]; position: Position },
-): Decision<Value> => decideAgain({ ...value, mirror: advance(value.mirror, event.events, event.position) });
+): Decision<Value> => {
+  const { candidate, mirror } = value;
+  if (candidate) return [{ ...value, candidate: advance(candidate, event.events, event.position) }, []];
+  return decideAgain({ ...value, mirror: advance(mirror, event.events, event.position) });
+};
 
 const noteSlots = (
   value: Value,
@@ -251,6 +260,7 @@ export const appsSteps = {
   noteDoubt,
   list,
   listed,
+  confirmed,
   changed,
   noteSlots,
   writeRound,

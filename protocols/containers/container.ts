@@ -355,6 +355,7 @@ export const containerGuards = {
   hasStopped: (_: Value, event: { value: { container?: ContainerStatus } }) => found(event) === 'stopped',
   isLeftover: (_: Value, event: { value: { container?: ContainerStatus } }) =>
     found(event) === 'created' || found(event) === 'unknown',
+  isUnknown: (_: Value, event: Failed) => event.error.code === 'HM-CONTAINER-UNKNOWN',
   wasStarted: (value: Value) => value.started,
   stopsWanted: (value: Value) => value.stopWanted,
   someTaken: (_: Value, event: Taken) => event.value.taken.length > 0,

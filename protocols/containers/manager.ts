@@ -18,6 +18,8 @@ export interface ManagerValue {
   readonly node: string;
   /** What the store wants; absent until the store was read under trust. */
   readonly wanted?: Mirror;
+  /** What was listed from a store that the guard has not confirmed since. */
+  readonly candidate?: Mirror;
   readonly storeId?: string;
   /** What the journal holds, and so what runs. */
   readonly held: Readonly<Record<SlotName, Assignment>>;
@@ -80,11 +82,11 @@ const askTrust = (value: Value): Decision<Value> => [
   [send(paths.guard, { type: 'guard.report', to: paths.manager })],
 ];
 
-const list = (value: Value, event?: { store?: { id: string } }): Decision<Value> => {
+const list = (value: Value): Decision<Value> => {
   const calls = value.calls + 1;
   const call = { port: 'store', op: 'list', args: { prefix: keys.assignments(value.node) } } as const;
   return [
-    { ...value, calls, ...(event?.store ? { storeId: event.store.id } : {}) },
+    { ...value, calls },
     [
       drive(
         `list:${calls}`,
@@ -97,8 +99,14 @@ const list = (value: Value, event?: { store?: { id: string } }): Decision<Value>
 };
 
 const listed = (value: Value, event: ManagerEventOf<'assignments.listed'>): Decision<Value> => {
-  const wanted = mirrorOf(event.value.kvs, event.value.position);
-  return [{ ...value, wanted }, [watch(value, wanted.position)]];
+  const candidate = mirrorOf(event.value.kvs, event.value.position);
+  return [{ ...value, candidate }, [watch(value, candidate.position)]];
+};
+
+/** The store is the right one now, and the watch has stood since before it was asked: so the list was the right one's too. */
+const confirmed = (value: Value, event: ManagerEventOf<'store.trusted'>): Decision<Value> => {
+  const { candidate, ...rest } = value;
+  return [{ ...rest, ...(candidate ? { wanted: candidate } : {}), storeId: event.store.id }, []];
 };
 
 function watch(value: Value, after: Position): Effect {
@@ -112,10 +120,12 @@ function watch(value: Value, after: Position): Effect {
 const changed = (
   value: Value,
   event: { events: readonly StoreEvent[]; position: Position },
-): Decision<Value> =>
-  value.wanted
-    ? [{ ...value, wanted: advance(value.wanted, event.events, event.position) }, []]
-    : [value, []];
+): Decision<Value> => {
+  if (value.candidate)
+    return [{ ...value, candidate: advance(value.candidate, event.events, event.position) }, []];
+  if (!value.wanted) return [value, []];
+  return [{ ...value, wanted: advance(value.wanted, event.events, event.position) }, []];
+};
 
 /** The difference between wish and journal, as one append; `null` forgets a slot. */
 export function difference(value: Value): Record<SlotName, Assignment | null> {
@@ -238,7 +248,8 @@ const found = (value: Value, event: ManagerEventOf<'container.found'>): Decision
     const { type, key, id, found: phase } = event;
     return [value, [send(slotPath(slot), { type, key, id, found: phase })]];
   }
-  if (!value.wanted) return [value, []];
+  // Wanted, and about to be held: it is the slot's to judge, once it is there.
+  if (!value.wanted || value.wanted.rows[keys.assignment(value.node, slot)]) return [value, []];
   const call = { port: 'containers', op: 'remove', args: { id: event.id } } as const;
   return [
     value,
@@ -276,6 +287,7 @@ export const managerSteps = {
   askTrust,
   list,
   listed,
+  confirmed,
   changed,
   write,
   apply,

@@ -24,6 +24,8 @@ export interface GuardValue {
   /** The last verdict that was told; absent before the first. */
   readonly trusts?: boolean;
   readonly reason?: Reason;
+  /** Who asked since the look began: they want to know of the store as it is from then on. */
+  readonly askers: readonly string[];
   /** An `ask` that waits for the acceptance to be durable. */
   readonly replyTo?: string;
 }
@@ -61,6 +63,9 @@ const look = (value: Value): Decision<Value> => {
   return [
     { ...value, calls },
     [
+      // A look that is under way saw the store before it was asked.
+      { do: 'cancel', token: `status:${value.calls}` },
+      { do: 'cancel', token: `seen:${value.calls}` },
       drive(
         `status:${calls}`,
         call,
@@ -83,8 +88,9 @@ const recall = (value: Value, event: { value: StoreStatus }): Decision<Value> =>
 const trust = (value: Value): Decision<Value> => {
   const { reason: before, ...kept } = value;
   const told = before ? [emit('store.trusted', 'store', 'the store is followed again')] : [];
-  const next = { ...kept, trusts: true };
-  return [next, [...told, ...(value.trusts === true ? [] : followers.map((to) => verdict(next, to)))]];
+  const next = { ...kept, trusts: true, askers: [] };
+  const hear = value.trusts === true ? value.askers : followers;
+  return [next, [...told, ...hear.map((to) => verdict(next, to))]];
 };
 
 const doubted = (
@@ -94,7 +100,7 @@ const doubted = (
   const seen = event.value?.entries[seenEntry] as StoreSeen | undefined;
   const because =
     event.error ?? (value.store ? doubt(seen, value.store) : undefined) ?? reason('HM-STORE-DOWN');
-  const next = { ...value, reason: because, trusts: false };
+  const next = { ...value, reason: because, trusts: false, askers: [] };
   const told =
     value.reason?.code === because.code
       ? []
@@ -107,8 +113,13 @@ function verdict(value: Value, to: string): Effect {
   return send(to, { type: 'store.trusted', store: value.store?.identity });
 }
 
-const answer = (value: Value, event: { to: string }): Decision<Value> =>
-  value.store || value.reason ? [value, [verdict(value, event.to)]] : [value, []];
+/** While the store is silent there is nothing to look at. */
+const answer = (value: Value, event: { to: string }): Decision<Value> => [value, [verdict(value, event.to)]];
+
+const noteAsker = (value: Value, event: { to: string }): Decision<Value> => [
+  value.askers.includes(event.to) ? value : { ...value, askers: [...value.askers, event.to] },
+  [],
+];
 
 /** The operator confirms: from now on this store, as it is, is the one to follow. */
 const accept = (value: Value, event: { replyTo?: string }): Decision<Value> => {
@@ -161,6 +172,7 @@ export const guardSteps = {
   trust,
   doubted,
   answer,
+  noteAsker,
   accept,
   refuseAccept,
   confirmAccept,

@@ -181,6 +181,7 @@ export class Faults {
     for (let image = 0; image < images; image += 1) imagesHeld.add(imageName(image));
     network.foreign.clear();
     volumes.missing.clear();
+    this.#life.disarm();
     this.#life.start();
   }
 

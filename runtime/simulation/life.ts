@@ -110,6 +110,11 @@ export class Life {
     else this.#callsToKill = { left: afterCalls, kill };
   }
 
+  /** What was to be killed is not. */
+  disarm(): void {
+    this.#callsToKill = undefined;
+  }
+
   /** A clean stop. Resolves when the life is over. */
   async stop(): Promise<void> {
     const { boot, node } = { boot: this.#boot, node: this.#node };

@@ -65,6 +65,8 @@ export const convergeMs =
 const settledMs = 2 * limits.reconcileMs + 5_000;
 const readoptMs = 60_000;
 const tickMs = 1_000;
+/** Steps without any time passing: nothing of one node takes so many. */
+const stepsAtOnce = 20_000;
 
 export function simulate(seed: number, plan: Plan, options: SimulationOptions = {}): Promise<Outcome> {
   return new Simulation(seed, plan, options).run();
@@ -329,8 +331,13 @@ class Simulation {
     const end = clock.monotonicMs() + ms;
     let ended = false;
     clock.setTimer(ms, () => (ended = true));
+    let standsAt = -1;
+    let steps = 0;
     while (!ended) {
       await turn();
+      steps = clock.monotonicMs() === standsAt ? steps + 1 : 0;
+      standsAt = clock.monotonicMs();
+      if (steps > stepsAtOnce) throw new Violation('livelock', `time stands still at ${standsAt} ms`);
       if (this.#violation) throw new Violation(this.#violation.checker, this.#violation.text);
       clock.step(end - clock.monotonicMs());
     }

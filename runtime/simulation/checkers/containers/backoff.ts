@@ -76,6 +76,8 @@ export class BackoffKept extends Checker {
   }
 
   override onFrame(frame: Frame): void {
+    // A supervisor's own new life begins with a clean slate.
+    if (frame.type === 'actor.started') this.#restarts.delete(frame.path);
     if (frame.type !== 'supervisor.decided') return;
     if (frame.decision !== 'restart' && frame.decision !== 'escalate') return;
     const now = this.sight.nowMs();
