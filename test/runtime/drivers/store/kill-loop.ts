@@ -95,8 +95,12 @@ const nothing: Survivors = {
   revoked: undefined,
 };
 
-/** Kill so many times; stops at the first failure. */
-export async function killLoop(kills: number, seed: number): Promise<KillReport> {
+/** Kill so many times; stops at the first failure. `progress` hears of each folder that is done with. */
+export async function killLoop(
+  kills: number,
+  seed: number,
+  progress: (killed: number) => void = () => undefined,
+): Promise<KillReport> {
   const program = await bundle();
   const random = seededRandom(seed);
   const failures: string[] = [];
@@ -106,6 +110,7 @@ export async function killLoop(kills: number, seed: number): Promise<KillReport>
     for (; killed < kills && failures.length === 0; killed++) {
       if (killed % killsAFolder === 0) {
         if (folder !== '') forget();
+        progress(killed);
         folder = mkdtempSync(join(tmpdir(), 'hivemind-kill-'));
         survivors = nothing;
       }
