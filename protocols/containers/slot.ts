@@ -118,7 +118,8 @@ export function startContainer(value: SlotValue, intent: 'run' | 'stop'): readon
           started: value.record.started,
           assignment: value.assignment,
         },
-        restart: 'transient',
+        // Only the slot knows what the run has come to: a crashed actor begins anew from it, never from its old input.
+        restart: 'temporary',
         shutdown: 'brutal_kill',
         type: 'worker',
         backoff: { minMs: 100, maxMs: 5_000, factor: 2, jitter: 0.2, resetAfterMs: 60_000 },

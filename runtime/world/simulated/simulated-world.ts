@@ -9,7 +9,9 @@ import { ScriptedMachine } from '../../drivers/container/scripted/machine.ts';
 import { scriptedRuntime } from '../../drivers/container/scripted/runtime.ts';
 import type { ScriptOf } from '../../drivers/container/scripted/script.ts';
 import { openJournal } from '../../drivers/journal/journal.ts';
+import { MemoryNetwork } from '../../drivers/network/memory/memory-network.ts';
 import { createMemoryStore, type MemoryStore } from '../../drivers/store/memory/memory-store.ts';
+import { MemoryVolumes } from '../../drivers/volume/memory.ts';
 import type { LogStore } from '../../node-handle.ts';
 import { HeapClock } from '../heap-clock.ts';
 import type { OpenedWorld, World } from '../world.ts';
@@ -17,7 +19,7 @@ import { BootClock } from './boot-clock.ts';
 import { chanceFor } from './chance.ts';
 import { FaultyStore } from './faulty-store.ts';
 import { Gate } from './gate.ts';
-import { SimulatedNames, SimulatedNetwork, SimulatedVolumes } from './stand-ins.ts';
+import { SimulatedNames } from './names.ts';
 import { VirtualDisk } from './virtual-disk.ts';
 
 export const journalPath = '/data/journal';
@@ -40,8 +42,8 @@ export class SimulatedWorld {
   readonly machine: ScriptedMachine;
   readonly images: ScriptedImages;
   readonly disk: VirtualDisk;
-  readonly network = new SimulatedNetwork();
-  readonly volumes = new SimulatedVolumes();
+  readonly network = new MemoryNetwork();
+  readonly volumes = new MemoryVolumes();
   readonly names = new SimulatedNames();
   /** What the node meets; behind it stands `memory` or, for a while, another. */
   readonly store: FaultyStore;
@@ -50,7 +52,12 @@ export class SimulatedWorld {
 
   constructor(seed: number, options: { readonly images: readonly string[]; readonly scriptOf: ScriptOf }) {
     this.seed = seed;
+    const pids = new Map<string, number>();
     this.machine = new ScriptedMachine(this.clock, chanceFor(seed, 'machine'), options.scriptOf);
+    this.machine.observe(({ what, status }) => {
+      if (what === 'exited' || what === 'removed') this.network.ended(pids.get(status.id) ?? 0);
+      if (status.pid !== undefined) pids.set(status.id, status.pid);
+    });
     this.images = new ScriptedImages(options.images);
     this.disk = new VirtualDisk(this.clock, chanceFor(seed, 'disk'));
     this.memory = createMemoryStore({ clock: this.clock, random: chanceFor(seed, 'memory') });
