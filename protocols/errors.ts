@@ -178,11 +178,6 @@ export const catalogue = {
     next: 'hivemind why TARGET',
     status: 409,
   },
-  'HM-RESTART-WAIT': {
-    cause: 'The container ended and its next start waits for the backoff.',
-    next: 'hivemind logs TARGET; it starts again by itself.',
-    status: 409,
-  },
   'HM-RESTART-BUDGET': {
     cause: 'The restart policy allows no further start.',
     next: 'Mend the cause, then: hivemind restart TARGET',
