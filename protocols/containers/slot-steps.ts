@@ -7,6 +7,7 @@ import { reason } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { attemptId, checkPath, containerPath, paths, slotPath } from '../wire/paths.ts';
 import type { Assignment } from '../apps/model.ts';
+import type { ActorPath } from '../wire/address.ts';
 import type { RunKey } from './model.ts';
 import { afterExit, backoffMs, type RunHistory } from './restart.ts';
 import {
@@ -96,7 +97,11 @@ function clear(value: SlotValue): SlotValue {
   return rest;
 }
 
-const launch: Step = (value) => [value, startContainer(value, 'run')];
+/** Where its actor lives already, as after a crash of the slot's own, it is asked soon where it stands. */
+const launch: Step = (value) => [
+  value,
+  [...startContainer(value, 'run'), schedule('container', limits.retryMs, { type: 'container.due' })],
+];
 
 const noteRunning = (value: SlotValue, event: SlotEventOf<'container.running'>): Decision<SlotValue> => {
   const { reason: _, ...kept } = value;
@@ -106,9 +111,10 @@ const noteRunning = (value: SlotValue, event: SlotEventOf<'container.running'>):
   const startedAt = (alreadyNoted ? value.record.startedAt : undefined) ?? event.startedAt;
   const noted: RunRecord = { ...value.record, started: true, startedAt };
   const told = emit('container.started', value.slot, `${value.slot}#${noted.placement}.${noted.run} runs`);
-  if (alreadyNoted) return [{ ...next, record: noted }, ensureCheck(next)];
+  const followed = follow('container', containerPath(event.key));
+  if (alreadyNoted) return [{ ...next, record: noted }, [followed, ...ensureCheck(next)]];
   const [recorded, effects] = record(next, noted, 'run.noted');
-  return [recorded, [...effects, ...ensureCheck(next), told]];
+  return [recorded, [...effects, followed, ...ensureCheck(next), told]];
 };
 
 function ensureCheck(value: SlotValue): readonly Effect[] {
@@ -134,14 +140,20 @@ function ensureCheck(value: SlotValue): readonly Effect[] {
 
 const recheck: Step = (value) => [value, ensureCheck(value)];
 
+const follow = (id: string, path: ActorPath): Effect => ({
+  do: 'watch',
+  id,
+  source: { of: 'actor', path },
+});
+
 /** Children of other supervisors are followed from their first word on: then they exist. */
 const watchContainer = (value: SlotValue, event: SlotEventOf<'container.began'>): Decision<SlotValue> => [
   value,
-  [{ do: 'watch', id: 'container', source: { of: 'actor', path: containerPath(event.key) } }],
+  [follow('container', containerPath(event.key))],
 ];
 const watchCheck = (value: SlotValue, event: SlotEventOf<'check.began'>): Decision<SlotValue> => [
   value,
-  [{ do: 'watch', id: 'check', source: { of: 'actor', path: checkPath(event.key) } }],
+  [follow('check', checkPath(event.key))],
 ];
 
 function endCheck(value: SlotValue): readonly Effect[] {
@@ -255,7 +267,10 @@ const noteDelay = (value: SlotValue, event: SlotEventOf<'container.delayed'>): D
 const noteHealth = (value: SlotValue, event: SlotEventOf<'health.changed'>): Decision<SlotValue> => {
   const { reason: _, ...rest } = value;
   if (event.verdict === 'healthy')
-    return [rest, [emit('health.passed', value.slot, `${value.slot} is healthy`)]];
+    return [
+      rest,
+      [follow('check', checkPath(event.key)), emit('health.passed', value.slot, `${value.slot} is healthy`)],
+    ];
   const output = event.output.trim().slice(-200);
   const because = reason('HM-HEALTH-FAILED', `the health check fails${output ? `: ${output}` : ''}`, {
     slot: value.slot,

@@ -1,5 +1,5 @@
 /**
- * A health check's decisions: probe, count, tell the slot when the verdict changes. Until the first pass it
+ * A health check's decisions: probe, count, tell the slot the verdict. Until the first pass it
  * probes sooner, so that a service is in the name service as soon as it can answer; failures
  * within the first interval or the start period do not count.
  */
@@ -56,9 +56,9 @@ const judge = (value: Value, event: { at: number; value?: ExecResult; error?: Re
   const passed = event.value?.code === 0;
   const output = event.value?.output ?? event.error?.message ?? '';
   const next = tally(value.spec, value.tally, passed, output, event.at - value.beganAt);
-  const changed = next.verdict !== value.tally.verdict;
   const news = { type: 'health.changed', key: value.key, verdict: next.verdict, output };
-  return [{ ...value, tally: next }, changed ? [send(value.owner, news)] : []];
+  // Every time, not only when it changes: a slot that was restarted has heard nothing yet.
+  return [{ ...value, tally: next }, next.verdict === 'starting' ? [] : [send(value.owner, news)]];
 };
 
 /** How long until the next probe, ms. */
