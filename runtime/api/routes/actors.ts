@@ -1,0 +1,59 @@
+/** The actor system from outside: the tree, one actor, the transcript. Reads only; contexts come masked from the kernel. */
+import { z } from '@hono/zod-openapi';
+import { coded } from '../../../protocols/errors.ts';
+import type { Frame, TranscriptLine } from '../../../protocols/inspection.ts';
+import type { ActorPath } from '../../../protocols/wire/address.ts';
+import { transcriptLine as textOf } from '../../kernel/transcript.ts';
+import { jsonRoute, lineRoute } from '../route.ts';
+import { actorPath, lineCount, switched } from '../schemas/query.ts';
+import { actorShow, actorView, gapView, transcriptLine } from '../schemas/views.ts';
+
+const tree = jsonRoute({
+  method: 'get',
+  path: '/v1/actors',
+  summary: 'All actors, parents before children',
+  answer: z.strictObject({ actors: z.array(actorView).readonly() }),
+  run: ({ node }) => ({ actors: node.actors.tree() }),
+});
+
+const show = jsonRoute({
+  method: 'get',
+  path: '/v1/actors/show',
+  summary: 'One actor with its context, secrets masked',
+  query: z.object({ path: actorPath }),
+  answer: actorShow,
+  run: ({ node, query: { path } }) => {
+    const found = node.actors.show(path);
+    if (!found) throw coded('HM-ACTOR-UNKNOWN', `No actor lives at ${path}`, { path });
+    return found;
+  },
+});
+
+const transcript = lineRoute({
+  method: 'get',
+  path: '/v1/actors/transcript',
+  summary: 'The newest transitions at or below a path, oldest first; with follow=true also those to come',
+  query: z.object({ path: actorPath.default('/'), limit: lineCount(100), follow: switched }),
+  line: z.union([transcriptLine, gapView]),
+  run: ({ node: { actors }, query: { path, limit, follow } }) => {
+    const present = () => actors.transcript({ under: path, limit });
+    if (!follow) return { present };
+    return {
+      present,
+      follow: (push: (line: TranscriptLine) => void) =>
+        actors.watch((frame) => {
+          if (isUnder(frame.path, path)) push(lineOf(frame));
+        }),
+    };
+  },
+});
+
+function isUnder(path: ActorPath, top: ActorPath): boolean {
+  return top === '/' || path === top || path.startsWith(`${top}/`);
+}
+
+function lineOf(frame: Frame): TranscriptLine {
+  return { seq: frame.seq, at: frame.at, path: frame.path, text: textOf(frame) };
+}
+
+export const actorRoutes = [tree, show, transcript];

@@ -1,0 +1,114 @@
+/** Apps: deploy, look, scale, restart, remove. Everything is asked of the app manager; nothing is decided here. */
+import { z } from '@hono/zod-openapi';
+import type { AppRecord, AppSpec } from '../../../protocols/apps/model.ts';
+import type { AppView } from '../../../protocols/apps/status.ts';
+import { shortImageName } from '../../../protocols/containers/image-name.ts';
+import { coded } from '../../../protocols/errors.ts';
+import { limits } from '../../../protocols/limits.ts';
+import type { Call } from '../../../protocols/ports.ts';
+import { paths } from '../../../protocols/wire/paths.ts';
+import type { NodeHandle } from '../../node-handle.ts';
+import { jsonRoute } from '../route.ts';
+import { appSpec } from '../schemas/app-spec.ts';
+import { appName, switched } from '../schemas/query.ts';
+import { appShow, appView } from '../schemas/views.ts';
+
+const nothing = z.strictObject({});
+
+const deploy = jsonRoute({
+  method: 'put',
+  path: '/v1/apps/{name}',
+  summary: 'Deploy an app: a revision of its own, unless nothing changed',
+  params: appName,
+  body: z.strictObject({ spec: appSpec }),
+  answer: z.strictObject({ app: z.string(), revision: z.int().min(1), changed: z.boolean() }),
+  run: async ({ node, params, body: { spec }, call }) => {
+    if (spec.name !== params.name)
+      throw coded('HM-API-REQUEST', `The app in the body is ${spec.name}, not ${params.name}`, {
+        at: 'body.spec.name',
+      });
+    const digests = await digestsOf(node, spec, call);
+    return node.ask<{ app: string; revision: number; changed: boolean }>(paths.apps, {
+      type: 'app.deploy',
+      spec,
+      digests,
+    });
+  },
+});
+
+/**
+ * What the images are right now: the same tag with new content is another container. An image that is not there yet
+ * has no digest; its slot will say so.
+ */
+async function digestsOf(node: NodeHandle, spec: AppSpec, call: Call): Promise<Record<string, string>> {
+  const { images } = await node.ports.images.list({}, call);
+  const known = new Map(images.map((image) => [image.name, image.digest]));
+  const pairs = Object.values(spec.services).flatMap(({ image }) => {
+    const digest = known.get(shortImageName(image) ?? image);
+    return digest === undefined ? [] : [[image, digest] as const];
+  });
+  return Object.fromEntries(pairs);
+}
+
+const list = jsonRoute({
+  method: 'get',
+  path: '/v1/apps',
+  summary: 'All apps',
+  answer: z.strictObject({ apps: z.array(appView).readonly() }),
+  run: ({ node }) => node.ask<{ apps: readonly AppView[] }>(paths.apps, { type: 'apps.report' }),
+});
+
+const show = jsonRoute({
+  method: 'get',
+  path: '/v1/apps/{name}',
+  summary: 'One app: what is wanted beside what is there',
+  params: appName,
+  answer: appShow,
+  run: ({ node, params }) =>
+    node.ask<{ view: AppView; spec: AppSpec; record: AppRecord }>(paths.apps, {
+      type: 'app.show',
+      app: params.name,
+    }),
+});
+
+const remove = jsonRoute({
+  method: 'delete',
+  path: '/v1/apps/{name}',
+  summary: 'Remove an app; its named volumes stay unless volumes=true',
+  params: appName,
+  query: z.object({ volumes: switched }),
+  answer: nothing,
+  run: ({ node, params, query }) =>
+    node.ask<Record<string, never>>(paths.apps, {
+      type: 'app.remove',
+      app: params.name,
+      volumes: query.volumes,
+    }),
+});
+
+const scale = jsonRoute({
+  method: 'post',
+  path: '/v1/apps/{name}/scale',
+  summary: 'Set the replicas of a service, over what its revision says',
+  params: appName,
+  body: z.strictObject({ service: z.string(), replicas: z.int().min(0).max(limits.composeReplicas) }),
+  answer: nothing,
+  run: ({ node, params, body }) =>
+    node.ask<Record<string, never>>(paths.apps, { type: 'app.scale', app: params.name, ...body }),
+});
+
+const restart = jsonRoute({
+  method: 'post',
+  path: '/v1/apps/{name}/restart',
+  summary: 'Replace the containers of an app, a service or one slot',
+  params: appName,
+  body: z.strictObject({ service: z.exactOptional(z.string()), index: z.exactOptional(z.int().min(1)) }),
+  answer: z.strictObject({ slots: z.int().min(0) }),
+  run: ({ node, params, body }) => {
+    if (body.index !== undefined && body.service === undefined)
+      throw coded('HM-API-REQUEST', 'An index needs its service', { at: 'body.service' });
+    return node.ask<{ slots: number }>(paths.apps, { type: 'app.restart', app: params.name, ...body });
+  },
+});
+
+export const appRoutes = [deploy, list, show, remove, scale, restart];

@@ -1,0 +1,100 @@
+/** Containers by their slots: what runs, why not, what they say. Exec is a WebSocket: `../exec.ts`. */
+import { z } from '@hono/zod-openapi';
+import { parseSlotName, type SlotName } from '../../../protocols/apps/model.ts';
+import type { AppView, SlotStatus, SlotView } from '../../../protocols/apps/status.ts';
+import { coded, reasonOf, type Reason } from '../../../protocols/errors.ts';
+import { paths } from '../../../protocols/wire/paths.ts';
+import type { LogLine, NodeHandle } from '../../node-handle.ts';
+import { jsonRoute, lineRoute } from '../route.ts';
+import { lineCount, slotParams, switched } from '../schemas/query.ts';
+import { gapView, logLine, reasonView, slotStatus } from '../schemas/views.ts';
+
+/** All slots that this node holds. */
+export async function observedSlots(node: NodeHandle): Promise<readonly SlotStatus[]> {
+  return (await node.ask<{ slots: readonly SlotStatus[] }>(paths.manager, { type: 'observed.report' })).slots;
+}
+
+export function unknownSlot(slot: SlotName): Error {
+  return coded('HM-TARGET-UNKNOWN', `No slot ${slot} is wanted or running`, { slot });
+}
+
+const list = jsonRoute({
+  method: 'get',
+  path: '/v1/containers',
+  summary: 'All slots that this node holds',
+  answer: z.strictObject({ slots: z.array(slotStatus).readonly() }),
+  run: async ({ node }) => ({ slots: await observedSlots(node) }),
+});
+
+interface Why {
+  readonly slot: string;
+  readonly status?: SlotStatus;
+  readonly reasons: readonly Reason[];
+}
+
+const why = jsonRoute({
+  method: 'get',
+  path: '/v1/containers/{slot}/why',
+  summary: 'Why a slot is not as wished; no reasons when it is',
+  params: slotParams,
+  answer: z.strictObject({
+    slot: z.string(),
+    status: z.exactOptional(slotStatus),
+    reasons: z.array(reasonView).readonly(),
+  }),
+  run: async ({ node, params: { slot } }): Promise<Why> => {
+    const [wanted, slots] = await Promise.all([wantedSlot(node, slot), observedSlots(node)]);
+    const status = slots.find((one) => one.slot === slot) ?? wanted?.status;
+    if (!wanted && !status) throw unknownSlot(slot);
+    return { slot, ...(status ? { status } : {}), reasons: distinct([wanted?.reason, status?.reason]) };
+  },
+});
+
+/** As the app manager sees it; `undefined` when its app does not want it, or is not there. */
+async function wantedSlot(node: NodeHandle, slot: SlotName): Promise<SlotView | undefined> {
+  const app = parseSlotName(slot)!.app;
+  try {
+    const { view } = await node.ask<{ view: AppView }>(paths.apps, { type: 'app.show', app });
+    return view.slots.find((one) => one.slot === slot);
+  } catch (thrown) {
+    if (reasonOf(thrown).code === 'HM-APP-UNKNOWN') return undefined;
+    throw thrown;
+  }
+}
+
+function distinct(reasons: readonly (Reason | undefined)[]): readonly Reason[] {
+  const byText = new Map(
+    reasons.flatMap((one) => (one ? [[`${one.code} ${one.message}`, one] as const] : [])),
+  );
+  return [...byText.values()];
+}
+
+const logs = lineRoute({
+  method: 'get',
+  path: '/v1/containers/{slot}/logs',
+  summary: 'What a slot said, over its runs; with follow=true also what it says from now on',
+  params: slotParams,
+  query: z.object({ tail: lineCount(100), follow: switched }),
+  line: z.union([logLine, gapView]),
+  run: async ({ node, params: { slot }, query: { tail, follow } }) => {
+    if (!follow) {
+      const present = await node.logs.read({ slot, tail });
+      if (present.length === 0) await mustExist(node, slot);
+      return { present: () => present };
+    }
+    await mustExist(node, slot);
+    return {
+      present: () => [],
+      follow: (push: (line: LogLine) => void) => node.logs.follow({ slot, tail }, push),
+    };
+  },
+});
+
+/** A slot that is gone may still have lines; one without lines must at least be wanted. */
+async function mustExist(node: NodeHandle, slot: SlotName): Promise<void> {
+  if ((await observedSlots(node)).some((status) => status.slot === slot)) return;
+  if (await wantedSlot(node, slot)) return;
+  if ((await node.logs.read({ slot, tail: 1 })).length === 0) throw unknownSlot(slot);
+}
+
+export const containerRoutes = [list, why, logs];

@@ -1,0 +1,87 @@
+/** Images of this node: list, import an archive, remove what no app uses. */
+import { createWriteStream } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { ReadableStream } from 'node:stream/web';
+import { z } from '@hono/zod-openapi';
+import type { AppView } from '../../../protocols/apps/status.ts';
+import { shortImageName } from '../../../protocols/containers/image-name.ts';
+import { CodedError, coded } from '../../../protocols/errors.ts';
+import { limits } from '../../../protocols/limits.ts';
+import { paths } from '../../../protocols/wire/paths.ts';
+import { jsonRoute } from '../route.ts';
+import { imageView } from '../schemas/views.ts';
+
+const images = z.strictObject({ images: z.array(imageView).readonly() });
+
+const list = jsonRoute({
+  method: 'get',
+  path: '/v1/images',
+  summary: 'The images of this node',
+  answer: images,
+  run: ({ node, call }) => node.ports.images.list({}, call),
+});
+
+const add = jsonRoute({
+  method: 'post',
+  path: '/v1/images/import',
+  summary: 'Bring an OCI archive to the node: the body is the archive, name overrides the names in it',
+  query: z.object({ name: z.exactOptional(z.string().max(255)) }),
+  upload: 'application/octet-stream',
+  answer: images,
+  run: async ({ node, context, query: { name }, raw, call }) => {
+    if (!raw.body) throw coded('HM-API-REQUEST', 'The body must be an OCI archive');
+    await mkdir(context.importDir, { recursive: true, mode: 0o700 });
+    const path = join(context.importDir, `${node.random.hex(8)}.tar`);
+    try {
+      await receive(raw.body as ReadableStream<Uint8Array>, path);
+      return await node.ports.images.import({ path, ...(name === undefined ? {} : { name }) }, call);
+    } finally {
+      await rm(path, { force: true });
+    }
+  },
+});
+
+/** To disk as it comes, never into memory. */
+async function receive(body: ReadableStream<Uint8Array>, path: string): Promise<void> {
+  let bytes = 0;
+  const bounded = new Transform({
+    transform: (chunk: Buffer, _encoding, done) => {
+      bytes += chunk.length;
+      if (bytes <= limits.imageArchiveBytes) return done(null, chunk);
+      done(coded('HM-API-TOO-LARGE', 'The archive is too large', { limitBytes: limits.imageArchiveBytes }));
+    },
+  });
+  try {
+    await pipeline(Readable.fromWeb(body), bounded, createWriteStream(path, { mode: 0o600, flags: 'wx' }));
+  } catch (thrown) {
+    if (thrown instanceof CodedError) throw thrown;
+    const { code, message } = thrown as NodeJS.ErrnoException;
+    if (code === 'ENOSPC' || code === 'EDQUOT')
+      throw coded('HM-DISK-FULL', 'No room for the archive', { path });
+    throw coded('HM-IMAGE-ARCHIVE', `The archive did not arrive whole: ${message}`);
+  }
+}
+
+const remove = jsonRoute({
+  method: 'delete',
+  path: '/v1/images/{name}',
+  summary: 'Remove an image that no app uses',
+  params: z.object({ name: z.string().openapi({ example: 'hello-web:latest' }) }),
+  answer: z.strictObject({}),
+  run: async ({ node, params, call }) => {
+    const image = shortImageName(params.name);
+    if (image === undefined) throw coded('HM-IMAGE-NAME', `${params.name} is not the name of an image`);
+    const { apps } = await node.ask<{ apps: readonly AppView[] }>(paths.apps, { type: 'apps.report' });
+    const users = apps.filter(({ services }) => services.some((one) => shortImageName(one.image) === image));
+    if (users.length > 0)
+      throw coded('HM-IMAGE-USED', `${image} is used by ${users.map((app) => app.name).join(', ')}`, {
+        image,
+      });
+    return node.ports.images.remove({ image }, call);
+  },
+});
+
+export const imageRoutes = [list, add, remove];

@@ -1,0 +1,182 @@
+/** What the API answers: strict, so that a test notices a field that the document does not name. */
+import { z } from '@hono/zod-openapi';
+import type { AppRecord, AppSpec } from '../../../protocols/apps/model.ts';
+import type { AppView, SlotStatus } from '../../../protocols/apps/status.ts';
+import type { ImageInfo } from '../../../protocols/containers/model.ts';
+import { catalogue, type ErrorCode, type Reason } from '../../../protocols/errors.ts';
+import type { ActorView, TranscriptLine } from '../../../protocols/inspection.ts';
+import type { ActorPath } from '../../../protocols/wire/address.ts';
+import type { Finding, LoggedEvent, LogLine } from '../../node-handle.ts';
+import type { Gap } from '../lines.ts';
+import type { Problem } from '../problem.ts';
+import { appSpec, portSpec } from './app-spec.ts';
+
+const count = z.int().min(0);
+/** ms since 1970. */
+const time = z.number().min(0).openapi({ description: 'milliseconds since 1970' });
+const actorPath = z.templateLiteral(['/', z.string()]) as z.ZodType<ActorPath>;
+const errorCode = z.enum(Object.keys(catalogue) as [ErrorCode, ...ErrorCode[]]);
+const plain = z.union([z.string(), z.number(), z.boolean()]);
+
+export const reasonView: z.ZodType<Reason> = z
+  .strictObject({
+    code: errorCode,
+    message: z.string(),
+    hint: z.string(),
+    evidence: z.record(z.string(), plain),
+  })
+  .openapi('Reason');
+
+export const problemView: z.ZodType<Problem> = z
+  .strictObject({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    code: z.string(),
+    hint: z.string(),
+    requestId: z.string(),
+    reason: reasonView,
+  })
+  .openapi('Problem');
+
+export const gapView: z.ZodType<Gap> = z
+  .strictObject({ gap: count.openapi({ description: 'lines that are missing here' }) })
+  .openapi('Gap');
+
+export const slotStatus: z.ZodType<SlotStatus> = z
+  .strictObject({
+    slot: z.string(),
+    app: z.string(),
+    service: z.string(),
+    index: count,
+    node: z.string(),
+    placement: count,
+    run: count,
+    revision: count,
+    specHash: z.string(),
+    phase: z.enum(['waiting', 'starting', 'running', 'backoff', 'stopping', 'completed', 'failed']),
+    readiness: z.enum(['none', 'starting', 'ready', 'unhealthy']),
+    image: z.string(),
+    ports: z.array(portSpec),
+    containerId: z.exactOptional(z.string()),
+    address: z.exactOptional(z.string()),
+    restarts: count,
+    nextStartAt: z.exactOptional(time),
+    startedAt: z.exactOptional(time),
+    lastExit: z.exactOptional(z.strictObject({ code: z.int(), at: time, oomKilled: z.boolean() })),
+    reason: z.exactOptional(reasonView),
+    since: time,
+  })
+  .openapi('SlotStatus');
+
+export const appView: z.ZodType<AppView> = z
+  .strictObject({
+    name: z.string(),
+    revision: count,
+    removing: z.boolean(),
+    services: z.array(
+      z.strictObject({
+        name: z.string(),
+        image: z.string(),
+        replicas: count,
+        ready: count,
+        ports: z.array(portSpec),
+      }),
+    ),
+    slots: z.array(
+      z.strictObject({
+        slot: z.string(),
+        status: z.exactOptional(slotStatus),
+        reason: z.exactOptional(reasonView),
+      }),
+    ),
+    converged: z.boolean(),
+  })
+  .openapi('AppView');
+
+const appRecord: z.ZodType<AppRecord> = z
+  .strictObject({
+    name: z.string(),
+    revision: count,
+    removing: z.boolean(),
+    scale: z.record(z.string(), count),
+    restarts: z.record(z.string(), count),
+  })
+  .openapi('AppRecord');
+
+export const appShow: z.ZodType<{ view: AppView; spec: AppSpec; record: AppRecord }> = z.strictObject({
+  view: appView,
+  spec: appSpec,
+  record: appRecord,
+});
+
+export const imageView: z.ZodType<ImageInfo> = z
+  .strictObject({
+    name: z.string(),
+    digest: z.string(),
+    platform: z.string(),
+    sizeBytes: count,
+    createdAt: time,
+  })
+  .openapi('Image');
+
+export const logLine: z.ZodType<LogLine> = z
+  .strictObject({
+    slot: z.string(),
+    run: z.string(),
+    stream: z.enum(['stdout', 'stderr']),
+    at: time,
+    untilAt: z.exactOptional(time),
+    text: z.string(),
+  })
+  .openapi('LogLine');
+
+export const eventView: z.ZodType<LoggedEvent> = z
+  .strictObject({
+    seq: count,
+    at: time,
+    type: z.string(),
+    subject: z.string(),
+    level: z.enum(['info', 'warning', 'error']),
+    message: z.string(),
+    reason: z.exactOptional(reasonView),
+    details: z.exactOptional(z.record(z.string(), plain)),
+  })
+  .openapi('Event');
+
+const actorFields = {
+  path: actorPath,
+  address: z.string(),
+  machine: z.string(),
+  phase: z.string(),
+  tags: z.array(z.string()),
+  mailbox: count,
+  processed: count,
+  restarts: count,
+  startedAt: time,
+  parent: z.exactOptional(actorPath),
+  children: z.array(actorPath),
+  lastCrash: z.exactOptional(
+    z.strictObject({ at: time, message: z.string(), cause: z.string(), phaseBefore: z.string() }),
+  ),
+};
+
+export const actorView: z.ZodType<ActorView> = z.strictObject(actorFields).openapi('Actor');
+
+export const actorShow: z.ZodType<ActorView & { context?: unknown }> = z
+  .strictObject({ ...actorFields, context: z.unknown() })
+  .openapi('ActorWithContext');
+
+export const transcriptLine: z.ZodType<TranscriptLine> = z
+  .strictObject({ seq: count, at: time, path: actorPath, text: z.string() })
+  .openapi('TranscriptLine');
+
+export const finding: z.ZodType<Finding> = z
+  .strictObject({
+    id: z.string(),
+    verdict: z.enum(['ok', 'warning', 'failed']),
+    detail: z.string(),
+    remedy: z.exactOptional(z.string()),
+  })
+  .openapi('Finding');
