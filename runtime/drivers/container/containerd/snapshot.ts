@@ -2,7 +2,6 @@
  * Preparing a snapshot on a containerd that may have been killed while it prepared the one before. Used by
  * whoever makes writable snapshots: containers, and the unpacking of layers.
  */
-import { rm } from 'node:fs/promises';
 import { createSerial } from './containers/serial.ts';
 import { failureText } from './failure.ts';
 import { Snapshots } from './gen/services/snapshots_pb.ts';
@@ -17,43 +16,33 @@ export interface SnapshotWish {
   readonly labels?: Record<string, string>;
 }
 
-/** One mend at a time in this process: a second one would find the folder in use again. */
-const mending = createSerial();
+const turns = createSerial();
 
-/** The mounts of a new writable snapshot. Rejects as `Snapshots.Prepare` does. */
+/**
+ * The mounts of a new writable snapshot. Rejects as `Snapshots.Prepare` does.
+ *
+ * A containerd that dies between moving a snapshot's folder to its number and recording it gives that number out
+ * again: the next prepare fails with "file exists", and removes the folder as it fails. So it is asked once more,
+ * and one at a time in this process: containerd removes the folder after it let go of its lock, and would take
+ * one away that another prepare has just put there. Its database lets only one write at a time anyway.
+ */
 export async function prepareSnapshot(
   connection: Connection,
   wish: SnapshotWish,
   limits: CallLimits,
 ): Promise<readonly Mount[]> {
   const prepare = async () => (await connection.unary(Snapshots.method.prepare, wish, limits)).mounts;
-  try {
-    return await prepare();
-  } catch (error) {
-    const orphan = orphanedFolder(failureText(error));
-    if (orphan === undefined) throw error;
-    const signal = limits.signal ?? new AbortController().signal;
-    return mending.run(orphan, signal, async () => {
-      // Asked again inside: who came before may have mended it, and the folder may be in use by now.
-      const stillThere = await prepare().catch((again: unknown) => {
-        if (orphanedFolder(failureText(again)) !== orphan) throw again;
-        return undefined;
-      });
-      if (stillThere) return stillThere;
-      await rm(orphan, { recursive: true, force: true });
+  return turns.run(wish.snapshotter, limits.signal ?? new AbortController().signal, async () => {
+    try {
+      return await prepare();
+    } catch (error) {
+      if (!isOrphanInTheWay(failureText(error))) throw error;
       return prepare();
-    });
-  }
+    }
+  });
 }
 
-/**
- * The folder in the way of a new snapshot, from the snapshotter's text. A containerd that dies between moving a
- * snapshot's folder to its number and recording it gives that number out again, so every prepare fails from then
- * on: the folder belongs to nobody, and containerd removes such folders only after it removed some snapshot.
- */
-export function orphanedFolder(text: string): string | undefined {
-  const found = /rename (\S+) (\S+): file exists/.exec(text);
-  const folder = found?.[2];
-  const fits = folder !== undefined && /\/io\.containerd\.snapshotter\.v1\.\w+\/snapshots\/\d+$/.test(folder);
-  return fits ? folder : undefined;
+/** The snapshotter's own words for a number whose folder is there already. */
+export function isOrphanInTheWay(text: string): boolean {
+  return /rename \S+ \S+\/snapshots\/\d+: file exists/.test(text);
 }

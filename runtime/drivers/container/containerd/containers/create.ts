@@ -33,8 +33,11 @@ export function createContainerCreator(engine: Engine): CreateContainer {
   const images = createImageCache();
   const users = new LRUCache<string, UserDatabase>({ max: 256 });
 
+  const life = engine.clock.now().toString(36);
+  let views = 0;
   const usersOf = async ({ chainId }: ResolvedImage, call: Call) => {
-    const known = users.get(chainId) ?? (await userDatabaseOfImage(engine, chainId, call));
+    const view = `hivemind-view-${life}-${++views}`;
+    const known = users.get(chainId) ?? (await userDatabaseOfImage(engine, chainId, view, call));
     users.set(chainId, known);
     return known;
   };

@@ -63,9 +63,12 @@ const phases: Readonly<Record<number, RuntimePhase>> = {
   [Status.STOPPED]: 'stopped',
 };
 
-/** No task: `unknown`, a leftover of a died create. */
+/**
+ * No task: `unknown`, a leftover of a died create. A task whose shim does not answer is none: it counts as running
+ * until its exit is told, so that nobody replaces what may be alive.
+ */
 export function phaseOf(task: Process | undefined): RuntimePhase {
-  return (task && phases[task.status]) ?? 'unknown';
+  return task ? (phases[task.status] ?? 'running') : 'unknown';
 }
 
 export function statusOf(record: Container, task: Process | undefined, oomKills: number): ContainerStatus {
@@ -81,7 +84,7 @@ export function statusOf(record: Container, task: Process | undefined, oomKills:
     },
     specHash: record.labels[label.specHash] ?? '',
     phase,
-    ...(task && phase !== 'stopped' && phase !== 'unknown' ? { pid: task.pid } : {}),
+    ...(task && task.pid > 0 && phase !== 'stopped' ? { pid: task.pid } : {}),
     ...(address === undefined ? {} : { address }),
     ...(task && phase === 'stopped' ? { exit: exitOf(task.exitStatus, task.exitedAt, oomKills) } : {}),
     createdAt: msOf(record.createdAt),

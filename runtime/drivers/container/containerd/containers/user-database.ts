@@ -19,16 +19,16 @@ const fileBytes = 1024 * 1024;
 /** The view lives for a few calls; should the daemon die meanwhile, containerd collects it after this. */
 const leaseMs = 60_000;
 
-/** Of all layers below `chainId`. */
+/** Of all layers below `chainId`. `id` names the view meanwhile: no other is called so. */
 export async function userDatabaseOfImage(
   engine: Engine,
   chainId: string,
+  id: string,
   call: Call,
 ): Promise<UserDatabase> {
   if (chainId === '') return { passwd: '', group: '' };
   const { snapshotter } = await engine.facts(call);
   const limits = engine.callLimits(call);
-  const id = `hivemind-view-${chainId}-${engine.clock.monotonicMs()}`;
   const expire = new Date(engine.clock.now() + leaseMs).toISOString();
   await engine.connection.unary(
     Leases.method.create,
