@@ -7,8 +7,8 @@ import { soundStore } from '../world/simulated/faulty-store.ts';
 import { journalPath, type SimulatedWorld } from '../world/simulated/simulated-world.ts';
 import { soundDisk } from '../world/simulated/virtual-disk.ts';
 import type { Life } from './life.ts';
-import { bindSource, imageName, images, type Fault } from './plan.ts';
-import { scriptOf } from './workload.ts';
+import { bindSource, imageName, images, type Fault } from './plans/plan.ts';
+import { scriptOf } from './plans/workload.ts';
 
 export interface FaultEvents {
   onCut(): void;
@@ -65,99 +65,115 @@ export class Faults {
   }
 
   apply(fault: Fault): void {
-    const { machine, store, disk, images: imagesHeld, network, volumes } = this.#world;
     switch (fault.do) {
       case 'kill':
-        return this.#life.kill(fault.afterCalls, fault.downMs, () =>
-          fault.embedded && !this.#falseStore ? this.#world.restartMemory() : undefined,
-        );
       case 'stop':
-        return void this.#life.stop().then(() => {
-          this.#world.clock.setTimer(fault.downMs, () => this.#life.start());
-        });
-      case 'crash':
-        return this.#pick(fault.which, (one) =>
-          machine.crash(one.id, fault.oom ? 137 : fault.code, fault.oom),
-        );
-      case 'take':
-        return this.#pick(fault.which, (one) => machine.remove(one.id, 'fault'));
-      case 'runtime':
-        return this.#runtime(fault);
-      case 'store':
-        return this.#window(
-          'store',
-          fault.forMs,
-          () => (store.faults = { ...store.faults, reach: fault.as }),
-          () => {
-            store.faults = { ...store.faults, reach: 'up' };
-          },
-        );
-      case 'storeSlow':
-        return this.#window(
-          'storeSlow',
-          fault.forMs,
-          () => (store.faults = { ...store.faults, tookMs: fault.tookMs }),
-          () => (store.faults = { ...store.faults, tookMs: soundStore.tookMs }),
-        );
-      case 'storeLoses':
-        return this.#window(
-          'storeLoses',
-          fault.forMs,
-          () => (store.faults = { ...store.faults, lostAnswers: fault.share }),
-          () => (store.faults = { ...store.faults, lostAnswers: 0 }),
-        );
-      case 'watches':
-        return fault.as === 'broken' ? store.breakWatches() : void store.compactWatches();
-      case 'storeSwap':
-        return this.#swap(fault);
-      case 'disk':
-        return this.#window(
-          'disk',
-          fault.forMs,
-          () => {
-            machine.diskFull = fault.as === 'full';
-            disk.faults = {
-              full: fault.as === 'full',
-              syncFails: fault.as === 'failing',
-              syncMs: fault.as === 'slow' ? 400 : soundDisk.syncMs,
-            };
-          },
-          () => {
-            machine.diskFull = false;
-            disk.faults = soundDisk;
-          },
-        );
       case 'cut':
-        return this.#life.kill(0, 1_000, () => {
-          disk.truncate(journalPath, fault.share);
-          this.#events.onCut();
-        });
+        return this.#strikeDaemon(fault);
+      case 'crash':
+      case 'take':
+      case 'runtime':
       case 'image':
-        return this.#window(
-          `image ${fault.image}`,
-          fault.forMs,
-          () => imagesHeld.drop(imageName(fault.image)),
-          () => void imagesHeld.add(imageName(fault.image)),
-        );
+        return this.#strikeContainers(fault);
+      case 'store':
+      case 'storeSlow':
+      case 'storeLoses':
+      case 'watches':
+      case 'storeSwap':
+        return this.#strikeStore(fault);
+      case 'disk':
       case 'portTaken':
-        return this.#window(
-          'portTaken',
-          fault.forMs,
-          () => this.#ports.forEach((port) => network.foreign.add(port)),
-          () => network.foreign.clear(),
-        );
       case 'bindMissing':
-        return this.#window(
-          'bindMissing',
-          fault.forMs,
-          () => volumes.missing.add(bindSource),
-          () => volumes.missing.clear(),
-        );
+        return this.#strikeMachine(fault);
       case 'defect':
         return void this.#defects.set(fault.call, fault.times);
       case 'flood':
         return this.#flood(fault.messages);
     }
+  }
+
+  #strikeDaemon(fault: Extract<Fault, { do: 'kill' | 'stop' | 'cut' }>): void {
+    const { clock, disk } = this.#world;
+    if (fault.do === 'kill') {
+      const then = () => (fault.embedded && !this.#falseStore ? this.#world.restartMemory() : undefined);
+      this.#life.kill(fault.afterCalls, fault.downMs, then);
+    } else if (fault.do === 'stop') {
+      void this.#life.stop().then(() => {
+        clock.setTimer(fault.downMs, () => this.#life.start());
+      });
+    } else {
+      this.#life.kill(0, 1_000, () => {
+        disk.truncate(journalPath, fault.share);
+        this.#events.onCut();
+      });
+    }
+  }
+
+  #strikeContainers(fault: Extract<Fault, { do: 'crash' | 'take' | 'runtime' | 'image' }>): void {
+    const { machine, images: held } = this.#world;
+    if (fault.do === 'runtime') return this.#runtime(fault);
+    if (fault.do === 'take') return this.#pick(fault.which, (one) => machine.remove(one.id, 'fault'));
+    if (fault.do === 'crash') {
+      const code = fault.oom ? 137 : fault.code;
+      return this.#pick(fault.which, (one) => machine.crash(one.id, code, fault.oom));
+    }
+    const name = imageName(fault.image);
+    this.#window(
+      name,
+      fault.forMs,
+      () => held.drop(name),
+      () => void held.add(name),
+    );
+  }
+
+  #strikeStore(
+    fault: Extract<Fault, { do: 'store' | 'storeSlow' | 'storeLoses' | 'watches' | 'storeSwap' }>,
+  ): void {
+    const { store } = this.#world;
+    if (fault.do === 'storeSwap') return this.#swap(fault);
+    if (fault.do === 'watches')
+      return fault.as === 'broken' ? store.breakWatches() : void store.compactWatches();
+    const [begun, ended] =
+      fault.do === 'store'
+        ? [{ reach: fault.as }, { reach: soundStore.reach }]
+        : fault.do === 'storeSlow'
+          ? [{ tookMs: fault.tookMs }, { tookMs: soundStore.tookMs }]
+          : [{ lostAnswers: fault.share }, { lostAnswers: 0 }];
+    this.#window(
+      fault.do,
+      fault.forMs,
+      () => (store.faults = { ...store.faults, ...begun }),
+      () => (store.faults = { ...store.faults, ...ended }),
+    );
+  }
+
+  #strikeMachine(fault: Extract<Fault, { do: 'disk' | 'portTaken' | 'bindMissing' }>): void {
+    const { machine, disk, network, volumes } = this.#world;
+    const foreign = () => this.#ports.forEach((port) => network.foreign.add(port));
+    if (fault.do === 'portTaken')
+      return this.#window('ports', fault.forMs, foreign, () => network.foreign.clear());
+    if (fault.do === 'bindMissing') {
+      const take = () => volumes.missing.add(bindSource);
+      return this.#window('binds', fault.forMs, take, () => volumes.missing.clear());
+    }
+    const full = fault.as === 'full';
+    const syncMs = fault.as === 'slow' ? 400 : soundDisk.syncMs;
+    const space = (isFull: boolean) => {
+      machine.diskFull = isFull;
+      volumes.full = isFull;
+    };
+    this.#window(
+      'disk',
+      fault.forMs,
+      () => {
+        space(full);
+        disk.faults = { full, syncFails: fault.as === 'failing', syncMs };
+      },
+      () => {
+        space(false);
+        disk.faults = soundDisk;
+      },
+    );
   }
 
   /** Everything that is wrong is put right; what is down comes up. */
@@ -171,6 +187,7 @@ export class Faults {
       this.#engineTroubledAtMs = this.#world.clock.monotonicMs();
     machine.deaf = false;
     machine.diskFull = false;
+    volumes.full = false;
     machine.engine.turn('up');
     machine.resync();
     machine.scriptOf = (create) => scriptOf(create, true);

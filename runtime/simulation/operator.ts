@@ -7,8 +7,8 @@ import type { Message } from '../../protocols/effects.ts';
 import type { Clock } from '../../protocols/ports.ts';
 import { paths } from '../../protocols/wire/paths.ts';
 import type { Life } from './life.ts';
-import { appName, serviceName, type Order } from './plan.ts';
-import { specOf } from './workload.ts';
+import { appName, serviceName, type Order } from './plans/plan.ts';
+import { specOf } from './plans/workload.ts';
 
 const repeatMs = 2_000;
 /** Refusals that no repetition changes. */

@@ -5,6 +5,7 @@
  *
  * Time moves from deadline to deadline, and every promise settles in between: nothing here waits for real time.
  */
+import type { AppView } from '../../protocols/apps/status.ts';
 import type { RunRecord } from '../../protocols/containers/slot.ts';
 import type { ActorView, Frame } from '../../protocols/inspection.ts';
 import { limits } from '../../protocols/limits.ts';
@@ -28,10 +29,10 @@ import { Faults } from './faults.ts';
 import { Life } from './life.ts';
 import { Operator } from './operator.ts';
 import { Oracle } from './oracle.ts';
-import { faultyMs, imageName, images, type Plan } from './plan.ts';
+import { faultyMs, imageName, images, type Plan } from './plans/plan.ts';
 import { StoreView } from './store-view.ts';
 import { TraceHash } from './trace-hash.ts';
-import { scriptOf } from './workload.ts';
+import { scriptOf } from './plans/workload.ts';
 
 export interface SimulationOptions {
   /** Told every line of the transcript. */
@@ -262,7 +263,7 @@ class Simulation {
   async #reported(): Promise<readonly string[]> {
     if (!this.#oracle().allRun()) return [];
     const asked = this.#life.during((node) =>
-      node.ask<{ apps: readonly { name: string; converged: boolean }[] }>(paths.apps, {
+      node.ask<{ apps: readonly AppView[] }>(paths.apps, {
         type: 'apps.report',
       }),
     );
@@ -273,7 +274,7 @@ class Simulation {
     );
     await this.#pass(100);
     if (answer === undefined) return ['the node does not say how its apps are'];
-    return answer.apps.filter((app) => !app.converged).map((app) => `${app.name} is not called converged`);
+    return answer.apps.filter((app) => !app.converged).map(unconverged);
   }
 
   /** Two looks of every loop: nothing may change. */
@@ -416,4 +417,9 @@ class Simulation {
       exercised,
     };
   }
+}
+
+function unconverged(app: AppView): string {
+  const slots = app.slots.map(({ slot, status }) => `${slot} ${status?.phase}/${status?.readiness}`);
+  return `${app.name} is not called converged: ${slots.join(', ')}`;
 }

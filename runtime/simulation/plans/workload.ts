@@ -1,7 +1,7 @@
 /** From a plan to apps: specifications whose containers carry their own script in their command. */
-import type { AppSpec, RestartPolicy, ServiceSpec } from '../../protocols/apps/model.ts';
-import type { ContainerCreate } from '../../protocols/containers/model.ts';
-import type { ContainerScript } from '../drivers/container/scripted/script.ts';
+import type { AppSpec, RestartPolicy, ServiceSpec } from '../../../protocols/apps/model.ts';
+import type { ContainerCreate } from '../../../protocols/containers/model.ts';
+import type { ContainerScript } from '../../drivers/container/scripted/script.ts';
 import { appName, bindSource, imageName, serviceName, type Behaviour, type ServicePlan } from './plan.ts';
 
 const policies: Readonly<Record<ServicePlan['restart'], RestartPolicy>> = {

@@ -1,0 +1,77 @@
+/**
+ * Many seeds: what they found, how often each invariant was put to the test, and whether that was often enough to
+ * mean anything. Some seeds run twice, and must take exactly the same steps.
+ */
+import { planOf } from './plans/plan-arbitrary.ts';
+import { simulate, type Outcome } from './simulation.ts';
+
+/** So often must each invariant be exercised, a hundred seeds: far below what they are, far above chance. */
+export const minimumPerHundred: Readonly<Record<string, number>> = {
+  S1: 90,
+  S2: 90,
+  S3: 20_000,
+  S4: 200,
+  S5: 2,
+  S6: 10,
+  O1: 180,
+  O2: 300,
+  O4: 2_000,
+  O5: 30,
+  O7: 100,
+  O9: 90,
+  O11: 200,
+  O12: 5,
+};
+
+/** Every so many seeds one runs a second time. */
+const twiceEvery = 25;
+
+export interface CampaignReport {
+  readonly seeds: number;
+  readonly failed: readonly Outcome[];
+  readonly exercised: Readonly<Record<string, number>>;
+  /** Invariants that were exercised too seldom. */
+  readonly tame: readonly string[];
+  readonly virtualMs: number;
+  readonly frames: number;
+  readonly boots: number;
+  readonly kills: number;
+}
+
+export async function campaign(
+  fromSeed: number,
+  seeds: number,
+  onOutcome: (outcome: Outcome) => void = () => {},
+): Promise<CampaignReport> {
+  const failed: Outcome[] = [];
+  const exercised: Record<string, number> = { S5: 0 };
+  const sum = { virtualMs: 0, frames: 0, boots: 0, kills: 0 };
+  for (let seed = fromSeed; seed < fromSeed + seeds; seed += 1) {
+    const outcome = await once(seed, exercised);
+    for (const [checker, count] of Object.entries(outcome.exercised))
+      exercised[checker] = (exercised[checker] ?? 0) + count;
+    for (const key of ['virtualMs', 'frames', 'boots', 'kills'] as const) sum[key] += outcome[key];
+    if (outcome.violation) failed.push(outcome);
+    onOutcome(outcome);
+  }
+  return { seeds, failed, exercised, tame: tameIn(exercised, seeds), ...sum };
+}
+
+async function once(seed: number, exercised: Record<string, number>): Promise<Outcome> {
+  const outcome = await simulate(seed, planOf(seed));
+  if (outcome.violation || seed % twiceEvery !== 0) return outcome;
+  const again = await simulate(seed, planOf(seed));
+  exercised['S5'] = (exercised['S5'] ?? 0) + 1;
+  if (again.hash === outcome.hash) return outcome;
+  const text = `S5: seed ${seed} gave ${outcome.hash}, and then ${again.hash}`;
+  return { ...outcome, violation: { checker: 'S5', text, atMs: outcome.virtualMs } };
+}
+
+/** Which invariants so many seeds did not exercise enough, in words. */
+export function tameIn(exercised: Readonly<Record<string, number>>, seeds: number): readonly string[] {
+  return Object.entries(minimumPerHundred).flatMap(([checker, perHundred]) => {
+    const least = Math.floor((perHundred * seeds) / 100);
+    const count = exercised[checker] ?? 0;
+    return count < least ? [`${checker} was exercised ${count} times, at least ${least} are wanted`] : [];
+  });
+}

@@ -1,0 +1,93 @@
+/**
+ * `npm run sim -- --seed N [--trace] [--for 2m]` replays one seed; `campaign --seeds N [--from N]` runs many and
+ * keeps those that fail in the corpus; `shrink --seed N` looks for a smaller plan that fails alike.
+ */
+import { campaign } from './campaign.ts';
+import { saveToCorpus } from './plans/corpus.ts';
+import { planOf } from './plans/plan-arbitrary.ts';
+import { shrink } from './shrink.ts';
+import { simulate, type Outcome } from './simulation.ts';
+
+const usage = `npm run sim -- --seed N [--trace] [--for 2m]
+npm run sim -- campaign --seeds N [--from N]
+npm run sim -- shrink --seed N [--tries N]`;
+
+const say = (text: string) => process.stdout.write(`${text}\n`);
+
+function option(args: readonly string[], name: string): string | undefined {
+  const at = args.indexOf(`--${name}`);
+  return at < 0 ? undefined : args[at + 1];
+}
+
+function numberOf(args: readonly string[], name: string, otherwise: number): number {
+  const text = option(args, name);
+  const value = text === undefined ? otherwise : Number(text);
+  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`--${name} is a whole number, not ${text}`);
+  return value;
+}
+
+/** `2m`, `90s`, `500ms`. */
+function durationOf(text: string): number {
+  const match = /^(\d+)(ms|s|m)$/.exec(text);
+  if (!match) throw new Error(`"${text}" is no duration: 500ms, 90s or 2m`);
+  return Number(match[1]) * { ms: 1, s: 1_000, m: 60_000 }[match[2] as 'ms' | 's' | 'm'];
+}
+
+function summary(outcome: Outcome): string {
+  const { seed, hash, virtualMs, frames, boots, kills, violation } = outcome;
+  const end = violation ? `FAILED ${violation.text}` : 'ok';
+  return `seed ${seed}  hash ${hash}  ${Math.round(virtualMs / 1_000)} virtual s  ${frames} frames  ${boots} boots  ${kills} kills  ${end}`;
+}
+
+async function replay(args: readonly string[]): Promise<number> {
+  const seed = numberOf(args, 'seed', 1);
+  const forText = option(args, 'for');
+  const outcome = await simulate(seed, planOf(seed), {
+    ...(args.includes('--trace') ? { onLine: say } : {}),
+    ...(forText === undefined ? {} : { forMs: durationOf(forText) }),
+  });
+  say(summary(outcome));
+  return outcome.violation ? 1 : 0;
+}
+
+async function runCampaign(args: readonly string[]): Promise<number> {
+  const seeds = numberOf(args, 'seeds', 500);
+  const startedMs = performance.now();
+  const report = await campaign(numberOf(args, 'from', 1), seeds, (outcome) => {
+    if (outcome.violation) say(summary(outcome));
+  });
+  for (const { seed, violation } of report.failed) {
+    const kept = await saveToCorpus(`seed-${seed}`, { found: violation!.text, seed, plan: planOf(seed) });
+    say(`kept ${kept}`);
+  }
+  const seconds = (performance.now() - startedMs) / 1_000;
+  const speed = report.virtualMs / 1_000 / seconds;
+  say(`exercised ${JSON.stringify(report.exercised)}`);
+  for (const line of report.tame) say(`too tame: ${line}`);
+  say(
+    `${seeds} seeds, ${report.failed.length} failed, in ${seconds.toFixed(1)} s: ${(seeds / seconds).toFixed(1)} seeds/s, ${speed.toFixed(0)} × real time`,
+  );
+  return report.failed.length + report.tame.length > 0 ? 1 : 0;
+}
+
+async function runShrink(args: readonly string[]): Promise<number> {
+  const plan = await shrink(numberOf(args, 'seed', 1), numberOf(args, 'tries', 300));
+  say(plan === undefined ? 'this seed does not fail' : JSON.stringify(plan, null, 1));
+  return 0;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  if (args[0] === 'campaign') return runCampaign(args);
+  if (args[0] === 'shrink') return runShrink(args);
+  if (args.includes('--seed')) return replay(args);
+  say(usage);
+  return 2;
+}
+
+main(process.argv.slice(2)).then(
+  (code) => (process.exitCode = code),
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  },
+);
