@@ -240,7 +240,7 @@ export async function freePort(): Promise<number> {
 
 /** The hello app on a port of its own; answers the path of the Compose file. */
 export async function writeHello(daemon: TestDaemon, hostPort: number): Promise<string> {
-  const text = readFileSync(join(root, 'examples/hello/compose.yaml'), 'utf8').replace(
+  const text = readFileSync(join(root, 'examples/hello/compose.yaml'), 'utf8').replaceAll(
     '127.0.0.1:8080',
     `127.0.0.1:${hostPort}`,
   );
