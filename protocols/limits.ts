@@ -142,6 +142,11 @@ export const limits = {
   /** Runs of a slot whose logs are kept. */
   logRuns: 5,
 
+  /** One run of ip or nft: 2–30 ms when all is well, seconds on a machine with many thousand links. */
+  networkCommandMs: 10_000,
+  /** What it may say: 10,000 links in JSON are ≈ 10 MB, a socket is 150 bytes in /proc/net/tcp. */
+  networkCommandBytes: 33_554_432,
+
   dnsTtlS: 1,
   dnsForwardMs: 2_000,
   dnsForwards: 1_000,
@@ -156,4 +161,6 @@ export const limits = {
   apiLines: 100_000,
   /** How long a client of the API may take to say all of its headers, or its first exec message. */
   apiHandshakeMs: 10_000,
+  /** How often a WebSocket is pinged: a client that died while it was held back shows only then. */
+  apiPingMs: 15_000,
 } as const;

@@ -42,6 +42,11 @@ export function blockOf(text: string): Block {
   return block;
 }
 
+/** Prefix length of a checked block: 26. */
+export function prefixOf(cidr: string): number {
+  return blockOf(cidr).prefix;
+}
+
 /** Whether an address, as text, lies in a block. */
 export function contains(cidr: string, address: string): boolean {
   const block = blockOf(cidr);

@@ -53,11 +53,6 @@ export function gatewayOf(block: string): string {
   return formatAddress(blockOf(block).base + 1);
 }
 
-/** Prefix length of a block: 26. */
-export function prefixOf(block: string): number {
-  return blockOf(block).prefix;
-}
-
 /** The same owner gets the same address. HM-NETWORK-ADDRESS when none is left. */
 export function claim(
   allocation: Allocation,

@@ -1,63 +1,196 @@
 /**
- * The whole nftables table of a node as text: what it should be, not what changed. One transaction replaces the
- * table, so packets see the old rules or the new ones and nothing in between.
+ * The whole nftables table of a node as text for one `nft -f -`, which the kernel takes as one transaction: there is
+ * no moment with half of it. Pure. The table replaces itself; no other table is touched.
+ *
+ * Published ports are DNAT at the host's own addresses, from outside, from containers and from the host itself.
+ * A port without backends is refused at once instead of left to hang, or to whatever else listens there.
  */
+import { coded } from '../errors.ts';
+import { formatAddress, parseAddress, parseBlock } from './cidr.ts';
 import type { NodeNetwork, Publication } from './model.ts';
+
+const anyAddress = '0.0.0.0';
+const loopback = '127.0.0.0/8';
+const dnsPort = 53;
+
+interface Published {
+  readonly protocol: 'tcp' | 'udp';
+  /** `undefined`: every address of the host. */
+  readonly address: string | undefined;
+  readonly port: number;
+  /** `10.42.0.2 . 80`, sorted: the same wish gives the same text. */
+  readonly backends: readonly string[];
+}
 
 export function tableName(tag: string): string {
   return `hivemind_${tag}`;
 }
 
-/** For `nft -f -`. Deterministic: equal wishes give equal text. */
-export function renderRuleset(network: NodeNetwork, publications: readonly Publication[]): string {
-  const { bridge, block, pool, tag } = network;
-  const published = publications.flatMap((publication) => publish(publication)).sort();
-  const name = tableName(tag);
-  const lines = [
-    `table ip ${name}`,
-    `delete table ip ${name}`,
-    `table ip ${name} {`,
-    '  chain published {',
-    ...published.map((rule) => `    ${rule}`),
-    '  }',
-    '  chain prerouting {',
-    '    type nat hook prerouting priority dstnat; policy accept;',
-    '    fib daddr type local jump published',
-    '  }',
-    '  chain output {',
-    '    type nat hook output priority -100; policy accept;',
-    '    fib daddr type local jump published',
-    '  }',
-    '  chain postrouting {',
-    '    type nat hook postrouting priority srcnat; policy accept;',
-    // Out of the pool: by the address of the node.
-    `    ip saddr ${block} ip daddr != ${pool} oifname != "${bridge}" masquerade`,
-    // A container that asks a published port of its own node must get the answer the way it asked.
-    `    oifname "${bridge}" ip saddr ${block} ct status dnat masquerade`,
-    // From the loopback of the node, where an answer could not be routed back.
-    `    oifname "${bridge}" ip saddr 127.0.0.0/8 masquerade`,
-    '  }',
-    '  chain guard {',
-    '    type filter hook prerouting priority raw; policy accept;',
-    // The bridge may route loopback addresses (for the rule above): neighbours and containers may not use that.
-    '    iifname != "lo" ip daddr 127.0.0.0/8 drop',
-    '  }',
-    '}',
-    '',
-  ];
-  return lines.join('\n');
+/** Removes the table; no error when there is none. */
+export function withoutRuleset(tag: string): string {
+  return `table ip ${tableName(tag)}\ndelete table ip ${tableName(tag)}\n`;
 }
 
-/** Without backends nothing is translated: the node itself refuses the connection. */
-function publish({ port, backends }: Publication): readonly string[] {
-  if (backends.length === 0) return [];
-  const address = port.hostAddress === '0.0.0.0' ? '' : `ip daddr ${port.hostAddress} `;
-  const match = `${address}${port.protocol} dport ${port.hostPort}`;
-  const sorted = [...backends].sort((a, b) =>
-    a.address < b.address ? -1 : a.address > b.address ? 1 : a.port - b.port,
-  );
-  const [only] = sorted;
-  if (sorted.length === 1 && only) return [`${match} dnat to ${only.address}:${only.port}`];
-  const map = sorted.map((backend, index) => `${index} : ${backend.address} . ${backend.port}`).join(', ');
-  return [`${match} dnat ip to numgen random mod ${sorted.length} map { ${map} }`];
+/** HM-NETWORK-DRIVER for what is no address, port or name: nothing else may become part of a rule. */
+export function rulesetOf(node: NodeNetwork, publications: readonly Publication[]): string {
+  checkNode(node);
+  const published = distinct(publications.map(publishedOf));
+  const served = published.filter(({ backends }) => backends.length > 0);
+  const empty = published.filter(({ backends }) => backends.length === 0);
+  const chains = [
+    chain('guard', 'type filter hook prerouting priority raw; policy accept;', [
+      // route_localnet on the bridge would let containers reach what listens on the host's loopback only.
+      `iifname != "lo" ip saddr ${loopback} drop`,
+      `iifname != "lo" ip daddr ${loopback} drop`,
+    ]),
+    chain('prerouting', 'type nat hook prerouting priority dstnat; policy accept;', [
+      'fib daddr type local jump published',
+    ]),
+    chain('output', 'type nat hook output priority -100; policy accept;', [
+      'fib daddr type local jump published',
+    ]),
+    chain('published', undefined, [
+      // The name server stays reachable when somebody publishes its port.
+      `ip daddr ${node.gateway} meta l4proto { tcp, udp } th dport ${dnsPort} return`,
+      ...dispatch(served),
+    ]),
+    ...served.map((entry) => chain(chainName(entry), undefined, [translation(entry)])),
+    chain('postrouting', 'type nat hook postrouting priority srcnat; policy accept;', postrouting(node)),
+    chain('input', 'type filter hook input priority filter - 10; policy accept;', [
+      `iifname != { "lo", "${node.bridge}" } ip daddr ${node.gateway} ip saddr != ${node.pool} drop`,
+      ...refusals(empty),
+    ]),
+    chain('forward', 'type filter hook forward priority filter; policy accept;', forward(node)),
+  ];
+  return `${withoutRuleset(node.tag)}table ip ${tableName(node.tag)} {\n${chains.join('\n')}}\n`;
+}
+
+function postrouting(node: NodeNetwork): readonly string[] {
+  return [
+    // The host asked itself by a loopback address, which must not leave the machine.
+    `ip saddr ${loopback} oifname "${node.bridge}" masquerade`,
+    // A container that comes by a published port: the answer must come back this way, not directly.
+    `ip saddr ${node.block} ip daddr ${node.pool} ct status dnat masquerade`,
+    `ip saddr ${node.block} ip daddr != ${node.pool} oifname != "${node.bridge}" masquerade`,
+  ];
+}
+
+/** From outside the pool only published ports lead to containers, although the machine forwards packets. */
+function forward(node: NodeNetwork): readonly string[] {
+  return [
+    `oifname != "${node.bridge}" accept`,
+    'ct state established,related accept',
+    `ip saddr ${node.pool} accept`,
+    'ct status dnat accept',
+    'drop',
+  ];
+}
+
+function publishedOf({ port, backends }: Publication): Published {
+  const address = checkAddress(port.hostAddress);
+  return {
+    protocol: port.protocol === 'udp' ? 'udp' : 'tcp',
+    address: address === anyAddress ? undefined : address,
+    port: checkPort(port.hostPort),
+    backends: [
+      ...new Set(backends.map((end) => `${checkAddress(end.address)} . ${checkPort(end.port)}`)),
+    ].sort(),
+  };
+}
+
+/** One owner a port: the first. */
+function distinct(entries: readonly Published[]): readonly Published[] {
+  const byName = new Map<string, Published>();
+  for (const entry of entries) {
+    if (!byName.has(chainName(entry))) byName.set(chainName(entry), entry);
+  }
+  return [...byName.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
+}
+
+function chainName({ protocol, address, port }: Published): string {
+  return [protocol, ...(address === undefined ? [] : [address.replaceAll('.', '_')]), port].join('_');
+}
+
+/** Ports of one address before those of all addresses. */
+function dispatch(served: readonly Published[]): readonly string[] {
+  return eachKind(served, (match, keys) => {
+    const targets = keys.map(({ key, entry }) => `${key} : goto ${chainName(entry)}`);
+    return `${match} vmap { ${targets.join(', ')} }`;
+  });
+}
+
+/** Only new connections: the machine's own ones may have such a port by chance. */
+function refusals(empty: readonly Published[]): readonly string[] {
+  return eachKind(empty, (match, keys, protocol) => {
+    const answer = protocol === 'tcp' ? 'tcp reset' : 'icmp type port-unreachable';
+    return `ct state new ${match} { ${keys.map(({ key }) => key).join(', ')} } reject with ${answer}`;
+  });
+}
+
+function eachKind(
+  entries: readonly Published[],
+  rule: (
+    match: string,
+    keys: readonly { key: string; entry: Published }[],
+    protocol: 'tcp' | 'udp',
+  ) => string,
+): readonly string[] {
+  const rules: string[] = [];
+  for (const protocol of ['tcp', 'udp'] as const) {
+    const mine = entries.filter((entry) => entry.protocol === protocol);
+    const exact = mine.filter((entry) => entry.address !== undefined);
+    const wide = mine.filter((entry) => entry.address === undefined);
+    const keysOf = (some: readonly Published[]) =>
+      some.map((entry) => ({
+        key: [...(entry.address === undefined ? [] : [entry.address]), entry.port].join(' . '),
+        entry,
+      }));
+    if (exact.length > 0) rules.push(rule(`ip daddr . ${protocol} dport`, keysOf(exact), protocol));
+    if (wide.length > 0) rules.push(rule(`${protocol} dport`, keysOf(wide), protocol));
+  }
+  return rules;
+}
+
+/** The port stands inside the map's values: nft takes no port after a map. */
+function translation({ protocol, backends }: Published): string {
+  const ends = backends.map((backend, index) => `${index} : ${backend}`).join(', ');
+  return `meta l4proto ${protocol} dnat to numgen random mod ${backends.length} map { ${ends} }`;
+}
+
+function chain(name: string, head: string | undefined, rules: readonly string[]): string {
+  const lines = [...(head === undefined ? [] : [head]), ...rules];
+  return `\tchain ${name} {\n${lines.map((line) => `\t\t${line}\n`).join('')}\t}\n`;
+}
+
+/** HM-NETWORK-DRIVER unless every part of it can stand in a command. */
+export function checkNode(node: NodeNetwork): void {
+  const wrong =
+    !/^[a-z0-9]{1,6}$/.test(node.tag) ||
+    !/^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$/.test(node.bridge) ||
+    parseBlock(node.block) === undefined ||
+    parseBlock(node.pool) === undefined ||
+    parseAddress(node.gateway) === undefined ||
+    !(Number.isInteger(node.mtu) && node.mtu >= 576 && node.mtu <= 65_535);
+  if (!wrong) return;
+  const { bridge, block, gateway, pool, mtu, tag } = node;
+  throw coded('HM-NETWORK-DRIVER', 'the node network has a wrong name, block or MTU', {
+    bridge,
+    block,
+    gateway,
+    pool,
+    mtu,
+    tag,
+  });
+}
+
+function checkAddress(text: string): string {
+  // People write 010.0.0.1; nft would take it for octal.
+  const number = parseAddress(text.replaceAll(/\b0+(?=\d)/g, ''));
+  if (number !== undefined) return formatAddress(number);
+  throw coded('HM-NETWORK-DRIVER', `${JSON.stringify(text)} is not an IPv4 address`, { address: text });
+}
+
+function checkPort(port: number): number {
+  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port;
+  throw coded('HM-NETWORK-DRIVER', `${port} is not a port`, { port });
 }

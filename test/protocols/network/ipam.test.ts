@@ -1,13 +1,12 @@
 /** Addresses of a block, as a model: whatever is claimed and released, no two owners meet and nothing leaks. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { contains } from '../../../protocols/network/cidr.ts';
+import { contains, prefixOf } from '../../../protocols/network/cidr.ts';
 import {
   claim,
   emptyAllocation,
   firstFreeBlock,
   gatewayOf,
-  prefixOf,
   rebuildAllocation,
   release,
   type Allocation,

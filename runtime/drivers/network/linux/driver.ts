@@ -1,181 +1,243 @@
 /**
- * The NetworkDriver port on Linux: a bridge, a veth pair for each container moved into its own namespace before its
- * first instruction, and one nftables table. Level-triggered: every call looks at what is and mends the difference.
+ * The node network on Linux: a bridge, a veth for each container, one nftables table, two switches of the kernel.
+ * Everything is compared with what is there and only the difference is changed. It decides nothing about who gets
+ * which address or port: that is `protocols/network`.
+ *
+ * Read first: `links.ts` (what the links look like) and `protocols/network/ruleset.ts` (what the table says).
  */
-import { prefixOf } from '../../../../protocols/network/ipam.ts';
-import type { NodeNetwork, Publication } from '../../../../protocols/network/model.ts';
-import { renderRuleset, tableName } from '../../../../protocols/network/ruleset.ts';
+import { existsSync } from 'node:fs';
 import { coded } from '../../../../protocols/errors.ts';
-import { hashText } from '../../../../protocols/hash.ts';
+import { contains } from '../../../../protocols/network/cidr.ts';
+import { forwardObstacles, type ForwardObstacle } from '../../../../protocols/network/forwarding.ts';
+import type {
+  Attachment,
+  AttachRequest,
+  NodeNetwork,
+  Publication,
+} from '../../../../protocols/network/model.ts';
+import { checkNode, rulesetOf, tableName, withoutRuleset } from '../../../../protocols/network/ruleset.ts';
 import type { Call, Clock, NetworkDriver } from '../../../../protocols/ports.ts';
-import { createCommands, type Commands } from './commands.ts';
-import { listenersIn, takenBy } from './listeners.ts';
+import { createRun, succeeded, type Run } from './command.ts';
+import {
+  attachmentOf,
+  bridgeAlias,
+  bridgeBatch,
+  forwardingMark,
+  insideBatch,
+  isBridgeOf,
+  linkName,
+  outsideBatch,
+  parseReports,
+  type LinkReport,
+} from './links.ts';
+import { collides, parseListeners } from './listeners.ts';
+import { setSwitches, stopForwarding } from './switches.ts';
 
 export interface LinuxNetworkOptions {
   readonly clock: Clock;
-  /** Begins the names of this node's links; ≤ 6 characters [a-z0-9]. */
+  /** Whose links and table: ≤ 6 characters [a-z0-9]. */
   readonly tag: string;
-  /** For `purge` of a node that did not run in this process. */
-  readonly bridge?: string;
-  /** Path of the node's network namespace; absent: the one of this process. */
+  /** Path of the node's network namespace, `/proc/4711/ns/net`; absent: the one of this process. */
   readonly netns?: string;
 }
 
-interface Link {
-  readonly ifname: string;
-  readonly ifalias?: string;
-  readonly mtu?: number;
-  readonly operstate?: string;
-  readonly flags?: readonly string[];
-  readonly addr_info?: readonly {
-    readonly family: string;
-    readonly local: string;
-    readonly prefixlen: number;
-  }[];
+export interface LinuxNetwork extends NetworkDriver {
+  /** What on this machine would drop packets of containers, for `doctor`: Docker's or a firewall's FORWARD policy. */
+  obstacles(call: Call): Promise<readonly ForwardObstacle[]>;
 }
 
-export function createLinuxNetwork({ clock, tag, bridge, netns }: LinuxNetworkOptions): NetworkDriver {
-  const commands = createCommands(clock, netns);
-  let network: NodeNetwork | undefined;
-  let publications: readonly Publication[] = [];
-  const known = (): NodeNetwork => {
-    if (network) return network;
-    throw coded(
-      'HM-NETWORK-DRIVER',
-      'the bridge of this node was not made yet',
-      {},
-      'Wait: it is tried again.',
-    );
-  };
-  return {
-    ensureNode: async (wish, call) => {
-      await ensureBridge(commands, wish, call);
-      network = wish;
-      await loadRuleset(commands, wish, publications, call);
+/** All rejections are HM-NETWORK-DRIVER, with what the command said. */
+export function createLinuxNetwork(options: LinuxNetworkOptions): LinuxNetwork {
+  return new Driver(options);
+}
+
+class Driver implements LinuxNetwork {
+  readonly #tag: string;
+  readonly #run: Run;
+  /** A kernel may be built or started without it; its settings are then refused. */
+  readonly #ipv6 = existsSync('/proc/sys/net/ipv6');
+  #node: NodeNetwork | undefined;
+  /** `undefined` until this life was told: what stands there from the life before stays until then. */
+  #publications: readonly Publication[] | undefined;
+  /** Bridge and table change one after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor({ clock, tag, netns }: LinuxNetworkOptions) {
+    this.#tag = tag;
+    this.#run = createRun({ clock, within: netns === undefined ? [] : ['nsenter', `--net=${netns}`] });
+  }
+
+  ensureNode: NetworkDriver['ensureNode'] = (node, call) =>
+    this.#inTurn(async () => {
+      checkNode(node);
+      if (node.tag !== this.#tag) throw coded('HM-NETWORK-DRIVER', `${node.tag} is not ${this.#tag}`);
+      await this.#ensureBridge(node, call);
+      const { switchedOn } = await setSwitches(this.#run, node.bridge, call);
+      if (switchedOn) {
+        const mark = [`link set dev ${node.bridge} alias ${bridgeAlias(this.#tag)}${forwardingMark}`];
+        await this.#batch(['ip'], mark, `bridge ${node.bridge}`, call);
+      }
+      this.#node = node;
+      const table = ['nft', 'list', 'chain', 'ip', tableName(this.#tag), 'postrouting'];
+      const stands = (await this.#run(table, call)).code === 0;
+      if (!stands || this.#publications !== undefined)
+        await this.#apply(node, this.#publications ?? [], call);
       return {};
-    },
-    attach: async ({ id, pid, address }, call) => {
-      await attach(commands, known(), { id, pid, address, link: linkName(tag, id) }, call);
-      return {};
-    },
-    detach: async ({ id }, call) => {
-      await removeLink(commands, linkName(tag, id), call);
-      return {};
-    },
-    list: async (_args, call) => ({ attachments: await attachments(commands, tag, call) }),
-    publish: async (wish, call) => {
-      publications = wish.publications;
-      // Before the bridge is there nothing can be published: `ensureNode` loads it all.
-      if (network) await loadRuleset(commands, network, publications, call);
-      return {};
-    },
-    taken: async ({ ports }, call) => {
-      if (ports.length === 0) return { taken: [] };
-      const listeners = await listenersIn(commands, netns !== undefined, call);
-      return { taken: ports.filter((port) => takenBy(listeners, port)) };
-    },
-    purge: async (_args, call) => {
-      await purge(commands, tag, network?.bridge ?? bridge, call);
-      return {};
-    },
-  };
-}
-
-/** `n1-1f3c9a2b`: at most 15 characters, the same for the same container. */
-export function linkName(tag: string, id: string): string {
-  return `${tag}-${hashText(id).slice(0, 8)}`;
-}
-
-/** Derived from the address: whoever gets the address next has the same, so no neighbour's table is stale. */
-export function macOf(address: string): string {
-  const bytes = address.split('.').map((part) => Number(part).toString(16).padStart(2, '0'));
-  return ['02', '48', ...bytes].join(':');
-}
-
-async function links(commands: Commands, args: readonly string[], call: Call): Promise<readonly Link[]> {
-  return JSON.parse((await commands.run('ip', ['-j', ...args], call)) || '[]') as Link[];
-}
-
-async function ensureBridge(commands: Commands, wish: NodeNetwork, call: Call): Promise<void> {
-  const own = `${wish.gateway}/${prefixOf(wish.block)}`;
-  const bridge = (await links(commands, ['addr', 'show'], call)).find((link) => link.ifname === wish.bridge);
-  const steps: string[] = [];
-  if (!bridge) steps.push(`link add name ${wish.bridge} type bridge forward_delay 0`);
-  const addresses = (bridge?.addr_info ?? [])
-    .filter((info) => info.family === 'inet')
-    .map((info) => `${info.local}/${info.prefixlen}`);
-  for (const foreign of addresses.filter((address) => address !== own))
-    steps.push(`addr del ${foreign} dev ${wish.bridge}`);
-  if (!addresses.includes(own)) steps.push(`addr add ${own} dev ${wish.bridge}`);
-  if (bridge?.mtu !== wish.mtu) steps.push(`link set dev ${wish.bridge} mtu ${wish.mtu}`);
-  if (!bridge?.flags?.includes('UP')) steps.push(`link set dev ${wish.bridge} up`);
-  if (steps.length > 0) await commands.run('ip', ['-batch', '-'], call, `${steps.join('\n')}\n`);
-  // Written inside the node's namespace: /proc/sys/net is that of the writer.
-  const settings = [`/proc/sys/net/ipv4/ip_forward`, `/proc/sys/net/ipv4/conf/${wish.bridge}/route_localnet`];
-  const mend = settings.map((path) => `[ "$(cat ${path})" = 1 ] || echo 1 > ${path}`).join(' && ');
-  await commands.run('sh', ['-ec', mend], call);
-}
-
-async function attach(
-  commands: Commands,
-  network: NodeNetwork,
-  wish: { id: string; pid: number; address: string; link: string },
-  call: Call,
-): Promise<void> {
-  const { link, pid, address, id } = wish;
-  await removeLink(commands, link, call);
-  const outside = [
-    `link add name ${link} mtu ${network.mtu} type veth peer name eth0 mtu ${network.mtu} address ${macOf(address)} netns ${pid}`,
-    `link set dev ${link} alias ${id}=${address}`,
-    `link set dev ${link} master ${network.bridge}`,
-    `link set dev ${link} up`,
-  ];
-  const inside = [
-    'link set dev lo up',
-    `addr add ${address}/${prefixOf(network.block)} dev eth0`,
-    'link set dev eth0 up',
-    `route add default via ${network.gateway}`,
-  ];
-  await commands.run('ip', ['-batch', '-'], call, `${outside.join('\n')}\n`);
-  await commands.runIn(pid, 'ip', ['-batch', '-'], call, `${inside.join('\n')}\n`);
-}
-
-/** Gone, also when it was not there: a link vanishes with its container. */
-async function removeLink(commands: Commands, link: string, call: Call): Promise<void> {
-  await commands.run(
-    'sh',
-    ['-c', `ip link show dev ${link} >/dev/null 2>&1 || exit 0; ip link del dev ${link}`],
-    call,
-  );
-}
-
-async function attachments(
-  commands: Commands,
-  tag: string,
-  call: Call,
-): Promise<{ id: string; address: string }[]> {
-  const found = await links(commands, ['-d', 'link', 'show', 'type', 'veth'], call);
-  return found
-    .filter((link) => link.ifname.startsWith(`${tag}-`) && link.ifalias?.includes('='))
-    .map((link) => {
-      const [id = '', address = ''] = (link.ifalias ?? '').split('=');
-      return { id, address };
     });
+
+  async #ensureBridge(node: NodeNetwork, call: Call): Promise<void> {
+    const found = (await this.#links(call)).find((link) => link.ifname === node.bridge);
+    if (found && found.linkinfo?.info_kind !== 'bridge') {
+      throw coded('HM-NETWORK-DRIVER', `the interface ${node.bridge} exists and is not a bridge`);
+    }
+    if (found?.ifalias?.startsWith('hivemind/') && !isBridgeOf(this.#tag, found)) {
+      throw coded('HM-NETWORK-DRIVER', `the bridge ${node.bridge} belongs to another node: ${found.ifalias}`);
+    }
+    const lines = bridgeBatch(node, found, this.#ipv6);
+    if (lines.length > 0) await this.#batch(['ip'], lines, `bridge ${node.bridge}`, call);
+  }
+
+  attach: NetworkDriver['attach'] = async (request, call) => {
+    const node = this.#node;
+    if (!node) throw coded('HM-NETWORK-DRIVER', 'the bridge is not ready yet', { id: request.id });
+    checkRequest(node, request);
+    const outside = outsideBatch(node, request, this.#ipv6);
+    const made = await this.#run(['ip', '-batch', '-'], { input: lines(outside), signal: call.signal });
+    if (made.code !== 0) {
+      if (!/File exists/.test(made.stderr)) succeeded(`the link of ${request.id}`, made);
+      if (await this.#attached(node, request, call)) return {};
+      // What a crash left half done, or of a process that is gone: anew.
+      await this.detach({ id: request.id }, call);
+      await this.#batch(['ip'], outside, `the link of ${request.id}`, call);
+    }
+    await this.#batch(within(request.pid, 'ip'), insideBatch(node, request, this.#ipv6), request.id, call);
+    return {};
+  };
+
+  /** Whether the link is whole, both ends of it. */
+  async #attached(node: NodeNetwork, request: AttachRequest, call: Call): Promise<boolean> {
+    const link = (await this.#links(call)).find(({ ifname }) => ifname === linkName(this.#tag, request.id));
+    if (!link || attachmentOf(this.#tag, link)?.address !== request.address) return false;
+    if (link.master !== node.bridge || !link.flags.includes('LOWER_UP')) return false;
+    const show = [...within(request.pid, 'ip'), '-j', '-d', 'address', 'show', 'dev', 'eth0'];
+    const inside = await this.#run(show, call);
+    if (inside.code !== 0) return false;
+    const held = parseReports(inside.stdout).flatMap(({ addr_info = [] }) => addr_info);
+    if (!held.some(({ local }) => local === request.address)) return false;
+    const routes = [...within(request.pid, 'ip'), 'route', 'show', 'default'];
+    return (await this.#run(routes, call)).stdout.includes(`via ${node.gateway} `);
+  }
+
+  detach: NetworkDriver['detach'] = async ({ id }, call) => {
+    const gone = await this.#run(['ip', 'link', 'delete', 'dev', linkName(this.#tag, id)], call);
+    if (gone.code !== 0 && !/Cannot find device/.test(gone.stderr)) succeeded(`the link of ${id}`, gone);
+    return {};
+  };
+
+  list: NetworkDriver['list'] = async (_, call) => ({
+    attachments: (await this.#links(call))
+      .map((link) => attachmentOf(this.#tag, link))
+      .filter((one): one is Attachment => one !== undefined),
+  });
+
+  publish: NetworkDriver['publish'] = ({ publications }, call) =>
+    this.#inTurn(async () => {
+      // Before the bridge is there nothing can be published: `ensureNode` will.
+      if (this.#node) await this.#apply(this.#node, publications, call);
+      this.#publications = publications;
+      return {};
+    });
+
+  async #apply(node: NodeNetwork, publications: readonly Publication[], call: Call): Promise<void> {
+    const input = rulesetOf(node, publications);
+    succeeded('the table of rules', await this.#run(['nft', '-f', '-'], { input, signal: call.signal }));
+  }
+
+  taken: NetworkDriver['taken'] = async ({ ports }, call) => {
+    if (ports.length === 0) return { taken: [] };
+    const files = ['tcp', 'tcp6', 'udp', 'udp6'] as const;
+    const reads = files.map(async (file) => {
+      const table = await this.#run(['cat', `/proc/net/${file}`], call);
+      return parseListeners(file.startsWith('tcp') ? 'tcp' : 'udp', table.stdout);
+    });
+    const listeners = (await Promise.all(reads))
+      .flat()
+      // The name server on the bridge is ours, and the rules keep it out of every publication.
+      .filter(({ address }) => address === undefined || address !== this.#node?.gateway);
+    return { taken: ports.filter((port) => listeners.some((listener) => collides(port, listener))) };
+  };
+
+  purge: NetworkDriver['purge'] = (_, call) =>
+    this.#inTurn(async () => {
+      const links = await this.#links(call);
+      const bridges = links.filter((link) => isBridgeOf(this.#tag, link));
+      const ours = [...links.filter((link) => attachmentOf(this.#tag, link)), ...bridges];
+      const rules = { input: withoutRuleset(this.#tag), signal: call.signal };
+      succeeded('the table of rules', await this.#run(['nft', '-f', '-'], rules));
+      if (ours.length > 0) {
+        // A container may end meanwhile and take its link along: that is no error.
+        const batch = {
+          input: lines(ours.map(({ ifname }) => `link delete dev ${ifname}`)),
+          signal: call.signal,
+        };
+        const gone = await this.#run(['ip', '-force', '-batch', '-'], batch);
+        const left = (await this.#links(call)).filter(({ ifname }) =>
+          ours.some((one) => one.ifname === ifname),
+        );
+        if (left.length > 0) succeeded('the links of this node', gone);
+      }
+      // Somebody else's bridge may need forwarding by now.
+      const others = links.some((link) => link.linkinfo?.info_kind === 'bridge' && !bridges.includes(link));
+      const ourDoing = bridges.some(({ ifalias }) => ifalias?.endsWith(forwardingMark));
+      if (ourDoing && !others) await stopForwarding(this.#run, call);
+      this.#node = undefined;
+      this.#publications = undefined;
+      return {};
+    });
+
+  async obstacles(call: Call): Promise<readonly ForwardObstacle[]> {
+    const list = await this.#run(['nft', '-j', 'list', 'ruleset', 'ip'], call);
+    return forwardObstacles(JSON.parse(succeeded('the list of rules', list)), this.#node?.bridge ?? '');
+  }
+
+  async #links(call: Call): Promise<readonly LinkReport[]> {
+    const show = await this.#run(['ip', '-j', '-d', 'address', 'show'], call);
+    return parseReports(succeeded('the list of links', show));
+  }
+
+  async #batch(ip: readonly string[], batch: readonly string[], what: string, call: Call): Promise<void> {
+    const result = await this.#run([...ip, '-batch', '-'], { input: lines(batch), signal: call.signal });
+    succeeded(what, result);
+  }
+
+  #inTurn<Answer>(work: () => Promise<Answer>): Promise<Answer> {
+    const answer = this.#turn.then(work, work);
+    this.#turn = answer.catch(() => undefined);
+    return answer;
+  }
 }
 
-async function loadRuleset(
-  commands: Commands,
-  network: NodeNetwork,
-  publications: readonly Publication[],
-  call: Call,
-): Promise<void> {
-  await commands.run('nft', ['-f', '-'], call, renderRuleset(network, publications));
-}
+const lines = (batch: readonly string[]): string => `${batch.join('\n')}\n`;
 
-async function purge(commands: Commands, tag: string, bridge: string | undefined, call: Call): Promise<void> {
-  const name = tableName(tag);
-  await commands.run('nft', ['-f', '-'], call, `table ip ${name}\ndelete table ip ${name}\n`);
-  const all = await links(commands, ['link', 'show'], call);
-  const ours = all.filter((link) => link.ifname.startsWith(`${tag}-`) || link.ifname === bridge);
-  for (const link of ours) await removeLink(commands, link.ifname, call);
+/** Into the container's namespace; the program is the host's. */
+const within = (pid: number, program: string): readonly string[] => [
+  'nsenter',
+  '-t',
+  `${pid}`,
+  '-n',
+  program,
+];
+
+/** Nothing that could be another command becomes part of a batch. */
+function checkRequest(node: NodeNetwork, { id, pid, address }: AttachRequest): void {
+  const evidence = { id, pid, address };
+  if (!contains(node.block, address) || address === node.gateway) {
+    throw coded('HM-NETWORK-DRIVER', `${address} is not a container's address in ${node.block}`, evidence);
+  }
+  if (!/^[A-Za-z0-9._-]{1,128}$/.test(id)) {
+    throw coded('HM-NETWORK-DRIVER', `${JSON.stringify(id)} is not a container's id`, evidence);
+  }
+  if (!Number.isInteger(pid) || pid < 1) {
+    throw coded('HM-NETWORK-DRIVER', `${pid} is not a process`, evidence);
+  }
 }

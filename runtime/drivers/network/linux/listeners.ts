@@ -1,66 +1,49 @@
-/** Who listens where, read from /proc/net: so that a published port that is taken is said before it is shadowed. */
-import { readFile } from 'node:fs/promises';
-import type { Call } from '../../../../protocols/ports.ts';
-import type { Commands } from './commands.ts';
+/**
+ * Who listens on this machine, from `/proc/net/{tcp,tcp6,udp,udp6}`. Our own published ports are rules, not sockets:
+ * they do not show here. Pure.
+ */
+import { formatAddress, parseAddress } from '../../../../protocols/network/cidr.ts';
 
 export interface Listener {
   readonly protocol: 'tcp' | 'udp';
-  /** Dotted; `0.0.0.0` for any, IPv6's any included. */
-  readonly address: string;
+  /** IPv4 text; `undefined` for every address, and for `::`, which on Linux takes IPv4 in as well. */
+  readonly address: string | undefined;
   readonly port: number;
 }
 
-const tables = ['tcp', 'tcp6', 'udp', 'udp6'] as const;
-/** TCP_LISTEN, and what an unconnected UDP socket shows. */
-const listening = { tcp: '0A', udp: '07' } as const;
+const listening = '0A';
+const bound = '07';
 
-/** `viaCommand`: in the node's own namespace, not this process's. */
-export async function listenersIn(
-  commands: Commands,
-  viaCommand: boolean,
-  call: Call,
-): Promise<readonly Listener[]> {
+/** One table; lines that are none are passed over. */
+export function parseListeners(protocol: 'tcp' | 'udp', table: string): readonly Listener[] {
   const found: Listener[] = [];
-  for (const table of tables) {
-    const path = `/proc/net/${table}`;
-    const text = viaCommand
-      ? await commands.run('cat', [path], call)
-      : await readFile(path, 'utf8').catch(() => '');
-    found.push(...parseListeners(table.startsWith('tcp') ? 'tcp' : 'udp', text));
+  for (const line of table.split('\n')) {
+    const [, local = '', , state] = line.trim().split(/\s+/);
+    if (state !== (protocol === 'tcp' ? listening : bound)) continue;
+    const [address = '', port = ''] = local.split(':');
+    const reached = addressOf(address);
+    if (reached === 'ipv6') continue;
+    found.push({ protocol, address: reached, port: Number.parseInt(port, 16) });
   }
   return found;
 }
 
-export function parseListeners(protocol: 'tcp' | 'udp', text: string): Listener[] {
-  const listeners: Listener[] = [];
-  for (const line of text.split('\n').slice(1)) {
-    const [, local, , state] = line.trim().split(/\s+/);
-    if (state !== listening[protocol] || local === undefined) continue;
-    const [hex = '', port = ''] = local.split(':');
-    const address = addressOf(hex);
-    if (address !== undefined) listeners.push({ protocol, address, port: Number.parseInt(port, 16) });
-  }
-  return listeners;
+/** Words of 32 bits, each with its bytes in the machine's order: little-endian on every machine that we serve. */
+function addressOf(hex: string): string | undefined | 'ipv6' {
+  const last = hex.slice(-8);
+  const start = hex.slice(0, -8);
+  const number = Number.parseInt((last.match(/../g) ?? []).reverse().join(''), 16);
+  const mapped = start === '0000000000000000FFFF0000';
+  if (hex.length === 8 || mapped) return number === 0 ? undefined : formatAddress(number);
+  return /^0+$/.test(hex) ? undefined : 'ipv6';
 }
 
-/** The kernel prints addresses as host-order words. An IPv6 address other than any, or a mapped one, is not ours to publish on. */
-function addressOf(hex: string): string | undefined {
-  const word = hex.length === 32 && hex.startsWith('0000000000000000FFFF0000') ? hex.slice(24) : hex;
-  if (/^0+$/.test(word)) return '0.0.0.0';
-  if (word.length !== 8) return undefined;
-  return [6, 4, 2, 0].map((at) => Number.parseInt(word.slice(at, at + 2), 16)).join('.');
-}
-
-export function takenBy(
-  listeners: readonly Listener[],
-  port: { hostAddress: string; hostPort: number; protocol: string },
+/** Whether a published port and a listener want the same. A port of all addresses would cover up every listener on it. */
+export function collides(
+  wanted: { readonly hostAddress: string; readonly hostPort: number; readonly protocol: 'tcp' | 'udp' },
+  listener: Listener,
 ): boolean {
-  return listeners.some(
-    (listener) =>
-      listener.protocol === port.protocol &&
-      listener.port === port.hostPort &&
-      (listener.address === '0.0.0.0' ||
-        port.hostAddress === '0.0.0.0' ||
-        listener.address === port.hostAddress),
-  );
+  if (wanted.hostPort !== listener.port || wanted.protocol !== listener.protocol) return false;
+  const everywhere = parseAddress(wanted.hostAddress) === 0;
+  return everywhere || listener.address === undefined || listener.address === wanted.hostAddress;
 }

@@ -1,6 +1,6 @@
 /** The simulated machine's network under the network driver's conformance suite. */
-import { MemoryNetwork } from '../../runtime/drivers/network/memory/memory-network.ts';
-import { networkDriverConformance } from './network-driver.ts';
+import { MemoryNetwork } from '../../../runtime/drivers/network/memory/memory-network.ts';
+import { networkDriverConformance } from './suite.ts';
 
 networkDriverConformance('memory', () => {
   const network = new MemoryNetwork();

@@ -1,6 +1,6 @@
 /** The simulated machine's volumes under the volume driver's conformance suite. */
-import { MemoryVolumes } from '../../runtime/drivers/volume/memory.ts';
-import { volumeDriverConformance } from './volume-driver.ts';
+import { MemoryVolumes } from '../../../runtime/drivers/volume/memory.ts';
+import { volumeDriverConformance } from './suite.ts';
 
 volumeDriverConformance('memory', () => {
   const volumes = new MemoryVolumes();

@@ -3,9 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { realClock } from '../kit/containerd.ts';
-import { createDirectoryVolumes } from '../../runtime/drivers/volume/directory.ts';
-import { volumeDriverConformance } from './volume-driver.ts';
+import { realClock } from '../../kit/containerd.ts';
+import { createDirectoryVolumes } from '../../../runtime/drivers/volume/directory.ts';
+import { volumeDriverConformance } from './suite.ts';
 
 volumeDriverConformance('directory', async () => {
   const root = await mkdtemp(join(tmpdir(), 'hm-volumes-'));

@@ -3,9 +3,9 @@
  * containers of an arm are processes that hold a network namespace.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { NodeNetwork, Publication } from '../../protocols/network/model.ts';
-import type { NetworkDriver } from '../../protocols/ports.ts';
-import { newCall, refusal } from '../kit/port-call.ts';
+import type { NodeNetwork, Publication } from '../../../protocols/network/model.ts';
+import type { NetworkDriver } from '../../../protocols/ports.ts';
+import { newCall, refusal } from '../../kit/port-call.ts';
 
 export interface NetworkDriverArm {
   readonly network: NetworkDriver;

@@ -1,7 +1,7 @@
 /** What every volume driver promises, whatever keeps its folders. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { VolumeDriver } from '../../protocols/ports.ts';
-import { newCall, refusal } from '../kit/port-call.ts';
+import type { VolumeDriver } from '../../../protocols/ports.ts';
+import { newCall, refusal } from '../../kit/port-call.ts';
 
 export interface VolumeDriverArm {
   readonly volumes: VolumeDriver;
