@@ -40,7 +40,7 @@ const nameAt = /[A-Za-z_][A-Za-z0-9_]*/y;
 const deepest = 16;
 
 /** A default is expanded only when it is used. */
-export function expand(text: string, environment: Environment, depth = 0): Expansion {
+function expand(text: string, environment: Environment, depth = 0): Expansion {
   if (depth > deepest) return malformed(text);
   let out = '';
   for (let i = 0; i < text.length; i++) {

@@ -7,9 +7,13 @@ export async function confirmed(cli: Cli, name: string, what: string): Promise<b
   if (!stdin.isTTY) throw usage(`This removes ${what}`, 'Say so: --yes');
   const { createInterface } = await import('node:readline/promises');
   const lines = createInterface({ input: stdin, output: stderr });
+  // Ctrl-C and the end of input are answers too; readline settles nothing by itself then.
+  const ended = new AbortController();
+  for (const event of ['SIGINT', 'close']) lines.once(event, () => ended.abort());
   try {
     const question = `This removes ${what}. Type ${name} to go on: `;
-    const answer = await lines.question(question, { signal: interrupted });
+    const signal = AbortSignal.any([interrupted, ended.signal]);
+    const answer = await lines.question(question, { signal }).catch(() => '');
     if (answer.trim() === name) return true;
     cli.say('Nothing was removed.');
     return false;

@@ -15,6 +15,11 @@ export class Screen {
     this.#stream = stream;
   }
 
+  /** Whether anything stands there. */
+  get drawn(): boolean {
+    return this.#drawn > 0;
+  }
+
   /** Replace the block. */
   draw(lines: readonly string[]): void {
     const columns = this.#stream.columns ?? 80;
@@ -24,11 +29,5 @@ export class Screen {
       `${hideCursor}${upAndClear(this.#drawn)}${clearBelow}${shown.join('\n')}\n${showCursor}`,
     );
     this.#drawn = shown.length;
-  }
-
-  /** Remove the block: what is written next stands in its place. */
-  clear(): void {
-    if (this.#drawn > 0) this.#stream.write(`${upAndClear(this.#drawn)}${clearBelow}`);
-    this.#drawn = 0;
   }
 }

@@ -1,4 +1,5 @@
 /** `-w`: a list that stays. On a terminal it is redrawn in place; piped, rows that changed are appended. */
+import { reasonOf } from '../../../protocols/errors.ts';
 import type { Cli } from '../cli.ts';
 import { exitCodes } from '../failure.ts';
 import { render, type Form, type Listing } from './listing.ts';
@@ -18,8 +19,17 @@ export async function watchListing<Row extends object>(
   const screen = new Screen(stdout);
   const seen = new Map<string, string>();
   let headerDone = false;
+  let lost = false;
   while (!interrupted.aborted) {
-    const rows = await load();
+    const rows = await loadOr(load, seen.size > 0 || lost || screen.drawn, () => {
+      if (!lost) cli.say('-- the connection is lost; trying again');
+      lost = true;
+    });
+    if (rows === undefined) {
+      await cli.pause(everyMs);
+      continue;
+    }
+    lost = false;
     if (inPlace) {
       screen.draw(await render(cli, listing, rows, form));
     } else {
@@ -34,4 +44,19 @@ export async function watchListing<Row extends object>(
     await cli.pause(everyMs);
   }
   return exitCodes.interrupted;
+}
+
+/** `undefined` when the node went away after it had answered once. */
+async function loadOr<Rows>(
+  load: () => Promise<Rows>,
+  answeredBefore: boolean,
+  onLoss: () => void,
+): Promise<Rows | undefined> {
+  try {
+    return await load();
+  } catch (thrown) {
+    if (!answeredBefore || reasonOf(thrown).code !== 'HM-API-UNREACHABLE') throw thrown;
+    onLoss();
+    return undefined;
+  }
 }

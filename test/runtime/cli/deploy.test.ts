@@ -289,6 +289,8 @@ test('rm asks on a terminal, insists on --yes without one, and waits until the a
   });
   const no = await hive('rm shop', { terminal: [80, 24], stdin: 'no\n' });
   expect(no).toMatchObject({ code: 1, stderr: expect.stringContaining('Nothing was removed.') });
+  const silent = await hive('rm shop', { terminal: [80, 24], stdin: '' });
+  expect(silent).toMatchObject({ code: 1, stderr: expect.stringContaining('Nothing was removed.') });
   expect(node.requests.some(({ method }) => method === 'DELETE')).toBe(false);
   expect(await hive('rm shop', { terminal: [80, 24], stdin: 'shop\n' })).toMatchObject({
     code: 0,

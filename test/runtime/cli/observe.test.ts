@@ -81,6 +81,21 @@ test('ps -w: piped, only changed rows are appended; Ctrl-C ends it', async () =>
   expect(stdout.match(/^shop\/web\.3/gm)).toHaveLength(1);
 });
 
+test('ps -w outlives a restart of the node', async () => {
+  let looks = 0;
+  node.on('GET /v1/containers', () => {
+    looks += 1;
+    if (looks === 2) node.cut();
+    return { slots: looks < 3 ? slots : slots.map((one) => ({ ...one, restarts: 8 })) };
+  });
+  const { code, stderr } = await hive('ps -w', {
+    onOutput: (text, running) => text.includes(' 8 ') && running.interrupt(),
+  });
+  node.on('GET /v1/containers', () => ({ slots }));
+  expect(code).toBe(130);
+  expect(stderr).toBe('-- the connection is lost; trying again\n');
+});
+
 test('ls, status', async () => {
   expect((await hive('ls')).stdout).toBe(`NAME  STATE       SERVICES  READY  REV  AGE
 shop  converging  2         2/4    3    4m   ! GET /health → 503

@@ -198,3 +198,13 @@ test('exec -it in a real terminal: keys go through raw, its size is told, its ex
   ).toBe('ls\u0003');
   expect(exec.output()).not.toContain('ls');
 });
+
+test('Ctrl-C at a question is a no', async () => {
+  node.on('GET /v1/apps/shop', () => ({ view: view([]), spec: { volumes: {} }, record: {} }));
+  const rm = inTerminal('rm', 'shop');
+  await until('the question', () => rm.output().includes('Type shop to go on'));
+  rm.child.stdin!.write('\u0003');
+  expect(await rm.ended).toBe(1);
+  expect(rm.output()).toContain('Nothing was removed.');
+  expect(node.requests.some(({ method }) => method === 'DELETE')).toBe(false);
+});
