@@ -36,8 +36,6 @@ const noEffects: readonly Effect[] = [];
 const ignore = (): void => {};
 /** Facts that only the kernel states. */
 const kernelsOwn = /^(xstate\.|sys\.|child\.(started|ready|exited)$)/;
-/** Their first letters: most messages need no closer look. */
-const kernelsInitials = 'xsc';
 
 export class Host implements CellHost {
   readonly node: string;
@@ -95,12 +93,13 @@ export class Host implements CellHost {
 
   /** An ordinary message to whoever lives there, or to one very life. */
   deliver(to: string, message: Message, from?: Cell, replyTo?: string): 'posted' | 'dead' | 'overflow' {
-    const cell = this.find(to);
+    // A bare path, most of the time.
+    const cell = this.cells.get(to as ActorPath) ?? this.find(to);
     if (!(cell instanceof Cell)) {
       this.recorder.dead({ path: cell.path, incarnation: cell.incarnation }, to, message.type, cell.why);
       return 'dead';
     }
-    if (kernelsInitials.includes(message.type[0] ?? '') && kernelsOwn.test(message.type)) {
+    if (isKernelsOwn(message.type)) {
       this.recorder.dead(cell, to, message.type, 'refused');
       return 'dead';
     }
@@ -308,6 +307,12 @@ export class Host implements CellHost {
     this.#machines.set(name, provided);
     return provided;
   }
+}
+
+function isKernelsOwn(type: string): boolean {
+  // Most messages need no closer look than their first letter: x, s or c.
+  const initial = type.charCodeAt(0);
+  return (initial === 120 || initial === 115 || initial === 99) && kernelsOwn.test(type);
 }
 
 /** The one impure action: it only writes down what is asked for. */

@@ -236,9 +236,11 @@ export class Recorder {
  */
 function wasHandled(snapshot: AnyMachineSnapshot, event: Heard): boolean {
   if (event.type.startsWith('after.')) return true;
-  for (const node of snapshot._nodes) {
-    const known = node.transitions.get(event.type);
-    if (known?.some(({ guard }) => guard === undefined) === true) return true;
+  const nodes = snapshot._nodes;
+  for (let at = nodes.length - 1; at >= 0; at -= 1) {
+    const known = nodes[at]!.transitions.get(event.type);
+    if (known === undefined) continue;
+    for (const { guard } of known) if (guard === undefined) return true;
   }
   return snapshot.machine.getTransitionData(snapshot, event).length > 0;
 }
