@@ -93,7 +93,7 @@ describe.skipIf(missing !== undefined)('bad input', () => {
     await daemon.converged('taken', 30_000);
     await pending;
     const clash = await deploy('clash', sleeper(`    ports: ['127.0.0.1:${port}:80']\n`));
-    expect(clash.code).toBe(5);
+    expect(clash.code).toBe(6);
     expect(clash.stderr).toContain('HM-PORT-TAKEN');
     expect(clash.stderr).toContain('taken/a');
   });

@@ -23,7 +23,7 @@ describe.skipIf(missing !== undefined)('a full disk', () => {
     const file = join(daemon.dir, `${name}.yaml`);
     await writeFile(
       file,
-      `services:\n  a:\n    image: hello-web\n    entrypoint: ['sleep', '1000']\n    stop_grace_period: 0s\n`,
+      `services:\n  a:\n    image: hello-web\n    entrypoint: ['sleep', '1000']\n    restart: always\n    stop_grace_period: 0s\n`,
     );
     return daemon.cli('deploy', '-f', file, '-p', name, '--timeout', '10s');
   };
