@@ -55,7 +55,10 @@ export const slotMachine = setup({
   on: {
     'sys.shutdown': '.detached',
     'slot.report': { actions: 'repeat' },
-    'container.found': { guard: 'isStray', actions: 'removeStray' },
+    'container.found': [
+      { guard: 'findsLaterRun', target: '.adopting', actions: 'adoptRun' },
+      { guard: 'isStray', actions: 'removeStray' },
+    ],
     'container.began': { guard: 'isOurs', actions: 'watchContainer' },
     'check.began': { guard: 'isOurs', actions: 'watchCheck' },
   },
@@ -67,6 +70,8 @@ export const slotMachine = setup({
         'journal.read': { target: 'resuming', actions: 'recover' },
         'journal.failed': { actions: 'retrySoon' },
         'retry.due': { target: 'recovering', reenter: true },
+        // Judged when the journal has been read; it is shown again.
+        'container.found': {},
       },
     },
     resuming: {
@@ -103,6 +108,17 @@ export const slotMachine = setup({
         'run.failed': { target: 'waiting', actions: 'noteJournalTrouble' },
         'slot.assigned': { actions: 'assign' },
         'slot.terminate': 'clearing',
+      },
+    },
+    /** The runtime holds a later run than the journal knew. */
+    adopting: {
+      tags: 'ready',
+      entry: 'tellStarting',
+      on: {
+        'run.recorded': 'starting',
+        'run.failed': 'starting',
+        'slot.assigned': assigned('retiring', 'tellStarting'),
+        'slot.terminate': 'stopping',
       },
     },
     starting: {
@@ -231,6 +247,7 @@ export const slotMachine = setup({
       after: { recheck: { target: 'stopping', reenter: true } },
       on: {
         ...untilGone('stopping', 'clearing'),
+        'container.found': [{ guard: 'isOurs' }, { actions: 'removeStray' }],
         /** It came back before it was gone: a stop that has begun is finished first. */
         'slot.assigned': [{ guard: 'isOldPlacement' }, { target: 'retiring', actions: 'assign' }],
       },
@@ -242,6 +259,7 @@ export const slotMachine = setup({
         'run.recorded': 'gone',
         'run.failed': { actions: 'noteJournalTrouble' },
         'retry.due': { target: 'clearing', reenter: true },
+        'container.found': { actions: 'removeStray' },
         'slot.assigned': [{ guard: 'isOldPlacement' }, { target: 'numbering', actions: 'assign' }],
       },
     },

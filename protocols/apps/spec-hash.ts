@@ -6,7 +6,18 @@ import type { ServiceSpec } from './model.ts';
  * Replica count and start order concern the slots around a container, so they do not count; everything else
  * does. The image's digest counts when it is known: the same tag with new content is another container.
  */
-export function specHash(service: ServiceSpec, imageDigest?: string): string {
+export function specHash(service: ServiceSpec, imageDigest = ''): string {
+  const known = hashes.get(service) ?? new Map<string, string>();
+  hashes.set(service, known);
+  const hash = known.get(imageDigest) ?? hashOf(service, imageDigest);
+  known.set(imageDigest, hash);
+  return hash;
+}
+
+/** Every look at an app asks for the hashes of all of its services, which never change: once each is enough. */
+const hashes = new WeakMap<ServiceSpec, Map<string, string>>();
+
+function hashOf(service: ServiceSpec, imageDigest: string): string {
   const { replicas: _replicas, dependsOn: _dependsOn, ...own } = service;
-  return hashValue({ own, imageDigest });
+  return hashValue({ own, ...(imageDigest === '' ? {} : { imageDigest }) });
 }

@@ -26,6 +26,8 @@ export interface ManagerValue {
   /** Slots that were told to end and have not said that they are gone. */
   readonly ending: Readonly<Record<SlotName, true>>;
   readonly observed: Readonly<Record<SlotName, SlotStatus>>;
+  /** Containers of slots that are wanted and not held yet: shown to them once they are there. */
+  readonly shown?: Readonly<Record<SlotName, readonly ManagerEventOf<'container.found'>[]>>;
   readonly calls: number;
   /** The append that is under way: what `held` becomes. */
   readonly writing?: Readonly<Record<SlotName, Assignment | null>>;
@@ -195,8 +197,13 @@ const apply = (value: Value): Decision<Value> => {
 };
 
 const note = (value: Value, event: { status: SlotStatus }): Decision<Value> => {
+  const { slot } = event.status;
   const observed = { ...value.observed, [event.status.slot]: event.status };
-  return [{ ...value, observed }, publish([event.status], [])];
+  const { [slot]: waiting = [], ...shown } = value.shown ?? {};
+  const news = waiting.map(({ type, key, id, found: phase }) =>
+    send(slotPath(slot), { type, key, id, found: phase }),
+  );
+  return [{ ...value, observed, shown }, [...publish([event.status], []), ...news]];
 };
 
 function publish(changedSlots: readonly SlotStatus[], gone: readonly SlotName[]): readonly Effect[] {
@@ -249,7 +256,10 @@ const found = (value: Value, event: ManagerEventOf<'container.found'>): Decision
     return [value, [send(slotPath(slot), { type, key, id, found: phase })]];
   }
   // Wanted, and about to be held: it is the slot's to judge, once it is there.
-  if (!value.wanted || value.wanted.rows[keys.assignment(value.node, slot)]) return [value, []];
+  if (!value.wanted || value.wanted.rows[keys.assignment(value.node, slot)]) {
+    const others = (value.shown?.[slot] ?? []).filter((known) => known.id !== event.id);
+    return [{ ...value, shown: { ...value.shown, [slot]: [...others, event] } }, []];
+  }
   const call = { port: 'containers', op: 'remove', args: { id: event.id } } as const;
   return [
     value,

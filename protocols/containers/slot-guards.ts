@@ -2,6 +2,7 @@
 import type { RunKey } from './model.ts';
 import { afterExit } from './restart.ts';
 import { keyOf, sameRun, type SlotValue } from './slot.ts';
+import { adoptionGuards } from './slot-adoption.ts';
 import type { SlotEventOf } from './slot-events.ts';
 
 const current = (value: SlotValue) =>
@@ -10,9 +11,7 @@ const current = (value: SlotValue) =>
 export const slotGuards = {
   /** The message is about the present attempt; others are late. */
   isOurs: (value: SlotValue, event: { readonly key: RunKey }) => sameRun(event.key, keyOf(value)),
-  /** Of another run, or what an ended run left behind. */
-  isStray: (value: SlotValue, event: SlotEventOf<'container.found'>) =>
-    !sameRun(event.key, keyOf(value)) || (value.record?.outcome !== undefined && event.found !== 'running'),
+  ...adoptionGuards,
   nothingAssigned: (value: SlotValue) => value.assignment === undefined,
   /** A container of an older placement may still be there. */
   holdsOlderRun: (value: SlotValue) => value.record !== undefined && !current(value),

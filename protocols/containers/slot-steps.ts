@@ -9,11 +9,14 @@ import { attemptId, checkPath, containerPath, paths, slotPath } from '../wire/pa
 import type { Assignment } from '../apps/model.ts';
 import type { ActorPath } from '../wire/address.ts';
 import type { RunKey } from './model.ts';
-import { afterExit, backoffMs, type RunHistory } from './restart.ts';
+import { afterExit, backoffMs } from './restart.ts';
+import { adoptRun } from './slot-adoption.ts';
 import {
   assignmentEntry,
   entriesOf,
+  fresh,
   keyOf,
+  record,
   runEntry,
   startContainer,
   tell,
@@ -23,23 +26,6 @@ import {
 import type { SlotEvent, SlotEventOf } from './slot-events.ts';
 
 type Step = (value: SlotValue, event: SlotEvent) => Decision<SlotValue>;
-const fresh: RunHistory = { restarts: 0, failuresInARow: 0 };
-
-function record(
-  value: SlotValue,
-  next: RunRecord,
-  answer: 'run.recorded' | 'run.noted',
-): Decision<SlotValue> {
-  const writes = value.writes + 1;
-  const append = drive(
-    `record:${writes}`,
-    { port: 'journal', op: 'append', args: { entries: { [runEntry(value.slot)]: next } } },
-    { done: answer, failed: answer === 'run.recorded' ? 'run.failed' : 'run.noted' },
-    limits.runtimeCallMs,
-  );
-  return [{ ...value, record: next, writes }, [append]];
-}
-
 const readJournal: Step = (value) => {
   const writes = value.writes + 1;
   const read = drive(
@@ -360,6 +346,7 @@ const telling =
     tell(value, event.at ?? value.told?.since ?? 0, phase, readiness);
 
 export const slotSteps = {
+  adoptRun,
   readJournal,
   recover,
   retrySoon,

@@ -4,7 +4,8 @@
  */
 import type { Assignment, SlotName } from '../apps/model.ts';
 import type { SlotStatus } from '../apps/status.ts';
-import { send, type Effect } from '../effects.ts';
+import { drive, send, type Decision, type Effect } from '../effects.ts';
+import { limits } from '../limits.ts';
 import type { Reason } from '../errors.ts';
 import { attemptId, paths, slotPath } from '../wire/paths.ts';
 import type { ContainerExit, RunKey } from './model.ts';
@@ -126,4 +127,22 @@ export function startContainer(value: SlotValue, intent: 'run' | 'stop'): readon
       },
     }),
   ];
+}
+
+export const fresh: RunHistory = { restarts: 0, failuresInARow: 0 };
+
+/** The newest run, into the journal. Nothing is started for it before the answer. */
+export function record(
+  value: SlotValue,
+  next: RunRecord,
+  answer: 'run.recorded' | 'run.noted',
+): Decision<SlotValue> {
+  const writes = value.writes + 1;
+  const append = drive(
+    `record:${writes}`,
+    { port: 'journal', op: 'append', args: { entries: { [runEntry(value.slot)]: next } } },
+    { done: answer, failed: answer === 'run.recorded' ? 'run.failed' : 'run.noted' },
+    limits.runtimeCallMs,
+  );
+  return [{ ...value, record: next, writes }, [append]];
 }

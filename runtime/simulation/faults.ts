@@ -13,6 +13,8 @@ import { scriptOf } from './plans/workload.ts';
 export interface FaultEvents {
   onCut(): void;
   onFalseStore(there: boolean): void;
+  /** The journal says which store this node follows. */
+  followsStore(): boolean;
 }
 
 export class Faults {
@@ -233,7 +235,8 @@ export class Faults {
   }
 
   #swap({ as, forMs, kill }: Extract<Fault, { do: 'storeSwap' }>): void {
-    if (this.#falseStore) return;
+    // Who has followed no store yet may follow any.
+    if (this.#falseStore || !this.#events.followsStore()) return;
     const enter = () => {
       const { clock, memory, seed } = this.#world;
       const random = chanceFor(seed, `false store ${clock.monotonicMs()}`);

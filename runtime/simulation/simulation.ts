@@ -8,6 +8,7 @@
 import type { AppView } from '../../protocols/apps/status.ts';
 import type { RunRecord } from '../../protocols/containers/slot.ts';
 import type { ActorView, Frame } from '../../protocols/inspection.ts';
+import { seenEntry } from '../../protocols/state/guard.ts';
 import { limits } from '../../protocols/limits.ts';
 import { paths } from '../../protocols/wire/paths.ts';
 import { transcriptLine } from '../kernel/transcript.ts';
@@ -90,6 +91,7 @@ class Simulation {
   readonly #sameTree: SameTree;
   readonly #nothingLeft: NothingLeft;
   #appends = 0;
+  #followsStore = false;
   #calmSinceMs: number | undefined;
   #violation: Outcome['violation'];
 
@@ -131,7 +133,9 @@ class Simulation {
       onDefect: (error) => this.#broken(error),
     });
     this.#faults = new Faults(this.#world, this.#life, {
+      followsStore: () => this.#followsStore,
       onCut: () => {
+        this.#followsStore = false;
         this.#records.clear();
         this.#each((checker) => checker.onCut());
       },
@@ -365,6 +369,7 @@ class Simulation {
     this.#appends += 1;
     const { entries } = args as { entries: Readonly<Record<string, unknown>> };
     for (const [key, value] of Object.entries(entries)) {
+      if (key === seenEntry) this.#followsStore = true;
       const slot = /^slots\/(.*)\|run$/.exec(key)?.[1];
       if (slot === undefined) continue;
       if (value === undefined) this.#records.delete(slot);
