@@ -1,0 +1,148 @@
+/** What the Linux driver makes of the kernel's reports, and the commands it gives: text against text. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { NodeNetwork } from '../../../../protocols/network/model.ts';
+import {
+  attachmentOf,
+  bridgeBatch,
+  hardwareAddress,
+  insideBatch,
+  linkName,
+  outsideBatch,
+  type LinkReport,
+} from '../../../../runtime/drivers/network/linux/links.ts';
+import { collides, parseListeners } from '../../../../runtime/drivers/network/linux/listeners.ts';
+
+const node: NodeNetwork = {
+  bridge: 'hive0',
+  block: '10.42.0.0/26',
+  gateway: '10.42.0.1',
+  pool: '10.42.0.0/16',
+  mtu: 1450,
+  tag: 'a1',
+};
+const right: LinkReport = {
+  ifname: 'hive0',
+  flags: ['BROADCAST', 'UP'],
+  mtu: 1450,
+  address: '02:68:0a:2a:00:01',
+  ifalias: 'hivemind/a1',
+  linkinfo: { info_kind: 'bridge' },
+  addr_info: [
+    { family: 'inet', local: '10.42.0.1', prefixlen: 26 },
+    { family: 'inet6', local: 'fe80::1', prefixlen: 64 },
+  ],
+};
+
+describe('the bridge', () => {
+  it('is made with all it needs', () => {
+    expect(bridgeBatch(node, undefined, true)).toEqual([
+      'link add name hive0 address 02:68:0a:2a:00:01 mtu 1450 type bridge',
+      'link set dev hive0 addrgenmode none',
+      'link set dev hive0 alias hivemind/a1',
+      'address add 10.42.0.1/26 dev hive0',
+      'link set dev hive0 up',
+    ]);
+    expect(bridgeBatch(node, undefined, false).join()).not.toContain('addrgenmode');
+  });
+
+  it.each<[string, Partial<LinkReport>, readonly string[]]>([
+    ['nothing', {}, []],
+    ['nothing that a purge must remember', { ifalias: 'hivemind/a1+forwarding' }, []],
+    ['its MTU', { mtu: 1500 }, ['link set dev hive0 mtu 1450']],
+    [
+      'its hardware address',
+      { address: '02:00:00:00:00:01' },
+      ['link set dev hive0 address 02:68:0a:2a:00:01'],
+    ],
+    ['that it is down', { flags: ['BROADCAST'] }, ['link set dev hive0 up']],
+    [
+      'the address of another block',
+      { addr_info: [{ family: 'inet', local: '10.42.1.1', prefixlen: 26 }] },
+      ['address delete 10.42.1.1/26 dev hive0', 'address add 10.42.0.1/26 dev hive0'],
+    ],
+  ])('has mended: %s', (_, difference, commands) => {
+    expect(bridgeBatch(node, { ...right, ...difference }, true)).toEqual(commands);
+  });
+});
+
+describe('the link of a container', () => {
+  const request = { id: 'shop-web-1-0123456789abcdef-7.3.1', pid: 4711, address: '10.42.0.2' };
+
+  it('is named by node and container, in what Linux allows', () => {
+    fc.assert(
+      fc.property(fc.string({ minLength: 1 }), fc.string({ minLength: 1 }), (one, other) => {
+        expect(linkName('a1', one)).toMatch(/^hv[0-9a-f]{13}$/);
+        if (one !== other) expect(linkName('a1', one)).not.toBe(linkName('a1', other));
+        expect(linkName('a2', one)).not.toBe(linkName('a1', one));
+      }),
+    );
+  });
+
+  it('tells by its alias whose it is', () => {
+    const alias = outsideBatch(node, request, true)
+      .find((line) => line.includes(' alias '))
+      ?.split(' alias ')[1];
+    const link = { ...right, ifname: linkName('a1', request.id), ifalias: alias ?? '' };
+    expect(attachmentOf('a1', link)).toEqual({ id: request.id, address: '10.42.0.2' });
+    expect(attachmentOf('a', link)).toBeUndefined();
+    expect(attachmentOf('a1', right)).toBeUndefined();
+    expect(attachmentOf('a1', { ...right, ifalias: 'uplink' })).toBeUndefined();
+  });
+
+  it('has a hardware address that comes with the address', () => {
+    expect(hardwareAddress('10.42.255.9')).toBe('02:68:0a:2a:ff:09');
+    expect(insideBatch(node, request, false)).toEqual([
+      'link set dev lo up',
+      'address replace 10.42.0.2/26 dev eth0',
+      'link set dev eth0 up',
+      'route replace default via 10.42.0.1 dev eth0',
+    ]);
+  });
+});
+
+describe('listeners', () => {
+  const table = (rows: readonly [local: string, state: string][]): string =>
+    [
+      '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode',
+      ...rows.map(
+        ([local, state], n) => `   ${n}: ${local} 00000000:0000 ${state} 00000000:00000000 00:00000000`,
+      ),
+      '',
+    ].join('\n');
+
+  it('are read from the tables of the kernel', () => {
+    const tcp = table([
+      ['00000000:1F90', '0A'],
+      ['0100007F:0016', '0A'],
+      ['0100007F:D431', '01'],
+    ]);
+    expect(parseListeners('tcp', tcp)).toEqual([
+      { protocol: 'tcp', address: undefined, port: 8080 },
+      { protocol: 'tcp', address: '127.0.0.1', port: 22 },
+    ]);
+    const tcp6 = table([
+      ['00000000000000000000000000000000:0050', '0A'],
+      ['0000000000000000FFFF00000200000A:0051', '0A'],
+      ['00000000000000000000000001000000:0052', '0A'],
+    ]);
+    expect(parseListeners('tcp', tcp6)).toEqual([
+      { protocol: 'tcp', address: undefined, port: 80 },
+      { protocol: 'tcp', address: '10.0.0.2', port: 81 },
+    ]);
+    expect(parseListeners('udp', table([['3500007F:0035', '07']]))).toEqual([
+      { protocol: 'udp', address: '127.0.0.53', port: 53 },
+    ]);
+  });
+
+  it('collide where one would cover up the other', () => {
+    const wanted = (hostAddress: string) => ({ hostAddress, hostPort: 80, protocol: 'tcp' as const });
+    const at = (address: string | undefined) => ({ protocol: 'tcp' as const, address, port: 80 });
+    expect(collides(wanted('0.0.0.0'), at('192.0.2.1'))).toBe(true);
+    expect(collides(wanted('192.0.2.1'), at(undefined))).toBe(true);
+    expect(collides(wanted('192.0.2.1'), at('192.0.2.1'))).toBe(true);
+    expect(collides(wanted('192.0.2.1'), at('127.0.0.1'))).toBe(false);
+    expect(collides(wanted('0.0.0.0'), { ...at(undefined), port: 81 })).toBe(false);
+    expect(collides(wanted('0.0.0.0'), { ...at(undefined), protocol: 'udp' })).toBe(false);
+  });
+});
