@@ -178,6 +178,7 @@ class Simulation {
   async #phases(): Promise<void> {
     const forMs = this.#options.forMs ?? faultyMs;
     this.#view.follow(this.#world.memory);
+    this.#world.onMemory = (memory) => this.#view.follow(memory);
     this.#schedule(forMs);
     this.#tick();
     this.#life.start();
@@ -220,7 +221,6 @@ class Simulation {
   }
 
   #look(): void {
-    this.#view.follow(this.#world.memory);
     const { node } = this.#life;
     if (!this.#faults.calm || node === undefined) this.#calmSinceMs = undefined;
     else this.#calmSinceMs ??= this.#world.clock.monotonicMs();

@@ -48,6 +48,8 @@ export class SimulatedWorld {
   /** What the node meets; behind it stands `memory` or, for a while, another. */
   readonly store: FaultyStore;
   memory: MemoryStore;
+  /** Told when the store's process was restarted. */
+  onMemory: (memory: MemoryStore) => void = () => {};
   #boots = 0;
 
   constructor(seed: number, options: { readonly images: readonly string[]; readonly scriptOf: ScriptOf }) {
@@ -70,6 +72,7 @@ export class SimulatedWorld {
     await this.memory.close();
     const random = chanceFor(this.seed, `memory ${image.commits.length}`);
     this.memory = createMemoryStore({ clock: this.clock, random, image });
+    this.onMemory(this.memory);
     this.store.exchange(this.memory);
   }
 

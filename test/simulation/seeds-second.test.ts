@@ -1,0 +1,4 @@
+/** The second half of the seeds. */
+import { runSeeds } from './seeds.ts';
+
+runSeeds(251, 250);
