@@ -231,6 +231,12 @@ const forget = (value: Value, event: { slot: SlotName }): Decision<Value> => {
         { done: 'slot.forgotten', failed: 'slot.forgotten' },
         limits.runtimeCallMs,
       ),
+      drive(
+        `logs:${calls}`,
+        { port: 'volumes', op: 'pruneRuns', args: { slot: event.slot, keep: [] } },
+        { done: 'slot.forgotten', failed: 'slot.forgotten' },
+        limits.runtimeCallMs,
+      ),
       send(paths.network, { type: 'address.release', slot: event.slot }),
       ...publish([], [event.slot]),
     ],

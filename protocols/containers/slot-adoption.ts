@@ -2,6 +2,7 @@
  * What the runtime holds and the journal does not know: a damaged journal forgets runs that it had acknowledged. The
  * container's labels say which run it is, so a running one is taken over instead of being replaced.
  */
+import { runName } from './ids.ts';
 import { send, type Decision } from '../effects.ts';
 import { containerPath } from '../wire/paths.ts';
 import type { RunKey } from './model.ts';
@@ -31,7 +32,11 @@ export const adoptionGuards = {
 export const adoptRun = (value: SlotValue, { key }: Found): Decision<SlotValue> => {
   const { placement, run, attempt } = key;
   const history = value.record?.placement === placement ? value.record.history : fresh;
-  const [next, effects] = record(value, { placement, run, attempt, started: true, history }, 'run.recorded');
+  const [next, effects] = record(
+    value,
+    { placement, run, attempt, started: true, history, logs: [runName(key)] },
+    'run.recorded',
+  );
   const before = keyOf(value);
   return [next, [...effects, ...(before ? [send(containerPath(before), { type: 'container.stop' })] : [])]];
 };

@@ -21,6 +21,7 @@ export type SlotEvent = At &
     | { readonly type: 'run.recorded' }
     | { readonly type: 'run.failed'; readonly error: Reason }
     | { readonly type: 'run.noted' }
+    | { readonly type: 'logs.pruned' }
     | { readonly type: 'container.began'; readonly key: RunKey }
     | { readonly type: 'check.began'; readonly key: RunKey }
     | { readonly type: 'container.delayed'; readonly key: RunKey; readonly reason: Reason }

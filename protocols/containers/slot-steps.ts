@@ -9,6 +9,7 @@ import { attemptId, checkPath, containerPath, paths, slotPath } from '../wire/pa
 import type { Assignment } from '../apps/model.ts';
 import type { ActorPath } from '../wire/address.ts';
 import type { RunKey } from './model.ts';
+import { runName } from './ids.ts';
 import { afterExit, backoffMs } from './restart.ts';
 import { adoptRun } from './slot-adoption.ts';
 import {
@@ -65,9 +66,25 @@ const numberRun: Step = (value) => {
     started: false,
     history: same ? held.history : fresh,
     ...(same && held.lastExit ? { lastExit: held.lastExit } : {}),
+    logs: [
+      ...(held?.logs ?? []),
+      runName({ placement: assignment.placement, run: same ? held.run + 1 : 1 }),
+    ].slice(-limits.logRuns),
   };
-  return record(clear(value), next, 'run.recorded');
+  const [recorded, effects] = record(clear(value), next, 'run.recorded');
+  return [recorded, [...effects, pruneLogs(value.slot, next)]];
 };
+
+/** The files of older runs go: a container that crashes for ever must not fill the disk with its logs. */
+function pruneLogs(slot: SlotValue['slot'], kept: RunRecord): Effect {
+  const call = { port: 'volumes', op: 'pruneRuns', args: { slot, keep: kept.logs } } as const;
+  return drive(
+    `prune:${kept.logs.at(-1)}`,
+    call,
+    { done: 'logs.pruned', failed: 'logs.pruned' },
+    limits.runtimeCallMs,
+  );
+}
 
 /** The same run once more: what failed had not started. */
 const numberAttempt: Step = (value) => {

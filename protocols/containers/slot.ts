@@ -25,6 +25,8 @@ export interface RunRecord {
   readonly outcome?: 'restart' | 'completed' | 'failed';
   readonly nextStartAt?: number;
   readonly reason?: Reason;
+  /** Names of the newest runs, over placements: those whose logs are kept. */
+  readonly logs: readonly string[];
 }
 
 export interface SlotValue {
