@@ -79,11 +79,18 @@ export const stubbornMachine = setup({
 });
 
 /** Becomes ready only when it is told. */
-export const slowMachine = setup({ types: {} as { tags: 'ready'; events: Message } }).createMachine({
+export const slowMachine = setup({
+  types: {} as { tags: 'ready'; events: Message },
+  actions: {
+    fail: () => {
+      throw new Error('told to fail');
+    },
+  },
+}).createMachine({
   id: 'slow',
   initial: 'preparing',
   states: {
-    preparing: { on: { 'work.prepared': 'working' } },
+    preparing: { on: { 'work.prepared': 'working', 'work.fail': { actions: 'fail' } } },
     working: { tags: 'ready' },
   },
 });

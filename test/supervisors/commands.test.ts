@@ -82,6 +82,12 @@ describe('child.stop', () => {
     expect(world.living().toSorted()).toEqual(['/#1', '/a#2', '/b#1']);
   });
 
+  it('leaves no deadline behind that could hit the next life', async () => {
+    const world = await family('dynamic', ['a']);
+    expect(await world.ask({ type: 'child.stop', id: 'a' })).toEqual({ stopped: true });
+    expect(world.clock.timers).toBe(0);
+  });
+
   it('ends a backoff', async () => {
     const world = await family('dynamic', ['a']);
     world.kernel.send('/a', { type: 'work.fail' });

@@ -73,7 +73,18 @@ describe('order', () => {
     expect(story(world)).toEqual(['-/a1 error', '-/b1 killed', '+/a2', '+/b2']);
   });
 
-  it('a temporary sibling does not come back from a group restart, and one that never started still starts', async () => {
+  it('a temporary sibling that never started still starts after a group restart', async () => {
+    const children = [worker('a', 'slow'), worker('b', 'worker', {}, { restart: 'temporary' })];
+    const world = rig(supervisor('root', 'one_for_all', children), { machines: workers });
+    await world.clock.settle();
+    world.kernel.send('/a', { type: 'work.fail' });
+    await world.clock.advance(1_000);
+    world.kernel.send('/a', { type: 'work.prepared' });
+    await world.clock.settle();
+    expect(world.living()).toEqual(['/#1', '/a#2', '/b#1']);
+  });
+
+  it('a temporary sibling does not come back from a group restart', async () => {
     const children = [
       worker('a', 'slow'),
       worker('b', 'worker', {}, { restart: 'temporary' }),
@@ -175,6 +186,9 @@ describe('shutdown', () => {
     world.kernel.send('/', { type: 'child.stop', id: 'inner' });
     await world.clock.settle();
     expect(world.living()).toEqual(['/#1']);
+    // Orphans would not show in the tree.
+    expect(world.kernel.directory.counters().actors).toBe(1);
+    expect(story(world).filter((line) => line.endsWith('killed'))).toHaveLength(5);
     expect(world.clock.timers).toBe(0);
   });
 });

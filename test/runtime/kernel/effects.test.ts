@@ -358,18 +358,25 @@ describe('after', () => {
     expect(w.clock.timers).toBe(0);
   });
 
-  it('is dropped when its state was left after it had fired', async () => {
+  it('is dropped when its state was left and entered again after it had fired', async () => {
     const machine = setup({ actions: { perform } }).createMachine({
       initial: 'waiting',
       entry: {
         type: 'perform',
         params: { effects: [{ do: 'schedule', token: 'go', delayMs: 499, event: { type: 'go' } }] },
       },
-      states: { waiting: { after: { 500: 'late' }, on: { go: 'gone' } }, late: {}, gone: {} },
+      states: {
+        waiting: { after: { 500: 'late' }, on: { go: { target: 'waiting', reenter: true } } },
+        late: {},
+      },
     });
     const clock = new SluggishClock();
     const w = rig(supervisor('root', 'dynamic', [worker('a', 'm')]), { machines: { m: machine }, clock });
-    await w.clock.advance(1_000);
-    expect(w.kernel.directory.show('/a')?.phase).toBe('gone');
+    await w.clock.advance(900);
+    expect(w.framesOf('actor.transitioned').filter(({ path }) => path === '/a')).toMatchObject([
+      { cause: 'go' },
+    ]);
+    await w.clock.advance(200);
+    expect(w.kernel.directory.show('/a')?.phase).toBe('late');
   });
 });

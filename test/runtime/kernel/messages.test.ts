@@ -157,6 +157,16 @@ describe('mailboxes', () => {
     );
   });
 
+  it('let signals go first', async () => {
+    const world = await settled();
+    world.kernel.send('/', { type: 'child.stop', id: 'a' });
+    for (let n = 0; n < 900; n += 1) world.kernel.send('/a', { type: 'note' });
+    await world.clock.settle();
+    const heardNotes = world.framesOf('actor.transitioned').filter(({ cause }) => cause === 'note');
+    expect(heardNotes.length).toBeLessThan(5);
+    expect(world.kernel.directory.counters().deadLetters).toBe(900 - heardNotes.length);
+  });
+
   it('tell of their overflow once a minute', async () => {
     const world = await settled();
     for (let minute = 0; minute < 3; minute += 1) {
