@@ -82,6 +82,8 @@ export const limits = {
   composeProblems: 50,
   composeServices: 500,
   composeReplicas: 1_000,
+  /** Intervals, timeouts and grace periods: a day. */
+  composeDurationMs: 86_400_000,
   composeEnvironment: 5_000,
   composePorts: 1_000,
   /** App, service and volume names; a slot's name must fit a DNS label. */
@@ -148,9 +150,13 @@ export const limits = {
   networkCommandBytes: 33_554_432,
 
   dnsTtlS: 1,
+  /** Addresses in one answer; they rotate, so every one has its turn. At 300 bytes each they fit a TCP message. */
+  dnsAddresses: 200,
   dnsForwardMs: 2_000,
   dnsForwards: 1_000,
   dnsCache: 4_096,
+  /** Answers waiting on one TCP stream whose other end does not read: two of the largest. */
+  dnsStreamBytes: 131_072,
 
   apiBodyBytes: 2_097_152,
   apiStreams: 256,

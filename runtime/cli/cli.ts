@@ -90,8 +90,9 @@ export class Cli {
   }
 
   async client(): Promise<ApiClient> {
+    const onGap = (lines: number): void => this.say(`-- ${lines} lines are left out`);
     this.#client ??= import('./connection/open.ts').then(({ openClient }) =>
-      openClient(this.process, this.#options),
+      openClient(this.process, this.#options, onGap),
     );
     return this.#client;
   }

@@ -1,4 +1,5 @@
 /** Typed reading of nodes: each reader gives the value, or notes a problem with file and line and gives `undefined`. */
+import { limits } from '../../limits.ts';
 import { nearest } from '../../suggest.ts';
 import {
   describe,
@@ -59,6 +60,7 @@ export function readBoolean(scope: Scope, node: ComposeNode): boolean | undefine
 /** Whole milliseconds. */
 export function readDuration(scope: Scope, node: ComposeNode): number | undefined {
   const ms = node.kind === 'scalar' ? parseDuration(node.text) : undefined;
+  if (ms !== undefined && ms > limits.composeDurationMs) return mistyped(scope, node, 'at most 24h');
   return ms ?? mistyped(scope, node, 'a duration like 10s or 1m30s');
 }
 

@@ -18,7 +18,7 @@ export function parseDuration(text: string): number | undefined {
   for (const [, amount, , unit] of text.matchAll(/(\d+(\.\d+)?)(ns|us|µs|ms|s|m|h)/g)) {
     total += Number(amount) * durationUnits[unit!]!;
   }
-  return total <= 2 ** 31 ? Math.round(total) : undefined;
+  return total <= Number.MAX_SAFE_INTEGER ? Math.round(total) : undefined;
 }
 
 /** `64m`, `1gb`, `512k`, `1024` → bytes; units are powers of 1,024 as in Compose. */
@@ -89,9 +89,15 @@ const signals = new Set(
   ).split(' '),
 );
 
-/** `SIGUSR1`, `usr1`, `SIGRTMIN+3` → `SIGUSR1`, …; `undefined` for what Linux does not have. */
+/** `SIGUSR1`, `usr1`, `SIGRTMIN+3`, `SIGRTMAX-3` → `SIGUSR1`, …, `SIGRTMIN+27`; `undefined` for what Linux does not have. */
 export function parseSignal(text: string): string | undefined {
   const name = text.toUpperCase().replace(/^SIG/, '');
+  if (signals.has(name)) return `SIG${name}`;
   const realTime = /^RT(MIN\+|MAX-)(\d{1,2})$/.exec(name);
-  return signals.has(name) || (realTime && Number(realTime[2]) <= 30) ? `SIG${name}` : undefined;
+  if (!realTime || Number(realTime[2]) > realTimeSignals) return undefined;
+  const above = realTime[1] === 'MIN+' ? Number(realTime[2]) : realTimeSignals - Number(realTime[2]);
+  return `SIGRTMIN+${above}`;
 }
+
+/** From SIGRTMIN to SIGRTMAX. */
+const realTimeSignals = 30;

@@ -17,9 +17,12 @@ const lineBytes = 1_048_576;
 export class ApiClient {
   readonly address: ApiAddress;
   readonly #agent = new Agent({ keepAlive: true });
+  readonly #onGap: (lines: number) => void;
 
-  constructor(address: ApiAddress) {
+  /** `onGap` hears how many lines of a stream were left out because we read too slowly. */
+  constructor(address: ApiAddress, onGap: (lines: number) => void) {
     this.address = address;
+    this.#onGap = onGap;
   }
 
   /** As messages should call it. */
@@ -51,7 +54,7 @@ export class ApiClient {
         const parts = (rest + chunk).split('\n');
         rest = parts.pop()!;
         if (rest.length > lineBytes) throw coded('HM-INTERNAL', 'The node sent a line without an end');
-        for (const line of parts) if (line !== '') yield JSON.parse(line) as Line;
+        yield* this.#parse<Line>(parts);
       }
     } catch (thrown) {
       if (signal.aborted) return;
@@ -59,7 +62,16 @@ export class ApiClient {
     } finally {
       response.destroy();
     }
-    if (rest !== '') yield JSON.parse(rest) as Line;
+    yield* this.#parse<Line>([rest]);
+  }
+
+  *#parse<Line>(texts: readonly string[]): Generator<Line> {
+    for (const text of texts) {
+      if (text === '') continue;
+      const line = JSON.parse(text) as Line | { readonly gap: number };
+      if (typeof line === 'object' && line !== null && 'gap' in line) this.#onGap(line.gap);
+      else yield line;
+    }
   }
 
   close(): void {

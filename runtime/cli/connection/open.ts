@@ -3,6 +3,10 @@ import type { CliProcess, CommonOptions } from '../cli.ts';
 import { resolveAddress } from './address.ts';
 import { ApiClient } from './client.ts';
 
-export async function openClient(process: CliProcess, options: CommonOptions): Promise<ApiClient> {
-  return new ApiClient(await resolveAddress(process, options));
+export async function openClient(
+  process: CliProcess,
+  options: CommonOptions,
+  onGap: (lines: number) => void,
+): Promise<ApiClient> {
+  return new ApiClient(await resolveAddress(process, options), onGap);
 }

@@ -125,6 +125,10 @@ test.each([
     'network_mode: "service:b"',
     'HM-COMPOSE-TYPE compose.yaml:4: services.a.network_mode: must be host, none or bridge',
   ],
+  [
+    'stop_grace_period: 48h',
+    'HM-COMPOSE-TYPE compose.yaml:4: services.a.stop_grace_period must be at most 24h, not "48h"',
+  ],
   ['stop_signal: SIGNOPE', 'HM-COMPOSE-TYPE compose.yaml:4: services.a.stop_signal: SIGNOPE is not a signal'],
   ['command: "${NOPE}"', 'HM-COMPOSE-REFERENCE compose.yaml:4: variable NOPE is not set'],
   ['command: "${NOPE:?give it}"', 'HM-COMPOSE-REFERENCE compose.yaml:4: variable NOPE: give it'],

@@ -89,6 +89,7 @@ const table: readonly (readonly [yaml: string, field: keyof ServiceSpec, value: 
   ['stop_signal: SIGUSR1', 'stopSignal', 'SIGUSR1'],
   ['stop_signal: quit', 'stopSignal', 'SIGQUIT'],
   ['stop_signal: SIGRTMIN+3', 'stopSignal', 'SIGRTMIN+3'],
+  ['stop_signal: rtmax-1', 'stopSignal', 'SIGRTMIN+29'],
   ['healthcheck: { test: curl -f localhost }', 'healthcheck', shell('curl -f localhost')],
   ['healthcheck: { test: [CMD-SHELL, "a | b"] }', 'healthcheck', shell('a | b')],
   [

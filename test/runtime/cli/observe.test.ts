@@ -149,13 +149,16 @@ test('events, once and on', async () => {
     message: 'started',
   });
   node.on('GET /v1/events', () => ({ events: [event(1), event(2)] }));
-  node.on('GET /v1/events/stream', ({ url }) => new Lines([event(Number(url.split('after=')[1]) + 1)], true));
+  node.on(
+    'GET /v1/events/stream',
+    ({ url }) => new Lines([{ gap: 7 }, event(Number(url.split('after=')[1]) + 1)], true),
+  );
   const line = '2026-11-23T12:00:00Z info    slot.started shop/web.1  started\n';
   expect((await hive('events')).stdout).toBe(line.repeat(2));
   const followed = await hive('events -f -o jsonl', {
     onOutput: (text, running) => text.includes('"seq":3') && running.interrupt(),
   });
-  expect(followed.code).toBe(130);
+  expect(followed).toMatchObject({ code: 130, stderr: '-- 7 lines are left out\n' });
   expect(
     followed.stdout
       .trim()

@@ -201,10 +201,10 @@ test('exec -it in a real terminal: keys go through raw, its size is told, its ex
 
 test('Ctrl-C at a question is a no', async () => {
   node.on('GET /v1/apps/shop', () => ({ view: view([]), spec: { volumes: {} }, record: {} }));
-  const rm = inTerminal('rm', 'shop');
-  await until('the question', () => rm.output().includes('Type shop to go on'));
-  rm.child.stdin!.write('\u0003');
-  expect(await rm.ended).toBe(1);
-  expect(rm.output()).toContain('Nothing was removed.');
+  const removal = inTerminal('rm', 'shop');
+  await until('the question', () => removal.output().includes('Type shop to go on'));
+  removal.child.stdin!.write('\u0003');
+  expect(await removal.ended).toBe(1);
+  expect(removal.output()).toContain('Nothing was removed.');
   expect(node.requests.some(({ method }) => method === 'DELETE')).toBe(false);
 });
