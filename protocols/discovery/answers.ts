@@ -31,19 +31,22 @@ export interface Zone {
 }
 
 export function zoneOf(update: ZoneUpdate): Zone {
-  const addresses = new Map<string, string[]>();
+  const addresses = new Map<string, Set<string>>();
   const pointers = new Map<string, string>();
   const inner = new Set<string>([zoneName]);
   for (const record of update.names) {
     const service = serviceName(record);
     const slot = `${record.index}.${service}`;
-    for (const name of [service, slot]) addresses.set(name, [...(addresses.get(name) ?? []), record.address]);
+    for (const name of [service, slot]) {
+      addresses.set(name, (addresses.get(name) ?? new Set<string>()).add(record.address));
+    }
     pointers.set(record.address, slot);
     inner.add(`${record.app}.${zoneName}`.toLowerCase());
   }
   const clients = new Map(update.clients.map((client: ClientRecord) => [client.address, client.app]));
   for (const app of clients.values()) inner.add(`${app}.${zoneName}`.toLowerCase());
-  return { addresses, pointers, clients, inner };
+  const listed = [...addresses].map(([name, held]): [string, readonly string[]] => [name, [...held]]);
+  return { addresses: new Map(listed), pointers, clients, inner };
 }
 
 function serviceName(record: Pick<NameRecord, 'service' | 'app'>): string {
@@ -56,8 +59,9 @@ export function answer(zone: Zone, question: Question, client: string, turn: num
   if (name.endsWith('.in-addr.arpa')) return pointer(zone, name, question.type);
   const app = zone.clients.get(client);
   const ours = name === zoneName || name.endsWith(`.${zoneName}`);
-  const full = ours ? name : app === undefined ? undefined : `${name}.${app}.${zoneName}`.toLowerCase();
-  const addresses = full === undefined ? undefined : zone.addresses.get(full);
+  const addresses = candidates(name, ours, app)
+    .map((full) => zone.addresses.get(full))
+    .find((found) => found !== undefined);
   if (addresses) {
     if (question.type === 'A' || question.type === 'ANY')
       return { kind: 'addresses', addresses: rotated(addresses, turn) };
@@ -67,10 +71,20 @@ export function answer(zone: Zone, question: Question, client: string, turn: num
   return zone.inner.has(name) ? { kind: 'nodata' } : { kind: 'nxdomain' };
 }
 
+/** A name as it stands, or, inside an app, completed: `web`, `2.web`, `web.shop`. */
+function candidates(name: string, ours: boolean, app: string | undefined): readonly string[] {
+  if (ours) return [name];
+  if (app === undefined || name === '') return [];
+  const own = app.toLowerCase();
+  const within = `${name}.${own}.${zoneName}`;
+  return name.endsWith(`.${own}`) ? [within, `${name}.${zoneName}`] : [within];
+}
+
 function pointer(zone: Zone, name: string, type: string): Answer {
-  const address = name.replace('.in-addr.arpa', '').split('.').reverse().join('.');
+  const address = name.slice(0, -'.in-addr.arpa'.length).split('.').reverse().join('.');
   const target = zone.pointers.get(address);
-  if (target === undefined) return { kind: 'forward' };
+  // A container that is not ready has no name, and nobody else knows one.
+  if (target === undefined) return zone.clients.has(address) ? { kind: 'nxdomain' } : { kind: 'forward' };
   return type === 'PTR' || type === 'ANY' ? { kind: 'pointer', name: target } : { kind: 'nodata' };
 }
 

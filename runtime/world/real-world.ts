@@ -62,7 +62,7 @@ async function open(options: RealWorldOptions, settings: NodeSettings): Promise<
     closers.push(() => logs.close());
     for (const run of await runFolders(dataDir)) await logs.track(run);
     const network = createLinuxNetwork({ clock: realClock, tag: settings.networkTag });
-    const names = createNameServer({ clock: realClock });
+    const names = createNameServer({ clock: realClock, random: realRandom });
     closers.push(() => void names.close({}, { key: 'close', signal: new AbortController().signal }));
     const ports: Ports = {
       store,

@@ -1,172 +1,106 @@
 /**
  * The node's DNS responder: answers its zone at once and forwards the rest to the machine's own resolvers, over UDP
- * and TCP. What it answers is decided in `protocols/discovery/answers.ts`; here are sockets and bytes.
+ * and TCP. What is answered is decided in `protocols/discovery/answers.ts`, what becomes of a message in
+ * `responder.ts`; here are the doors. No recursion of its own, no DNSSEC, no zone transfers.
  */
-import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
-import { createServer, type Server, type Socket as TcpSocket } from 'node:net';
-import packet, { type DecodedPacket } from 'dns-packet';
+import type { Socket } from 'node:dgram';
 import { coded } from '../../../protocols/errors.ts';
-import { limits } from '../../../protocols/limits.ts';
-import { zoneOf, type Zone } from '../../../protocols/discovery/answers.ts';
-import type { Clock, NameServer } from '../../../protocols/ports.ts';
+import type { Clock, NameServer, Random } from '../../../protocols/ports.ts';
 import { createForwarder, type Forwarder } from './forwarder.ts';
-import { reply, servfail, truncated } from './replies.ts';
+import { truncated } from './replies.ts';
+import { Responder, type NameServerCounts } from './responder.ts';
+import { bindTcp, bindUdp, writeTo, type StreamDoor } from './sockets.ts';
 
 export interface NameServerOptions {
   readonly clock: Clock;
+  readonly random: Random;
 }
 
-interface Listening {
+export interface CountingNameServer extends NameServer {
+  readonly counts: Readonly<NameServerCounts>;
+}
+
+interface Doors {
   readonly key: string;
   readonly udp: Socket;
-  readonly tcp: Server;
+  readonly tcp: StreamDoor;
   readonly forwarder: Forwarder;
-  readonly streams: Set<TcpSocket>;
 }
 
-export function createNameServer({ clock }: NameServerOptions): NameServer {
-  let zone: Zone = zoneOf({ names: [], clients: [] });
-  let listening: Listening | undefined;
-  let turn = 0;
-
-  /** Answers through `send`; bytes that are no question get nothing. */
-  const handle = (
-    bytes: Buffer,
-    client: string,
-    forwarder: Forwarder,
-    send: (answer: Buffer) => void,
-  ): void => {
-    const query = decode(bytes);
-    if (!query?.questions?.[0] || query.type === 'response') return;
-    turn = (turn + 1) % 0x10000;
-    const own = reply(zone, query, client, turn);
-    if (own) send(own);
-    else forwarder.forward(bytes, (answer) => send(answer ?? servfail(query)));
-  };
-
-  const close = async (): Promise<void> => {
-    const old = listening;
-    listening = undefined;
-    if (!old) return;
-    old.forwarder.close();
-    for (const stream of old.streams) stream.destroy();
-    await Promise.all([
-      new Promise<void>((done) => old.udp.close(() => done())),
-      new Promise<void>((done) => old.tcp.close(() => done())),
-    ]);
-  };
-
-  return {
-    listen: async ({ address, port, upstreams }) => {
-      const key = JSON.stringify([address, port, upstreams]);
-      if (listening?.key === key) return {};
-      await close();
-      const forwarder = createForwarder(
-        clock,
-        upstreams.filter((upstream) => upstream !== address),
-      );
-      const streams = new Set<TcpSocket>();
-      try {
-        const udp = await bindUdp(address, port, (bytes, client) => {
-          handle(bytes, client.address, forwarder, (answer) => {
-            const fitting = answer.length <= udpBytes(bytes) ? answer : truncated(answer);
-            udp.send(fitting, client.port, client.address, () => undefined);
-          });
-        });
-        const tcp = await bindTcp(address, port, streams, (bytes, stream) => {
-          handle(bytes, stream.remoteAddress ?? '', forwarder, (answer) => void stream.write(framed(answer)));
-        }).catch((thrown: unknown) => {
-          udp.close();
-          throw thrown;
-        });
-        listening = { key, udp, tcp, forwarder, streams };
-      } catch (thrown) {
-        forwarder.close();
-        throw coded(
-          'HM-DNS-LISTEN',
-          `DNS cannot listen on ${address}:${port}: ${(thrown as Error).message}`,
-          { address, port },
-        );
-      }
-      return {};
-    },
-    update: async (update) => {
-      zone = zoneOf(update);
-      return {};
-    },
-    close: async () => {
-      await close();
-      return {};
-    },
-  };
+/** `listen` rejects with HM-DNS-LISTEN. */
+export function createNameServer(options: NameServerOptions): CountingNameServer {
+  return new Server(options);
 }
 
-function decode(bytes: Buffer): DecodedPacket | undefined {
-  try {
-    return packet.decode(bytes);
-  } catch {
-    return undefined;
+class Server implements CountingNameServer {
+  readonly #responder = new Responder();
+  readonly counts: Readonly<NameServerCounts> = this.#responder.counts;
+  readonly #options: NameServerOptions;
+  #doors: Doors | undefined;
+  /** Doors open and close one after the other. */
+  #changing: Promise<unknown> = Promise.resolve();
+
+  constructor(options: NameServerOptions) {
+    this.#options = options;
   }
-}
 
-/** What the asker can take in one datagram: 512, or what its EDNS record says. */
-function udpBytes(query: Buffer): number {
-  const edns = decode(query)?.additionals?.find((record) => record.type === 'OPT');
-  return Math.max(512, edns && 'udpPayloadSize' in edns ? Number(edns.udpPayloadSize) : 512);
-}
-
-function bindUdp(
-  address: string,
-  port: number,
-  heard: (bytes: Buffer, client: RemoteInfo) => void,
-): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = createSocket('udp4', heard);
-    socket.once('error', reject);
-    socket.bind({ address, port, exclusive: true }, () => {
-      socket.off('error', reject);
-      socket.on('error', () => undefined);
-      socket.unref();
-      resolve(socket);
+  listen: NameServer['listen'] = ({ address, port, upstreams }) =>
+    this.#inTurn(async () => {
+      const key = JSON.stringify([address, port, upstreams]);
+      if (this.#doors?.key === key) return {};
+      await this.#closeDoors();
+      const others = upstreams.filter((upstream) => upstream !== address);
+      const forwarder = createForwarder({ ...this.#options, upstreams: others });
+      this.#doors = { key, forwarder, ...(await this.#open(address, port, forwarder)) };
+      return {};
     });
-  });
-}
 
-function bindTcp(
-  address: string,
-  port: number,
-  streams: Set<TcpSocket>,
-  heard: (bytes: Buffer, stream: TcpSocket) => void,
-): Promise<Server> {
-  return new Promise((resolve, reject) => {
-    const server = createServer((stream) => {
-      if (streams.size >= limits.dnsForwards) return void stream.destroy();
-      streams.add(stream);
-      let buffered: Buffer = Buffer.alloc(0);
-      stream.setTimeout(5 * limits.dnsForwardMs, () => stream.destroy());
-      stream.on('close', () => streams.delete(stream));
-      stream.on('error', () => stream.destroy());
-      stream.on('data', (chunk: Buffer) => {
-        buffered = Buffer.concat([buffered, chunk]);
-        while (buffered.length >= 2 && buffered.length >= 2 + buffered.readUInt16BE(0)) {
-          const length = buffered.readUInt16BE(0);
-          heard(buffered.subarray(2, 2 + length), stream);
-          buffered = buffered.subarray(2 + length);
-        }
+  update: NameServer['update'] = async (update) => {
+    this.#responder.update(update);
+    return {};
+  };
+
+  close: NameServer['close'] = () =>
+    this.#inTurn(async () => {
+      await this.#closeDoors();
+      return {};
+    });
+
+  async #open(address: string, port: number, forwarder: Forwarder): Promise<Pick<Doors, 'udp' | 'tcp'>> {
+    let udp: Socket | undefined;
+    try {
+      udp = await bindUdp(address, port, (bytes, client) => {
+        this.#responder.handle(bytes, client.address, 'udp', forwarder, (full, query) => {
+          const fitting = query && full.length > query.udpBytes ? truncated(query, full) : full;
+          // The doors may have closed while an upstream was asked.
+          if (this.#doors?.forwarder === forwarder)
+            udp?.send(fitting, client.port, client.address, () => undefined);
+        });
       });
-    });
-    server.once('error', reject);
-    server.listen({ host: address, port, exclusive: true }, () => {
-      server.off('error', reject);
-      server.on('error', () => undefined);
-      server.unref();
-      resolve(server);
-    });
-  });
-}
+      const tcp = await bindTcp(address, port, (bytes, stream) => {
+        const client = stream.remoteAddress ?? '';
+        this.#responder.handle(bytes, client, 'tcp', forwarder, (full) => writeTo(stream, full));
+      });
+      return { udp, tcp };
+    } catch (thrown) {
+      udp?.close();
+      forwarder.close();
+      const text = `DNS cannot listen on ${address}:${port}: ${(thrown as Error).message}`;
+      throw coded('HM-DNS-LISTEN', text, { address, port });
+    }
+  }
 
-function framed(answer: Buffer): Buffer {
-  const head = Buffer.alloc(2);
-  head.writeUInt16BE(answer.length);
-  return Buffer.concat([head, answer]);
+  async #closeDoors(): Promise<void> {
+    const doors = this.#doors;
+    this.#doors = undefined;
+    if (!doors) return;
+    doors.forwarder.close();
+    await Promise.all([new Promise<void>((done) => doors.udp.close(() => done())), doors.tcp.close()]);
+  }
+
+  #inTurn<Answer>(work: () => Promise<Answer>): Promise<Answer> {
+    const done = this.#changing.then(work, work);
+    this.#changing = done.catch(() => undefined);
+    return done;
+  }
 }
