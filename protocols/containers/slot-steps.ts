@@ -15,6 +15,7 @@ import { adoptRun } from './slot-adoption.ts';
 import {
   assignmentEntry,
   entriesOf,
+  forgetSlot,
   fresh,
   keyOf,
   record,
@@ -323,19 +324,6 @@ const relaunch: Step = (value) => {
   ];
 };
 
-/** Forget the run and the assignment: the end of the slot here. */
-const forget: Step = (value) => {
-  const writes = value.writes + 1;
-  const { record: _, ...rest } = value;
-  const append = drive(
-    `forget:${writes}`,
-    { port: 'journal', op: 'append', args: { entries: { [runEntry(value.slot)]: undefined } } },
-    { done: 'run.recorded', failed: 'run.failed' },
-    limits.runtimeCallMs,
-  );
-  return [{ ...rest, writes }, [append]];
-};
-
 const removeStray = (
   value: SlotValue,
   event: { readonly key: RunKey; readonly id: string },
@@ -388,7 +376,7 @@ export const slotSteps = {
   containerSoon,
   checkSoon,
   relaunch,
-  forget,
+  forget: forgetSlot,
   removeStray,
   sayGone,
   repeat,

@@ -148,3 +148,20 @@ export function record(
   );
   return [{ ...value, record: next, writes }, [append]];
 }
+
+/** Forget the run and the assignment, at once: an assignment without its runs would count them anew. */
+export function forgetSlot(value: SlotValue): Decision<SlotValue> {
+  const writes = value.writes + 1;
+  const { record: _, ...rest } = value;
+  const append = drive(
+    `forget:${writes}`,
+    {
+      port: 'journal',
+      op: 'append',
+      args: { entries: { [runEntry(value.slot)]: undefined, [assignmentEntry(value.slot)]: undefined } },
+    },
+    { done: 'run.recorded', failed: 'run.failed' },
+    limits.runtimeCallMs,
+  );
+  return [{ ...rest, writes }, [append]];
+}

@@ -30,11 +30,14 @@ export class Calls {
   readonly #host: Host;
   readonly #ports: Ports;
   readonly #random: Random;
+  /** A damaged journal may count a boot again: what was asked for then must not answer what is asked for now. */
+  readonly #life: string;
 
   constructor(host: Host, ports: Ports, random: Random) {
     this.#host = host;
     this.#ports = ports;
     this.#random = random;
+    this.#life = random.hex(6);
   }
 
   schedule(cell: Cell, { token, delayMs, jitter = 0, event }: ScheduleEffect): void {
@@ -152,7 +155,7 @@ export class Calls {
         if (!answered && handle.live) fail(overdue);
       });
     });
-    const key = `${cell.address.slice('hive://'.length)}:${id}`;
+    const key = `${this.#life}/${cell.address.slice('hive://'.length)}:${id}`;
     Promise.resolve(invoke({ key, signal: controller.signal })).then(
       (value) => answer({ type: done, id, value }),
       (thrown: unknown) => fail(timedOut && !(thrown instanceof CodedError) ? overdue : reasonOf(thrown)),

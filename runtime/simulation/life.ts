@@ -29,6 +29,8 @@ export interface LifeEvents {
   onEnd(remains: Remains): void;
   /** Before each call of a port; may throw what the port shall throw. */
   onCall(call: PortCall): void;
+  /** What a call was answered. */
+  onAnswer(call: PortCall, value: unknown): void;
   /** A failure of the harness or of the product outside of any actor. */
   onDefect(error: unknown): void;
 }
@@ -60,6 +62,9 @@ export class Life {
     this.#boot = boot;
     this.boots += 1;
     boot.gate.onCall = (call) => this.#called(call);
+    boot.gate.onAnswer = (call, outcome) => {
+      if ('value' in outcome) this.#events.onAnswer(call, outcome.value);
+    };
     this.#events.onBoot();
     startNode(boot.world, settings, { onFrame: (frame) => this.#events.onFrame(frame) }).then(
       (node) => this.#started(boot, node),

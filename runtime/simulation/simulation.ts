@@ -130,6 +130,7 @@ class Simulation {
       onFrame: (frame) => this.#framed(frame),
       onEnd: (remains) => this.#each((checker) => checker.onEnd(remains)),
       onCall: (call) => this.#called(call),
+      onAnswer: (call, value) => this.#answered(call, value),
       onDefect: (error) => this.#broken(error),
     });
     this.#faults = new Faults(this.#world, this.#life, {
@@ -365,9 +366,18 @@ class Simulation {
     this.#faults.strike(`${call.port}.${call.op}`);
   }
 
+  /** What a cut journal still holds is known from the first reading after it. */
+  #answered(call: PortCall, value: unknown): void {
+    if (call.port === 'journal' && call.op === 'read' && this.#records.size === 0) this.#note(value);
+  }
+
   #appended(args: unknown): void {
     this.#appends += 1;
-    const { entries } = args as { entries: Readonly<Record<string, unknown>> };
+    this.#note(args);
+  }
+
+  #note(holder: unknown): void {
+    const { entries } = holder as { entries: Readonly<Record<string, unknown>> };
     for (const [key, value] of Object.entries(entries)) {
       if (key === seenEntry) this.#followsStore = true;
       const slot = /^slots\/(.*)\|run$/.exec(key)?.[1];

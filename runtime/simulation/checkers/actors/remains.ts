@@ -40,7 +40,7 @@ export class SameTree extends Checker {
   compare(before: readonly ActorView[], after: readonly ActorView[]): void {
     this.exercised += 1;
     const lines = (tree: readonly ActorView[]) =>
-      tree.map((actor) => `${actor.path} ${actor.machine} ${actor.phase}`).sort();
+      tree.map((actor) => `${actor.path} ${actor.machine}`).sort();
     const was = lines(before);
     const is = lines(after);
     const missing = was.filter((line) => !is.includes(line));

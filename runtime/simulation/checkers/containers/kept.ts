@@ -5,7 +5,7 @@
  */
 import type { ContainerStatus } from '../../../../protocols/containers/model.ts';
 import type { MachineEvent } from '../../../drivers/container/scripted/machine.ts';
-import { execAnswer } from '../../../drivers/container/scripted/script.ts';
+import { scriptOf } from '../../plans/workload.ts';
 import { assignmentsIn } from '../../oracle.ts';
 import { Checker } from '../checker.ts';
 import { compareKeys } from './lives.ts';
@@ -42,10 +42,11 @@ export class Kept extends Checker {
   #isSick({ id, key }: ContainerStatus): boolean {
     const check = assignmentsIn(this.sight.rows).get(key.slot)?.spec.healthcheck;
     if (check === undefined) return false;
-    const script = this.sight.machine.scriptFor(id) ?? {};
-    const sick = script.execs?.[check.test[0] ?? '']?.some((entry) => entry.code !== 0) ?? false;
-    const now = execAnswer(script, check.test[0] ?? '', this.sight.machine.upMs(id));
-    return sick || now?.code !== 0 || this.sight.engineTroubledWithin(verdictMs);
+    const create = this.sight.machine.created(id);
+    // As it was before everything healed: the verdict may come later.
+    const answers = create ? scriptOf(create, false).execs?.[check.test[0] ?? ''] : [];
+    const sick = answers?.some((entry) => entry.code !== 0) ?? false;
+    return sick || this.sight.engineTroubledWithin(verdictMs);
   }
 }
 
