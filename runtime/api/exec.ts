@@ -40,7 +40,7 @@ export async function serveExec(node: NodeHandle, socket: WebSocket, status: Slo
     const asked = await firstOrder(inbox, node.clock);
     const call = { key: `exec-${node.random.hex(8)}`, signal: gone.signal };
     const session = await node.ports.containers.exec({ id: status.containerId!, ...asked }, call);
-    await converse(socket, inbox, session);
+    await converse(socket, inbox, session, node.clock);
   } catch (thrown) {
     tell(socket, { reason: reasonOf(thrown) });
   }
@@ -48,9 +48,10 @@ export async function serveExec(node: NodeHandle, socket: WebSocket, status: Slo
   socket.close(1000);
 }
 
-async function converse(socket: WebSocket, inbox: Inbox, session: ExecSession): Promise<void> {
+async function converse(socket: WebSocket, inbox: Inbox, session: ExecSession, clock: Clock): Promise<void> {
   if (socket.readyState !== WebSocket.OPEN) return session.close();
   socket.on('close', () => session.close());
+  keepAsking(socket, clock);
   session.onOutput((from, bytes) => {
     if (socket.readyState !== WebSocket.OPEN) return;
     socket.send(frame(channel[from], bytes), () => {
@@ -66,6 +67,17 @@ async function converse(socket: WebSocket, inbox: Inbox, session: ExecSession): 
       socket.close(1008);
     });
   tell(socket, { code: await session.exit });
+}
+
+/** A connection that is held back does not notice its end by itself; writing to it does. */
+function keepAsking(socket: WebSocket, clock: Clock): void {
+  let timer: unknown;
+  const ask = (): void => {
+    socket.ping(undefined, undefined, (error) => error && socket.terminate());
+    timer = clock.setTimer(limits.apiPingMs, ask);
+  };
+  timer = clock.setTimer(limits.apiPingMs, ask);
+  socket.on('close', () => clock.clearTimer(timer));
 }
 
 async function take(session: ExecSession, data: Buffer, isBinary: boolean): Promise<void> {
