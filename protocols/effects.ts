@@ -11,20 +11,14 @@ import type { Txn } from './state/model.ts';
 import type { ChildSpec } from './supervision/child-spec.ts';
 import type { ActorPath } from './wire/address.ts';
 
-/** A message between actors. `type` is dotted: noun.past-participle (fact), noun.verb (command), noun.due (timer). */
+/**
+ * A message between actors. `type` is dotted: noun.past-participle (fact), noun.verb (command), noun.due (timer).
+ * On delivery the kernel adds `at` (world time, ms since 1970), `from` (the sender's full address, when an actor
+ * sent it) and, on an `ask`, `replyTo`: hand it back in a `reply` effect.
+ */
 export interface Message {
   readonly type: string;
   readonly [field: string]: unknown;
-}
-
-/** What the kernel adds to every message when it delivers it. */
-export interface Delivered {
-  /** World time (ms since 1970) when it was delivered. */
-  readonly at: number;
-  /** Full address of the sender, when an actor sent it. */
-  readonly from?: string;
-  /** Present on an `ask`: hand it back in a `reply` effect. */
-  readonly replyTo?: string;
 }
 
 /** To whoever lives at a path now (`/edge/registry`), or to one very life (`hive://…#4.1`). */

@@ -93,6 +93,3 @@ export interface ActorDirectory {
   watch(listener: (frame: Frame) => void): () => void;
   counters(): KernelCounters;
 }
-
-/** The answer to an `ask`. */
-export type Answer<Value> = { readonly value: Value } | { readonly error: Reason };
