@@ -87,7 +87,8 @@ async function giveUp(cli: Cli, wait: Wait, row: SlotRow, progress: Progress): P
     cli.say(`  logs  last ${lines.length === 1 ? 'line' : `${lines.length} lines`} of ${row.slot}`);
     for (const { text } of lines) cli.say(`        ${text}`);
   }
-  cli.say(`${wait.title} is not done; the node keeps trying. See: hivemind why ${row.slot}`);
+  const outlook = row.phase === 'failed' ? 'has failed' : 'is not done; the node keeps trying';
+  cli.say(`${wait.title} ${outlook}. See: hivemind why ${row.slot}`);
   return exitCodeOf(because);
 }
 

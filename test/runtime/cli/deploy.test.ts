@@ -160,7 +160,7 @@ test('a slot that ends for good: the reason, its last lines, exit 1', async () =
   expect(stderr).toContain(
     '  logs  last 2 lines of shop/web.2\n        cannot reach db:5432\n        giving up\n',
   );
-  expect(stderr).toContain('the node keeps trying. See: hivemind why shop/web.2');
+  expect(stderr).toContain('Deploying shop rev 3 has failed. See: hivemind why shop/web.2');
 });
 
 test('a port that is taken cannot be placed: exit 6; a crash loop: exit 1', async () => {
@@ -184,6 +184,7 @@ test('a port that is taken cannot be placed: exit 6; a crash loop: exit 1', asyn
   expect(code).toBe(1);
   expect(restarts).toBe(6);
   expect(stderr).toContain('✗ shop/web.1: ended with code 1  HM-CONTAINER-EXIT');
+  expect(stderr).toContain('the node keeps trying. See: hivemind why shop/web.1');
 });
 
 test('a time-out is exit 8, Ctrl-C is exit 130, and both say that it continues', async () => {
