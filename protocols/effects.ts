@@ -156,9 +156,21 @@ export function schedule(token: string, delayMs: number, event: Message, jitter 
   return { do: 'schedule', token, delayMs, event, jitter };
 }
 
-export function emit(type: string, subject: string, message: string, problem?: Reason, level?: NodeEvent['level']): EmitEffect {
+export function emit(
+  type: string,
+  subject: string,
+  message: string,
+  problem?: Reason,
+  level?: NodeEvent['level'],
+): EmitEffect {
   return {
     do: 'emit',
-    event: { type, subject, message, level: level ?? (problem ? 'warning' : 'info'), ...(problem ? { reason: problem } : {}) },
+    event: {
+      type,
+      subject,
+      message,
+      level: level ?? (problem ? 'warning' : 'info'),
+      ...(problem ? { reason: problem } : {}),
+    },
   };
 }

@@ -3,7 +3,6 @@
  * both; transcripts, `hivemind actor …`, logs, the simulation's checkers and its trace hash read nothing else.
  */
 import type { Effect } from './effects.ts';
-import type { Reason } from './errors.ts';
 import type { ExitReason } from './supervision/child-spec.ts';
 import type { ActorPath } from './wire/address.ts';
 
@@ -21,7 +20,12 @@ interface FrameBase {
 /** Leave the kernel through one hook, in order. Phases are dotted text: `running.healthy`. */
 export type Frame = FrameBase &
   (
-    | { readonly type: 'actor.started'; readonly machine: string; readonly phase: string; readonly effects: readonly Effect[] }
+    | {
+        readonly type: 'actor.started';
+        readonly machine: string;
+        readonly phase: string;
+        readonly effects: readonly Effect[];
+      }
     | {
         readonly type: 'actor.transitioned';
         readonly fromPhase: string;
@@ -39,9 +43,20 @@ export type Frame = FrameBase &
         readonly cause: string;
         readonly phaseBefore: string;
       }
-    | { readonly type: 'supervisor.decided'; readonly child: string; readonly decision: 'restart' | 'stop' | 'escalate' | 'forget'; readonly delayMs: number; readonly restarts: number }
+    | {
+        readonly type: 'supervisor.decided';
+        readonly child: string;
+        readonly decision: 'restart' | 'stop' | 'escalate' | 'forget';
+        readonly delayMs: number;
+        readonly restarts: number;
+      }
     | { readonly type: 'actor.stopped'; readonly exit: ExitReason }
-    | { readonly type: 'message.dead'; readonly to: string; readonly message: string; readonly why: 'no-actor' | 'old-incarnation' | 'overflow' | 'late' | 'refused' }
+    | {
+        readonly type: 'message.dead';
+        readonly to: string;
+        readonly message: string;
+        readonly why: 'no-actor' | 'old-incarnation' | 'overflow' | 'late' | 'refused';
+      }
     | { readonly type: 'frames.gap'; readonly dropped: number }
   );
 
@@ -61,7 +76,12 @@ export interface ActorView {
   readonly startedAt: number;
   readonly parent?: ActorPath;
   readonly children: readonly ActorPath[];
-  readonly lastCrash?: { readonly at: number; readonly message: string; readonly cause: string; readonly phaseBefore: string };
+  readonly lastCrash?: {
+    readonly at: number;
+    readonly message: string;
+    readonly cause: string;
+    readonly phaseBefore: string;
+  };
 }
 
 /** A transition as one aligned line of text, and what filters need. */
