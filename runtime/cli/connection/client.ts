@@ -110,7 +110,10 @@ export class ApiClient {
   #open(method: Method, path: string, body: unknown, signal?: AbortSignal): ClientRequest {
     const { address } = this;
     const type = typeof body === 'object' ? 'application/octet-stream' : 'application/json';
-    const headers = { ...this.headers, ...(body === undefined ? {} : { 'content-type': type }) };
+    // Said outright: without it a server must look for a body.
+    const content =
+      body === undefined ? (method === 'GET' ? {} : { 'content-length': 0 }) : { 'content-type': type };
+    const headers = { ...this.headers, ...content };
     const place =
       address.kind === 'socket' ? { socketPath: address.path } : { host: address.host, port: address.port };
     return request({
