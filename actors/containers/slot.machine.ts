@@ -3,10 +3,10 @@
  * next, and when. It is not the container (`container.machine.ts`) and decides nothing about placement.
  */
 import { setup } from 'xstate';
-import type { SlotEvent } from '../../protocols/containers/slot-events.ts';
-import { slotGuards } from '../../protocols/containers/slot-guards.ts';
-import { slotSteps } from '../../protocols/containers/slot-steps.ts';
-import type { SlotValue } from '../../protocols/containers/slot.ts';
+import type { SlotEvent } from '../../protocols/containers/slot/events.ts';
+import { slotGuards } from '../../protocols/containers/slot/guards.ts';
+import { slotSteps } from '../../protocols/containers/slot/steps.ts';
+import type { SlotValue } from '../../protocols/containers/slot/value.ts';
 import { limits } from '../../protocols/limits.ts';
 import type { ExitOutput } from '../../protocols/supervision/child-spec.ts';
 import { deciding, guarding, perform } from '../decide.ts';

@@ -12,7 +12,7 @@ import type { Position, StoreEvent } from '../state/model.ts';
 import { advance, emptyMirror, mirrorOf, under, type Mirror } from '../state/mirror.ts';
 import { paths, slotPath } from '../wire/paths.ts';
 import type { ManagerEventOf } from './manager-events.ts';
-import { assignmentEntry, endingEntry, slotEntries } from './slot.ts';
+import { assignmentEntry, endingEntry, slotEntries } from './slot/value.ts';
 
 export interface ManagerValue {
   readonly node: string;

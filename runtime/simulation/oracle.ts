@@ -4,7 +4,7 @@
  */
 import type { AppRecord, Assignment, RevisionRecord, ServiceSpec } from '../../protocols/apps/model.ts';
 import type { ContainerStatus } from '../../protocols/containers/model.ts';
-import type { RunRecord } from '../../protocols/containers/slot.ts';
+import type { RunRecord } from '../../protocols/containers/slot/value.ts';
 
 export type Rows = ReadonlyMap<string, unknown>;
 

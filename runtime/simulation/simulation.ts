@@ -6,7 +6,7 @@
  * Time moves from deadline to deadline, and every promise settles in between: nothing here waits for real time.
  */
 import type { AppView } from '../../protocols/apps/status.ts';
-import type { RunRecord } from '../../protocols/containers/slot.ts';
+import type { RunRecord } from '../../protocols/containers/slot/value.ts';
 import type { ActorView, Frame } from '../../protocols/inspection.ts';
 import { seenEntry } from '../../protocols/state/guard.ts';
 import { limits } from '../../protocols/limits.ts';

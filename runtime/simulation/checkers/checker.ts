@@ -3,7 +3,7 @@
  * what was appended to the journal, never the node's memory; it says at once when the invariant is broken, and
  * counts how often it was put to the test, so that a campaign knows what it proved.
  */
-import type { RunRecord } from '../../../protocols/containers/slot.ts';
+import type { RunRecord } from '../../../protocols/containers/slot/value.ts';
 import type { ActorView, Frame, KernelCounters } from '../../../protocols/inspection.ts';
 import type { StoreEvent } from '../../../protocols/state/model.ts';
 import type { MachineEvent, ScriptedMachine } from '../../drivers/container/scripted/machine.ts';

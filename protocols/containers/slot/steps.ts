@@ -2,16 +2,16 @@
  * The decisions of a slot, one function a step; the chart in `actors/containers/slot.machine.ts` says which
  * event reaches which. Every change of the run is in the journal before the container hears of it.
  */
-import { drive, emit, schedule, send, type Decision, type Effect } from '../effects.ts';
-import { reason } from '../errors.ts';
-import { limits } from '../limits.ts';
-import { attemptId, checkPath, containerPath, paths, slotPath } from '../wire/paths.ts';
-import type { Assignment } from '../apps/model.ts';
-import type { ActorPath } from '../wire/address.ts';
-import type { RunKey } from './model.ts';
-import { runName } from './ids.ts';
-import { afterExit, backoffMs } from './restart.ts';
-import { adoptRun } from './slot-adoption.ts';
+import { drive, emit, schedule, send, type Decision, type Effect } from '../../effects.ts';
+import { reason } from '../../errors.ts';
+import { limits } from '../../limits.ts';
+import { attemptId, checkPath, containerPath, paths, slotPath } from '../../wire/paths.ts';
+import type { Assignment } from '../../apps/model.ts';
+import type { ActorPath } from '../../wire/address.ts';
+import type { RunKey } from '../model.ts';
+import { runName } from '../ids.ts';
+import { afterExit, backoffMs } from '../restart.ts';
+import { adoptRun } from './adoption.ts';
 import {
   assignmentEntry,
   entriesOf,
@@ -24,8 +24,8 @@ import {
   tell,
   type RunRecord,
   type SlotValue,
-} from './slot.ts';
-import type { SlotEvent, SlotEventOf } from './slot-events.ts';
+} from './value.ts';
+import type { SlotEvent, SlotEventOf } from './events.ts';
 
 type Step = (value: SlotValue, event: SlotEvent) => Decision<SlotValue>;
 const readJournal: Step = (value) => {

@@ -2,12 +2,12 @@
  * What the runtime holds and the journal does not know: a damaged journal forgets runs that it had acknowledged. The
  * container's labels say which run it is, so a running one is taken over instead of being replaced.
  */
-import { runName } from './ids.ts';
-import { send, type Decision } from '../effects.ts';
-import { containerPath } from '../wire/paths.ts';
-import type { RunKey } from './model.ts';
-import { fresh, keyOf, record, sameRun, type SlotValue } from './slot.ts';
-import type { SlotEventOf } from './slot-events.ts';
+import { runName } from '../ids.ts';
+import { send, type Decision } from '../../effects.ts';
+import { containerPath } from '../../wire/paths.ts';
+import type { RunKey } from '../model.ts';
+import { fresh, keyOf, record, sameRun, type SlotValue } from './value.ts';
+import type { SlotEventOf } from './events.ts';
 
 type Found = SlotEventOf<'container.found'>;
 

@@ -1,8 +1,8 @@
 /** What a slot hears, and from whom. `at` is stamped by the kernel. */
-import type { Assignment } from '../apps/model.ts';
-import type { Reason } from '../errors.ts';
-import type { Verdict } from '../health/check.ts';
-import type { ContainerExit, RunKey, RuntimePhase } from './model.ts';
+import type { Assignment } from '../../apps/model.ts';
+import type { Reason } from '../../errors.ts';
+import type { Verdict } from '../../health/check.ts';
+import type { ContainerExit, RunKey, RuntimePhase } from '../model.ts';
 
 interface At {
   readonly at: number;

@@ -2,14 +2,14 @@
  * What a slot's machine knows, and its record in the journal. A slot owns placements, runs and the restart
  * policy; the phase it is in stands in `actors/containers/slot.machine.ts` alone.
  */
-import type { Assignment, SlotName } from '../apps/model.ts';
-import type { SlotStatus } from '../apps/status.ts';
-import { drive, send, type Decision, type Effect } from '../effects.ts';
-import { limits } from '../limits.ts';
-import type { Reason } from '../errors.ts';
-import { attemptId, paths, slotPath } from '../wire/paths.ts';
-import type { ContainerExit, RunKey } from './model.ts';
-import type { RunHistory } from './restart.ts';
+import type { Assignment, SlotName } from '../../apps/model.ts';
+import type { SlotStatus } from '../../apps/status.ts';
+import { drive, send, type Decision, type Effect } from '../../effects.ts';
+import { limits } from '../../limits.ts';
+import type { Reason } from '../../errors.ts';
+import { attemptId, paths, slotPath } from '../../wire/paths.ts';
+import type { ContainerExit, RunKey } from '../model.ts';
+import type { RunHistory } from '../restart.ts';
 
 /** Journal entry `runEntry(slot)`: the newest run. Run numbers only grow within a placement; attempts within a run. */
 export interface RunRecord {

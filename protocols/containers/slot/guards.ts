@@ -1,9 +1,9 @@
 /** The questions a slot's chart asks. */
-import type { RunKey } from './model.ts';
-import { afterExit } from './restart.ts';
-import { keyOf, sameRun, type SlotValue } from './slot.ts';
-import { adoptionGuards } from './slot-adoption.ts';
-import type { SlotEventOf } from './slot-events.ts';
+import type { RunKey } from '../model.ts';
+import { afterExit } from '../restart.ts';
+import { keyOf, sameRun, type SlotValue } from './value.ts';
+import { adoptionGuards } from './adoption.ts';
+import type { SlotEventOf } from './events.ts';
 
 const current = (value: SlotValue) =>
   value.record !== undefined && value.record.placement === value.assignment?.placement;
