@@ -132,7 +132,7 @@ function checkName(scope: Scope, node: Pick<ComposeNode, 'at'>, text: string, wh
 }
 
 /** As Compose makes a project's name of a directory's: lower case, other characters dropped. May be empty. */
-export function normalizeName(text: string): string {
+function normalizeName(text: string): string {
   return text
     .toLowerCase()
     .replace(/[^a-z0-9_-]/g, '')
