@@ -139,11 +139,7 @@ export const registryGuards = {
   portsChanged: (value: Value) => value.pushed.publications !== value.publications,
 };
 
-export const freshRegistry: RegistryValue = {
-  slots: {},
-  zone: { names: [], clients: [] },
-  publications: [],
-  pushed: {},
-  pushing: {},
-  calls: 0,
-};
+const nothing: Required<Tables> = { zone: { names: [], clients: [] }, publications: [] };
+
+/** Counts as pushed: the ports of a daemon that died stay published until this life knows better. */
+export const freshRegistry: RegistryValue = { slots: {}, ...nothing, pushed: nothing, pushing: {}, calls: 0 };

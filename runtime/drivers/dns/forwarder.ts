@@ -41,90 +41,105 @@ export interface ForwarderOptions {
 const keepMs = 1_000;
 const headBytes = 12;
 
-export function createForwarder({ clock, random, upstreams: texts }: ForwarderOptions): Forwarder {
-  const upstreams = texts.map(parseUpstream);
-  const waiting = new Map<number, Waiting>();
-  const answers = new LRUCache<string, { bytes: Buffer; until: number }>({ max: limits.dnsCache });
-  const sockets = new Map<'udp4' | 'udp6', Socket>();
+export function createForwarder(options: ForwarderOptions): Forwarder {
+  return new UpstreamForwarder(options);
+}
 
-  const settle = (id: number, bytes: Buffer | undefined): void => {
-    const entry = waiting.get(id);
-    if (!entry) return;
-    waiting.delete(id);
-    clock.clearTimer(entry.timer);
-    entry.stream?.destroy();
-    if (bytes) answers.set(entry.key, { bytes, until: clock.monotonicMs() + keepMs });
-    entry.answer(bytes && withId(bytes, entry.query.readUInt16BE(0)));
+class UpstreamForwarder implements Forwarder {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #upstreams: readonly Upstream[];
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #answers = new LRUCache<string, { bytes: Buffer; until: number }>({ max: limits.dnsCache });
+  readonly #sockets = new Map<'udp4' | 'udp6', Socket>();
+
+  constructor({ clock, random, upstreams }: ForwarderOptions) {
+    this.#clock = clock;
+    this.#random = random;
+    this.#upstreams = upstreams.map(parseUpstream);
+  }
+
+  forward: Forwarder['forward'] = (query, by, answer) => {
+    if (query.length < headBytes) return answer(undefined);
+    // Who speaks EDNS gets other answers than who does not.
+    const key = `${by} ${query.readUInt16BE(10)} ${questionOf(query)}`;
+    const kept = this.#answers.get(key);
+    if (kept && kept.until > this.#clock.monotonicMs())
+      return answer(withId(kept.bytes, query.readUInt16BE(0)));
+    if (this.#upstreams.length === 0 || this.#waiting.size >= limits.dnsForwards) return answer(undefined);
+    let id: number;
+    do id = Math.floor(this.#random.next() * 0x10000);
+    while (this.#waiting.has(id));
+    const entry: Waiting = { query: Buffer.from(query), key, by, answer, timer: undefined, tries: 0 };
+    this.#waiting.set(id, entry);
+    this.#ask(id, entry);
   };
 
-  /** Only what was asked counts, and only from whom it was asked. */
-  const heard = (bytes: Buffer, from: Upstream, by: 'udp' | 'tcp'): void => {
-    if (bytes.length < headBytes || (bytes[2]! & 0x80) === 0) return;
-    const id = bytes.readUInt16BE(0);
-    const entry = waiting.get(id);
-    const known = upstreams.some(({ address, port }) => address === from.address && port === from.port);
-    if (known && entry?.by === by && questionOf(entry.query) === questionOf(bytes)) settle(id, bytes);
-  };
+  close(): void {
+    for (const { timer, stream } of this.#waiting.values()) {
+      this.#clock.clearTimer(timer);
+      stream?.destroy();
+    }
+    this.#waiting.clear();
+    for (const socket of this.#sockets.values()) socket.close();
+    this.#sockets.clear();
+  }
 
-  const socketFor = (address: string): Socket => {
-    const family = isIPv6(address) ? 'udp6' : 'udp4';
-    const open = sockets.get(family);
-    if (open) return open;
-    const fresh = createSocket(family, (bytes, from) => heard(bytes, from, 'udp'));
-    fresh.on('error', () => {
-      sockets.delete(family);
-      fresh.close();
-    });
-    fresh.unref();
-    sockets.set(family, fresh);
-    return fresh;
-  };
-
-  const ask = (id: number, entry: Waiting): void => {
-    const upstream = upstreams[entry.tries % upstreams.length];
-    if (upstream === undefined || entry.tries >= 2 * upstreams.length) return settle(id, undefined);
+  #ask(id: number, entry: Waiting): void {
+    const upstream = this.#upstreams[entry.tries % this.#upstreams.length];
+    if (upstream === undefined || entry.tries >= 2 * this.#upstreams.length)
+      return this.#settle(id, undefined);
     entry.tries += 1;
-    entry.timer = clock.setTimer(limits.dnsForwardMs / 2, () => ask(id, entry));
+    entry.timer = this.#clock.setTimer(limits.dnsForwardMs / 2, () => this.#ask(id, entry));
     const query = withId(entry.query, id);
     // A send that fails is asked again when its time is over.
     if (entry.by === 'udp') {
-      return socketFor(upstream.address).send(query, upstream.port, upstream.address, () => undefined);
+      this.#socketFor(upstream.address).send(query, upstream.port, upstream.address, () => undefined);
+      return;
     }
     entry.stream?.destroy();
     const stream = connect({ host: upstream.address, port: upstream.port });
     stream.on('error', () => stream.destroy());
     stream.on(
       'data',
-      messages((bytes) => heard(bytes, upstream, 'tcp')),
+      messages((bytes) => this.#heard(bytes, upstream, 'tcp')),
     );
     stream.write(framed(query));
     entry.stream = stream;
-  };
+  }
 
-  return {
-    forward: (query, by, answer) => {
-      if (query.length < headBytes) return answer(undefined);
-      const key = `${by} ${query.readUInt16BE(10)} ${questionOf(query)}`;
-      const kept = answers.get(key);
-      if (kept && kept.until > clock.monotonicMs()) return answer(withId(kept.bytes, query.readUInt16BE(0)));
-      if (upstreams.length === 0 || waiting.size >= limits.dnsForwards) return answer(undefined);
-      let id: number;
-      do id = Math.floor(random.next() * 0x10000);
-      while (waiting.has(id));
-      const entry: Waiting = { query: Buffer.from(query), key, by, answer, timer: undefined, tries: 0 };
-      waiting.set(id, entry);
-      ask(id, entry);
-    },
-    close: () => {
-      for (const { timer, stream } of waiting.values()) {
-        clock.clearTimer(timer);
-        stream?.destroy();
-      }
-      waiting.clear();
-      for (const socket of sockets.values()) socket.close();
-      sockets.clear();
-    },
-  };
+  /** Only what was asked counts, and only from whom it was asked. */
+  #heard(bytes: Buffer, from: Upstream, by: 'udp' | 'tcp'): void {
+    if (bytes.length < headBytes || (bytes[2]! & 0x80) === 0) return;
+    const id = bytes.readUInt16BE(0);
+    const entry = this.#waiting.get(id);
+    const known = this.#upstreams.some(({ address, port }) => address === from.address && port === from.port);
+    if (known && entry?.by === by && questionOf(entry.query) === questionOf(bytes)) this.#settle(id, bytes);
+  }
+
+  #settle(id: number, bytes: Buffer | undefined): void {
+    const entry = this.#waiting.get(id);
+    if (!entry) return;
+    this.#waiting.delete(id);
+    this.#clock.clearTimer(entry.timer);
+    entry.stream?.destroy();
+    if (bytes) this.#answers.set(entry.key, { bytes, until: this.#clock.monotonicMs() + keepMs });
+    entry.answer(bytes && withId(bytes, entry.query.readUInt16BE(0)));
+  }
+
+  #socketFor(address: string): Socket {
+    const family = isIPv6(address) ? 'udp6' : 'udp4';
+    const open = this.#sockets.get(family);
+    if (open) return open;
+    const fresh = createSocket(family, (bytes, from) => this.#heard(bytes, from, 'udp'));
+    fresh.on('error', () => {
+      this.#sockets.delete(family);
+      fresh.close();
+    });
+    fresh.unref();
+    this.#sockets.set(family, fresh);
+    return fresh;
+  }
 }
 
 function parseUpstream(text: string): Upstream {

@@ -44,13 +44,12 @@ const call = {
   },
   udp: ({ port, address, deadlineMs }, done) => {
     const socket = createSocket('udp4');
-    let timer;
     const end = (answer) => {
       clearTimeout(timer);
       socket.close();
       done(answer);
     };
-    timer = setTimeout(() => end({ error: 'TIMEOUT' }), deadlineMs);
+    const timer = setTimeout(() => end({ error: 'TIMEOUT' }), deadlineMs);
     socket.on('message', (said) => end({ said: String(said) }));
     socket.on('error', (error) => end({ error: error.code }));
     // Connected, so that the kernel tells of refusals.

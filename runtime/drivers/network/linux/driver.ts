@@ -6,6 +6,7 @@
  * Read first: `links.ts` (what the links look like) and `protocols/network/ruleset.ts` (what the table says).
  */
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { coded } from '../../../../protocols/errors.ts';
 import { contains } from '../../../../protocols/network/cidr.ts';
 import { forwardObstacles, type ForwardObstacle } from '../../../../protocols/network/forwarding.ts';
@@ -53,6 +54,7 @@ export function createLinuxNetwork(options: LinuxNetworkOptions): LinuxNetwork {
 
 class Driver implements LinuxNetwork {
   readonly #tag: string;
+  readonly #netns: string | undefined;
   readonly #run: Run;
   /** A kernel may be built or started without it; its settings are then refused. */
   readonly #ipv6 = existsSync('/proc/sys/net/ipv6');
@@ -64,6 +66,7 @@ class Driver implements LinuxNetwork {
 
   constructor({ clock, tag, netns }: LinuxNetworkOptions) {
     this.#tag = tag;
+    this.#netns = netns;
     this.#run = createRun({ clock, within: netns === undefined ? [] : ['nsenter', `--net=${netns}`] });
   }
 
@@ -157,8 +160,7 @@ class Driver implements LinuxNetwork {
     if (ports.length === 0) return { taken: [] };
     const files = ['tcp', 'tcp6', 'udp', 'udp6'] as const;
     const reads = files.map(async (file) => {
-      const table = await this.#run(['cat', `/proc/net/${file}`], call);
-      return parseListeners(file.startsWith('tcp') ? 'tcp' : 'udp', table.stdout);
+      return parseListeners(file.startsWith('tcp') ? 'tcp' : 'udp', await this.#table(file, call));
     });
     const listeners = (await Promise.all(reads))
       .flat()
@@ -166,6 +168,14 @@ class Driver implements LinuxNetwork {
       .filter(({ address }) => address === undefined || address !== this.#node?.gateway);
     return { taken: ports.filter((port) => listeners.some((listener) => collides(port, listener))) };
   };
+
+  /** `/proc/net` shows the namespace of who opens it. */
+  async #table(file: string, call: Call): Promise<string> {
+    const path = `/proc/net/${file}`;
+    if (this.#netns !== undefined) return (await this.#run(['cat', path], call)).stdout;
+    // Without IPv6 its tables do not exist.
+    return readFile(path, 'utf8').catch(() => '');
+  }
 
   purge: NetworkDriver['purge'] = (_, call) =>
     this.#inTurn(async () => {

@@ -22,20 +22,19 @@ export function parseListeners(protocol: 'tcp' | 'udp', table: string): readonly
     if (state !== (protocol === 'tcp' ? listening : bound)) continue;
     const [address = '', port = ''] = local.split(':');
     const reached = addressOf(address);
-    if (reached === 'ipv6') continue;
-    found.push({ protocol, address: reached, port: Number.parseInt(port, 16) });
+    if (reached) found.push({ protocol, ...reached, port: Number.parseInt(port, 16) });
   }
   return found;
 }
 
-/** Words of 32 bits, each with its bytes in the machine's order: little-endian on every machine that we serve. */
-function addressOf(hex: string): string | undefined | 'ipv6' {
-  const last = hex.slice(-8);
+/** `undefined` for one address of IPv6. Words of 32 bits, each with its bytes in the machine's order: little-endian on every machine that we serve. */
+function addressOf(hex: string): Pick<Listener, 'address'> | undefined {
   const start = hex.slice(0, -8);
-  const number = Number.parseInt((last.match(/../g) ?? []).reverse().join(''), 16);
+  const last = hex.slice(-8).match(/../g) ?? [];
+  const number = Number.parseInt(last.reverse().join(''), 16);
   const mapped = start === '0000000000000000FFFF0000';
-  if (hex.length === 8 || mapped) return number === 0 ? undefined : formatAddress(number);
-  return /^0+$/.test(hex) ? undefined : 'ipv6';
+  if (start === '' || mapped) return { address: number === 0 ? undefined : formatAddress(number) };
+  return /^0+$/.test(hex) ? { address: undefined } : undefined;
 }
 
 /** Whether a published port and a listener want the same. A port of all addresses would cover up every listener on it. */

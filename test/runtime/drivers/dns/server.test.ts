@@ -230,7 +230,7 @@ describe('names of others', () => {
       expect(addressesIn(answer)).toEqual(['192.0.2.80']);
     }
     expect(asked()).toBe(1);
-    clock.advance(2_000);
+    await clock.advance(2_000);
     await askUdp(question('example.org', 'A'));
     expect(asked()).toBe(2);
     expect(server.counts).toMatchObject({ forwarded: 4, failed: 0 });
@@ -243,7 +243,7 @@ describe('names of others', () => {
     await listen([`${address}#${silent}`, at]);
     const answer = askUdp(question('example.org', 'A'));
     await until('the first was asked', () => heard === 1);
-    clock.advance(limits.dnsForwardMs / 2);
+    await clock.advance(limits.dnsForwardMs / 2);
     expect(addressesIn(await answer)).toEqual(['192.0.2.80']);
     expect(clock.timers).toBe(0);
   });
@@ -257,7 +257,7 @@ describe('names of others', () => {
     const answer = askUdp(question('example.org', 'A'));
     for (const asked of [1, 2]) {
       await until(`it was asked ${asked} times`, () => heard === asked);
-      clock.advance(limits.dnsForwardMs / 2);
+      await clock.advance(limits.dnsForwardMs / 2);
     }
     expect(rcode(await answer)).toBe(2);
     expect(server.counts.failed).toBe(2);

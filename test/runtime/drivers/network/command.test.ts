@@ -20,7 +20,7 @@ it('answers with what was said', async () => {
 
 it('ends what hangs, at its deadline', async () => {
   const hung = refusal(run(['sleep', '1000'], newCall()));
-  clock.advance(limits.networkCommandMs);
+  await clock.advance(limits.networkCommandMs);
   expect((await hung).message).toContain('did not end in time');
   expect(clock.timers).toBe(0);
 });
