@@ -3,7 +3,6 @@
  * Knows nothing of sockets; `server.ts` puts it behind its doors.
  */
 import { OpenAPIHono } from '@hono/zod-openapi';
-import { bodyLimit } from 'hono/body-limit';
 import { HTTPException } from 'hono/http-exception';
 import type { ZodError } from 'zod';
 import { coded, reason, reasonOf, type CodedError } from '../../protocols/errors.ts';
@@ -55,8 +54,11 @@ export function createApp(context: ApiContext, { token }: AppOptions): Answering
     if (token !== undefined && !mayPass(c.req.header('authorization'), token)) throw coded('HM-API-TOKEN');
     await next();
   });
-  const small = bodyLimit({ maxSize: limits.apiBodyBytes, onError: () => refuseLarge() });
-  app.use((c, next) => (c.req.path === '/v1/images/import' ? next() : small(c, next)));
+  app.use((c, next) => {
+    if (c.req.path !== importPath)
+      mustBeSmall(c.req.header('content-length'), c.req.header('transfer-encoding'));
+    return next();
+  });
   for (const route of routes) route.register(app, context);
   app.get(execPath.replace('{slot}', ':slot'), () => {
     throw coded('HM-API-REQUEST', 'Exec is a WebSocket of the subprotocol v1.exec.hivemind');
@@ -84,8 +86,16 @@ export function createApp(context: ApiContext, { token }: AppOptions): Answering
   return (request) => app.fetch(request);
 }
 
-function refuseLarge(): never {
-  throw coded('HM-API-TOO-LARGE', undefined, { limitBytes: limits.apiBodyBytes });
+/** Only archives may come without a length: of everything else it must be known before a byte is read. */
+const importPath = '/v1/images/import';
+
+function mustBeSmall(length: string | undefined, encoding: string | undefined): void {
+  if (Number(length ?? 0) > limits.apiBodyBytes) {
+    throw coded('HM-API-TOO-LARGE', undefined, { limitBytes: limits.apiBodyBytes });
+  }
+  if (encoding !== undefined) {
+    throw coded('HM-API-REQUEST', 'A body in chunks has no length', {}, 'Send it with a content-length.');
+  }
 }
 
 function malformed(target: string, { issues }: ZodError): CodedError {
