@@ -1,6 +1,6 @@
 /**
- * The name server of a simulated machine: the same decisions without sockets. Its doors close with the life of the
- * daemon; the zone is what it was told last.
+ * The name server of a simulated machine: the same decisions without sockets. Who asks it hears what the zone says
+ * that it was told last; upstreams are nobody's.
  */
 import { answer, zoneOf, type Answer } from '../../../protocols/discovery/answers.ts';
 import type { ZoneUpdate } from '../../../protocols/discovery/model.ts';

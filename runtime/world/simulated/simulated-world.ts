@@ -8,6 +8,7 @@ import { ScriptedImages, scriptedImageSource } from '../../drivers/container/scr
 import { ScriptedMachine } from '../../drivers/container/scripted/machine.ts';
 import { scriptedRuntime } from '../../drivers/container/scripted/runtime.ts';
 import type { ScriptOf } from '../../drivers/container/scripted/script.ts';
+import { MemoryNames } from '../../drivers/dns/memory-names.ts';
 import { openJournal } from '../../drivers/journal/journal.ts';
 import { MemoryNetwork } from '../../drivers/network/memory/memory-network.ts';
 import { createMemoryStore, type MemoryStore } from '../../drivers/store/memory/memory-store.ts';
@@ -19,7 +20,6 @@ import { BootClock } from './boot-clock.ts';
 import { chanceFor } from './chance.ts';
 import { FaultyStore } from './faulty-store.ts';
 import { Gate } from './gate.ts';
-import { SimulatedNames } from './names.ts';
 import { VirtualDisk } from './virtual-disk.ts';
 
 export const journalPath = '/data/journal';
@@ -44,7 +44,7 @@ export class SimulatedWorld {
   readonly disk: VirtualDisk;
   readonly network = new MemoryNetwork();
   readonly volumes = new MemoryVolumes();
-  readonly names = new SimulatedNames();
+  readonly names = new MemoryNames();
   /** What the node meets; behind it stands `memory` or, for a while, another. */
   readonly store: FaultyStore;
   memory: MemoryStore;
