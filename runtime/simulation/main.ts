@@ -9,7 +9,7 @@ import { shrink } from './shrink.ts';
 import { simulate, type Outcome } from './simulation.ts';
 
 const usage = `npm run sim -- --seed N [--trace] [--for 2m]
-npm run sim -- campaign --seeds N [--from N]
+npm run sim -- campaign --seeds N [--from N] [--until-failure]
 npm run sim -- shrink --seed N [--tries N]`;
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
@@ -52,6 +52,7 @@ async function replay(args: readonly string[]): Promise<number> {
 
 async function runCampaign(args: readonly string[]): Promise<number> {
   const seeds = numberOf(args, 'seeds', 500);
+  if (args.includes('--until-failure')) return untilFailure(numberOf(args, 'from', 1), seeds);
   const startedMs = performance.now();
   const report = await campaign(numberOf(args, 'from', 1), seeds, (outcome) => {
     if (outcome.violation) say(summary(outcome));
@@ -68,6 +69,18 @@ async function runCampaign(args: readonly string[]): Promise<number> {
     `${seeds} seeds, ${report.failed.length} failed, in ${seconds.toFixed(1)} s: ${(seeds / seconds).toFixed(1)} seeds/s, ${speed.toFixed(0)} × real time`,
   );
   return report.failed.length + report.tame.length > 0 ? 1 : 0;
+}
+
+/** For those who only ask whether anything fails: nothing is kept. */
+async function untilFailure(from: number, seeds: number): Promise<number> {
+  for (let seed = from; seed < from + seeds; seed += 1) {
+    const outcome = await simulate(seed, planOf(seed));
+    if (!outcome.violation) continue;
+    say(summary(outcome));
+    return 1;
+  }
+  say(`${seeds} seeds, none failed`);
+  return 0;
 }
 
 async function runShrink(args: readonly string[]): Promise<number> {

@@ -175,7 +175,7 @@ describe('write', () => {
     expect(port.calls[0]!.args).toEqual({
       compare: [],
       then: [{ op: 'delete', key: 'k' }],
-      requestId: 'n1/a#4.1:w1',
+      requestId: expect.stringMatching(/^[0-9a-f]{12}\/n1\/a#4\.1:w1$/) as unknown,
     });
     const value = { succeeded: true, position: { epoch: 1, revision: 7 } };
     port.calls[0]!.resolve(value);

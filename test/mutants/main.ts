@@ -1,0 +1,85 @@
+/**
+ * Does the simulation find defects? Each patch here plants one in a copy of the product; seeds run there until one
+ * fails. A mutant that seeds cannot see names the tests that do, in a line `# tests: …` of its patch. Prints the
+ * score; fails when a mutant lives. `npm run mutants [-- NAME…]`
+ */
+import { execFile } from 'node:child_process';
+import { cp, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const seeds = 200;
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const here = join(root, 'test/mutants');
+const copied = ['protocols', 'transport', 'actors', 'supervisors', 'runtime', 'test'];
+const files = ['package.json', 'tsconfig.json', 'vitest.config.ts'];
+
+interface Ran {
+  readonly code: number;
+  readonly output: string;
+}
+
+function run(command: string, args: readonly string[], cwd: string): Promise<Ran> {
+  return new Promise((resolve) => {
+    const options = { cwd, maxBuffer: 16_777_216, timeout: 600_000 };
+    execFile(command, args, options, (error, stdout, stderr) => {
+      const code = error ? (typeof error.code === 'number' ? error.code : 1) : 0;
+      resolve({ code, output: `${stdout}${stderr}` });
+    });
+  });
+}
+
+async function copyOf(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'hivemind-mutant-'));
+  for (const name of [...copied, ...files])
+    await cp(join(root, name), join(folder, name), { recursive: true, force: true }).catch(() => undefined);
+  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
+  return folder;
+}
+
+const tsx = join(root, 'node_modules/.bin/tsx');
+const vitest = join(root, 'node_modules/.bin/vitest');
+
+/** What found it, in words; `undefined` when it lives. */
+async function findIn(folder: string, tests: readonly string[]): Promise<string | undefined> {
+  const campaign = ['campaign', '--seeds', String(seeds), '--until-failure'];
+  const simulated = await run(tsx, ['runtime/simulation/main.ts', ...campaign], folder);
+  if (simulated.code !== 0) {
+    const line = simulated.output.split('\n').find((text) => /FAILED|Error/.test(text)) ?? simulated.output;
+    return line.replace(/ {2}hash.*FAILED/, ':').slice(0, 160);
+  }
+  if (tests.length === 0) return undefined;
+  const tested = await run(vitest, ['run', ...tests], folder);
+  return tested.code === 0 ? undefined : `tests: ${tests.join(' ')}`;
+}
+
+async function judge(patch: string): Promise<string | undefined> {
+  const text = await readFile(join(here, patch), 'utf8');
+  const tests = /^# tests: (.*)$/m.exec(text)?.[1]?.split(' ') ?? [];
+  const folder = await copyOf();
+  try {
+    const applied = await run('git', ['apply', '--whitespace=nowarn', join(here, patch)], folder);
+    if (applied.code !== 0) throw new Error(`${patch} does not apply any more: ${applied.output}`);
+    return await findIn(folder, tests);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function main(named: readonly string[]): Promise<void> {
+  const patches = (await readdir(here)).filter((file) => file.endsWith('.patch')).sort();
+  const chosen = patches.filter((patch) => named.length === 0 || named.includes(patch.replace('.patch', '')));
+  let found = 0;
+  for (const patch of chosen) {
+    const by = await judge(patch);
+    if (by !== undefined) found += 1;
+    process.stdout.write(
+      `${by === undefined ? 'LIVES' : 'found'}  ${patch.replace('.patch', '').padEnd(26)}  ${by ?? ''}\n`,
+    );
+  }
+  process.stdout.write(`${found} of ${chosen.length} mutants found\n`);
+  process.exitCode = found === chosen.length && found > 0 ? 0 : 1;
+}
+
+await main(process.argv.slice(2));
