@@ -32,7 +32,11 @@ export interface RunningNode extends NodeHandle {
 const bootEntry = 'boot';
 
 /** Rejects with the world's own refusals (HM-DATA-LOCKED, HM-STORE-CORRUPT, …); then nothing was started. */
-export async function startNode(world: World, settings: NodeSettings, options: StartOptions = {}): Promise<RunningNode> {
+export async function startNode(
+  world: World,
+  settings: NodeSettings,
+  options: StartOptions = {},
+): Promise<RunningNode> {
   const opened = await world.open(settings);
   try {
     const boot = await nextBoot(opened);
@@ -47,12 +51,19 @@ async function nextBoot({ ports }: OpenedWorld): Promise<number> {
   const call: Call = { key: bootEntry, signal: new AbortController().signal };
   const { entries } = await ports.journal.read({ prefix: bootEntry }, call);
   const last = entries[bootEntry] ?? 0;
-  if (typeof last !== 'number') throw coded('HM-JOURNAL-CORRUPT', 'the boot number in the journal is not a number');
+  if (typeof last !== 'number')
+    throw coded('HM-JOURNAL-CORRUPT', 'the boot number in the journal is not a number');
   await ports.journal.append({ entries: { [bootEntry]: last + 1 } }, call);
   return last + 1;
 }
 
-function run(world: World, settings: NodeSettings, opened: OpenedWorld, boot: number, options: StartOptions): RunningNode {
+function run(
+  world: World,
+  settings: NodeSettings,
+  opened: OpenedWorld,
+  boot: number,
+  options: StartOptions,
+): RunningNode {
   const { clock, random } = world;
   const events = createEventLog(clock);
   const kernel = createKernel({
@@ -66,11 +77,25 @@ function run(world: World, settings: NodeSettings, opened: OpenedWorld, boot: nu
     ...(options.onFrame ? { onFrame: options.onFrame } : {}),
   });
   for (const because of opened.recovered) {
-    events.append({ type: 'node.recovered', subject: settings.name, level: 'warning', message: because.message, reason: because });
+    events.append({
+      type: 'node.recovered',
+      subject: settings.name,
+      level: 'warning',
+      message: because.message,
+      reason: because,
+    });
   }
   events.append({ type: 'node.started', subject: settings.name, level: 'info', message: `boot ${boot}` });
   const { bridge, networkTag: tag, containerPool: pool, mtu, dnsAddress, dnsPort, upstreams } = settings;
-  const network = { bridge, tag, pool, mtu, dnsPort, upstreams, ...(dnsAddress === undefined ? {} : { dnsAddress }) };
+  const network = {
+    bridge,
+    tag,
+    pool,
+    mtu,
+    dnsPort,
+    upstreams,
+    ...(dnsAddress === undefined ? {} : { dnsAddress }),
+  };
   kernel.start(nodeTree({ node: settings.name, network }));
   return {
     name: settings.name,

@@ -1,5 +1,4 @@
 /** What the container manager hears. */
-import type { Assignment } from '../apps/model.ts';
 import type { SlotStatus } from '../apps/status.ts';
 import type { Reason } from '../errors.ts';
 import type { KeyValue, Position, StoreEvent } from '../state/model.ts';
@@ -8,7 +7,7 @@ import type { RunKey, RuntimePhase } from './model.ts';
 export type ManagerEvent = { readonly at: number; readonly replyTo?: string } & (
   | {
       readonly type: 'journal.read';
-      readonly value: { readonly entries: Readonly<Record<string, Assignment | unknown>> };
+      readonly value: { readonly entries: Readonly<Record<string, unknown>> };
     }
   | { readonly type: 'journal.failed'; readonly error: Reason }
   | { readonly type: 'store.trusted'; readonly store: { readonly id: string } }

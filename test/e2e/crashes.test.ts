@@ -28,7 +28,7 @@ describe.skipIf(missing !== undefined)('crashes', () => {
     return Number(/visits:\s+(\d+)/.exec(await page.text())?.[1]);
   };
   const once = (): void => {
-    for (const slot of slots) expect(findProcesses(slot), slot).toHaveLength(1);
+    for (const slot of slots) expect([slot, findProcesses(slot).length]).toEqual([slot, 1]);
   };
 
   beforeAll(async () => {

@@ -19,7 +19,7 @@ export const workerMachine = setup({
   actions: {
     perform,
     fail: ({ event }) => {
-      throw new Error(String(event['text'] ?? 'told to fail'));
+      throw new Error(typeof event['text'] === 'string' ? event['text'] : 'told to fail');
     },
   },
 }).createMachine({

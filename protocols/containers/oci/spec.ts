@@ -179,9 +179,9 @@ function commandOf(create: ContainerCreate, image: ImageRunConfig): readonly str
     ? [...entrypoint, ...(command ?? [])]
     : [...(image.Entrypoint ?? []), ...(command ?? image.Cmd ?? [])];
   if (!args[0]) {
-    const image = create.spec.image;
-    throw coded('HM-CONTAINER-COMMAND', `Neither the service nor the image ${image} names a command.`, {
-      image,
+    const named = create.spec.image;
+    throw coded('HM-CONTAINER-COMMAND', `Neither the service nor the image ${named} names a command.`, {
+      image: named,
     });
   }
   return args;

@@ -76,7 +76,7 @@ export function tell(
 ): readonly [SlotValue, readonly Effect[]] {
   const assignment = value.assignment;
   if (!assignment) return [value, []];
-  const record = value.record?.placement === assignment.placement ? value.record : undefined;
+  const present = value.record?.placement === assignment.placement ? value.record : undefined;
   const draft: SlotStatus = {
     slot: value.slot,
     app: assignment.app,
@@ -84,7 +84,7 @@ export function tell(
     index: assignment.index,
     node: value.node,
     placement: assignment.placement,
-    run: record?.run ?? 0,
+    run: present?.run ?? 0,
     revision: assignment.revision,
     specHash: assignment.specHash,
     phase,
@@ -93,10 +93,10 @@ export function tell(
     ports: assignment.spec.ports,
     ...(value.containerId === undefined ? {} : { containerId: value.containerId }),
     ...(value.address === undefined ? {} : { address: value.address }),
-    restarts: record?.history.restarts ?? 0,
-    ...(record?.nextStartAt === undefined ? {} : { nextStartAt: record.nextStartAt }),
-    ...(phase === 'running' && record?.startedAt !== undefined ? { startedAt: record.startedAt } : {}),
-    ...(record?.lastExit === undefined ? {} : { lastExit: record.lastExit }),
+    restarts: present?.history.restarts ?? 0,
+    ...(present?.nextStartAt === undefined ? {} : { nextStartAt: present.nextStartAt }),
+    ...(phase === 'running' && present?.startedAt !== undefined ? { startedAt: present.startedAt } : {}),
+    ...(present?.lastExit === undefined ? {} : { lastExit: present.lastExit }),
     ...(value.reason === undefined ? {} : { reason: value.reason }),
     since: value.told?.phase === phase && value.told.readiness === readiness ? value.told.since : at,
   };

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CodedError } from '../../../protocols/errors.ts';
+import type { CodedError } from '../../../protocols/errors.ts';
 import type { NodeNetwork, Publication } from '../../../protocols/network/model.ts';
 import { rulesetOf, withoutRuleset } from '../../../protocols/network/ruleset.ts';
 

@@ -50,7 +50,7 @@ async function world(
       await made.clock.advance(clock instanceof SluggishClock ? 5 : 0);
     },
     heard: () =>
-      (made.kernel.directory.show('/a')?.context as { heard: Message[] }).heard.map(({ ...event }) => {
+      (made.kernel.directory.show('/a')!.context as { heard: Message[] }).heard.map(({ ...event }) => {
         delete (event as Record<string, unknown>)['at'];
         return event;
       }),

@@ -21,7 +21,7 @@ async function settled(): Promise<Rig> {
 }
 
 function heard(world: Rig, path: '/a' | '/b' | '/c'): Message[] {
-  return (world.kernel.directory.show(path)?.context as { heard: Message[] }).heard;
+  return (world.kernel.directory.show(path)!.context as { heard: Message[] }).heard;
 }
 
 const send = (to: string, event: Message) => ({ do: 'send', to, event });

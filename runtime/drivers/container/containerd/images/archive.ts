@@ -102,7 +102,7 @@ async function walk(path: string, signal: AbortSignal, visit: Visit): Promise<vo
       (failure: unknown) => failure,
     );
     // A visitor sees the stream's own errors too, as it reads a body.
-    if (refusal !== undefined && refusal !== ofStream) throw refusal;
+    if (refusal instanceof Error && refusal !== ofStream) throw refusal;
     if (error instanceof CodedError || signal.aborted) throw error;
     throw broken(path, error instanceof Error ? error.message : String(error));
   }
