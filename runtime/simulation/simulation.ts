@@ -22,6 +22,7 @@ import { NothingLeft, SameTree } from './checkers/actors/remains.ts';
 import { Violation, type Checker, type Sight } from './checkers/checker.ts';
 import { BackoffKept } from './checkers/containers/backoff.ts';
 import { ForeignStore, Kept } from './checkers/containers/kept.ts';
+import { JournalKept } from './checkers/containers/journal.ts';
 import { ForwardLives } from './checkers/containers/lives.ts';
 import { NoOrphans } from './checkers/containers/orphans.ts';
 import { AsDesired, Idempotent, type Changes } from './checkers/containers/quiet.ts';
@@ -89,6 +90,7 @@ class Simulation {
   readonly #asDesired: AsDesired;
   readonly #idempotent: Idempotent;
   readonly #sameTree: SameTree;
+  readonly #journal: JournalKept;
   readonly #nothingLeft: NothingLeft;
   #appends = 0;
   #followsStore = false;
@@ -106,9 +108,11 @@ class Simulation {
     this.#idempotent = new Idempotent(sight);
     this.#sameTree = new SameTree(sight);
     this.#nothingLeft = new NothingLeft(sight);
+    this.#journal = new JournalKept(sight);
     const foreign = new ForeignStore(sight);
     this.#checkers = [
       this.#sameTree,
+      this.#journal,
       this.#nothingLeft,
       new MessageOrder(sight),
       new Mailboxes(sight),
@@ -208,6 +212,7 @@ class Simulation {
     this.#say(JSON.stringify(what));
     try {
       run();
+      this.#look();
     } catch (error) {
       this.#broken(error);
     }
@@ -368,11 +373,20 @@ class Simulation {
 
   /** What a cut journal still holds is known from the first reading after it. */
   #answered(call: PortCall, value: unknown): void {
-    if (call.port === 'journal' && call.op === 'read' && this.#records.size === 0) this.#note(value);
+    if (call.port !== 'journal') return;
+    if (call.op === 'append') {
+      const { entries } = call.args as { entries: Readonly<Record<string, unknown>> };
+      return this.#each(() => this.#journal.answered(entries), [this.#journal]);
+    }
+    const { prefix } = call.args as { prefix: string };
+    const { entries } = value as { entries: Readonly<Record<string, unknown>> };
+    this.#each(() => this.#journal.read(prefix, entries), [this.#journal]);
+    if (this.#records.size === 0) this.#note(value);
   }
 
   #appended(args: unknown): void {
     this.#appends += 1;
+    this.#journal.asked((args as { entries: Readonly<Record<string, unknown>> }).entries);
     this.#note(args);
   }
 
@@ -387,8 +401,8 @@ class Simulation {
     }
   }
 
-  #each(tell: (checker: Checker) => void): void {
-    for (const checker of this.#checkers) {
+  #each(tell: (checker: Checker) => void, checkers = this.#checkers): void {
+    for (const checker of checkers) {
       try {
         tell(checker);
       } catch (error) {
