@@ -44,7 +44,8 @@ export async function serveExec(node: NodeHandle, socket: WebSocket, status: Slo
   } catch (thrown) {
     tell(socket, { reason: reasonOf(thrown) });
   }
-  // What was told before arrives before the close.
+  // What was told before arrives before the close; the client's own is heard only when nothing is held back.
+  inbox.discard();
   socket.close(1000);
 }
 
@@ -144,11 +145,13 @@ class Inbox {
   readonly #waiting: Arrived[] = [];
   readonly #socket: WebSocket;
   #closed = false;
+  #discarding = false;
   #wake: () => void = () => {};
 
   constructor(socket: WebSocket) {
     this.#socket = socket;
     socket.on('message', (data: RawData, isBinary) => {
+      if (this.#discarding) return;
       this.#waiting.push({ data: bytesOf(data), isBinary });
       socket.pause();
       this.#wake();
@@ -170,11 +173,17 @@ class Inbox {
     }
   }
 
-  /** Resolves when the connection ended, rejects with what `take` throws. */
-  async each(take: (data: Buffer, isBinary: boolean) => Promise<void>): Promise<void> {
+  /** What comes from now on is of no use. */
+  discard(): void {
+    this.#discarding = true;
+    this.#socket.resume();
+  }
+
+  /** Resolves when the connection ended, rejects with what `handle` throws. */
+  async each(handle: (data: Buffer, isBinary: boolean) => Promise<void>): Promise<void> {
     while (!this.#closed || this.#waiting.length > 0) {
       const arrived = await this.next().catch(() => undefined);
-      if (arrived) await take(arrived.data, arrived.isBinary);
+      if (arrived) await handle(arrived.data, arrived.isBinary);
     }
   }
 }

@@ -64,9 +64,10 @@ interface Door {
 
 function openDoor(context: ApiContext, token?: string): Door {
   const app = createApp(context, token === undefined ? {} : { token });
+  const answer = getRequestListener(app, { overrideGlobalObjects: false });
   const server = createServer(
     { headersTimeout: limits.apiHandshakeMs, requestTimeout: 0, maxHeaderSize: 32_768 },
-    getRequestListener(app, { overrideGlobalObjects: false }),
+    (request, response) => void answer(request, response),
   );
   const upgrades = serveUpgrades(server, context, token);
   return {

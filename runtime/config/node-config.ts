@@ -136,7 +136,7 @@ function defaultsOf(machine: Machine, environment: Environment, given: RawSettin
     name,
     dataDir,
     apiAddress: '127.0.0.1:4483',
-    socketPath: join(runDir, `${String(given.name?.value ?? name)}.sock`),
+    socketPath: join(runDir, `${typeof given.name?.value === 'string' ? given.name.value : name}.sock`),
     runtime: 'containerd',
     containerdAddress: '/run/containerd/containerd.sock',
     containerdNamespace: 'hivemind',

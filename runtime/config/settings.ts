@@ -51,9 +51,9 @@ export const settings = {
     help: 'API socket (/run/hivemind/NAME.sock as root)',
   },
   runtime: {
-    form: z.enum(['containerd', 'scripted'], 'containerd or scripted'),
+    form: z.enum(['containerd'], 'containerd'),
     argument: 'KIND',
-    help: 'containerd, or scripted: containers that are only played, for trying things out (containerd)',
+    help: 'what runs the containers (containerd)',
   },
   containerdAddress: {
     form: absolute,

@@ -106,7 +106,7 @@ describe('refused, with the place and the form it should have', () => {
     ],
     ['a public API', { argv: ['--api-address', '0.0.0.0:80'] }, /--api-address.*this machine/],
     ['a port', { argv: ['--api-address', '127.0.0.1:99999'] }, /--api-address/],
-    ['a runtime', { argv: ['--runtime', 'docker'] }, /not containerd or scripted/],
+    ['a runtime', { argv: ['--runtime', 'docker'] }, /“docker” is not containerd/],
     ['a pool', { argv: ['--container-pool', '10.42.1.0/16'] }, /--container-pool.*an IPv4 network/],
     ['a long socket', { argv: ['--socket', `/${'x'.repeat(107)}`] }, /--socket.*at most 107 bytes/],
     ['a label', { argv: ['--labels', 'ssd'] }, /--labels.*pairs/],

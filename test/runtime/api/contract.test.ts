@@ -1,0 +1,176 @@
+/** The document and the answers agree: every route is in the OpenAPI document, every answer fits its schema, nobody passes without the token. */
+import type { z } from '@hono/zod-openapi';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { catalogue, type ErrorCode } from '../../../protocols/errors.ts';
+import { execPath, routes } from '../../../runtime/api/app.ts';
+import { problemView } from '../../../runtime/api/schemas/views.ts';
+import { until } from '../../kit/until.ts';
+import { apiRig, app, json, linesOf, service, type ApiRig, type Asked } from './rig.ts';
+
+let rig: ApiRig;
+const slot = 'shop%2Fweb.1';
+
+beforeAll(async () => {
+  rig = await apiRig();
+  await rig.deploy(
+    app('shop', service('web', { replicas: 2 }), service('db', { image: 'nowhere', replicas: 0 })),
+  );
+  rig.logs.write('shop/web.1', 'hello');
+});
+afterAll(() => rig.end());
+
+/** One good request for every route; later ones undo earlier ones. */
+const requests: [route: string, path: string, asked?: () => Asked][] = [
+  [
+    'put /v1/apps/{name}',
+    '/v1/apps/shop',
+    () => json({ spec: app('shop', service('web', { replicas: 2 })) }),
+  ],
+  ['get /v1/apps', '/v1/apps'],
+  ['get /v1/apps/{name}', '/v1/apps/shop'],
+  ['post /v1/apps/{name}/scale', '/v1/apps/shop/scale', () => json({ service: 'web', replicas: 1 })],
+  ['post /v1/apps/{name}/restart', '/v1/apps/shop/restart', () => json({ service: 'web', index: 1 })],
+  ['get /v1/containers', '/v1/containers'],
+  ['get /v1/containers/{slot}/why', `/v1/containers/${slot}/why`],
+  ['get /v1/containers/{slot}/logs', `/v1/containers/${slot}/logs?tail=10`],
+  ['get /v1/images', '/v1/images'],
+  ['delete /v1/images/{name}', '/v1/images/spare'],
+  ['get /v1/events', '/v1/events?limit=1000'],
+  ['get /v1/actors', '/v1/actors'],
+  ['get /v1/actors/show', '/v1/actors/show?path=/leader/apps'],
+  ['get /v1/actors/transcript', '/v1/actors/transcript?path=/workload&limit=1000'],
+  ['get /v1/version', '/v1/version'],
+  ['get /v1/doctor', '/v1/doctor'],
+  ['get /livez', '/livez'],
+  ['get /readyz', '/readyz'],
+  ['delete /v1/apps/{name}', '/v1/apps/shop?volumes=true'],
+];
+
+/** Not answered with 200 here: they have tests of their own. */
+const elsewhere = ['post /v1/images/import', 'get /v1/events/stream', 'post /v1/store/accept'];
+const nameOf = ({ method, path }: { method: string; path: string }): string => `${method} ${path}`;
+const schemaOf = (route: string): z.ZodType => routes.find((one) => nameOf(one) === route)!.answer;
+
+test('every route has a request here', () => {
+  expect([...requests.map(([route]) => route), ...elsewhere].sort()).toEqual(routes.map(nameOf).sort());
+});
+
+test('every route is in the document, and exec', async () => {
+  const { json: document } = await rig.ask('GET', '/v1/openapi.json');
+  const { openapi, paths, components } = document as {
+    openapi: string;
+    paths: Record<string, Record<string, { responses: Record<string, unknown> }>>;
+    components: { schemas: object };
+  };
+  expect(openapi).toBe('3.1.0');
+  const described = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method} ${path}`),
+  );
+  expect(described.sort()).toEqual([...routes.map(nameOf), `get ${execPath}`].sort());
+  expect(Object.keys(components.schemas)).toEqual(
+    expect.arrayContaining(['App', 'AppView', 'Event', 'Problem', 'Reason', 'SlotStatus']),
+  );
+});
+
+describe('every answer fits its schema', () => {
+  test.each<[string, string, (() => Asked)?]>(requests)('%s', async (route, path, asked) => {
+    const method = route.split(' ')[0]!.toUpperCase();
+    const { status, headers, text } = await rig.ask(method, path, asked?.());
+    expect([status, text]).toEqual([200, expect.any(String)]);
+    const isLines = headers['content-type'] === 'application/x-ndjson';
+    const values = isLines ? text.trimEnd().split('\n') : [text];
+    for (const value of values)
+      expect(schemaOf(route).safeParse(JSON.parse(value)).error?.issues).toBeUndefined();
+    expect(headers['x-request-id']).toMatch(/^[0-9a-f]{16}$/);
+    expect(headers['cache-control']).toBe('no-store');
+  });
+});
+
+test('an imported archive is asked of the image source, and no upload is left behind', async () => {
+  const { status, json: problem } = await rig.ask('POST', '/v1/images/import?name=x:1', {
+    body: Buffer.alloc(100_000),
+  });
+  expect(status).toBe(catalogue[(problem as { code: ErrorCode }).code].status);
+  expect((problem as { code: string }).code).toMatch(/^HM-IMAGE-/);
+  const { readdir } = await import('node:fs/promises');
+  expect(await readdir(`${rig.directory}/import`)).toEqual([]);
+});
+
+describe('without the token', () => {
+  const everything = [
+    ...routes.map(({ method, path }) => [method.toUpperCase(), path] as const),
+    ['GET', execPath],
+    ['GET', '/v1/openapi.json'],
+    ['GET', '/anything'],
+  ] as const;
+  test.each(everything)('%s %s is 401', async (method, path) => {
+    const place = path.replace('{name}', 'shop').replace('{slot}', slot);
+    for (const authorization of [undefined, 'Bearer wrong', `Basic ${rig.token}`, `Bearer ${rig.token}x`]) {
+      const headers: Record<string, string> = authorization === undefined ? {} : { authorization };
+      const { status, headers: answered, json: problem } = await rig.askTcp(method, place, { headers });
+      expect(status).toBe(401);
+      expect(answered['content-type']).toContain('application/problem+json');
+      expect(problemView.parse(problem).code).toBe('HM-API-TOKEN');
+    }
+  });
+
+  test('with it, TCP answers as the socket does', async () => {
+    const { status, json: version } = await rig.askTcp('GET', '/v1/version');
+    expect(status).toBe(200);
+    expect(version).toEqual((await rig.ask('GET', '/v1/version')).json);
+  });
+});
+
+describe('events stream', () => {
+  test('from a number on, then what happens', async () => {
+    const response = await rig.open('/v1/events/stream?after=0');
+    const lines = linesOf(response);
+    const first = JSON.parse((await lines.next()).value as string) as { seq: number };
+    expect(first.seq).toBe(1);
+    const { json: page } = await rig.ask('GET', '/v1/events?limit=1');
+    const newest = (page as { events: { seq: number }[] }).events[0]!.seq;
+    for (let seq = 2; seq <= newest; seq++) await lines.next();
+    await rig.ask('PUT', '/v1/apps/late', json({ spec: app('late', service('web')) }));
+    const next = JSON.parse((await lines.next()).value as string) as { seq: number };
+    expect(next.seq).toBe(newest + 1);
+    response.destroy();
+  });
+
+  test('as server-sent events, from the last id on', async () => {
+    const response = await rig.open('/v1/events/stream', {
+      accept: 'text/event-stream',
+      'last-event-id': '1',
+    });
+    expect(response.headers['content-type']).toContain('text/event-stream');
+    const lines = linesOf(response);
+    const frame = [(await lines.next()).value, (await lines.next()).value, (await lines.next()).value];
+    expect(frame[0]).toBe('id: 2');
+    expect(frame[1]).toMatch(/^event: [a-z.-]+$/);
+    expect(JSON.parse(String(frame[2]).replace(/^data: /, ''))).toMatchObject({ seq: 2 });
+    response.destroy();
+  });
+});
+
+describe('followed logs', () => {
+  test('what was said, then what is said; ends with the client', async () => {
+    await rig.deploy(app('loud', service('web')));
+    rig.logs.write('loud/web.1', 'before');
+    const response = await rig.open('/v1/containers/loud%2Fweb.1/logs?follow=true&tail=5');
+    const lines = linesOf(response);
+    const next = async () => (JSON.parse((await lines.next()).value as string) as { text: string }).text;
+    expect(await next()).toBe('before');
+    rig.logs.write('loud/web.1', 'after');
+    expect(await next()).toBe('after');
+    response.destroy();
+    await until('nobody follows any more', () => rig.logs.followers === 0);
+  });
+});
+
+test('a followed transcript tells what actors do', async () => {
+  const response = await rig.open('/v1/actors/transcript?path=/leader/apps&limit=0&follow=true');
+  await rig.ask('GET', '/v1/apps');
+  const line = JSON.parse((await linesOf(response).next()).value as string) as { path: string; text: string };
+  expect(line.path).toBe('/leader/apps');
+  expect(line.text).toContain('apps.report');
+  response.destroy();
+});
