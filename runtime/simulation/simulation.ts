@@ -15,18 +15,9 @@ import { transcriptLine } from '../kernel/transcript.ts';
 import type { PortCall } from '../world/simulated/gate.ts';
 import { turn } from '../world/heap-clock.ts';
 import { SimulatedWorld } from '../world/simulated/simulated-world.ts';
-import { ErrorOwners } from './checkers/actors/errors.ts';
-import { Mailboxes } from './checkers/actors/mailboxes.ts';
-import { MessageOrder } from './checkers/actors/order.ts';
-import { NothingLeft, SameTree } from './checkers/actors/remains.ts';
+import { allCheckers, type Checkers } from './checkers/all.ts';
 import { Violation, type Checker, type Sight } from './checkers/checker.ts';
-import { BackoffKept } from './checkers/containers/backoff.ts';
-import { ForeignStore, Kept } from './checkers/containers/kept.ts';
-import { JournalKept } from './checkers/containers/journal.ts';
-import { ForwardLives } from './checkers/containers/lives.ts';
-import { NoOrphans } from './checkers/containers/orphans.ts';
-import { AsDesired, Idempotent, type Changes } from './checkers/containers/quiet.ts';
-import { NoSurplus } from './checkers/containers/surplus.ts';
+import type { Changes } from './checkers/containers/quiet.ts';
 import { Faults } from './faults.ts';
 import { Life } from './life.ts';
 import { Operator } from './operator.ts';
@@ -87,11 +78,7 @@ class Simulation {
   readonly #hash = new TraceHash();
   readonly #records = new Map<string, RunRecord>();
   readonly #checkers: readonly Checker[];
-  readonly #asDesired: AsDesired;
-  readonly #idempotent: Idempotent;
-  readonly #sameTree: SameTree;
-  readonly #journal: JournalKept;
-  readonly #nothingLeft: NothingLeft;
+  readonly #named: Checkers;
   #appends = 0;
   #followsStore = false;
   #calmSinceMs: number | undefined;
@@ -104,28 +91,8 @@ class Simulation {
     const names = Array.from({ length: images }, (_, image) => imageName(image));
     this.#world = new SimulatedWorld(seed, { images: names, scriptOf: (create) => scriptOf(create, false) });
     const sight = this.#sight();
-    this.#asDesired = new AsDesired(sight);
-    this.#idempotent = new Idempotent(sight);
-    this.#sameTree = new SameTree(sight);
-    this.#nothingLeft = new NothingLeft(sight);
-    this.#journal = new JournalKept(sight);
-    const foreign = new ForeignStore(sight);
-    this.#checkers = [
-      this.#sameTree,
-      this.#journal,
-      this.#nothingLeft,
-      new MessageOrder(sight),
-      new Mailboxes(sight),
-      new ErrorOwners(sight),
-      this.#asDesired,
-      new NoSurplus(sight),
-      new ForwardLives(sight),
-      new NoOrphans(sight),
-      new BackoffKept(sight),
-      this.#idempotent,
-      new Kept(sight),
-      foreign,
-    ];
+    this.#named = allCheckers(sight);
+    this.#checkers = Object.values(this.#named);
     this.#view = new StoreView((events, revision) =>
       this.#each((checker) => checker.onRevision(events, revision)),
     );
@@ -144,7 +111,7 @@ class Simulation {
         this.#records.clear();
         this.#each((checker) => checker.onCut());
       },
-      onFalseStore: (there) => (there ? foreign.begin() : foreign.end()),
+      onFalseStore: (there) => (there ? this.#named.foreignStore.begin() : this.#named.foreignStore.end()),
     });
     this.#operator = new Operator(this.#life, this.#world.clock);
     this.#world.machine.observe((event) => this.#each((checker) => checker.onMachine(event)));
@@ -251,11 +218,11 @@ class Simulation {
       calm = problems.length === 0 ? calm + 1 : 0;
       if (calm >= 3) break;
       if (clock.monotonicMs() >= until) {
-        this.#asDesired.judge(problems, boundMs);
+        this.#named.asDesired.judge(problems, boundMs);
         break;
       }
     }
-    this.#asDesired.judge([], boundMs);
+    this.#named.asDesired.judge([], boundMs);
     this.#say(`as desired after: ${why}`);
   }
 
@@ -289,10 +256,10 @@ class Simulation {
 
   /** Two looks of every loop: nothing may change. */
   async #staySettled(): Promise<void> {
-    this.#idempotent.begin(this.#changes());
+    this.#named.idempotent.begin(this.#changes());
     await this.#pass(settledMs);
-    this.#idempotent.end(this.#changes());
-    this.#asDesired.judgeStays(this.#oracle().problems());
+    this.#named.idempotent.end(this.#changes());
+    this.#named.asDesired.judgeStays(this.#oracle().problems());
   }
 
   #changes(): Changes {
@@ -313,7 +280,7 @@ class Simulation {
     await this.#converge('one more kill', readoptMs);
     const after = this.#running();
     if (before !== after) throw new Violation('O11', `before the restart ran ${before}, after it ${after}`);
-    this.#sameTree.compare(tree, this.#life.node?.actors.tree() ?? []);
+    this.#named.sameTree.compare(tree, this.#life.node?.actors.tree() ?? []);
   }
 
   #running(): string {
@@ -329,11 +296,11 @@ class Simulation {
       const left = machine.list().length + network.attachments.size;
       if (left > 0) throw new Violation('S2', `${left} containers and attachments are left of removed apps`);
     }
-    this.#nothingLeft.beforeStop();
+    this.#named.nothingLeft.beforeStop();
     void this.#life.stop().catch((error: unknown) => this.#broken(error));
     await this.#pass(limits.shutdownMs * 2);
     if (this.#life.node) throw new Violation('S2', 'the node does not stop');
-    this.#nothingLeft.afterStop();
+    this.#named.nothingLeft.afterStop();
   }
 
   /** Lets virtual time pass; ends at once when an invariant is broken. */
@@ -376,17 +343,17 @@ class Simulation {
     if (call.port !== 'journal') return;
     if (call.op === 'append') {
       const { entries } = call.args as { entries: Readonly<Record<string, unknown>> };
-      return this.#each(() => this.#journal.answered(entries), [this.#journal]);
+      return this.#each(() => this.#named.journal.answered(entries), [this.#named.journal]);
     }
     const { prefix } = call.args as { prefix: string };
     const { entries } = value as { entries: Readonly<Record<string, unknown>> };
-    this.#each(() => this.#journal.read(prefix, entries), [this.#journal]);
+    this.#each(() => this.#named.journal.read(prefix, entries), [this.#named.journal]);
     if (this.#records.size === 0) this.#note(value);
   }
 
   #appended(args: unknown): void {
     this.#appends += 1;
-    this.#journal.asked((args as { entries: Readonly<Record<string, unknown>> }).entries);
+    this.#named.journal.asked((args as { entries: Readonly<Record<string, unknown>> }).entries);
     this.#note(args);
   }
 

@@ -1,17 +1,13 @@
 /**
  * The container runtime port over a scripted machine: one client's conversation with it. Ends with `close`, which
- * is also what a killed daemon does to it: calls under way are dropped, and a create may be left half done.
+ * is also what a killed daemon does to it: calls under way are dropped. How containers are made stands in `create.ts`.
  */
-import type {
-  ContainerCreate,
-  ContainerStatus,
-  ExecRequest,
-  RuntimeEvent,
-} from '../../../../protocols/containers/model.ts';
+import type { ContainerStatus, ExecRequest, RuntimeEvent } from '../../../../protocols/containers/model.ts';
 import { coded } from '../../../../protocols/errors.ts';
 import { limits } from '../../../../protocols/limits.ts';
 import type { Call, Clock, ContainerRuntime, ExecSession, Stop } from '../../../../protocols/ports.ts';
 import { Client } from './engine.ts';
+import { creator } from './create.ts';
 import type { ScriptedImages } from './images.ts';
 import type { ScriptedMachine } from './machine.ts';
 import { execAnswer, type ExecScript } from './script.ts';
@@ -31,52 +27,8 @@ export function scriptedRuntime(
   images: ScriptedImages,
   clock: Clock,
 ): ScriptedRuntime {
-  const { engine } = machine;
   const client = new Client();
-  /** Creates under way, by id: a second request for the same id waits for the first. */
-  const creating = new Map<string, Promise<{ readonly pid: number }>>();
-
-  const work = (call: Call, ms = callMs) => engine.work(call, ms, client);
-
-  /** A request that hung until nobody waited any more may still be carried out when the engine goes on. */
-  const taken = async (args: ContainerCreate, call: Call) => {
-    const hung = engine.health === 'hung';
-    await work(call, 1).catch((error: unknown) => {
-      if (hung && engine.health === 'hung' && machine.chance(machine.lateCreates)) {
-        const end = engine.onTurn((health) => {
-          end();
-          if (health !== 'up' || machine.find(args.id)) return;
-          machine.make(args);
-          machine.task(args.id);
-        });
-      }
-      throw error;
-    });
-  };
-
-  const create = async (args: ContainerCreate, call: Call): Promise<{ readonly pid: number }> => {
-    await taken(args, call);
-    const found = machine.find(args.id);
-    if (found && found.phase !== 'unknown') return { pid: found.pid ?? 0 };
-    if (found) machine.remove(args.id);
-    if (machine.diskFull) throw coded('HM-DISK-FULL', 'no space left on device', { container: args.id });
-    images.mustHave(args.spec.image);
-    const script = machine.make(args);
-    try {
-      await work(call, script.createMs ?? 20);
-    } catch (error) {
-      // Whatever cut it off: the engine may have gone either way, or stopped half way.
-      if (!machine.chance(machine.leftovers)) machine.remove(args.id);
-      throw error;
-    }
-    if (script.createFails) {
-      machine.remove(args.id);
-      throw coded(script.createFails, 'the script refuses the create', { container: args.id });
-    }
-    if (!machine.find(args.id))
-      throw coded('HM-CONTAINER-CREATE', 'removed meanwhile', { container: args.id });
-    return { pid: machine.task(args.id) };
-  };
+  const work = (call: Call, ms = callMs) => machine.engine.work(call, ms, client);
 
   return {
     info: async (_, call) => {
@@ -92,13 +44,26 @@ export function scriptedRuntime(
       const container = machine.find(id);
       return container ? { container } : {};
     },
-    create: (args, call) => {
-      const before = creating.get(args.id);
-      if (before) return before;
-      const under = create(args, call).finally(() => creating.delete(args.id));
-      creating.set(args.id, under);
-      return under;
+    create: creator(machine, images, client),
+    ...lives(machine, work),
+    stats: async ({ ids }, call) => {
+      await work(call);
+      const running = ids.filter((id) => machine.find(id)?.phase === 'running');
+      return { stats: running.map((id) => statsOf(id, machine.upMs(id))) };
     },
+    ...execs(machine, clock, work),
+    events: (notify) => follow(machine, clock, client, notify),
+    close: () => client.leave(),
+  };
+}
+
+type Work = (call: Call, ms?: number) => Promise<void>;
+
+function lives(
+  machine: ScriptedMachine,
+  work: Work,
+): Pick<ContainerRuntime, 'start' | 'signal' | 'kill' | 'remove'> {
+  return {
     start: async ({ id }, call) => {
       await work(call, machine.scriptFor(id)?.startMs ?? 5);
       const found = mustExist(machine, id);
@@ -124,11 +89,11 @@ export function scriptedRuntime(
       machine.remove(id);
       return {};
     },
-    stats: async ({ ids }, call) => {
-      await work(call);
-      const running = ids.filter((id) => machine.find(id)?.phase === 'running');
-      return { stats: running.map((id) => statsOf(id, machine.upMs(id))) };
-    },
+  };
+}
+
+function execs(machine: ScriptedMachine, clock: Clock, work: Work): Pick<ContainerRuntime, 'run' | 'exec'> {
+  return {
     run: async (request, call) => {
       await work(call);
       const answer = answerOf(machine, request);
@@ -143,8 +108,6 @@ export function scriptedRuntime(
         throw coded('HM-CONTAINER-COMMAND', `no command ${request.args[0]}`, { container: request.id });
       return sessionOf(answer, clock);
     },
-    events: (notify) => follow(machine, clock, client, notify),
-    close: () => client.leave(),
   };
 }
 

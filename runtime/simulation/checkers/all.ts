@@ -1,0 +1,34 @@
+/** Every checker of a run, by what it is about. The order is the order in which they are told. */
+import { ErrorOwners } from './actors/errors.ts';
+import { Mailboxes } from './actors/mailboxes.ts';
+import { MessageOrder } from './actors/order.ts';
+import { NothingLeft, SameTree } from './actors/remains.ts';
+import type { Checker, Sight } from './checker.ts';
+import { BackoffKept } from './containers/backoff.ts';
+import { JournalKept } from './containers/journal.ts';
+import { ForeignStore, Kept } from './containers/kept.ts';
+import { ForwardLives } from './containers/lives.ts';
+import { NoOrphans } from './containers/orphans.ts';
+import { AsDesired, Idempotent } from './containers/quiet.ts';
+import { NoSurplus } from './containers/surplus.ts';
+
+export function allCheckers(sight: Sight) {
+  return {
+    sameTree: new SameTree(sight),
+    nothingLeft: new NothingLeft(sight),
+    journal: new JournalKept(sight),
+    messageOrder: new MessageOrder(sight),
+    mailboxes: new Mailboxes(sight),
+    errorOwners: new ErrorOwners(sight),
+    asDesired: new AsDesired(sight),
+    noSurplus: new NoSurplus(sight),
+    forwardLives: new ForwardLives(sight),
+    noOrphans: new NoOrphans(sight),
+    backoffKept: new BackoffKept(sight),
+    idempotent: new Idempotent(sight),
+    kept: new Kept(sight),
+    foreignStore: new ForeignStore(sight),
+  } satisfies Record<string, Checker>;
+}
+
+export type Checkers = ReturnType<typeof allCheckers>;
