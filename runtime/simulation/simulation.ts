@@ -6,9 +6,7 @@
  * Time moves from deadline to deadline, and every promise settles in between: nothing here waits for real time.
  */
 import type { AppView } from '../../protocols/apps/status.ts';
-import type { RunRecord } from '../../protocols/containers/slot/value.ts';
 import type { ActorView, Frame } from '../../protocols/inspection.ts';
-import { seenEntry } from '../../protocols/state/guard.ts';
 import { limits } from '../../protocols/limits.ts';
 import { paths } from '../../protocols/wire/paths.ts';
 import { transcriptLine } from '../kernel/transcript.ts';
@@ -19,6 +17,7 @@ import { allCheckers, type Checkers } from './checkers/all.ts';
 import { Violation, type Checker, type Sight } from './checkers/checker.ts';
 import type { Changes } from './checkers/containers/quiet.ts';
 import { Faults } from './faults.ts';
+import { entriesOf, JournalView } from './journal-view.ts';
 import { Life } from './life.ts';
 import { Operator } from './operator.ts';
 import { Oracle } from './oracle.ts';
@@ -76,11 +75,9 @@ class Simulation {
   readonly #operator: Operator;
   readonly #view: StoreView;
   readonly #hash = new TraceHash();
-  readonly #records = new Map<string, RunRecord>();
+  readonly #journal = new JournalView();
   readonly #checkers: readonly Checker[];
   readonly #named: Checkers;
-  #appends = 0;
-  #followsStore = false;
   #calmSinceMs: number | undefined;
   #violation: Outcome['violation'];
 
@@ -105,10 +102,9 @@ class Simulation {
       onDefect: (error) => this.#broken(error),
     });
     this.#faults = new Faults(this.#world, this.#life, {
-      followsStore: () => this.#followsStore,
+      followsStore: () => this.#journal.followsStore,
       onCut: () => {
-        this.#followsStore = false;
-        this.#records.clear();
+        this.#journal.cut();
         this.#each((checker) => checker.onCut());
       },
       onFalseStore: (there) => (there ? this.#named.foreignStore.begin() : this.#named.foreignStore.end()),
@@ -120,7 +116,7 @@ class Simulation {
   #sight(): Sight {
     const here = () => this;
     const world = this.#world;
-    const records = this.#records;
+    const { records } = this.#journal;
     return {
       nowMs: () => world.clock.monotonicMs(),
       machine: world.machine,
@@ -233,7 +229,7 @@ class Simulation {
   }
 
   #oracle(): Oracle {
-    return new Oracle(this.#view.rows, this.#world.machine.list(), this.#records);
+    return new Oracle(this.#view.rows, this.#world.machine.list(), this.#journal.records);
   }
 
   /** What the node itself says of its apps, where nothing has failed for good. */
@@ -266,7 +262,7 @@ class Simulation {
     const { network, volumes } = this.#world;
     return {
       revision: this.#view.revision,
-      appends: this.#appends,
+      appends: this.#journal.appends,
       network: network.changes,
       volumes: volumes.changes,
     };
@@ -334,38 +330,20 @@ class Simulation {
   }
 
   #called(call: PortCall): void {
-    if (call.port === 'journal' && call.op === 'append') this.#appended(call.args);
+    if (call.port === 'journal' && call.op === 'append') {
+      this.#named.journal.asked(entriesOf(call.args));
+      this.#journal.appended(entriesOf(call.args));
+    }
     this.#faults.strike(`${call.port}.${call.op}`);
   }
 
-  /** What a cut journal still holds is known from the first reading after it. */
   #answered(call: PortCall, value: unknown): void {
     if (call.port !== 'journal') return;
-    if (call.op === 'append') {
-      const { entries } = call.args as { entries: Readonly<Record<string, unknown>> };
-      return this.#each(() => this.#named.journal.answered(entries), [this.#named.journal]);
-    }
-    const { prefix } = call.args as { prefix: string };
-    const { entries } = value as { entries: Readonly<Record<string, unknown>> };
-    this.#each(() => this.#named.journal.read(prefix, entries), [this.#named.journal]);
-    if (this.#records.size === 0) this.#note(value);
-  }
-
-  #appended(args: unknown): void {
-    this.#appends += 1;
-    this.#named.journal.asked((args as { entries: Readonly<Record<string, unknown>> }).entries);
-    this.#note(args);
-  }
-
-  #note(holder: unknown): void {
-    const { entries } = holder as { entries: Readonly<Record<string, unknown>> };
-    for (const [key, value] of Object.entries(entries)) {
-      if (key === seenEntry) this.#followsStore = true;
-      const slot = /^slots\/(.*)\|run$/.exec(key)?.[1];
-      if (slot === undefined) continue;
-      if (value === undefined) this.#records.delete(slot);
-      else this.#records.set(slot, value as RunRecord);
-    }
+    this.#each(() => {
+      if (call.op === 'append') this.#named.journal.answered(entriesOf(call.args));
+      else this.#named.journal.read((call.args as { prefix: string }).prefix, entriesOf(value));
+    }, [this.#named.journal]);
+    if (call.op === 'read') this.#journal.read(entriesOf(value));
   }
 
   #each(tell: (checker: Checker) => void, checkers = this.#checkers): void {
