@@ -161,7 +161,13 @@ export const slotMachine = setup({
         'slot.terminate': 'stopping',
       },
       states: {
-        arriving: { always: [{ guard: 'hasCheck', target: 'unready' }, { target: 'ready' }] },
+        arriving: {
+          always: [
+            { guard: 'wasReady', target: 'ready' },
+            { guard: 'hasCheck', target: 'unready' },
+            { target: 'ready' },
+          ],
+        },
         /** Not in the name service yet: the health check has not passed. */
         unready: {
           entry: ['noteStarting', 'tellUnready'],

@@ -15,7 +15,13 @@ export const registryMachine = setup({
   types: {} as {
     context: RegistryValue;
     events: { at: number } & (
-      | { type: 'observed.changed'; slots: readonly SlotStatus[]; gone: readonly string[]; whole?: boolean }
+      | {
+          type: 'observed.changed';
+          slots: readonly SlotStatus[];
+          gone: readonly string[];
+          whole?: boolean;
+          complete?: boolean;
+        }
       | { type: 'names.pushed' | 'ports.pushed' }
       | { type: 'names.refused' | 'ports.refused'; error: Reason }
     );

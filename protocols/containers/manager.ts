@@ -28,6 +28,8 @@ export interface ManagerValue {
   readonly observed: Readonly<Record<SlotName, SlotStatus>>;
   /** Containers of slots that are wanted and not held yet: shown to them once they are there. */
   readonly shown?: Readonly<Record<SlotName, readonly ManagerEventOf<'container.found'>[]>>;
+  /** The journal was read: `held` is known. */
+  readonly recalled?: true;
   readonly calls: number;
   /** The append that is under way: what `held` becomes. */
   readonly writing?: Readonly<Record<SlotName, Assignment | null>>;
@@ -52,7 +54,7 @@ const recovered = (value: Value, event: ManagerEventOf<'journal.read'>): Decisio
     if (event.value.entries[endingEntry(slot)]) ending[slot] = true;
     else held[slot] = entry as Assignment;
   }
-  return [{ ...value, held, ending }, []];
+  return [{ ...value, held, ending, recalled: true }, []];
 };
 
 /** Start what is held; starting a slot that lives is done already. Asked again now and then, and after a crash of the slots' supervisor. */
@@ -203,11 +205,23 @@ const note = (value: Value, event: { status: SlotStatus }): Decision<Value> => {
   const news = waiting.map(({ type, key, id, found: phase }) =>
     send(slotPath(slot), { type, key, id, found: phase }),
   );
-  return [{ ...value, observed, shown }, [...publish([event.status], []), ...news]];
+  const next = { ...value, observed, shown };
+  return [next, [...publish(next, [event.status], []), ...news]];
 };
 
-function publish(changedSlots: readonly SlotStatus[], gone: readonly SlotName[]): readonly Effect[] {
-  const news = { type: 'observed.changed', slots: changedSlots, gone };
+/** Every slot of this node has said where it stands: only then is what is missing really gone. */
+function isComplete(value: Value): boolean {
+  return (
+    value.recalled === true && Object.keys(value.held).every((slot) => value.observed[slot] !== undefined)
+  );
+}
+
+function publish(
+  value: Value,
+  changedSlots: readonly SlotStatus[],
+  gone: readonly SlotName[],
+): readonly Effect[] {
+  const news = { type: 'observed.changed', slots: changedSlots, gone, complete: isComplete(value) };
   return [send(paths.apps, news), send(paths.registry, news), send(paths.volumes, news)];
 }
 
@@ -238,7 +252,7 @@ const forget = (value: Value, event: { slot: SlotName }): Decision<Value> => {
         limits.runtimeCallMs,
       ),
       send(paths.network, { type: 'address.release', slot: event.slot }),
-      ...publish([], [event.slot]),
+      ...publish({ ...value, observed }, [], [event.slot]),
     ],
   ];
 };
@@ -251,7 +265,15 @@ const report = (value: Value, event: { replyTo?: string }): Decision<Value> => [
 /** A consumer that starts anew wants everything once. */
 const repeat = (value: Value, event: { to: string }): Decision<Value> => [
   value,
-  [send(event.to, { type: 'observed.changed', slots: Object.values(value.observed), gone: [], whole: true })],
+  [
+    send(event.to, {
+      type: 'observed.changed',
+      slots: Object.values(value.observed),
+      gone: [],
+      whole: true,
+      complete: isComplete(value),
+    }),
+  ],
 ];
 
 /** Everything the runtime holds is shown to its slot; what no slot owns goes, once the store is trusted. */

@@ -19,6 +19,8 @@ export interface RegistryValue {
   readonly pushed: Tables;
   readonly pushing: Tables;
   readonly calls: number;
+  /** Every slot of the node has reported since this life began. */
+  readonly complete?: true;
   readonly reason?: Reason;
 }
 
@@ -71,7 +73,7 @@ const begin = (value: Value): Decision<Value> => [
 
 const note = (
   value: Value,
-  event: { slots: readonly SlotStatus[]; gone: readonly SlotName[]; whole?: boolean },
+  event: { slots: readonly SlotStatus[]; gone: readonly SlotName[]; whole?: boolean; complete?: boolean },
 ): Decision<Value> => {
   const slots: Record<SlotName, SlotStatus> = event.whole ? {} : { ...value.slots };
   for (const slot of event.slots) slots[slot.slot] = slot;
@@ -82,6 +84,7 @@ const note = (
       slots,
       zone: kept(value.zone, zoneOf(slots)),
       publications: kept(value.publications, publicationsOf(slots)),
+      ...(event.complete ? { complete: true as const } : {}),
     },
     [],
   ];
@@ -136,7 +139,8 @@ export const registrySteps = { begin, note, pushNames, pushPorts, namesDone, por
 
 export const registryGuards = {
   namesChanged: (value: Value) => value.pushed.zone !== value.zone,
-  portsChanged: (value: Value) => value.pushed.publications !== value.publications,
+  /** A port of a container that is not adopted yet stays as the last daemon left it. */
+  portsChanged: (value: Value) => value.complete === true && value.pushed.publications !== value.publications,
 };
 
 const nothing: Required<Tables> = { zone: { names: [], clients: [] }, publications: [] };

@@ -74,6 +74,20 @@ describe.skipIf(missing !== undefined)('crashes', () => {
     expect((await daemon.slots()).map((slot) => slot.restarts)).toEqual([0, 0, 0]);
   });
 
+  test('a daemon that starts anew refuses no visitor of what runs', async () => {
+    await daemon.stop('SIGKILL');
+    const refused: unknown[] = [];
+    let visiting = true;
+    const visitor = (async () => {
+      while (visiting) await visits().catch((thrown: unknown) => refused.push(thrown));
+    })();
+    await daemon.start();
+    await daemon.converged('hello');
+    visiting = false;
+    await visitor;
+    expect(refused).toEqual([]);
+  });
+
   test('containerd is killed: containers run on, a new containerd is started, and a later crash is healed', async () => {
     await daemon.converged('hello');
     const counted = await visits();

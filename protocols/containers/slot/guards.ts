@@ -28,6 +28,8 @@ export const slotGuards = {
     sameRun(event.key, keyOf(value)) && follows(value, event) === 'completed',
   endsFailed: (value: SlotValue, event: SlotEventOf<'container.exited'>) =>
     sameRun(event.key, keyOf(value)) && follows(value, event) === 'failed',
+  /** An earlier life of the daemon saw its check pass. */
+  wasReady: (value: SlotValue) => value.record?.ready === true,
   hasCheck: (value: SlotValue) => value.assignment?.spec.healthcheck !== undefined,
   becameHealthy: (value: SlotValue, event: SlotEventOf<'health.changed'>) =>
     sameRun(event.key, keyOf(value)) && event.verdict === 'healthy',

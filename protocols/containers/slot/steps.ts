@@ -269,18 +269,31 @@ const noteDelay = (value: SlotValue, event: SlotEventOf<'container.delayed'>): D
 ];
 
 const noteHealth = (value: SlotValue, event: SlotEventOf<'health.changed'>): Decision<SlotValue> => {
-  const { reason: _, ...rest } = value;
+  const { reason: _, ...kept } = value;
+  const [rest, noted] = noteReadiness(kept, event.verdict === 'healthy');
   if (event.verdict === 'healthy')
     return [
       rest,
-      [follow('check', checkPath(event.key)), emit('health.passed', value.slot, `${value.slot} is healthy`)],
+      [
+        ...noted,
+        follow('check', checkPath(event.key)),
+        emit('health.passed', value.slot, `${value.slot} is healthy`),
+      ],
     ];
   const output = event.output.trim().slice(-200);
   const because = reason('HM-HEALTH-FAILED', `the health check fails${output ? `: ${output}` : ''}`, {
     slot: value.slot,
   });
-  return [{ ...rest, reason: because }, [emit('health.failed', value.slot, because.message, because)]];
+  return [
+    { ...rest, reason: because },
+    [...noted, emit('health.failed', value.slot, because.message, because)],
+  ];
 };
+
+function noteReadiness(value: SlotValue, ready: boolean): Decision<SlotValue> {
+  if (!value.record || value.record.ready === ready) return [value, []];
+  return record(value, { ...value.record, ready }, 'run.noted');
+}
 
 const noteStarting: Step = (value) => {
   const because = reason('HM-HEALTH-STARTING', undefined, { slot: value.slot });
@@ -350,6 +363,12 @@ const telling =
   (value: SlotValue, event: { readonly at?: number }): Decision<SlotValue> =>
     tell(value, event.at ?? value.told?.since ?? 0, phase, readiness);
 
+/** A container that is being adopted is not withdrawn meanwhile: nothing is told until it is known to have changed. */
+const tellStarting: Step = (value, event) => {
+  const adopting = value.record?.started === true && value.told === undefined && value.reason === undefined;
+  return adopting ? [value, []] : telling('starting', 'none')(value, event);
+};
+
 export const slotSteps = {
   adoptRun,
   readJournal,
@@ -381,7 +400,7 @@ export const slotSteps = {
   sayGone,
   repeat,
   tellWaiting: telling('waiting', 'none'),
-  tellStarting: telling('starting', 'none'),
+  tellStarting,
   tellUnready: telling('running', 'starting'),
   tellReady: telling('running', 'ready'),
   tellUnhealthy: telling('running', 'unhealthy'),

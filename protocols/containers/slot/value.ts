@@ -19,6 +19,8 @@ export interface RunRecord {
   /** True once it was seen running: from then on its absence means lost, not never made. */
   readonly started: boolean;
   readonly startedAt?: number;
+  /** Its health check passed last: a daemon that starts anew withdraws nothing that serves. */
+  readonly ready?: boolean;
   readonly history: RunHistory;
   readonly lastExit?: ContainerExit;
   /** What follows, once the run has ended. */
