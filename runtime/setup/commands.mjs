@@ -35,11 +35,18 @@ export const packageProgram = (name) => join(root, 'node_modules', '.bin', name)
 export function run(command, args, options = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, args, { cwd: root, stdio: 'inherit', ...options });
+    // Ctrl-C reaches it by itself; whoever ends only us means it too.
+    const pass = () => child.kill('SIGTERM');
+    const done = (code) => {
+      process.off('SIGTERM', pass);
+      resolve(code);
+    };
+    process.on('SIGTERM', pass);
     child.once('error', (error) => {
       say(`${command}: ${error.message}`);
-      resolve(127);
+      done(127);
     });
-    child.once('exit', (code) => resolve(code ?? 143));
+    child.once('exit', (code) => done(code ?? 143));
   });
 }
 

@@ -11,8 +11,8 @@ const pauseMs = { first: 1_000, last: 30_000 };
 /** A daemon that ran this long has earned the short pause again. */
 const forgivenMs = 60_000;
 
-/** Resolves with the exit code when the daemon is to stay down. `onStart` hears of each daemon. */
-export async function keepRunning(command, args, onStart = () => {}) {
+/** Resolves with the exit code when the daemon is to stay down. `onStart` hears of each daemon, `env` is its environment. */
+export async function keepRunning(command, args, env, onStart = () => {}) {
   const state = { child: undefined, stopping: undefined, wake: undefined };
   const pass = (signal) => {
     state.stopping = signal;
@@ -22,17 +22,17 @@ export async function keepRunning(command, args, onStart = () => {}) {
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
   for (const signal of signals) process.on(signal, pass);
   try {
-    return await loop(state, command, args, onStart);
+    return await loop(state, command, args, env, onStart);
   } finally {
     for (const signal of signals) process.off(signal, pass);
   }
 }
 
-async function loop(state, command, args, onStart) {
+async function loop(state, command, args, env, onStart) {
   let pause = pauseMs.first;
   for (;;) {
     const startedAt = performance.now();
-    const { code, signal } = await once(state, command, args, onStart);
+    const { code, signal } = await once(state, command, args, env, onStart);
     if (state.stopping || (code !== escalated && signal === null)) return code ?? 143;
     if (performance.now() - startedAt > forgivenMs) pause = pauseMs.first;
     say(`hivemind-node ended (${signal ?? `exit ${code}`}); a new one starts in ${pause / 1000} s`);
@@ -49,10 +49,10 @@ async function loop(state, command, args, onStart) {
   }
 }
 
-function once(state, command, args, onStart) {
+function once(state, command, args, env, onStart) {
   return new Promise((resolve) => {
     // A group of its own: a Ctrl-C of the terminal reaches it once, through us.
-    const child = spawn(command, args, { stdio: 'inherit', detached: true });
+    const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit'], detached: true, env });
     state.child = child;
     child.once('error', (error) => {
       say(`${command}: ${error.message}`);

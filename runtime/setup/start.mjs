@@ -37,7 +37,9 @@ if (config && (await answers(config.socketPath))) {
   );
 }
 let welcomed = false;
-process.exitCode = await keepRunning(process.execPath, [bundle('hivemind-node'), ...flags], (child) => {
+// Here a person reads along; what happens in detail is told by `hivemind events`.
+const env = { HIVEMIND_LOG_LEVEL: 'warn', ...process.env };
+process.exitCode = await keepRunning(process.execPath, [bundle('hivemind-node'), ...flags], env, (child) => {
   if (welcomed || !config) return;
   welcomed = true;
   welcome(child).catch((error) => say(`✗ ${error.message}`));
