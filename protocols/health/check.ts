@@ -1,4 +1,7 @@
-/** Compose's health check as a reducer: results in, verdict out. Failures within the start period, or the first interval, do not count. */
+/**
+ * Compose's health check as a reducer: results in, verdict out. Until the first pass it is probed more often than the
+ * interval says, so failures are counted by time: one for each interval since the start period ended.
+ */
 import type { HealthcheckSpec } from '../apps/model.ts';
 
 export type Verdict = 'starting' | 'healthy' | 'unhealthy';
@@ -20,9 +23,8 @@ export function tally(
   upMs: number,
 ): CheckTally {
   if (passed) return { verdict: 'healthy', failuresInARow: 0, lastOutput: output };
-  if (before.verdict === 'starting' && upMs < Math.max(spec.startPeriodMs, spec.intervalMs))
-    return { ...before, lastOutput: output };
-  const failuresInARow = before.failuresInARow + 1;
+  const counted = Math.max(0, Math.floor((upMs - spec.startPeriodMs) / spec.intervalMs));
+  const failuresInARow = before.verdict === 'starting' ? counted : before.failuresInARow + 1;
   const verdict = failuresInARow >= spec.retries ? 'unhealthy' : before.verdict;
   return { verdict, failuresInARow, lastOutput: output };
 }

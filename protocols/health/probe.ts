@@ -1,7 +1,6 @@
 /**
- * A health check's decisions: probe, count, tell the slot the verdict. Until the first pass it
- * probes sooner, so that a service is in the name service as soon as it can answer; failures
- * within the first interval or the start period do not count.
+ * A health check's decisions: probe, count, tell the slot the verdict. Until the first pass it probes sooner, so that
+ * a service is in the name service as soon as it can answer; `check.ts` says how failures count meanwhile.
  */
 import type { HealthcheckSpec } from '../apps/model.ts';
 import type { ExecResult, RunKey } from '../containers/model.ts';
