@@ -39,6 +39,7 @@ export const networkManagerMachine = setup({
     calls: 0,
     allocation: emptyAllocation(input.settings.pool),
     pending: {},
+    unkept: {},
   }),
   tags: 'ready',
   initial: 'recalling',

@@ -38,6 +38,8 @@ export interface NetworkValue {
   readonly pending: Readonly<
     Record<string, { readonly slot: SlotName; readonly address: string; readonly to: string }>
   >;
+  /** Slots whose address is theirs, but not known to be in the journal: written again before anyone uses it. */
+  readonly unkept: Readonly<Record<SlotName, true>>;
   readonly reason?: Reason;
 }
 
@@ -196,7 +198,8 @@ const notYet = (value: Value, event: { slot: SlotName; to: string }): Decision<V
 const allocate = (value: Value, event: { slot: SlotName; to: string }): Decision<Value> => {
   const held = value.allocation.owners[event.slot];
   const waiting = Object.values(value.pending).some((entry) => entry.slot === event.slot);
-  if (held !== undefined && !waiting) return [value, [claimed(value, event.slot, held, event.to)]];
+  if (held !== undefined && !waiting && !value.unkept[event.slot])
+    return [value, [claimed(value, event.slot, held, event.to)]];
   const answer = claim(value.allocation, event.slot);
   if ('reason' in answer)
     return [value, [send(event.to, { type: 'address.refused', slot: event.slot, reason: answer.reason })]];
@@ -222,22 +225,27 @@ function claimed(value: Value, slot: SlotName, address: string, to: string): Eff
   return send(to, { type: 'address.claimed', slot, address, gateway: gatewayOf(value.block ?? '') });
 }
 
+/** An address that could not be written stays its slot's: the journal may hold it all the same, and nobody else may get it. */
 const handOver = (value: Value, event: { id: string; error?: Reason }): Decision<Value> => {
   const { [event.id]: entry, ...pending } = value.pending;
   if (!entry) return [value, []];
-  const next = { ...value, pending };
+  const { slot, address, to } = entry;
+  // Freed while it was being written: whoever asked is gone.
+  if (value.allocation.owners[slot] !== address) return [{ ...value, pending }, []];
   if (event.error) {
-    const { slot, to } = entry;
+    const unkept = { ...value.unkept, [slot]: true as const };
     return [
-      { ...next, allocation: release(value.allocation, slot) },
+      { ...value, pending, unkept },
       [send(to, { type: 'address.refused', slot, reason: event.error })],
     ];
   }
-  return [next, [claimed(value, entry.slot, entry.address, entry.to)]];
+  const { [slot]: _, ...unkept } = value.unkept;
+  return [{ ...value, pending, unkept }, [claimed(value, slot, address, to)]];
 };
 
 const free = (value: Value, event: { slot: SlotName }): Decision<Value> => {
   if (value.allocation.owners[event.slot] === undefined) return [value, []];
+  const { [event.slot]: _, ...unkept } = value.unkept;
   const calls = value.calls + 1;
   const call = {
     port: 'journal',
@@ -245,7 +253,7 @@ const free = (value: Value, event: { slot: SlotName }): Decision<Value> => {
     args: { entries: { [addressEntry(event.slot)]: undefined } },
   } as const;
   return [
-    { ...value, calls, allocation: release(value.allocation, event.slot) },
+    { ...value, calls, unkept, allocation: release(value.allocation, event.slot) },
     [drive(`free:${calls}`, call, { done: 'address.freed', failed: 'address.freed' }, limits.runtimeCallMs)],
   ];
 };
