@@ -30,7 +30,9 @@ export const storeGuardMachine = setup({
   on: {
     // Asked anew, it looks anew: the store may be another one since the last look.
     'guard.report': { target: '.looking', reenter: true, actions: 'noteAsker' },
-    'store.accept': { actions: 'refuseAccept' },
+    'store.accept': [{ guard: 'isForeign', actions: 'accept' }, { actions: 'refuseAccept' }],
+    'seen.written': { target: '.looking', reenter: true, actions: 'confirmAccept' },
+    'seen.unwritten': { actions: 'confirmAccept' },
   },
   states: {
     looking: {
@@ -51,13 +53,6 @@ export const storeGuardMachine = setup({
       on: { 'store.accept': { actions: 'accepted' } },
     },
     /** Foreign or older. Looked at again now and then: the right one may come back. */
-    doubted: {
-      after: { reconcile: 'looking' },
-      on: {
-        'store.accept': { actions: 'accept' },
-        'seen.written': { target: 'looking', actions: 'confirmAccept' },
-        'seen.unwritten': { actions: 'confirmAccept' },
-      },
-    },
+    doubted: { after: { reconcile: 'looking' } },
   },
 });

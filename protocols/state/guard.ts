@@ -180,6 +180,8 @@ export const guardSteps = {
 };
 
 export const guardGuards = {
+  /** There is a store, and it is not the right one: an operator may confirm it, also while it is looked at again. */
+  isForeign: (value: Value) => value.trusts === false && value.reason?.code === 'HM-STORE-FOREIGN',
   isOurStore: (value: Value, event: { value: { entries: Readonly<Record<string, unknown>> } }) =>
     value.store !== undefined &&
     doubt(event.value.entries[seenEntry] as StoreSeen | undefined, value.store) === undefined,
