@@ -38,7 +38,8 @@ export const containerManagerMachine = setup({
       on: {
         'container.found': { actions: 'found' },
         // The slots' supervisor gave up and was started anew, empty.
-        'actor.exited': { actions: 'ensureSlots' },
+        'actor.exited': { actions: 'ensureSoon' },
+        'slots.due': { actions: ['ensureSlots', 'endAgain'] },
       },
       states: {
         store: {
@@ -100,7 +101,11 @@ export const containerManagerMachine = setup({
           states: {
             watched: {
               after: {
-                reconcile: { target: 'watched', reenter: true, actions: ['ensureSlots', 'endAgain'] },
+                reconcile: {
+                  target: 'watched',
+                  reenter: true,
+                  actions: ['ensureSlots', 'endAgain', 'askSlots', 'publishAll'],
+                },
               },
             },
           },

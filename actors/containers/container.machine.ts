@@ -121,6 +121,10 @@ export const containerMachine = setup({
       on: {
         'container.refused': { target: 'discarding', actions: 'refuse' },
         'container.stop': { actions: 'wantStop' },
+        // The answer to a question that was repeated: the permit is held already.
+        'permit.granted': {},
+        // Before the answer to its start.
+        'runtime.exited': { actions: 'noteExit' },
       },
       states: {
         creating: {
@@ -146,6 +150,7 @@ export const containerMachine = setup({
           entry: 'start',
           on: {
             'container.started': [
+              { guard: 'hasExited', target: '#container.exited', actions: 'noteStart' },
               { guard: 'stopsWanted', target: '#container.stopping', actions: 'noteStart' },
               { target: '#container.running', actions: 'noteStart' },
             ],
@@ -157,7 +162,7 @@ export const containerMachine = setup({
       entry: 'sayRunning',
       on: {
         'runtime.exited': { target: 'exited', actions: 'noteExit' },
-        'container.stop': 'stopping',
+        'container.stop': { target: 'stopping', actions: 'wantStop' },
         'container.report': { actions: 'sayRunning' },
       },
     },
@@ -185,6 +190,7 @@ export const containerMachine = setup({
     removing: {
       initial: 'container',
       after: { stuck: { actions: 'sayStuck' } },
+      on: { 'container.report': { guard: 'endedByItself', actions: 'sayExited' } },
       states: {
         container: {
           entry: 'remove',

@@ -25,6 +25,9 @@ const exited = [
   { guard: 'isOurs', target: 'backoff', actions: 'concludeExit' },
 ] as const;
 
+/** The answer to an earlier write says nothing about the newest. */
+const unwritten = [{ guard: 'isLateAnswer' }, { target: 'waiting', actions: 'noteJournalTrouble' }] as const;
+
 /** Until the present container is gone, whoever says so; its actor is asked again if it was lost. */
 const untilGone = <Here extends string, Next extends string>(here: Here, next: Next) =>
   ({
@@ -70,6 +73,9 @@ export const slotMachine = setup({
         'journal.read': { target: 'resuming', actions: 'recover' },
         'journal.failed': { actions: 'retrySoon' },
         'retry.due': { target: 'recovering', reenter: true },
+        // In the journal before it is told: read it once more.
+        'slot.assigned': { target: 'recovering', reenter: true },
+        'slot.terminate': { target: 'recovering', reenter: true },
         // Judged when the journal has been read; it is shown again.
         'container.found': {},
       },
@@ -78,6 +84,8 @@ export const slotMachine = setup({
       tags: 'ready',
       always: [
         { guard: 'nothingAssigned', target: 'gone' },
+        { guard: 'isToEnd', target: 'stopping' },
+        { guard: 'isToBeForgotten', target: 'clearing' },
         { guard: 'holdsOlderRun', target: 'retiring' },
         { guard: 'hasCompleted', target: 'completed' },
         { guard: 'hasFailed', target: 'failed' },
@@ -92,10 +100,11 @@ export const slotMachine = setup({
       entry: ['numberRun', 'tellStarting'],
       on: {
         'run.recorded': [
+          { guard: 'isLateAnswer' },
           { guard: 'recordIsCurrent', target: 'starting' },
           { target: 'numbering', reenter: true },
         ],
-        'run.failed': { target: 'waiting', actions: 'noteJournalTrouble' },
+        'run.failed': unwritten,
         'slot.assigned': { actions: 'assign' },
         'slot.terminate': 'clearing',
       },
@@ -104,8 +113,12 @@ export const slotMachine = setup({
       tags: 'ready',
       entry: 'numberAttempt',
       on: {
-        'run.recorded': [{ guard: 'recordIsCurrent', target: 'starting' }, { target: 'numbering' }],
-        'run.failed': { target: 'waiting', actions: 'noteJournalTrouble' },
+        'run.recorded': [
+          { guard: 'isLateAnswer' },
+          { guard: 'recordIsCurrent', target: 'starting' },
+          { target: 'numbering' },
+        ],
+        'run.failed': unwritten,
         'slot.assigned': { actions: 'assign' },
         'slot.terminate': 'clearing',
       },
@@ -115,8 +128,8 @@ export const slotMachine = setup({
       tags: 'ready',
       entry: 'tellStarting',
       on: {
-        'run.recorded': 'starting',
-        'run.failed': 'starting',
+        'run.recorded': [{ guard: 'isLateAnswer' }, { target: 'starting' }],
+        'run.failed': [{ guard: 'isLateAnswer' }, { target: 'starting' }],
         'slot.assigned': assigned('retiring', 'tellStarting'),
         'slot.terminate': 'stopping',
       },
@@ -130,6 +143,8 @@ export const slotMachine = setup({
         'container.failed': { guard: 'isOurs', target: 'waiting', actions: 'noteFailure' },
         'container.delayed': { guard: 'isOurs', actions: ['noteDelay', 'tellStarting'] },
         'container.exited': exited,
+        // It ended while this slot was away: the next actor looks and says so.
+        'container.gone': { guard: 'isOurs', actions: 'containerSoon' },
         'actor.exited': { guard: 'containerActorLost', actions: 'containerSoon' },
         'container.due': { actions: 'relaunch' },
         'slot.assigned': assigned('retiring', 'tellStarting'),
@@ -152,6 +167,7 @@ export const slotMachine = setup({
       exit: 'leaveRunning',
       on: {
         'container.exited': exited,
+        'container.gone': { guard: 'isOurs', actions: 'containerSoon' },
         'actor.exited': [
           { guard: 'containerActorLost', actions: 'containerSoon' },
           { guard: 'checkActorLost', actions: 'checkSoon' },
@@ -262,8 +278,8 @@ export const slotMachine = setup({
       tags: 'ready',
       entry: 'forget',
       on: {
-        'run.recorded': 'gone',
-        'run.failed': { actions: 'noteJournalTrouble' },
+        'run.forgotten': 'gone',
+        'run.failed': [{ guard: 'isLateAnswer' }, { actions: 'noteJournalTrouble' }],
         'retry.due': { target: 'clearing', reenter: true },
         'container.found': { actions: 'removeStray' },
         'slot.assigned': [{ guard: 'isOldPlacement' }, { target: 'numbering', actions: 'assign' }],

@@ -37,7 +37,7 @@ export interface ContainerValue {
 type Value = ContainerValue;
 type Failed = { readonly error: Reason };
 
-/** Ask a port; `what` names the pair of answers: `<what>` and `container.refused`. */
+/** Ask a port: `done` or `container.refused` answers. Whatever was asked before is let go, so that no late answer meets a later phase. */
 function ask(
   value: Value,
   done: string,
@@ -47,7 +47,10 @@ function ask(
   const calls = value.calls + 1;
   return [
     { ...value, calls },
-    [drive(String(calls), call, { done, failed: 'container.refused' }, timeoutMs)],
+    [
+      ...(value.calls > 0 ? [{ do: 'cancel', token: String(value.calls) } as const] : []),
+      drive(String(calls), call, { done, failed: 'container.refused' }, timeoutMs),
+    ],
   ];
 }
 
@@ -219,9 +222,10 @@ const create = (value: Value): Decision<Value> => {
   );
 };
 
+/** From now on it is in every list, and its exit is an event: the watcher must know whom to tell. */
 const created = (value: Value, event: { value: { pid: number } }): Decision<Value> => [
   { ...value, pid: event.value.pid },
-  [],
+  [send(paths.runtime, { type: 'container.launched', id: value.id, key: value.key })],
 ];
 
 const attach = (value: Value): Decision<Value> =>
@@ -269,7 +273,6 @@ const sayFailed = (value: Value): Decision<Value> => [
   value,
   [
     send(paths.runtime, { type: 'container.cleared', id: value.id }),
-
     tell(value, {
       type: 'container.failed',
       reason: value.reason ?? reason('HM-CONTAINER-LOST', undefined, { slot: value.key.slot }),
@@ -357,6 +360,10 @@ export const containerGuards = {
     found(event) === 'created' || found(event) === 'unknown',
   isUnknown: (_: Value, event: Failed) => event.error.code === 'HM-CONTAINER-UNKNOWN',
   wasStarted: (value: Value) => value.started,
+  /** Its exit is known already: a fast process ends before its start is answered. */
+  hasExited: (value: Value) => value.exit !== undefined,
+  /** It ended by itself: a slot that began anew has not heard of it. */
+  endedByItself: (value: Value) => !value.stopWanted && value.exit !== undefined,
   stopsWanted: (value: Value) => value.stopWanted,
   someTaken: (_: Value, event: Taken) => event.value.taken.length > 0,
   allMounted: (value: Value) => value.mounts.length >= value.assignment.spec.mounts.length,

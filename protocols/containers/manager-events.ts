@@ -35,6 +35,7 @@ export type ManagerEvent = { readonly at: number; readonly replyTo?: string } & 
       readonly found: RuntimePhase;
     }
   | { readonly type: 'actor.exited'; readonly id: string }
+  | { readonly type: 'slots.due' }
 );
 
 export type ManagerEventOf<Type extends ManagerEvent['type']> = Extract<ManagerEvent, { type: Type }>;

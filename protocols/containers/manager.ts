@@ -5,7 +5,7 @@
  */
 import type { Assignment, SlotName } from '../apps/model.ts';
 import type { SlotStatus } from '../apps/status.ts';
-import { drive, send, type Decision, type Effect } from '../effects.ts';
+import { drive, schedule, send, type Decision, type Effect } from '../effects.ts';
 import { limits } from '../limits.ts';
 import { keys } from '../state/keys.ts';
 import type { Position, StoreEvent } from '../state/model.ts';
@@ -49,10 +49,12 @@ const recovered = (value: Value, event: ManagerEventOf<'journal.read'>): Decisio
   const held: Record<SlotName, Assignment> = {};
   const ending: Record<SlotName, true> = {};
   for (const [key, entry] of Object.entries(event.value.entries)) {
-    if (!key.endsWith('|assignment')) continue;
-    const { slot } = entry as Assignment;
-    if (event.value.entries[endingEntry(slot)]) ending[slot] = true;
-    else held[slot] = entry as Assignment;
+    // Also when its assignment is gone already: its address and its logs are not.
+    if (key.endsWith(endingEntry('').slice(slotEntries.length)))
+      ending[key.slice(slotEntries.length, key.lastIndexOf('|'))] = true;
+    if (!key.endsWith(assignmentEntry('').slice(slotEntries.length))) continue;
+    const assignment = entry as Assignment;
+    if (!event.value.entries[endingEntry(assignment.slot)]) held[assignment.slot] = assignment;
   }
   return [{ ...value, held, ending, recalled: true }, []];
 };
@@ -133,21 +135,34 @@ const changed = (
 
 /** The difference between wish and journal, as one append; `null` forgets a slot. */
 export function difference(value: Value): Record<SlotName, Assignment | null> {
+  const { wanted = emptyMirror, held } = value;
+  const known = differences.get(wanted);
+  if (known?.held === held) return known.change;
+  const change = compare(value.node, wanted, held);
+  differences.set(wanted, { held, change });
+  return change;
+}
+
+/** Asked after every message, and most messages change neither side. */
+const differences = new WeakMap<
+  Mirror,
+  { readonly held: ManagerValue['held']; readonly change: Record<SlotName, Assignment | null> }
+>();
+
+function compare(node: string, mirror: Mirror, held: ManagerValue['held']) {
   const change: Record<SlotName, Assignment | null> = {};
-  const wanted = new Map(
-    under<Assignment>(value.wanted ?? emptyMirror, keys.assignments(value.node)).map((row) => [
-      row.value.slot,
-      row.value,
-    ]),
-  );
-  for (const [slot, assignment] of wanted) {
-    const held = value.held[slot];
-    const newer = !held || assignment.placement > held.placement;
+  const wanted = new Set<SlotName>();
+  for (const { value: assignment } of under<Assignment>(mirror, keys.assignments(node))) {
+    const { slot } = assignment;
+    wanted.add(slot);
+    const before = held[slot];
+    if (before === assignment) continue;
+    const newer = !before || assignment.placement > before.placement;
     const renewed =
-      held?.placement === assignment.placement && JSON.stringify(held) !== JSON.stringify(assignment);
+      before?.placement === assignment.placement && JSON.stringify(before) !== JSON.stringify(assignment);
     if (newer || renewed) change[slot] = assignment;
   }
-  for (const slot of Object.keys(value.held)) if (!wanted.has(slot)) change[slot] = null;
+  for (const slot of Object.keys(held)) if (!wanted.has(slot)) change[slot] = null;
   return change;
 }
 
@@ -200,6 +215,8 @@ const apply = (value: Value): Decision<Value> => {
 
 const note = (value: Value, event: { status: SlotStatus }): Decision<Value> => {
   const { slot } = event.status;
+  // Said again because it was asked: no news.
+  if (!value.shown?.[slot] && isSame(value.observed[slot], event.status)) return [value, []];
   const observed = { ...value.observed, [event.status.slot]: event.status };
   const { [slot]: waiting = [], ...shown } = value.shown ?? {};
   const news = waiting.map(({ type, key, id, found: phase }) =>
@@ -208,6 +225,10 @@ const note = (value: Value, event: { status: SlotStatus }): Decision<Value> => {
   const next = { ...value, observed, shown };
   return [next, [...publish(next, [event.status], []), ...news]];
 };
+
+function isSame(before: SlotStatus | undefined, after: SlotStatus): boolean {
+  return before !== undefined && JSON.stringify(before) === JSON.stringify(after);
+}
 
 /** Every slot of this node has said where it stands: only then is what is missing really gone. */
 function isComplete(value: Value): boolean {
@@ -227,8 +248,12 @@ function publish(
 
 /** A slot has ended and said so: forget its assignment in the journal, free its address. */
 const forget = (value: Value, event: { slot: SlotName }): Decision<Value> => {
-  if (value.held[event.slot]) return [value, [startSlot(event.slot)]];
   const { [event.slot]: _observed, ...observed } = value.observed;
+  const { [event.slot]: again, ...held } = value.held;
+  const gone = publish({ ...value, observed, held }, [], [event.slot]);
+  // Wanted again meanwhile. The slot took the assignment out of the journal when it ended: it is written anew, then started.
+  if (again) return [{ ...value, observed, held }, gone];
+  if (value.writing?.[event.slot]) return [{ ...value, observed }, gone];
   const { [event.slot]: _ending, ...ending } = value.ending;
   const call = {
     port: 'journal',
@@ -252,7 +277,7 @@ const forget = (value: Value, event: { slot: SlotName }): Decision<Value> => {
         limits.runtimeCallMs,
       ),
       send(paths.network, { type: 'address.release', slot: event.slot }),
-      ...publish({ ...value, observed }, [], [event.slot]),
+      ...gone,
     ],
   ];
 };
@@ -302,6 +327,20 @@ const found = (value: Value, event: ManagerEventOf<'container.found'>): Decision
   ];
 };
 
+/** The supervisor of the slots was lost: it is started anew, empty, and may not be there yet. */
+const ensureSoon = (value: Value): Decision<Value> => [
+  value,
+  [schedule('slots', limits.retryMs, { type: 'slots.due' })],
+];
+
+/** Everything once more, to everybody: a message that a full mailbox dropped is missed for no longer than this. */
+const publishAll = (value: Value): Decision<Value> => [
+  value,
+  isComplete(value)
+    ? [paths.apps, paths.registry, paths.volumes].flatMap((to) => repeat(value, { to })[1])
+    : [],
+];
+
 const askSlots = (value: Value): Decision<Value> => [
   value,
   [...Object.keys(value.held), ...Object.keys(value.ending)].map((slot) =>
@@ -336,6 +375,8 @@ export const managerSteps = {
   found,
   askSlots,
   endAgain,
+  ensureSoon,
+  publishAll,
 };
 
 export const managerGuards = {

@@ -24,12 +24,14 @@ const follow = (value: Value): Decision<Value> => [
   [{ do: 'watch', id: 'runtime', source: { of: 'containers' } }],
 ];
 
+/** One list at a time, the newest: an older one is let go, so an answer is always the answer to list number `calls`. */
 const list = (value: Value): Decision<Value> => {
   const calls = value.calls + 1;
   const call = { port: 'containers', op: 'list', args: {} } as const;
   return [
     { ...value, calls },
     [
+      { do: 'cancel', token: `list:${value.calls}` },
       drive(
         `list:${calls}`,
         call,
@@ -100,8 +102,8 @@ const learn = (value: Value, event: { id: string; key: RunKey }): Decision<Value
 ];
 
 const unlearn = (value: Value, event: { id: string }): Decision<Value> => {
-  const { [event.id]: _, ...known } = value.known;
-  return [{ ...value, known }, []];
+  const { [event.id]: gone, ...known } = value.known;
+  return [gone ? { ...value, known } : value, []];
 };
 
 export const runtimeWatchSteps = { follow, list, compare, unlisted, pass, learn, unlearn };

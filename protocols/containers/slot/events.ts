@@ -18,8 +18,9 @@ export type SlotEvent = At &
         readonly value: { readonly entries: Readonly<Record<string, unknown>> };
       }
     | { readonly type: 'journal.failed'; readonly error: Reason }
-    | { readonly type: 'run.recorded' }
-    | { readonly type: 'run.failed'; readonly error: Reason }
+    | { readonly type: 'run.recorded'; readonly id: string }
+    | { readonly type: 'run.failed'; readonly id: string; readonly error: Reason }
+    | { readonly type: 'run.forgotten' }
     | { readonly type: 'run.noted' }
     | { readonly type: 'logs.pruned' }
     | { readonly type: 'container.began'; readonly key: RunKey }

@@ -1,7 +1,7 @@
 /** The questions a slot's chart asks. */
 import type { RunKey } from '../model.ts';
 import { afterExit } from '../restart.ts';
-import { keyOf, sameRun, type SlotValue } from './value.ts';
+import { endingEntry, keyOf, newestWrite, sameRun, type SlotValue } from './value.ts';
 import { adoptionGuards } from './adoption.ts';
 import type { SlotEventOf } from './events.ts';
 
@@ -13,6 +13,13 @@ export const slotGuards = {
   isOurs: (value: SlotValue, event: { readonly key: RunKey }) => sameRun(event.key, keyOf(value)),
   ...adoptionGuards,
   nothingAssigned: (value: SlotValue) => value.assignment === undefined,
+  /** The manager had told it to end before this life began. */
+  isToEnd: (value: SlotValue, event: SlotEventOf<'journal.read'>) =>
+    event.value.entries[endingEntry(value.slot)] !== undefined && value.record !== undefined,
+  isToBeForgotten: (value: SlotValue, event: SlotEventOf<'journal.read'>) =>
+    event.value.entries[endingEntry(value.slot)] !== undefined,
+  isLateAnswer: (value: SlotValue, event: SlotEventOf<'run.recorded' | 'run.failed'>) =>
+    !newestWrite(value, event),
   /** A container of an older placement may still be there. */
   holdsOlderRun: (value: SlotValue) => value.record !== undefined && !current(value),
   waitsForBackoff: (value: SlotValue) => current(value) && value.record?.outcome === 'restart',

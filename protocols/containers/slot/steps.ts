@@ -28,6 +28,8 @@ import {
 import type { SlotEvent, SlotEventOf } from './events.ts';
 
 type Step = (value: SlotValue, event: SlotEvent) => Decision<SlotValue>;
+
+/** What was asked before is let go: it may have been answered from before the change that is to be seen. */
 const readJournal: Step = (value) => {
   const writes = value.writes + 1;
   const read = drive(
@@ -36,7 +38,7 @@ const readJournal: Step = (value) => {
     { done: 'journal.read', failed: 'journal.failed' },
     limits.runtimeCallMs,
   );
-  return [{ ...value, writes }, [read]];
+  return [{ ...value, writes }, [{ do: 'cancel', token: `read:${value.writes}` }, read]];
 };
 
 /** Take over what the journal holds. A run that ended in a backoff goes on with what is left of it. */

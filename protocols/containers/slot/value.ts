@@ -135,6 +135,10 @@ export function startContainer(value: SlotValue, intent: 'run' | 'stop'): readon
 
 export const fresh: RunHistory = { restarts: 0, failuresInARow: 0 };
 
+/** The id of the newest write: an answer to an older one is late. */
+export const newestWrite = (value: SlotValue, event: { readonly id: string }): boolean =>
+  event.id.endsWith(`:${value.writes}`);
+
 /** The newest run, into the journal. Nothing is started for it before the answer. */
 export function record(
   value: SlotValue,
@@ -162,7 +166,7 @@ export function forgetSlot(value: SlotValue): Decision<SlotValue> {
       op: 'append',
       args: { entries: { [runEntry(value.slot)]: undefined, [assignmentEntry(value.slot)]: undefined } },
     },
-    { done: 'run.recorded', failed: 'run.failed' },
+    { done: 'run.forgotten', failed: 'run.failed' },
     limits.runtimeCallMs,
   );
   return [{ ...rest, writes }, [append]];
