@@ -72,12 +72,41 @@ export function deskOf(value: Value): Desk {
 
 /** The writes of the next round: the first app that differs. */
 export function nextRound(value: Value): Writes | undefined {
-  if (comparePositions(value.mirror.position, value.awaited) < 0) return undefined;
-  for (const row of under<AppRecord>(value.mirror, keys.apps)) {
-    const writes = reconcileApp(deskOf(value), row.value);
+  const { mirror, observed } = value;
+  if (comparePositions(mirror.position, value.awaited) < 0) return undefined;
+  const known = rounds.get(mirror);
+  if (known && standAlike(known.observed, observed)) return known.writes;
+  const writes = findRound(deskOf(value));
+  rounds.set(mirror, { observed, ...(writes ? { writes } : {}) });
+  return writes;
+}
+
+/** Asked after every message, and most messages change nothing that a round looks at. */
+const rounds = new WeakMap<Mirror, { readonly observed: AppsValue['observed']; readonly writes?: Writes }>();
+
+function findRound(desk: Desk): Writes | undefined {
+  for (const row of under<AppRecord>(desk.mirror, keys.apps)) {
+    const writes = reconcileApp(desk, row.value);
     if (writes.then.length > 0) return writes;
   }
   return undefined;
+}
+
+/** The same slots in the same places, as far as reconciling looks at them. */
+function standAlike(a: AppsValue['observed'], b: AppsValue['observed']): boolean {
+  if (a === b) return true;
+  const slots = Object.keys(a);
+  if (slots.length !== Object.keys(b).length) return false;
+  return slots.every((slot) => {
+    const before = a[slot];
+    const after = b[slot];
+    if (before === after) return true;
+    return (
+      before?.placement === after?.placement &&
+      before?.phase === after?.phase &&
+      before?.readiness === after?.readiness
+    );
+  });
 }
 
 const begin = (value: Value): Decision<Value> => [
@@ -89,10 +118,12 @@ const askTrust = (value: Value): Decision<Value> => [
   [send(paths.guard, { type: 'guard.report', to: paths.apps })],
 ];
 
-const noteDoubt = (value: Value, event: { reason?: Reason; error?: Reason }): Decision<Value> => [
-  { ...value, reason: event.reason ?? event.error ?? reason('HM-STORE-DOWN') },
-  [],
-];
+/** Commands that would be decided again are refused: carried out much later, they would surprise who gave them. */
+const noteDoubt = (value: Value, event: { reason?: Reason; error?: Reason }): Decision<Value> => {
+  const because = event.reason ?? event.error ?? reason('HM-STORE-DOWN');
+  const refusals = value.again.flatMap((pending) => reply(pending, { error: because }));
+  return [{ ...value, reason: because, again: [] }, refusals];
+};
 
 const list = (value: Value): Decision<Value> => {
   const calls = value.calls + 1;
@@ -117,7 +148,9 @@ const listed = (
 /** The store is the right one now, and the watch has stood since before it was asked: so the list was the right one's too. */
 const confirmed = (value: Value): Decision<Value> => {
   const { reason: _, candidate, ...rest } = value;
-  return decideAgain({ ...rest, mirror: candidate ?? rest.mirror });
+  const mirror = candidate ?? rest.mirror;
+  // What was awaited may have been another store's position; what was written there is in the list, or never will be.
+  return decideAgain({ ...rest, mirror, awaited: mirror.position });
 };
 
 const changed = (

@@ -7,6 +7,7 @@ import { limits } from '../limits.ts';
 import { keys } from '../state/keys.ts';
 import { modRevisionOf, under, type Mirror } from '../state/mirror.ts';
 import type { Compare, StoreOp } from '../state/model.ts';
+import { utf8Bytes } from '../state/order.ts';
 import type { VolumeRecord } from '../storage/manager.ts';
 import {
   slotName,
@@ -70,9 +71,48 @@ export function wantedSlots(desk: Desk, app: AppRecord): readonly WantedSlot[] {
   });
 }
 
+const nothing: Readonly<Record<SlotName, Assignment>> = {};
+
+/** By slot. */
 export function assignmentsOf(desk: Desk, app: string): Readonly<Record<SlotName, Assignment>> {
-  const rows = under<Assignment>(desk.mirror, keys.assignments(desk.node)).map((row) => row.value);
-  return Object.fromEntries(rows.filter((row) => row.app === app).map((row) => [row.slot, row]));
+  let byNode = byMirror.get(desk.mirror);
+  if (!byNode) byMirror.set(desk.mirror, (byNode = new Map()));
+  let byApp = byNode.get(desk.node);
+  if (!byApp) byNode.set(desk.node, (byApp = groupByApp(desk)));
+  return byApp.get(app) ?? nothing;
+}
+
+/** Every look at every app asks for its assignments; a mirror never changes, so one grouping each is enough. */
+const byMirror = new WeakMap<Mirror, Map<string, Map<string, Record<SlotName, Assignment>>>>();
+
+function groupByApp(desk: Desk): Map<string, Record<SlotName, Assignment>> {
+  const byApp = new Map<string, Record<SlotName, Assignment>>();
+  for (const { value } of under<Assignment>(desk.mirror, keys.assignments(desk.node))) {
+    const own = byApp.get(value.app) ?? {};
+    own[value.slot] = value;
+    byApp.set(value.app, own);
+  }
+  return byApp;
+}
+
+/** An app as a decision sees it: what is wanted beside what is assigned, looked up once. */
+export interface Sight {
+  readonly desk: Desk;
+  readonly app: AppRecord;
+  readonly wanted: readonly WantedSlot[];
+  readonly byService: ReadonlyMap<string, readonly WantedSlot[]>;
+  readonly assigned: Readonly<Record<SlotName, Assignment>>;
+}
+
+export function lookAt(desk: Desk, app: AppRecord): Sight {
+  const wanted = wantedSlots(desk, app);
+  const byService = new Map<string, WantedSlot[]>();
+  for (const slot of wanted) {
+    const own = byService.get(slot.service.name);
+    if (own) own.push(slot);
+    else byService.set(slot.service.name, [slot]);
+  }
+  return { desk, app, wanted, byService, assigned: assignmentsOf(desk, app.name) };
 }
 
 /** Assigned as the revision wants it. */
@@ -91,11 +131,9 @@ export function isServing(assigned: Assignment | undefined, status: SlotStatus |
 }
 
 /** The first dependency whose condition does not hold yet. */
-export function waitsFor(desk: Desk, app: AppRecord, service: ServiceSpec): string | undefined {
-  const wanted = wantedSlots(desk, app);
-  const assigned = assignmentsOf(desk, app.name);
+export function waitsFor({ desk, byService, assigned }: Sight, service: ServiceSpec): string | undefined {
   const unmet = service.dependsOn.find((dependency) => {
-    const slots = wanted.filter((slot) => slot.service.name === dependency.service);
+    const slots = byService.get(dependency.service) ?? [];
     return !slots.every((slot) => {
       const assignment = assigned[slot.slot];
       const status = desk.observed[slot.slot];
@@ -107,38 +145,38 @@ export function waitsFor(desk: Desk, app: AppRecord, service: ServiceSpec): stri
   return unmet?.service;
 }
 
+/** The node runs a later placement than the store knows: the store was restored. Only a still later one is followed. */
+function isBehind(assigned: Assignment | undefined, status: SlotStatus | undefined): boolean {
+  return assigned !== undefined && status !== undefined && status.placement > assigned.placement;
+}
+
 /** Slots to place or to place anew now. Of several that serve well one at a time gives way; what does not serve, at once. */
-export function duePlacements(desk: Desk, app: AppRecord): readonly WantedSlot[] {
-  const assigned = assignmentsOf(desk, app.name);
+export function duePlacements(sight: Sight): readonly WantedSlot[] {
+  const { desk, assigned } = sight;
   const due: WantedSlot[] = [];
-  for (const [name, slots] of groupByService(wantedSlots(desk, app))) {
-    const service = slots[0]!.service;
-    if (waitsFor(desk, app, service) !== undefined) continue;
-    const stale = slots.filter((slot) => !isCurrent(slot, assigned[slot.slot]));
-    const serving = stale.filter((slot) => isServing(assigned[slot.slot], desk.observed[slot.slot]));
-    due.push(...stale.filter((slot) => !serving.includes(slot)));
-    const inFlux = slots.some(
-      (slot) =>
-        isCurrent(slot, assigned[slot.slot]) && !isServing(assigned[slot.slot], desk.observed[slot.slot]),
-    );
-    const next = serving[0];
-    const replaced = due.some((slot) => slot.service.name === name);
-    if (next && (slots.length === 1 || (!inFlux && !replaced))) due.push(next);
+  for (const slots of sight.byService.values()) {
+    if (waitsFor(sight, slots[0]!.service) !== undefined) continue;
+    const serves = (slot: WantedSlot) => isServing(assigned[slot.slot], desk.observed[slot.slot]);
+    const fits = (slot: WantedSlot) =>
+      isCurrent(slot, assigned[slot.slot]) && !isBehind(assigned[slot.slot], desk.observed[slot.slot]);
+    const stale = slots.filter((slot) => !fits(slot));
+    const idle = stale.filter((slot) => !serves(slot));
+    due.push(...idle);
+    const next = stale.find(serves);
+    const inFlux = () => slots.some((slot) => fits(slot) && !serves(slot));
+    if (next && (slots.length === 1 || (idle.length === 0 && !inFlux()))) due.push(next);
   }
   return due;
 }
 
-function groupByService(slots: readonly WantedSlot[]): Map<string, WantedSlot[]> {
-  const groups = new Map<string, WantedSlot[]>();
-  for (const slot of slots) groups.set(slot.service.name, [...(groups.get(slot.service.name) ?? []), slot]);
-  return groups;
-}
-
 /** The writes of one round, at most one transaction's worth; empty when the app is as it should be. */
 export function reconcileApp(desk: Desk, app: AppRecord): Writes {
-  const assigned = assignmentsOf(desk, app.name);
-  const wanted = new Map(wantedSlots(desk, app).map((slot) => [slot.slot, slot]));
-  const writes: { compare: Compare[]; then: StoreOp[] }[] = [];
+  // What was deployed is not known: that is no wish to stop anything.
+  if (!app.removing && !revisionOf(desk, app)) return { compare: [], then: [] };
+  const sight = lookAt(desk, app);
+  const { assigned } = sight;
+  const wanted = new Map(sight.wanted.map((slot) => [slot.slot, slot]));
+  const writes: Writes[] = [];
 
   for (const [slot, assignment] of Object.entries(assigned)) {
     const key = keys.assignment(desk.node, slot);
@@ -150,11 +188,10 @@ export function reconcileApp(desk: Desk, app: AppRecord): Writes {
       writes.push({ compare: [guard], then: [{ op: 'put', key, value }] });
     }
   }
-  for (const want of duePlacements(desk, app)) writes.push(place(desk, app, want));
+  for (const want of duePlacements(sight)) writes.push(place(desk, app, want));
   if (app.removing && Object.keys(assigned).length === 0) writes.push(...finishRemoval(desk, app));
 
-  // An assignment takes two operations and two compares; the app's own record guards the round.
-  const some = writes.slice(0, Math.floor(limits.storeTxnOps / 2) - 1);
+  const some = oneTransaction(writes);
   if (some.length === 0) return { compare: [], then: [] };
   const key = keys.app(app.name);
   return {
@@ -166,10 +203,22 @@ export function reconcileApp(desk: Desk, app: AppRecord): Writes {
   };
 }
 
-function place(desk: Desk, app: AppRecord, want: WantedSlot): { compare: Compare[]; then: StoreOp[] } {
+/** As many as one transaction takes, at least one: by operations, and by bytes. */
+function oneTransaction(writes: readonly Writes[]): readonly Writes[] {
+  // An assignment takes two operations and two compares; the app's own record guards the round.
+  const some = writes.slice(0, Math.floor(limits.storeTxnOps / 2) - 1);
+  let bytes = 0;
+  // msgpack is never longer than JSON; the rest is for keys.
+  const enough = limits.storeTxnBytes * 0.75;
+  const end = some.findIndex(({ then }) => (bytes += utf8Bytes(JSON.stringify(then))) > enough);
+  return end < 0 ? some : some.slice(0, Math.max(1, end));
+}
+
+function place(desk: Desk, app: AppRecord, want: WantedSlot): Writes {
   const key = keys.assignment(desk.node, want.slot);
   const counter = keys.placement(want.slot);
-  const last = (desk.mirror.rows[counter]?.value as number | undefined) ?? 0;
+  const counted = (desk.mirror.rows[counter]?.value as number | undefined) ?? 0;
+  const last = Math.max(counted, desk.observed[want.slot]?.placement ?? 0);
   const value: Assignment = {
     slot: want.slot,
     app: app.name,
@@ -195,7 +244,7 @@ function place(desk: Desk, app: AppRecord, want: WantedSlot): { compare: Compare
 }
 
 /** No slot is assigned or reported any more: revisions go, then, with volumes gone too, the head. Placement counters stay: they only grow. */
-function finishRemoval(desk: Desk, app: AppRecord): { compare: Compare[]; then: StoreOp[] }[] {
+function finishRemoval(desk: Desk, app: AppRecord): Writes[] {
   if (Object.values(desk.observed).some((status) => status.app === app.name)) return [];
   const revisions = Object.keys(desk.mirror.rows).filter((key) => key.startsWith(keys.revisions(app.name)));
   if (revisions.length > 0) return revisions.map((key) => ({ compare: [], then: [{ op: 'delete', key }] }));

@@ -2,33 +2,36 @@
 import { reason } from '../errors.ts';
 import type { AppRecord, SlotName } from './model.ts';
 import {
-  assignmentsOf,
   isCurrent,
   isServing,
+  lookAt,
   replicasOf,
   revisionOf,
   waitsFor,
-  wantedSlots,
   type Desk,
+  type Sight,
 } from './reconcile.ts';
 import type { AppView, ServiceView, SlotView } from './status.ts';
 
 export function viewOf(desk: Desk, app: AppRecord): AppView {
-  const assigned = assignmentsOf(desk, app.name);
-  const wanted = wantedSlots(desk, app);
+  const sight = lookAt(desk, app);
+  const { assigned, wanted } = sight;
+  const blocked = new Map(
+    [...sight.byService].map(([name, own]) => [name, waitsFor(sight, own[0]!.service)] as const),
+  );
   const names = new Set(wanted.map((slot) => slot.slot));
   const leaving = Object.values(desk.observed).filter(
     (status) => status.app === app.name && !names.has(status.slot),
   );
   const slots: SlotView[] = wanted.map((slot) => {
     const status = desk.observed[slot.slot];
-    const blocked = isCurrent(slot, assigned[slot.slot]) ? undefined : waitsFor(desk, app, slot.service);
+    const awaited = isCurrent(slot, assigned[slot.slot]) ? undefined : blocked.get(slot.service.name);
     const because =
-      blocked === undefined
+      awaited === undefined
         ? status?.reason
-        : reason('HM-DEPENDENCY-WAIT', `${slot.slot} waits for ${app.name}/${blocked}`, {
+        : reason('HM-DEPENDENCY-WAIT', `${slot.slot} waits for ${app.name}/${awaited}`, {
             slot: slot.slot,
-            dependency: `${app.name}/${blocked}`,
+            dependency: `${app.name}/${awaited}`,
           });
     return { slot: slot.slot, ...(status ? { status } : {}), ...(because ? { reason: because } : {}) };
   });
@@ -38,7 +41,7 @@ export function viewOf(desk: Desk, app: AppRecord): AppView {
     name: app.name,
     revision: app.revision,
     removing: app.removing,
-    services: services(desk, app, serving),
+    services: services(sight, serving),
     slots: [...slots, ...leaving.map((status) => ({ slot: status.slot, status }))],
     converged:
       !app.removing &&
@@ -48,15 +51,17 @@ export function viewOf(desk: Desk, app: AppRecord): AppView {
   };
 }
 
-function services(desk: Desk, app: AppRecord, serving: (slot: SlotName) => boolean): readonly ServiceView[] {
+function services(
+  { desk, app, byService }: Sight,
+  serving: (slot: SlotName) => boolean,
+): readonly ServiceView[] {
   const spec = revisionOf(desk, app)?.spec;
   if (!spec) return [];
-  const wanted = wantedSlots(desk, app);
   return Object.values(spec.services).map((service) => ({
     name: service.name,
     image: service.image,
     replicas: replicasOf(app, service),
-    ready: wanted.filter((slot) => slot.service.name === service.name && serving(slot.slot)).length,
+    ready: (byService.get(service.name) ?? []).filter((slot) => serving(slot.slot)).length,
     ports: service.ports,
   }));
 }
