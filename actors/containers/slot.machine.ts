@@ -58,6 +58,8 @@ export const slotMachine = setup({
   on: {
     'sys.shutdown': '.detached',
     'slot.report': { actions: 'repeat' },
+    'run.unnoted': { actions: 'noteSoon' },
+    'note.due': { actions: 'noteAgain' },
     'container.found': [
       { guard: 'findsLaterRun', target: '.adopting', actions: 'adoptRun' },
       { guard: 'isStray', actions: 'removeStray' },

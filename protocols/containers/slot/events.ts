@@ -22,6 +22,8 @@ export type SlotEvent = At &
     | { readonly type: 'run.failed'; readonly id: string; readonly error: Reason }
     | { readonly type: 'run.forgotten' }
     | { readonly type: 'run.noted' }
+    | { readonly type: 'run.unnoted'; readonly error: Reason }
+    | { readonly type: 'note.due' }
     | { readonly type: 'logs.pruned' }
     | { readonly type: 'container.began'; readonly key: RunKey }
     | { readonly type: 'check.began'; readonly key: RunKey }

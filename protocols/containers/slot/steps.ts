@@ -270,6 +270,14 @@ const noteDelay = (value: SlotValue, event: SlotEventOf<'container.delayed'>): D
   [],
 ];
 
+/** The journal refused a note: an outcome that it does not hold would be undone by the next start of the daemon. */
+const noteSoon: Step = (value) => [value, [schedule('note', limits.retryMs, { type: 'note.due' }, 0.2)]];
+/** Not while a new run is being numbered: that write holds all there is to say. */
+const noteAgain: Step = (value) => {
+  const held = value.record;
+  return held && (held.started || held.outcome) ? record(value, held, 'run.noted') : [value, []];
+};
+
 const noteHealth = (value: SlotValue, event: SlotEventOf<'health.changed'>): Decision<SlotValue> => {
   const { reason: _, ...kept } = value;
   const [rest, noted] = noteReadiness(kept, event.verdict === 'healthy');
@@ -391,6 +399,8 @@ export const slotSteps = {
   noteJournalTrouble,
   noteDelay,
   noteHealth,
+  noteSoon,
+  noteAgain,
   noteStarting,
   assign,
   retire,

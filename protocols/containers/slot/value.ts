@@ -139,7 +139,10 @@ export const fresh: RunHistory = { restarts: 0, failuresInARow: 0 };
 export const newestWrite = (value: SlotValue, event: { readonly id: string }): boolean =>
   event.id.endsWith(`:${value.writes}`);
 
-/** The newest run, into the journal. Nothing is started for it before the answer. */
+/**
+ * The newest run, into the journal. Before `run.recorded` nothing is started for it; what is only noted is written
+ * again until it is there (`run.unnoted`).
+ */
 export function record(
   value: SlotValue,
   next: RunRecord,
@@ -149,7 +152,7 @@ export function record(
   const append = drive(
     `record:${writes}`,
     { port: 'journal', op: 'append', args: { entries: { [runEntry(value.slot)]: next } } },
-    { done: answer, failed: answer === 'run.recorded' ? 'run.failed' : 'run.noted' },
+    { done: answer, failed: answer === 'run.recorded' ? 'run.failed' : 'run.unnoted' },
     limits.runtimeCallMs,
   );
   return [{ ...value, record: next, writes }, [append]];

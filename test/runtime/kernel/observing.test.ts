@@ -105,10 +105,10 @@ describe('transcript', () => {
 00:00:05.000  n1  /bell#1                       ∎                           stopped                   error: cracked
 00:00:05.000  n1  /#1                           running                     child.exited              emit supervisor.decided; schedule restart.due in 100 ms
 00:00:05.000  n1  /#1                                                       decided                   restart bell in 100 ms (restarts 1)
-00:00:05.085  n1  /#1                           running                     restart.due               start bell
-00:00:05.085  n1  /bell#2                       → working                   started worker
-00:00:05.085  n1  /#1                           running                     child.started
-00:00:05.085  n1  /#1                           running                     child.ready
+00:00:05.086  n1  /#1                           running                     restart.due               start bell
+00:00:05.086  n1  /bell#2                       → working                   started worker
+00:00:05.086  n1  /#1                           running                     child.started
+00:00:05.086  n1  /#1                           running                     child.ready
 00:00:05.150  n1  /wall#0                                                   door.open                 dead letter to /wall: no-actor
 `);
     const lines = world.kernel.directory.transcript({ under: '/bell', limit: 2 });
