@@ -56,7 +56,15 @@ export const registryMachine = setup({
       initial: 'current',
       states: {
         /** Rules are written anew now and then: somebody may have flushed them. */
-        current: { always: { guard: 'portsChanged', target: 'pushing' }, after: { reconcile: 'pushing' } },
+        current: {
+          always: { guard: 'portsChanged', target: 'pushing' },
+          after: {
+            reconcile: [
+              { guard: 'isComplete', target: 'pushing' },
+              { target: 'current', reenter: true },
+            ],
+          },
+        },
         pushing: {
           entry: 'pushPorts',
           on: {

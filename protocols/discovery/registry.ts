@@ -13,9 +13,9 @@ import type { ZoneUpdate } from './model.ts';
 
 export interface RegistryValue {
   readonly slots: Readonly<Record<SlotName, SlotStatus>>;
-  /** What should be pushed, and what was: compared as whole tables, by reference. */
-  readonly zone: ZoneUpdate;
-  readonly publications: readonly Publication[];
+  /** Raised by every report that may change a table: most reports change no name and no port. */
+  readonly news: number;
+  /** The `news` that each table was pushed with, and is being pushed with. */
   readonly pushed: Tables;
   readonly pushing: Tables;
   readonly calls: number;
@@ -25,13 +25,16 @@ export interface RegistryValue {
 }
 
 interface Tables {
-  readonly zone?: ZoneUpdate;
-  readonly publications?: readonly Publication[];
+  readonly names: number;
+  readonly ports: number;
 }
 
 type Value = RegistryValue;
+const byText = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 const byName = (a: SlotStatus, b: SlotStatus) =>
-  a.app.localeCompare(b.app) || a.service.localeCompare(b.service) || a.index - b.index;
+  byText(a.app, b.app) || byText(a.service, b.service) || a.index - b.index;
+const isReady = (slot: SlotStatus) =>
+  slot.phase === 'running' && slot.readiness === 'ready' && slot.address !== undefined;
 
 /** Names of ready slots; clients are all slots with an address, ready or not. */
 export function zoneOf(slots: Readonly<Record<SlotName, SlotStatus>>): ZoneUpdate {
@@ -40,7 +43,7 @@ export function zoneOf(slots: Readonly<Record<SlotName, SlotStatus>>): ZoneUpdat
     .sort(byName);
   return {
     names: placed
-      .filter((slot) => slot.phase === 'running' && slot.readiness === 'ready')
+      .filter(isReady)
       .map(({ app, service, index, address }) => ({ app, service, index, address: address ?? '' })),
     clients: placed.map(({ app, address }) => ({ address: address ?? '', app })),
   };
@@ -58,8 +61,7 @@ export function publicationsOf(slots: Readonly<Record<SlotName, SlotStatus>>): r
       const owner = `${slot.app}/${slot.service}`;
       const entry = table.get(key) ?? { owner, port, backends: [] };
       table.set(key, entry);
-      const ready = slot.phase === 'running' && slot.readiness === 'ready' && slot.address !== undefined;
-      if (ready && entry.owner === owner)
+      if (isReady(slot) && entry.owner === owner)
         entry.backends.push({ address: slot.address ?? '', port: port.containerPort });
     }
   }
@@ -78,53 +80,60 @@ const note = (
   const slots: Record<SlotName, SlotStatus> = event.whole ? {} : { ...value.slots };
   for (const slot of event.slots) slots[slot.slot] = slot;
   for (const slot of event.gone) delete slots[slot];
+  const touched = event.whole
+    ? [...new Set([...Object.keys(value.slots), ...Object.keys(slots)])]
+    : [...event.slots.map(({ slot }) => slot), ...event.gone];
+  // The first word of all may be that there is nothing: what an earlier life pushed must go.
+  const first = event.whole === true && value.news === 0;
+  const changed = first || touched.some((slot) => !showsAlike(value.slots[slot], slots[slot]));
   return [
     {
       ...value,
       slots,
-      zone: kept(value.zone, zoneOf(slots)),
-      publications: kept(value.publications, publicationsOf(slots)),
+      news: value.news + (changed ? 1 : 0),
       ...(event.complete ? { complete: true as const } : {}),
     },
     [],
   ];
 };
 
-/** The table before when nothing in it changed: most reports change no name and no port. */
-function kept<Table>(before: Table, after: Table): Table {
-  return JSON.stringify(before) === JSON.stringify(after) ? before : after;
+/** Both leave the same in every table. */
+function showsAlike(before: SlotStatus | undefined, after: SlotStatus | undefined): boolean {
+  if (before === after) return true;
+  if (!before || !after) return false;
+  return (
+    before.address === after.address &&
+    isReady(before) === isReady(after) &&
+    (before.ports === after.ports || JSON.stringify(before.ports) === JSON.stringify(after.ports))
+  );
 }
 
 const pushNames = (value: Value): Decision<Value> => {
   const calls = value.calls + 1;
-  const call = { port: 'names', op: 'update', args: value.zone } as const;
+  const call = { port: 'names', op: 'update', args: zoneOf(value.slots) } as const;
   return [
-    { ...value, calls, pushing: { ...value.pushing, zone: value.zone } },
+    { ...value, calls, pushing: { ...value.pushing, names: value.news } },
     [drive(`names:${calls}`, call, { done: 'names.pushed', failed: 'names.refused' }, limits.runtimeCallMs)],
   ];
 };
 
 const pushPorts = (value: Value): Decision<Value> => {
   const calls = value.calls + 1;
-  const call = {
-    port: 'network',
-    op: 'publish',
-    args: { publications: publicationsOf(value.slots) },
-  } as const;
+  const args = { publications: publicationsOf(value.slots) };
+  const call = { port: 'network', op: 'publish', args } as const;
   return [
-    { ...value, calls, pushing: { ...value.pushing, publications: value.publications } },
+    { ...value, calls, pushing: { ...value.pushing, ports: value.news } },
     [drive(`ports:${calls}`, call, { done: 'ports.pushed', failed: 'ports.refused' }, limits.runtimeCallMs)],
   ];
 };
 
 const namesDone = (value: Value): Decision<Value> => [
-  { ...value, pushed: { ...value.pushed, ...(value.pushing.zone ? { zone: value.pushing.zone } : {}) } },
+  { ...value, pushed: { ...value.pushed, names: value.pushing.names } },
   [],
 ];
 const portsDone = (value: Value): Decision<Value> => {
   const { reason: _, ...rest } = value;
-  const { publications } = value.pushing;
-  return [{ ...rest, pushed: { ...value.pushed, ...(publications ? { publications } : {}) } }, []];
+  return [{ ...rest, pushed: { ...value.pushed, ports: value.pushing.ports } }, []];
 };
 
 const noteTrouble = (value: Value, event: { error: Reason }): Decision<Value> => {
@@ -138,12 +147,19 @@ const noteTrouble = (value: Value, event: { error: Reason }): Decision<Value> =>
 export const registrySteps = { begin, note, pushNames, pushPorts, namesDone, portsDone, noteTrouble };
 
 export const registryGuards = {
-  namesChanged: (value: Value) => value.pushed.zone !== value.zone,
+  namesChanged: (value: Value) => value.pushed.names !== value.news,
   /** A port of a container that is not adopted yet stays as the last daemon left it. */
-  portsChanged: (value: Value) => value.complete === true && value.pushed.publications !== value.publications,
+  portsChanged: (value: Value) => value.complete === true && value.pushed.ports !== value.news,
+  isComplete: (value: Value) => value.complete === true,
 };
 
-const nothing: Required<Tables> = { zone: { names: [], clients: [] }, publications: [] };
+const nothing: Tables = { names: 0, ports: 0 };
 
 /** Counts as pushed: the ports of a daemon that died stay published until this life knows better. */
-export const freshRegistry: RegistryValue = { slots: {}, ...nothing, pushed: nothing, pushing: {}, calls: 0 };
+export const freshRegistry: RegistryValue = {
+  slots: {},
+  news: 0,
+  pushed: nothing,
+  pushing: nothing,
+  calls: 0,
+};
