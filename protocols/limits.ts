@@ -141,6 +141,8 @@ export const limits = {
   logFiles: 3,
   /** One log line; a longer one is cut and marked. */
   logLineBytes: 65_536,
+  /** Stamps of a run before the old ones are thinned: ≈ 200 KB, seven minutes of one every 50 ms. */
+  logStamps: 8_192,
   /** Runs of a slot whose logs are kept. */
   logRuns: 5,
 

@@ -42,7 +42,7 @@ export async function tailLines(path: string, from: number, to: number, count: n
   const file = await open(path, 'r');
   try {
     let start = to;
-    let bytes: Buffer = Buffer.alloc(0);
+    const chunks: Buffer[] = [];
     let newlines = 0;
     const bound = Math.max(from, to - limits.logFileBytes);
     while (start > bound && newlines <= count) {
@@ -51,9 +51,9 @@ export async function tailLines(path: string, from: number, to: number, count: n
       await file.read(chunk, 0, size, start - size);
       start -= size;
       for (const byte of chunk) if (byte === 10) newlines++;
-      bytes = Buffer.concat([chunk, bytes]);
+      chunks.unshift(chunk);
     }
-    const { lines, rest } = splitLines(bytes, start);
+    const { lines, rest } = splitLines(Buffer.concat(chunks), start);
     // What begins in the middle of a line is not a line, unless it begins where the log begins.
     const whole = start > from ? lines.slice(1) : lines;
     const last = rest.length > 0 ? [{ end: to, text: lineText(rest) }] : [];

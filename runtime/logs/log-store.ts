@@ -138,7 +138,7 @@ class Follower {
     untilAt: number | undefined,
   ): Promise<void> {
     const key = `${log.run}/${stream}`;
-    const place = this.offsets.get(key) ?? { next: 0, rest: Buffer.alloc(0) };
+    const place = this.offsets.get(key) ?? { next: log.kept[stream], rest: Buffer.alloc(0) };
     this.offsets.set(key, place);
     while (place.next < end && !this.stopped) {
       const bytes = await readRange(

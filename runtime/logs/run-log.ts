@@ -10,7 +10,15 @@ import { limits } from '../../protocols/limits.ts';
 import type { Clock } from '../../protocols/ports.ts';
 import type { LogLine } from '../node-handle.ts';
 import { tailLines } from './lines.ts';
-import { appendStamp, keptFrom, readStamps, rewriteStamps, stampOf, type Stream } from './stamps.ts';
+import {
+  appendStamp,
+  keptFrom,
+  readStamps,
+  rewriteStamps,
+  stampOf,
+  thinStamps,
+  type Stream,
+} from './stamps.ts';
 
 const streams: readonly Stream[] = ['stdout', 'stderr'];
 /** Changes closer together than this share a stamp. */
@@ -31,7 +39,11 @@ export class RunLog {
   readonly ends: Record<Stream, number> = { stdout: 0, stderr: 0 };
   onGrowth: ((at: number, untilAt: number | undefined) => void) | undefined;
   private readonly clock: Clock;
-  private readonly kept: Record<Stream, number> = { stdout: 0, stderr: 0 };
+  /** Everything before it was given back to the disk. */
+  readonly kept: Record<Stream, number> = { stdout: 0, stderr: 0 };
+  private ended = false;
+  /** Lines of the stamps file. */
+  private stamps = 0;
   private watcher: FSWatcher | undefined;
   private timer: unknown;
   private busy: Promise<void> = Promise.resolve();
@@ -50,6 +62,7 @@ export class RunLog {
   /** Stamp what came while nobody watched, then watch. */
   async begin(): Promise<void> {
     const stamps = await readStamps(this.path('stamps'));
+    this.stamps = stamps.length;
     let last = 0;
     for (const stamp of stamps) {
       last = Math.max(last, stamp.untilAt ?? stamp.at);
@@ -57,14 +70,16 @@ export class RunLog {
       else this.ends[stamp.stream] = Math.max(this.ends[stamp.stream], stamp.end);
     }
     if (last === 0) last = await this.bornAt();
+    if (this.ended) return;
     this.watcher = watch(this.folder, { persistent: false }, (_event, file) => {
-      if (file !== 'stamps') this.changed();
+      if (file === 'stdout' || file === 'stderr') this.changed();
     });
     this.watcher.on('error', () => this.end());
     await this.stamp(last);
   }
 
   end(): void {
+    this.ended = true;
     this.watcher?.close();
     this.watcher = undefined;
     this.clock.clearTimer(this.timer);
@@ -100,6 +115,14 @@ export class RunLog {
     return this.busy;
   }
 
+  /** A chatty container would fill the disk with times: old ones are told as ranges. */
+  private async thin(): Promise<void> {
+    if (this.stamps < limits.logStamps) return;
+    const thinned = thinStamps(await readStamps(this.path('stamps')), limits.logStamps / 4);
+    await rewriteStamps(this.path('stamps'), thinned);
+    this.stamps = thinned.length;
+  }
+
   private async stampNow(since: number | undefined): Promise<void> {
     const now = this.clock.now();
     let grew = false;
@@ -110,8 +133,10 @@ export class RunLog {
       grew = true;
       const when = since === undefined ? { at: now } : { at: since, untilAt: now };
       await appendStamp(this.path('stamps'), { stream, end, ...when });
+      this.stamps += 1;
       await this.rotate(stream, end, now);
     }
+    await this.thin();
     if (grew) this.onGrowth?.(since ?? now, since === undefined ? undefined : now);
   }
 
@@ -125,6 +150,7 @@ export class RunLog {
     const stamps = await readStamps(this.path('stamps'));
     const fresh = stamps.filter((stamp) => stamp.stream !== stream || (!stamp.dropped && stamp.end > upTo));
     await rewriteStamps(this.path('stamps'), [{ stream, end: upTo, at: now, dropped: true }, ...fresh]);
+    this.stamps = fresh.length + 1;
   }
 
   private async bornAt(): Promise<number> {

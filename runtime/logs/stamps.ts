@@ -3,7 +3,7 @@
  * stands a `stamps` file: each line says that up to `end` everything of a stream was there at `at`. Bytes that came
  * while no daemon watched get a range of time instead of a false instant.
  */
-import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, readFile, rename, writeFile } from 'node:fs/promises';
 
 export type Stream = 'stdout' | 'stderr';
 
@@ -57,9 +57,31 @@ export async function appendStamp(path: string, stamp: Stamp): Promise<void> {
   await appendFile(path, formatStamp(stamp), { mode: 0o600 });
 }
 
-/** After a rotation: forget what speaks of dropped bytes only. */
+/** All of them or, after a crash in the middle, the ones before. */
 export async function rewriteStamps(path: string, stamps: readonly Stamp[]): Promise<void> {
-  await writeFile(path, stamps.map(formatStamp).join(''), { mode: 0o600 });
+  await writeFile(`${path}.new`, stamps.map(formatStamp).join(''), { mode: 0o600 });
+  await rename(`${path}.new`, path);
+}
+
+/**
+ * Half as many: of each two neighbours of a stream one is left, with the range of time of both. The newest `exact`
+ * stay as they are. Marks of rotation stay.
+ */
+export function thinStamps(stamps: readonly Stamp[], exact: number): Stamp[] {
+  const thinned: Stamp[] = [];
+  const open: Partial<Record<Stream, Stamp>> = {};
+  const old = stamps.slice(0, Math.max(0, stamps.length - exact));
+  for (const stamp of old) {
+    const before = open[stamp.stream];
+    if (stamp.dropped) thinned.push(stamp);
+    else if (before === undefined) open[stamp.stream] = stamp;
+    else {
+      delete open[stamp.stream];
+      thinned.push({ ...before, end: stamp.end, untilAt: stamp.untilAt ?? stamp.at });
+    }
+  }
+  // Each stream's stamps stay in order; between streams the order says nothing.
+  return [...thinned, ...Object.values(open), ...stamps.slice(old.length)];
 }
 
 /** First offset of a stream that is still there. */
