@@ -54,6 +54,14 @@ export function contains(cidr: string, address: string): boolean {
   return number !== undefined && number >= block.base && number < block.base + block.size;
 }
 
+/** Of some blocks the one that an address lies in. */
+export function holding<Held extends { readonly block: string }>(
+  blocks: readonly Held[],
+  address: string,
+): Held | undefined {
+  return blocks.find(({ block }) => contains(block, address));
+}
+
 /** Whether two blocks share an address. */
 export function overlap(one: string, other: string): boolean {
   const a = blockOf(one);

@@ -141,7 +141,7 @@ const ensure = (value: Value): Decision<Value> => {
   const call = {
     port: 'network',
     op: 'ensureNode',
-    args: { bridge, tag, pool, mtu, block, gateway: gatewayOf(block) },
+    args: { bridge, tag, pool, mtu, blocks: [{ block, gateway: gatewayOf(block) }] },
   } as const;
   return [
     { ...value, calls },

@@ -1,13 +1,21 @@
 /** The node's own network, as the driver sees it. Addresses are text in dotted form, blocks are CIDR. */
 import type { PortSpec } from '../apps/model.ts';
 
+/** One of a node's blocks: `10.42.0.0/26`. */
+export interface NodeBlock {
+  readonly block: string;
+  /** The bridge's own address in it, the default route of the containers in it: `10.42.0.1`. */
+  readonly gateway: string;
+}
+
 export interface NodeNetwork {
   /** Linux interface name, ≤ 15 characters. */
   readonly bridge: string;
-  /** The node's block: `10.42.0.0/26`. */
-  readonly block: string;
-  /** The bridge's own address in it, the containers' gateway and name server: `10.42.0.1`. */
-  readonly gateway: string;
+  /**
+   * Never empty, in the order in which the node claimed them; none overlaps another. The first one's gateway is the
+   * name server of all containers of the node.
+   */
+  readonly blocks: readonly [NodeBlock, ...NodeBlock[]];
   /** The whole pool: traffic inside it is never masqueraded. */
   readonly pool: string;
   readonly mtu: number;

@@ -6,7 +6,7 @@
  * A port without backends is refused at once instead of left to hang, or to whatever else listens there.
  */
 import { coded } from '../errors.ts';
-import { formatAddress, parseAddress, parseBlock } from './cidr.ts';
+import { formatAddress, overlap, parseAddress, parseBlock } from './cidr.ts';
 import type { NodeNetwork, Publication } from './model.ts';
 
 const anyAddress = '0.0.0.0';
@@ -31,12 +31,33 @@ export function withoutRuleset(tag: string): string {
   return `table ip ${tableName(tag)}\ndelete table ip ${tableName(tag)}\n`;
 }
 
+/**
+ * Makes a table that stands cover all blocks of the node, whatever it publishes; nft refuses when there is no such
+ * table. A life that was not told yet what is published must not write the whole table.
+ */
+export function coverage(node: NodeNetwork): string {
+  checkNode(node);
+  return setsOf(node)
+    .map(({ name, elements }) => `add element ip ${tableName(node.tag)} ${name} { ${elements.join(', ')} }\n`)
+    .join('');
+}
+
+function setsOf({ blocks }: NodeNetwork) {
+  return [
+    { name: 'blocks', type: 'ipv4_addr; flags interval', elements: blocks.map(({ block }) => block) },
+    { name: 'gateways', type: 'ipv4_addr', elements: blocks.map(({ gateway }) => gateway) },
+  ];
+}
+
 /** HM-NETWORK-DRIVER for what is no address, port or name: nothing else may become part of a rule. */
 export function rulesetOf(node: NodeNetwork, publications: readonly Publication[]): string {
   checkNode(node);
   const published = distinct(publications.map(publishedOf));
   const served = published.filter(({ backends }) => backends.length > 0);
   const empty = published.filter(({ backends }) => backends.length === 0);
+  const sets = setsOf(node).map(({ name, type, elements }) =>
+    section('set', name, [`type ${type};`, `elements = { ${elements.join(', ')} }`]),
+  );
   const chains = [
     chain('guard', 'type filter hook prerouting priority raw; policy accept;', [
       // route_localnet on the bridge would let containers reach what listens on the host's loopback only.
@@ -51,18 +72,18 @@ export function rulesetOf(node: NodeNetwork, publications: readonly Publication[
     ]),
     chain('published', undefined, [
       // The name server stays reachable when somebody publishes its port.
-      `ip daddr ${node.gateway} meta l4proto { tcp, udp } th dport ${dnsPort} return`,
+      `ip daddr ${node.blocks[0].gateway} meta l4proto { tcp, udp } th dport ${dnsPort} return`,
       ...dispatch(served),
     ]),
     ...served.map((entry) => chain(chainName(entry), undefined, [translation(entry)])),
     chain('postrouting', 'type nat hook postrouting priority srcnat; policy accept;', postrouting(node)),
     chain('input', 'type filter hook input priority filter - 10; policy accept;', [
-      `iifname != { "lo", "${node.bridge}" } ip daddr ${node.gateway} ip saddr != ${node.pool} drop`,
+      `iifname != { "lo", "${node.bridge}" } ip daddr @gateways ip saddr != ${node.pool} drop`,
       ...refusals(empty),
     ]),
     chain('forward', 'type filter hook forward priority filter; policy accept;', forward(node)),
   ];
-  return `${withoutRuleset(node.tag)}table ip ${tableName(node.tag)} {\n${chains.join('\n')}}\n`;
+  return `${withoutRuleset(node.tag)}table ip ${tableName(node.tag)} {\n${[...sets, ...chains].join('\n')}}\n`;
 }
 
 function postrouting(node: NodeNetwork): readonly string[] {
@@ -70,8 +91,8 @@ function postrouting(node: NodeNetwork): readonly string[] {
     // The host asked itself by a loopback address, which must not leave the machine.
     `ip saddr ${loopback} oifname "${node.bridge}" masquerade`,
     // A container that comes by a published port: the answer must come back this way, not directly.
-    `ip saddr ${node.block} ip daddr ${node.pool} ct status dnat masquerade`,
-    `ip saddr ${node.block} ip daddr != ${node.pool} oifname != "${node.bridge}" masquerade`,
+    `ip saddr @blocks ip daddr ${node.pool} ct status dnat masquerade`,
+    `ip saddr @blocks ip daddr != ${node.pool} oifname != "${node.bridge}" masquerade`,
   ];
 }
 
@@ -158,8 +179,11 @@ function translation({ protocol, backends }: Published): string {
 }
 
 function chain(name: string, head: string | undefined, rules: readonly string[]): string {
-  const lines = [...(head === undefined ? [] : [head]), ...rules];
-  return `\tchain ${name} {\n${lines.map((line) => `\t\t${line}\n`).join('')}\t}\n`;
+  return section('chain', name, [...(head === undefined ? [] : [head]), ...rules]);
+}
+
+function section(kind: 'chain' | 'set', name: string, lines: readonly string[]): string {
+  return `\t${kind} ${name} {\n${lines.map((line) => `\t\t${line}\n`).join('')}\t}\n`;
 }
 
 /** HM-NETWORK-DRIVER unless every part of it can stand in a command. */
@@ -167,20 +191,27 @@ export function checkNode(node: NodeNetwork): void {
   const wrong =
     !/^[a-z0-9]{1,6}$/.test(node.tag) ||
     !/^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$/.test(node.bridge) ||
-    parseBlock(node.block) === undefined ||
     parseBlock(node.pool) === undefined ||
-    parseAddress(node.gateway) === undefined ||
+    wrongBlocks(node.blocks) ||
     !(Number.isInteger(node.mtu) && node.mtu >= 576 && node.mtu <= 65_535);
   if (!wrong) return;
-  const { bridge, block, gateway, pool, mtu, tag } = node;
+  const { bridge, blocks, pool, mtu, tag } = node;
   throw coded('HM-NETWORK-DRIVER', 'the node network has a wrong name, block or MTU', {
     bridge,
-    block,
-    gateway,
+    blocks: blocks.map(({ block, gateway }) => `${gateway} in ${block}`).join(', '),
     pool,
     mtu,
     tag,
   });
+}
+
+/** The kernel takes no two blocks that overlap into one set. */
+function wrongBlocks(blocks: NodeNetwork['blocks']): boolean {
+  return (
+    blocks[0] === undefined ||
+    blocks.some(({ block, gateway }) => !parseBlock(block) || parseAddress(gateway) === undefined) ||
+    blocks.some(({ block }, at) => blocks.slice(at + 1).some((other) => overlap(block, other.block)))
+  );
 }
 
 function checkAddress(text: string): string {

@@ -4,7 +4,7 @@ import { createLinuxNetwork } from '../../../runtime/drivers/network/linux/drive
 import { parseReports } from '../../../runtime/drivers/network/linux/links.ts';
 import { realClock } from '../../kit/containerd.ts';
 import { until } from '../../kit/until.ts';
-import { missingForNetwork, openMachine, type Station } from './machine.ts';
+import { freshSwitches, missingForNetwork, openMachine, type Station } from './machine.ts';
 import { networkDriverConformance } from './suite.ts';
 
 const missing = missingForNetwork();
@@ -20,8 +20,7 @@ describe.skipIf(missing)(`linux${missing ? ` (skipped: ${missing})` : ''}`, () =
       network: driver(),
       node: {
         bridge: 'hive0',
-        block: '10.42.0.0/26',
-        gateway: '10.42.0.1',
+        blocks: [{ block: '10.42.0.0/26', gateway: '10.42.0.1' }],
         pool: '10.42.0.0/16',
         mtu: 1500,
         tag: 'a1',
@@ -43,7 +42,7 @@ describe.skipIf(missing)(`linux${missing ? ` (skipped: ${missing})` : ''}`, () =
           if (ifalias?.startsWith('hivemind/')) await node.run('ip', 'link', 'delete', ifname);
         }
         await node.run('nft', 'flush', 'ruleset');
-        await node.run('sh', '-c', 'echo 0 > /proc/sys/net/ipv4/ip_forward');
+        await node.run('sh', '-c', freshSwitches);
       },
       traces: async () => {
         const ours = (await links()).filter(({ ifname }) => !['lo', 'wan0'].includes(ifname));
@@ -53,9 +52,9 @@ describe.skipIf(missing)(`linux${missing ? ` (skipped: ${missing})` : ''}`, () =
         const addresses = (await node.run('ip', '-br', 'address', 'show', 'to', '10.42.0.0/16')).split('\n');
         const rules = (await node.run('nft', 'list', 'ruleset')).split('\n');
         const forward = await node.run('cat', '/proc/sys/net/ipv4/ip_forward');
-        return [...shown, ...addresses, ...rules, forward === '1\n' ? 'forwards' : ''].filter(
-          (line) => line !== '',
-        );
+        const redirects = await node.run('cat', '/proc/sys/net/ipv4/conf/all/send_redirects');
+        const switches = [forward === '1\n' ? 'forwards' : '', redirects === '0\n' ? 'no redirects' : ''];
+        return [...shown, ...addresses, ...rules, ...switches].filter((line) => line !== '');
       },
       close: () => machine.close(),
     };

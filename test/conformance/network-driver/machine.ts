@@ -123,6 +123,10 @@ export interface Machine {
   close(): Promise<void>;
 }
 
+/** As a machine has them that nobody set up. */
+export const freshSwitches =
+  'echo 0 > /proc/sys/net/ipv4/ip_forward && echo 1 > /proc/sys/net/ipv4/conf/all/send_redirects';
+
 export async function openMachine(): Promise<Machine> {
   const stations: Station[] = [];
   const station = async (plain = false): Promise<Station> => {
@@ -134,7 +138,7 @@ export async function openMachine(): Promise<Machine> {
   const [nodeAddress, outsideAddress] = ['192.0.2.1', '192.0.2.2'];
   await node.run('ip', 'link', 'set', 'lo', 'up');
   // New namespaces take it over from the real machine.
-  await node.run('sh', '-c', 'echo 0 > /proc/sys/net/ipv4/ip_forward');
+  await node.run('sh', '-c', freshSwitches);
   await node.run(
     'ip',
     'link',

@@ -9,8 +9,7 @@ networkDriverConformance('memory', () => {
     network,
     node: {
       bridge: 'hive0',
-      block: '10.42.0.0/26',
-      gateway: '10.42.0.1',
+      blocks: [{ block: '10.42.0.0/26', gateway: '10.42.0.1' }],
       pool: '10.42.0.0/16',
       mtu: 1500,
       tag: 'a1',

@@ -109,6 +109,25 @@ export function networkDriverConformance(name: string, makeArm: () => Promise<Ne
       expect(await list()).toEqual([]);
     });
 
+    it('takes addresses of each of its blocks, and of those alone', async () => {
+      const more = { block: '10.42.3.64/26', gateway: '10.42.3.65' };
+      const grown = { ...arm.node, blocks: [...arm.node.blocks, more] as const };
+      await ensure();
+      const [near, far] = [await arm.container(), await arm.container()];
+      await attach('near', near, '10.42.0.2');
+      expect((await refusal(attach('far', far, '10.42.3.66'))).code).toBe('HM-NETWORK-DRIVER');
+      await arm.network.ensureNode(grown, newCall());
+      await attach('far', far, '10.42.3.66');
+      for (const wrong of ['10.42.3.2', '10.42.3.128', '10.42.3.65', '10.42.0.1'])
+        expect((await refusal(attach('wrong', far, wrong))).code).toBe('HM-NETWORK-DRIVER');
+      expect(await list()).toEqual(['far 10.42.3.66', 'near 10.42.0.2']);
+      const made = await arm.traces();
+      await arm.again().ensureNode(grown, newCall());
+      expect(await arm.traces()).toEqual(made);
+      await arm.network.purge({}, newCall());
+      expect(await arm.traces()).toEqual([]);
+    });
+
     it('knows which ports others listen on, and does not count its own', async () => {
       await ensure();
       const port = { hostAddress: '0.0.0.0', hostPort: 8080, protocol: 'tcp' as const };

@@ -9,8 +9,11 @@ import { missingForNetwork, openMachine, type Machine, type Station } from './ma
 const missing = missingForNetwork();
 const node: NodeNetwork = {
   bridge: 'hive0',
-  block: '10.42.0.0/26',
-  gateway: '10.42.0.1',
+  blocks: [
+    { block: '10.42.0.0/26', gateway: '10.42.0.1' },
+    // Another node's block lies between.
+    { block: '10.42.0.128/26', gateway: '10.42.0.129' },
+  ],
   pool: '10.42.0.0/16',
   mtu: 1500,
   tag: 'a1',
@@ -28,6 +31,8 @@ describe.skipIf(missing).each(['0', '1'])(
     let network: LinuxNetwork;
     let one: Station;
     let two: Station;
+    /** In the other block. */
+    let far: Station;
 
     const publish = (...publications: Publication[]) => network.publish({ publications }, newCall());
     const port = (
@@ -46,12 +51,14 @@ describe.skipIf(missing).each(['0', '1'])(
       await machine.node.run('sh', '-c', `[ ! -e ${filter} ] || echo ${bridgeFilter} > ${filter}`);
       network = createLinuxNetwork({ clock: realClock, tag: 'a1', netns: machine.netns });
       await network.ensureNode(node, newCall());
-      [one, two] = await Promise.all([machine.container(), machine.container()]);
+      [one, two, far] = await Promise.all([machine.container(), machine.container(), machine.container()]);
       await network.attach({ id: 'one', pid: one.pid, address: '10.42.0.2' }, newCall());
       await network.attach({ id: 'two', pid: two.pid, address: '10.42.0.3' }, newCall());
+      await network.attach({ id: 'far', pid: far.pid, address: '10.42.0.130' }, newCall());
       for (const protocol of ['tcp', 'udp'] as const) {
         await one.serve(protocol, 80, 'one');
         await two.serve(protocol, 80, 'two');
+        await far.serve(protocol, 80, 'far');
         await machine.outside.serve(protocol, 80, 'outside');
       }
     });
@@ -113,6 +120,35 @@ describe.skipIf(missing).each(['0', '1'])(
       },
     );
 
+    it.each(['tcp', 'udp'] as const)('flows by %s between the blocks of a node', async (protocol) => {
+      const { node: host, outside, nodeAddress } = machine;
+      // More than once: after the first packets the host could have told them a shorter way.
+      for (let turn = 0; turn < 5; turn++) {
+        expect(await one.call(protocol, '10.42.0.130', 80)).toBe('far from 10.42.0.2');
+        expect(await far.call(protocol, '10.42.0.2', 80)).toBe('one from 10.42.0.130');
+      }
+      expect(await one.run('ip', 'route', 'get', '10.42.0.130')).toContain('via 10.42.0.1 ');
+      expect(await one.run('ip', 'route', 'show', 'cache')).toBe('');
+      expect(await host.call(protocol, '10.42.0.130', 80)).toBe('far from 10.42.0.129');
+      expect(await far.call(protocol, machine.outsideAddress, 80)).toBe(`outside from ${nodeAddress}`);
+      await publish(port('0.0.0.0', 8080, protocol, '10.42.0.130'));
+      expect(await outside.call(protocol, nodeAddress, 8080)).toBe(`far from ${machine.outsideAddress}`);
+      expect(await host.call(protocol, '127.0.0.1', 8080)).toBe('far from 10.42.0.129');
+      expect(await host.call(protocol, '10.42.0.129', 8080)).toContain('far');
+      for (const from of [one, far]) {
+        expect(await from.call(protocol, nodeAddress, 8080)).toBe('far from 10.42.0.129');
+        expect(await from.call(protocol, '10.42.0.1', 8080)).toBe('far from 10.42.0.129');
+      }
+    });
+
+    it('has the route of its block in a container, and the name server of the first block', async () => {
+      expect(await far.run('ip', 'route')).toMatch(
+        /^default via 10\.42\.0\.129 dev eth0 *\n10\.42\.0\.128\/26 .*\n$/,
+      );
+      await machine.node.serve('tcp', 53, 'names', '10.42.0.1');
+      expect(await far.call('tcp', '10.42.0.1', 53)).toBe('names from 10.42.0.130');
+    });
+
     it('honours the host address that is named', async () => {
       await publish(
         port(machine.nodeAddress, 8082, 'tcp', '10.42.0.2'),
@@ -156,7 +192,10 @@ describe.skipIf(missing).each(['0', '1'])(
       expect(await outside.call('tcp', '10.42.0.2', 80, silenceMs)).toBe('TIMEOUT');
       await machine.node.serve('tcp', 8100, 'node', '10.42.0.1');
       expect(await one.call('tcp', '10.42.0.1', 8100)).toContain('node');
-      expect(await outside.call('tcp', '10.42.0.1', 8100, silenceMs)).toBe('TIMEOUT');
+      await machine.node.serve('tcp', 8100, 'node', '10.42.0.129');
+      expect(await one.call('tcp', '10.42.0.129', 8100)).toContain('node');
+      for (const address of ['10.42.0.1', '10.42.0.129', '10.42.0.130'])
+        expect(await outside.call('tcp', address, 8100, silenceMs)).toBe('TIMEOUT');
       await outside.run('ip', 'route', 'delete', '10.42.0.0/16');
     });
 
@@ -193,6 +232,28 @@ describe.skipIf(missing).each(['0', '1'])(
       expect(await machine.outside.call('tcp', machine.nodeAddress, 8080)).toContain('one');
       await next.publish({ publications: [] }, newCall());
       expect(await machine.outside.call('tcp', machine.nodeAddress, 8080)).toBe(refused);
+    });
+
+    it('gets another block while everything runs, also before it was told what is published', async () => {
+      await publish(port('0.0.0.0', 8080, 'tcp', '10.42.0.2'));
+      const more = { block: '10.42.1.0/26', gateway: '10.42.1.1' };
+      const next = createLinuxNetwork({ clock: realClock, tag: 'a1', netns: machine.netns });
+      const late = await machine.container();
+      const attach = () => next.attach({ id: 'late', pid: late.pid, address: '10.42.1.2' }, newCall());
+      await next.ensureNode(node, newCall());
+      expect((await refusal(attach())).message).toContain('10.42.0.0/26, 10.42.0.128/26');
+      await next.ensureNode({ ...node, blocks: [...node.blocks, more] }, newCall());
+      await attach();
+      await late.serve('tcp', 80, 'late');
+      expect(await late.call('tcp', machine.outsideAddress, 80)).toBe(`outside from ${machine.nodeAddress}`);
+      expect(await far.call('tcp', '10.42.1.2', 80)).toBe('late from 10.42.0.130');
+      expect(await late.call('tcp', machine.nodeAddress, 8080)).toBe('one from 10.42.0.1');
+      expect(await machine.outside.call('tcp', machine.nodeAddress, 8080)).toContain('one');
+      await late.end();
+      await network.ensureNode(node, newCall());
+      expect(await machine.node.run('ip', '-br', 'address', 'show', 'dev', 'hive0')).not.toContain(
+        '10.42.1.1',
+      );
     });
 
     it('says which process is missing, and leaves no link behind', async () => {

@@ -3,17 +3,21 @@ import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { CodedError } from '../../../protocols/errors.ts';
-import type { NodeNetwork, Publication } from '../../../protocols/network/model.ts';
-import { rulesetOf, withoutRuleset } from '../../../protocols/network/ruleset.ts';
+import type { NodeBlock, NodeNetwork, Publication } from '../../../protocols/network/model.ts';
+import { coverage, rulesetOf, withoutRuleset } from '../../../protocols/network/ruleset.ts';
 
 const node: NodeNetwork = {
   bridge: 'hive0',
-  block: '10.42.0.0/26',
-  gateway: '10.42.0.1',
+  blocks: [
+    { block: '10.42.0.0/26', gateway: '10.42.0.1' },
+    { block: '10.42.7.64/26', gateway: '10.42.7.65' },
+  ],
   pool: '10.42.0.0/16',
   mtu: 1500,
   tag: 'a1',
 };
+
+const having = (...blocks: [NodeBlock, ...NodeBlock[]]): NodeNetwork => ({ ...node, blocks });
 
 const publication = (
   hostAddress: string,
@@ -36,6 +40,16 @@ const wishes = [
 const golden = `table ip hivemind_a1
 delete table ip hivemind_a1
 table ip hivemind_a1 {
+	set blocks {
+		type ipv4_addr; flags interval;
+		elements = { 10.42.0.0/26, 10.42.7.64/26 }
+	}
+
+	set gateways {
+		type ipv4_addr;
+		elements = { 10.42.0.1, 10.42.7.65 }
+	}
+
 	chain guard {
 		type filter hook prerouting priority raw; policy accept;
 		iifname != "lo" ip saddr 127.0.0.0/8 drop
@@ -74,13 +88,13 @@ table ip hivemind_a1 {
 	chain postrouting {
 		type nat hook postrouting priority srcnat; policy accept;
 		ip saddr 127.0.0.0/8 oifname "hive0" masquerade
-		ip saddr 10.42.0.0/26 ip daddr 10.42.0.0/16 ct status dnat masquerade
-		ip saddr 10.42.0.0/26 ip daddr != 10.42.0.0/16 oifname != "hive0" masquerade
+		ip saddr @blocks ip daddr 10.42.0.0/16 ct status dnat masquerade
+		ip saddr @blocks ip daddr != 10.42.0.0/16 oifname != "hive0" masquerade
 	}
 
 	chain input {
 		type filter hook input priority filter - 10; policy accept;
-		iifname != { "lo", "hive0" } ip daddr 10.42.0.1 ip saddr != 10.42.0.0/16 drop
+		iifname != { "lo", "hive0" } ip daddr @gateways ip saddr != 10.42.0.0/16 drop
 		ct state new ip daddr . tcp dport { 127.0.0.1 . 8082 } reject with tcp reset
 		ct state new udp dport { 9001 } reject with icmp type port-unreachable
 	}
@@ -141,6 +155,10 @@ describe('the table of rules', () => {
   it.skipIf(!canCheck)('is taken by nft, whatever is published (skipped without root and nft)', () => {
     expect(check(golden)).toBe('');
     expect(check(withoutRuleset('a1'))).toBe('');
+    expect(
+      check(golden + coverage(having(...node.blocks, { block: '10.42.9.0/26', gateway: '10.42.9.1' }))),
+    ).toBe('');
+    expect(check(coverage(node))).not.toBe('');
     fc.assert(
       fc.property(fc.array(anyPublication, { maxLength: 60 }), (publications) => {
         expect(check(rulesetOf(node, publications))).toBe('');
@@ -156,6 +174,13 @@ describe('the table of rules', () => {
     ['a port beyond the last', () => rulesetOf(node, [publication('0.0.0.0', 65_536, 'tcp')])],
     ['a bridge', () => rulesetOf({ ...node, bridge: 'x" accept' }, [])],
     ['a tag', () => rulesetOf({ ...node, tag: 'a1 {' }, [])],
+    ['a block', () => rulesetOf(having({ block: '10.42.0.0/26 }', gateway: '10.42.0.1' }), [])],
+    ['a gateway', () => coverage(having({ block: '10.42.0.0/26', gateway: '10.42.0.1 }' }))],
+    [
+      'blocks that overlap',
+      () => rulesetOf(having(node.blocks[0], { block: '10.42.0.32/27', gateway: '10.42.0.33' }), []),
+    ],
+    ['no block', () => rulesetOf({ ...node, blocks: [] as never }, [])],
     ['a pool', () => rulesetOf({ ...node, pool: '10.42.0.0' }, [])],
   ])('lets no text into a rule by %s', (_, render) => {
     let thrown: unknown;

@@ -1,5 +1,5 @@
 /**
- * The node network on Linux: a bridge, a veth for each container, one nftables table, two switches of the kernel.
+ * The node network on Linux: a bridge, a veth for each container, one nftables table, some switches of the kernel.
  * Everything is compared with what is there and only the difference is changed. It decides nothing about who gets
  * which address or port: that is `protocols/network`.
  *
@@ -8,31 +8,33 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { coded } from '../../../../protocols/errors.ts';
-import { contains } from '../../../../protocols/network/cidr.ts';
+import { holding } from '../../../../protocols/network/cidr.ts';
 import { forwardObstacles, type ForwardObstacle } from '../../../../protocols/network/forwarding.ts';
 import type {
   Attachment,
   AttachRequest,
+  NodeBlock,
   NodeNetwork,
   Publication,
 } from '../../../../protocols/network/model.ts';
-import { checkNode, rulesetOf, tableName, withoutRuleset } from '../../../../protocols/network/ruleset.ts';
+import { checkNode, coverage, rulesetOf, withoutRuleset } from '../../../../protocols/network/ruleset.ts';
 import type { Call, Clock, NetworkDriver } from '../../../../protocols/ports.ts';
 import { createRun, succeeded, type Run } from './command.ts';
 import {
   attachmentOf,
-  bridgeAlias,
   bridgeBatch,
-  forwardingMark,
   insideBatch,
   isBridgeOf,
   linkName,
+  markedAlias,
   outsideBatch,
   parseReports,
+  switchedBy,
   type LinkReport,
+  type SwitchName,
 } from './links.ts';
 import { collides, parseListeners } from './listeners.ts';
-import { setSwitches, stopForwarding } from './switches.ts';
+import { putBack, setSwitches } from './switches.ts';
 
 export interface LinuxNetworkOptions {
   readonly clock: Clock;
@@ -74,21 +76,26 @@ class Driver implements LinuxNetwork {
     this.#inTurn(async () => {
       checkNode(node);
       if (node.tag !== this.#tag) throw coded('HM-NETWORK-DRIVER', `${node.tag} is not ${this.#tag}`);
-      await this.#ensureBridge(node, call);
-      const { switchedOn } = await setSwitches(this.#run, node.bridge, call);
-      if (switchedOn) {
-        const mark = [`link set dev ${node.bridge} alias ${bridgeAlias(this.#tag)}${forwardingMark}`];
+      const before = await this.#ensureBridge(node, call);
+      const switched = await setSwitches(this.#run, node.bridge, call);
+      if (switched.length > 0) {
+        const alias = markedAlias(this.#tag, [...before, ...switched]);
+        const mark = [`link set dev ${node.bridge} alias ${alias}`];
         await this.#batch(['ip'], mark, `bridge ${node.bridge}`, call);
       }
       this.#node = node;
-      const table = ['nft', 'list', 'chain', 'ip', tableName(this.#tag), 'postrouting'];
-      const stands = (await this.#run(table, call)).code === 0;
-      if (!stands || this.#publications !== undefined)
+      if (this.#publications !== undefined || !(await this.#covers(node, call)))
         await this.#apply(node, this.#publications ?? [], call);
       return {};
     });
 
-  async #ensureBridge(node: NodeNetwork, call: Call): Promise<void> {
+  /** Whether the table of the life before stands; now it covers all blocks of the node. */
+  async #covers(node: NodeNetwork, call: Call): Promise<boolean> {
+    return (await this.#run(['nft', '-f', '-'], { input: coverage(node), signal: call.signal })).code === 0;
+  }
+
+  /** Which switches the bridge remembers. */
+  async #ensureBridge(node: NodeNetwork, call: Call): Promise<readonly SwitchName[]> {
     const found = (await this.#links(call)).find((link) => link.ifname === node.bridge);
     if (found && found.linkinfo?.info_kind !== 'bridge') {
       throw coded('HM-NETWORK-DRIVER', `the interface ${node.bridge} exists and is not a bridge`);
@@ -98,27 +105,28 @@ class Driver implements LinuxNetwork {
     }
     const lines = bridgeBatch(node, found, this.#ipv6);
     if (lines.length > 0) await this.#batch(['ip'], lines, `bridge ${node.bridge}`, call);
+    return (found && switchedBy(this.#tag, found)) ?? [];
   }
 
   attach: NetworkDriver['attach'] = async (request, call) => {
     const node = this.#node;
     if (!node) throw coded('HM-NETWORK-DRIVER', 'the bridge is not ready yet', { id: request.id });
-    checkRequest(node, request);
+    const block = checkRequest(node, request);
     const outside = outsideBatch(node, request, this.#ipv6);
     const made = await this.#run(['ip', '-batch', '-'], { input: lines(outside), signal: call.signal });
     if (made.code !== 0) {
       if (!/File exists/.test(made.stderr)) succeeded(`the link of ${request.id}`, made);
-      if (await this.#attached(node, request, call)) return {};
+      if (await this.#attached(node, block, request, call)) return {};
       // What a crash left half done, or of a process that is gone: anew.
       await this.detach({ id: request.id }, call);
       await this.#batch(['ip'], outside, `the link of ${request.id}`, call);
     }
-    await this.#batch(within(request.pid, 'ip'), insideBatch(node, request, this.#ipv6), request.id, call);
+    await this.#batch(within(request.pid, 'ip'), insideBatch(block, request, this.#ipv6), request.id, call);
     return {};
   };
 
   /** Whether the link is whole, both ends of it. */
-  async #attached(node: NodeNetwork, request: AttachRequest, call: Call): Promise<boolean> {
+  async #attached(node: NodeNetwork, block: NodeBlock, request: AttachRequest, call: Call): Promise<boolean> {
     const link = (await this.#links(call)).find(({ ifname }) => ifname === linkName(this.#tag, request.id));
     if (!link || attachmentOf(this.#tag, link)?.address !== request.address) return false;
     if (link.master !== node.bridge || !link.flags.includes('LOWER_UP')) return false;
@@ -128,7 +136,7 @@ class Driver implements LinuxNetwork {
     const held = parseReports(inside.stdout).flatMap(({ addr_info = [] }) => addr_info);
     if (!held.some(({ local }) => local === request.address)) return false;
     const routes = [...within(request.pid, 'ip'), 'route', 'show', 'default'];
-    return (await this.#run(routes, call)).stdout.includes(`via ${node.gateway} `);
+    return (await this.#run(routes, call)).stdout.includes(`via ${block.gateway} `);
   }
 
   detach: NetworkDriver['detach'] = async ({ id }, call) => {
@@ -165,7 +173,7 @@ class Driver implements LinuxNetwork {
     const listeners = (await Promise.all(reads))
       .flat()
       // The name server on the bridge is ours, and the rules keep it out of every publication.
-      .filter(({ address }) => address === undefined || address !== this.#node?.gateway);
+      .filter(({ address }) => address === undefined || address !== this.#node?.blocks[0].gateway);
     return { taken: ports.filter((port) => listeners.some((listener) => collides(port, listener))) };
   };
 
@@ -196,10 +204,10 @@ class Driver implements LinuxNetwork {
         );
         if (left.length > 0) succeeded('the links of this node', gone);
       }
-      // Somebody else's bridge may need forwarding by now.
+      // Somebody else's bridge may need them as they are by now.
       const others = links.some((link) => link.linkinfo?.info_kind === 'bridge' && !bridges.includes(link));
-      const ourDoing = bridges.some(({ ifalias }) => ifalias?.endsWith(forwardingMark));
-      if (ourDoing && !others) await stopForwarding(this.#run, call);
+      const switched = bridges.flatMap((link) => switchedBy(this.#tag, link) ?? []);
+      if (switched.length > 0 && !others) await putBack(this.#run, switched, call);
       this.#node = undefined;
       this.#publications = undefined;
       return {};
@@ -238,11 +246,13 @@ const within = (pid: number, program: string): readonly string[] => [
   program,
 ];
 
-/** Nothing that could be another command becomes part of a batch. */
-function checkRequest(node: NodeNetwork, { id, pid, address }: AttachRequest): void {
+/** The block that the address lies in. Nothing that could be another command becomes part of a batch. */
+function checkRequest({ blocks }: NodeNetwork, { id, pid, address }: AttachRequest): NodeBlock {
   const evidence = { id, pid, address };
-  if (!contains(node.block, address) || address === node.gateway) {
-    throw coded('HM-NETWORK-DRIVER', `${address} is not a container's address in ${node.block}`, evidence);
+  const block = holding(blocks, address);
+  if (!block || address === block.gateway) {
+    const all = blocks.map((one) => one.block).join(', ');
+    throw coded('HM-NETWORK-DRIVER', `${address} is not a container's address in ${all}`, evidence);
   }
   if (!/^[A-Za-z0-9._-]{1,128}$/.test(id)) {
     throw coded('HM-NETWORK-DRIVER', `${JSON.stringify(id)} is not a container's id`, evidence);
@@ -250,4 +260,5 @@ function checkRequest(node: NodeNetwork, { id, pid, address }: AttachRequest): v
   if (!Number.isInteger(pid) || pid < 1) {
     throw coded('HM-NETWORK-DRIVER', `${pid} is not a process`, evidence);
   }
+  return block;
 }

@@ -4,7 +4,12 @@
  */
 import { parseAddress, prefixOf } from '../../../../protocols/network/cidr.ts';
 import { hashText } from '../../../../protocols/hash.ts';
-import type { Attachment, AttachRequest, NodeNetwork } from '../../../../protocols/network/model.ts';
+import type {
+  Attachment,
+  AttachRequest,
+  NodeBlock,
+  NodeNetwork,
+} from '../../../../protocols/network/model.ts';
 
 /** Of what `ip -j -d address` says about a link, the parts that matter here. */
 export interface LinkReport {
@@ -39,10 +44,22 @@ export function hardwareAddress(address: string): string {
 }
 
 export const bridgeAlias = (tag: string): string => `hivemind/${tag}`;
-/** Behind the alias of a bridge: the machine did not forward packets before. */
-export const forwardingMark = '+forwarding';
-export const isBridgeOf = (tag: string, { ifalias }: LinkReport): boolean =>
-  ifalias === bridgeAlias(tag) || ifalias === `${bridgeAlias(tag)}${forwardingMark}`;
+/** Behind the alias of a bridge: which switches of the machine stood otherwise before, `+forwarding+redirects`. */
+export const switchNames = ['forwarding', 'redirects'] as const;
+export type SwitchName = (typeof switchNames)[number];
+
+export function markedAlias(tag: string, switched: readonly SwitchName[]): string {
+  const marks = switchNames.filter((name) => switched.includes(name)).map((name) => `+${name}`);
+  return [bridgeAlias(tag), ...marks].join('');
+}
+
+/** What a node's bridge remembers; `undefined` for links that are not this node's bridge. */
+export function switchedBy(tag: string, { ifalias = '' }: LinkReport): readonly SwitchName[] | undefined {
+  const [alias, ...marks] = ifalias.split('+');
+  return alias === bridgeAlias(tag) ? switchNames.filter((name) => marks.includes(name)) : undefined;
+}
+
+export const isBridgeOf = (tag: string, link: LinkReport): boolean => switchedBy(tag, link) !== undefined;
 const linkAlias = (tag: string, { id, address }: Attachment): string => `hivemind/${tag}/${address}/${id}`;
 
 /** The attachment that a link's alias tells of; `undefined` for links of others. */
@@ -63,8 +80,9 @@ export function bridgeBatch(
   found: LinkReport | undefined,
   ipv6: boolean,
 ): readonly string[] {
-  const { bridge, mtu, gateway } = node;
-  const wanted = `${gateway}/${prefixOf(node.block)}`;
+  const { bridge, mtu, blocks } = node;
+  const [{ gateway }] = blocks;
+  const wanted = blocks.map((one) => `${one.gateway}/${prefixOf(one.block)}`);
   const lines: string[] = [];
   if (!found) {
     // A fixed hardware address: else it changes with the ports that come and go.
@@ -82,10 +100,12 @@ export function bridgeBatch(
   const held = (found?.addr_info ?? [])
     .filter(({ family }) => family === 'inet')
     .map(({ local, prefixlen }) => `${local}/${prefixlen}`);
-  for (const other of held.filter((one) => one !== wanted)) {
+  for (const other of held.filter((one) => !wanted.includes(one))) {
     lines.push(`address delete ${other} dev ${bridge}`);
   }
-  if (!held.includes(wanted)) lines.push(`address add ${wanted} dev ${bridge}`);
+  for (const missing of wanted.filter((one) => !held.includes(one))) {
+    lines.push(`address add ${missing} dev ${bridge}`);
+  }
   if (!found?.flags.includes('UP')) lines.push(`link set dev ${bridge} up`);
   return lines;
 }
@@ -104,12 +124,17 @@ export function outsideBatch(node: NodeNetwork, request: AttachRequest, ipv6: bo
   ];
 }
 
-export function insideBatch(node: NodeNetwork, request: AttachRequest, ipv6: boolean): readonly string[] {
+/** `block`: the one that the address lies in. Other blocks of the node are reached through the host. */
+export function insideBatch(
+  { block, gateway }: NodeBlock,
+  { address }: AttachRequest,
+  ipv6: boolean,
+): readonly string[] {
   return [
     'link set dev lo up',
     ...noLinkLocal('eth0', ipv6),
-    `address replace ${request.address}/${prefixOf(node.block)} dev eth0`,
+    `address replace ${address}/${prefixOf(block)} dev eth0`,
     'link set dev eth0 up',
-    `route replace default via ${node.gateway} dev eth0`,
+    `route replace default via ${gateway} dev eth0`,
   ];
 }

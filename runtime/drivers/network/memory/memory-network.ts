@@ -4,7 +4,7 @@
  * refuses attachments, two nodes' tags share nothing.
  */
 import { coded } from '../../../../protocols/errors.ts';
-import { contains } from '../../../../protocols/network/cidr.ts';
+import { holding } from '../../../../protocols/network/cidr.ts';
 import type { Attachment, NodeNetwork, Publication } from '../../../../protocols/network/model.ts';
 import type { NetworkDriver } from '../../../../protocols/ports.ts';
 
@@ -27,8 +27,11 @@ export class MemoryNetwork implements NetworkDriver {
 
   attach: NetworkDriver['attach'] = async ({ id, pid, address }) => {
     if (!this.node) throw coded('HM-NETWORK-DRIVER', 'the bridge does not exist', { id });
-    if (!contains(this.node.block, address)) {
-      throw coded('HM-NETWORK-DRIVER', `${address} is not in ${this.node.block}`, { id, address });
+    const { blocks } = this.node;
+    const block = holding(blocks, address);
+    if (!block || block.gateway === address) {
+      const all = blocks.map((one) => one.block).join(', ');
+      throw coded('HM-NETWORK-DRIVER', `${address} is not a container's address in ${all}`, { id, address });
     }
     const known = this.attachments.get(id);
     if (known?.address !== address || known.pid !== pid) this.changes += 1;

@@ -1,22 +1,23 @@
 /** What the Linux driver makes of the kernel's reports, and the commands it gives: text against text. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { NodeNetwork } from '../../../../protocols/network/model.ts';
+import type { NodeBlock, NodeNetwork } from '../../../../protocols/network/model.ts';
 import {
   attachmentOf,
   bridgeBatch,
   hardwareAddress,
   insideBatch,
   linkName,
+  markedAlias,
   outsideBatch,
+  switchedBy,
   type LinkReport,
 } from '../../../../runtime/drivers/network/linux/links.ts';
 import { collides, parseListeners } from '../../../../runtime/drivers/network/linux/listeners.ts';
 
 const node: NodeNetwork = {
   bridge: 'hive0',
-  block: '10.42.0.0/26',
-  gateway: '10.42.0.1',
+  blocks: [{ block: '10.42.0.0/26', gateway: '10.42.0.1' }],
   pool: '10.42.0.0/16',
   mtu: 1450,
   tag: 'a1',
@@ -46,9 +47,9 @@ describe('the bridge', () => {
     expect(bridgeBatch(node, undefined, false).join()).not.toContain('addrgenmode');
   });
 
-  it.each<[string, Partial<LinkReport>, readonly string[]]>([
+  it.each<[string, Partial<LinkReport>, readonly string[], NodeBlock?]>([
     ['nothing', {}, []],
-    ['nothing that a purge must remember', { ifalias: 'hivemind/a1+forwarding' }, []],
+    ['nothing that a purge must remember', { ifalias: 'hivemind/a1+forwarding+redirects' }, []],
     ['its MTU', { mtu: 1500 }, ['link set dev hive0 mtu 1450']],
     [
       'its hardware address',
@@ -61,8 +62,15 @@ describe('the bridge', () => {
       { addr_info: [{ family: 'inet', local: '10.42.1.1', prefixlen: 26 }] },
       ['address delete 10.42.1.1/26 dev hive0', 'address add 10.42.0.1/26 dev hive0'],
     ],
-  ])('has mended: %s', (_, difference, commands) => {
-    expect(bridgeBatch(node, { ...right, ...difference }, true)).toEqual(commands);
+    [
+      'one address of two',
+      { addr_info: [{ family: 'inet', local: '10.42.7.65', prefixlen: 26 }] },
+      ['address add 10.42.0.1/26 dev hive0'],
+      { block: '10.42.7.64/26', gateway: '10.42.7.65' },
+    ],
+  ])('has mended: %s', (_, difference, commands, more) => {
+    const blocks = [...node.blocks, ...(more ? [more] : [])] as const;
+    expect(bridgeBatch({ ...node, blocks }, { ...right, ...difference }, true)).toEqual(commands);
   });
 });
 
@@ -90,9 +98,22 @@ describe('the link of a container', () => {
     expect(attachmentOf('a1', { ...right, ifalias: 'uplink' })).toBeUndefined();
   });
 
+  it('is told apart from the bridge, which remembers what was switched', () => {
+    const bridge = (ifalias: string) => switchedBy('a1', { ...right, ifalias });
+    expect(bridge(markedAlias('a1', []))).toEqual([]);
+    expect(bridge(markedAlias('a1', ['redirects']))).toEqual(['redirects']);
+    expect(bridge(markedAlias('a1', ['redirects', 'forwarding', 'redirects']))).toEqual([
+      'forwarding',
+      'redirects',
+    ]);
+    expect(bridge('hivemind/a1/10.42.0.2/web')).toBeUndefined();
+    expect(bridge('hivemind/a11')).toBeUndefined();
+    expect(switchedBy('a1', { ifname: 'eth7', flags: [], mtu: 1500 })).toBeUndefined();
+  });
+
   it('has a hardware address that comes with the address', () => {
     expect(hardwareAddress('10.42.255.9')).toBe('02:68:0a:2a:ff:09');
-    expect(insideBatch(node, request, false)).toEqual([
+    expect(insideBatch(node.blocks[0], request, false)).toEqual([
       'link set dev lo up',
       'address replace 10.42.0.2/26 dev eth0',
       'link set dev eth0 up',
