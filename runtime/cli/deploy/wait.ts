@@ -56,7 +56,7 @@ export async function waitFor(cli: Cli, wait: Wait, progress: Progress): Promise
         progress.finish(`${wait.done(view)}   ${elapsed(passedMs)}`, view);
         return exitCodes.ok;
       }
-      const failed = doubts.look(slotRows([view], []));
+      const failed = doubts.look(slotRows([view], []).filter((row) => speaksFor(row, view)));
       if (failed) return await giveUp(cli, wait, failed, progress);
     } catch (thrown) {
       if (reasonOf(thrown).code !== 'HM-API-UNREACHABLE') throw thrown;
@@ -95,6 +95,11 @@ async function giveUp(cli: Cli, wait: Wait, row: SlotRow, progress: Progress): P
 function endedReason(row: SlotRow): Reason {
   const code = row.lastExit?.code;
   return coded('HM-CONTAINER-EXIT', `ended${code === undefined ? '' : ` with code ${code}`}`).reason;
+}
+
+/** What a slot of an earlier revision, or one that is stopping, suffers from says nothing about the present revision. */
+function speaksFor(row: SlotRow, view: AppView): boolean {
+  return row.phase !== 'stopping' && (row.revision === undefined || row.revision === view.revision);
 }
 
 /** Remembers how often a slot was seen in trouble. */

@@ -308,3 +308,16 @@ test('rm asks on a terminal, insists on --yes without one, and waits until the a
   ]);
   expect(await hive('rm nope -y')).toMatchObject({ code: 3 });
 });
+
+test('what the containers of the revision before suffer from does not end the wait', async () => {
+  await file(compose);
+  const old = { readiness: 'unhealthy', reason: reason('HM-HEALTH-FAILED'), revision: 2 } as const;
+  const leaving = { phase: 'stopping', readiness: 'none', reason: reason('HM-HEALTH-FAILED') } as const;
+  const looks = (count: number, seen: AppView): AppView[] => Array.from({ length: count }, () => seen);
+  progress(
+    ...looks(12, { ...webs(old, {}), converged: false }),
+    ...looks(12, { ...webs(leaving, {}), converged: false }),
+    webs({}, {}),
+  );
+  expect((await hive('deploy')).code).toBe(0);
+});
