@@ -96,7 +96,7 @@ export const catalogue = {
   },
   'HM-DEPENDENCY-WAIT': {
     cause: 'A service that it depends on is not ready yet.',
-    next: 'hivemind why the dependency that is named.',
+    next: 'hivemind why DEPENDENCY',
     status: 409,
   },
   // -- images -----------------------------------------------------------------------------------
@@ -352,6 +352,20 @@ export const catalogue = {
 
 export type ErrorCode = keyof typeof catalogue;
 
+/** Words of a hint that stand for what the evidence names: a next step can be typed as it is printed. */
+const blanks = { TARGET: 'slot', DEPENDENCY: 'dependency', APP: 'app' } as const;
+
+const fill = (hint: string, evidence: Reason['evidence']): string =>
+  hint.replaceAll(/\b(?:TARGET|DEPENDENCY|APP)\b/g, (word) =>
+    String(evidence[blanks[word as keyof typeof blanks]] ?? word),
+  );
+
+/** The same reason, told by somebody who knows more; what it says itself stands. */
+export function withEvidence(because: Reason, more: Reason['evidence']): Reason {
+  const evidence = { ...more, ...because.evidence };
+  return { ...because, hint: fill(because.hint, evidence), evidence };
+}
+
 /** Build a reason; message and hint default to the catalogue's own words. */
 export function reason(
   code: ErrorCode,
@@ -360,7 +374,7 @@ export function reason(
   hint?: string,
 ): Reason {
   const entry = catalogue[code];
-  return { code, message: message ?? entry.cause, hint: hint ?? entry.next, evidence };
+  return { code, message: message ?? entry.cause, hint: hint ?? fill(entry.next, evidence), evidence };
 }
 
 /** An error that crosses a port or the API. Everything else that is thrown is a defect (`HM-INTERNAL`). */

@@ -4,7 +4,7 @@
  */
 import type { Assignment } from '../apps/model.ts';
 import { drive, send, type Decision, type Effect } from '../effects.ts';
-import { reason, type Reason } from '../errors.ts';
+import { reason, withEvidence, type Reason } from '../errors.ts';
 import { limits } from '../limits.ts';
 import type { RunFiles } from '../ports.ts';
 import { paths } from '../wire/paths.ts';
@@ -153,7 +153,7 @@ const addressed = (value: Value, event: { address: string; gateway: string }): D
 
 const refuse = (value: Value, event: { reason?: Reason; error?: Reason }): Decision<Value> => {
   const because = event.reason ?? event.error ?? reason('HM-INTERNAL');
-  return [{ ...value, reason: { ...because, evidence: { slot: value.key.slot, ...because.evidence } } }, []];
+  return [{ ...value, reason: withEvidence(because, { slot: value.key.slot }) }, []];
 };
 
 export function hostname(value: Value): string {

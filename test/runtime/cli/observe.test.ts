@@ -104,7 +104,7 @@ shop  converging  2         2/4    3    4m   ! GET /health → 503
   expect(stdout).toContain('shop  converging  rev 3\n');
   expect(stdout).toContain('SERVICE  READY  PORTS    IMAGE\nweb      1/3    8080→80  web:latest\n');
   expect(stdout).toContain(
-    '! shop/web.2: GET /health → 503  HM-HEALTH-FAILED\n  next  hivemind logs TARGET\n',
+    '! shop/web.2: GET /health → 503  HM-HEALTH-FAILED\n  next  hivemind logs shop/web.2\n',
   );
   expect(JSON.parse((await hive('status shop --json')).stdout)).toHaveProperty('view.name', 'shop');
   expect(await hive('status nope')).toMatchObject({
@@ -121,7 +121,7 @@ test('why: the reason, its facts, the next step', async () => {
   expect((await hive('why web.2')).stdout)
     .toBe(`✗ shop/web.2 is running: GET /health → 503  HM-HEALTH-FAILED, for 4m
   why   slot shop/web.2 · exitCode 22
-  next  hivemind logs TARGET
+  next  hivemind logs shop/web.2
 `);
   expect((await hive('why shop')).stdout).toContain(
     '✗ shop/web.3 is pending: waits for shop/cache to be healthy  HM-DEPENDENCY-WAIT\n',
