@@ -25,6 +25,7 @@ const exceptions: Partial<Record<ErrorCode, number>> = {
   'HM-IMAGE-USED': exitCodes.conflict,
   'HM-PORT-TAKEN': exitCodes.cannotPlace,
   'HM-BIND-MISSING': exitCodes.cannotPlace,
+  'HM-IMAGE-MISSING': exitCodes.cannotPlace,
   'HM-IMAGE-PLATFORM': exitCodes.cannotPlace,
   'HM-NETWORK-ADDRESS': exitCodes.cannotPlace,
 };

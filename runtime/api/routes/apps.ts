@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi';
 import type { AppRecord, AppSpec } from '../../../protocols/apps/model.ts';
 import type { AppView } from '../../../protocols/apps/status.ts';
 import { shortImageName } from '../../../protocols/containers/image-name.ts';
-import { coded } from '../../../protocols/errors.ts';
+import { CodedError, coded, reasonOf, withEvidence, type ErrorCode } from '../../../protocols/errors.ts';
 import { limits } from '../../../protocols/limits.ts';
 import type { Call } from '../../../protocols/ports.ts';
 import { paths } from '../../../protocols/wire/paths.ts';
@@ -28,6 +28,7 @@ const deploy = jsonRoute({
         at: 'body.spec.name',
       });
     const digests = await digestsOf(node, spec, call);
+    await assertReplaceable(node, spec, call);
     return node.ask<{ app: string; revision: number; changed: boolean }>(paths.apps, {
       type: 'app.deploy',
       spec,
@@ -35,6 +36,35 @@ const deploy = jsonRoute({
     });
   },
 });
+
+/**
+ * What serves is replaced only by what this node could start: its old containers stop before new ones begin. Refuses
+ * with HM-IMAGE-MISSING, HM-IMAGE-PLATFORM or HM-BIND-MISSING. A service that serves nothing yet is accepted and waits.
+ */
+async function assertReplaceable(node: NodeHandle, spec: AppSpec, call: Call): Promise<void> {
+  const { apps } = await node.ask<{ apps: readonly AppView[] }>(paths.apps, { type: 'apps.report' });
+  const serving = apps.find((app) => app.name === spec.name)?.services.filter(({ ready }) => ready > 0) ?? [];
+  for (const { name } of serving) {
+    const service = spec.services[name];
+    if (!service) continue;
+    try {
+      await node.ports.images.ensure({ image: service.image }, call);
+      for (const mount of service.mounts)
+        if (mount.type === 'bind' && !mount.createSource)
+          await node.ports.volumes.bind({ source: mount.source, create: false }, call);
+    } catch (thrown) {
+      const because = withEvidence(reasonOf(thrown), { service: `${spec.name}/${name}` });
+      if (refusals.has(because.code)) throw new CodedError(because);
+    }
+  }
+}
+
+/** Other troubles, as of containerd, come and go: the slots live with them. */
+const refusals: ReadonlySet<ErrorCode> = new Set([
+  'HM-IMAGE-MISSING',
+  'HM-IMAGE-PLATFORM',
+  'HM-BIND-MISSING',
+]);
 
 /**
  * What the images are right now: the same tag with new content is another container. An image that is not there yet

@@ -10,6 +10,7 @@ import { serveApi } from '../../../runtime/api/server.ts';
 import { ensureToken, mayPass } from '../../../runtime/api/token.ts';
 import { createLogger } from '../../../runtime/telemetry/logger.ts';
 import { realRandom } from '../../../runtime/world/real-random.ts';
+import type { MemoryVolumes } from '../../../runtime/drivers/volume/memory.ts';
 import { until } from '../../kit/until.ts';
 import { apiRig, app, json, service, type ApiRig, type Asked } from './rig.ts';
 
@@ -224,6 +225,29 @@ test('why says nothing about a slot that is as wished, and gives the reason of o
     const { json: why } = await rig.ask('GET', '/v1/containers/lost%2Fweb.1/why');
     return (why as { reasons: { code: string }[] }).reasons[0]?.code === 'HM-IMAGE-MISSING';
   });
+});
+
+test('what serves is not replaced by what the node could not start', async () => {
+  await rig.deploy(app('kept', service('web')));
+  (rig.node.ports.volumes as MemoryVolumes).missing.add('/not/there');
+  const lost = service('web', { image: 'nowhere' });
+  const unbound = service('web', {
+    mounts: [{ type: 'bind', source: '/not/there', target: '/x', readOnly: false, createSource: false }],
+  });
+  for (const [wished, code] of [
+    [lost, 'HM-IMAGE-MISSING'],
+    [unbound, 'HM-BIND-MISSING'],
+  ] as const) {
+    const { status, json: problem } = await rig.ask(
+      'PUT',
+      '/v1/apps/kept',
+      json({ spec: app('kept', wished) }),
+    );
+    expect([status, problemView.parse(problem).code]).toEqual([409, code]);
+  }
+  const { json: shown } = await rig.ask('GET', '/v1/apps/kept');
+  expect(shown).toMatchObject({ view: { revision: 1, converged: true } });
+  await rig.ask('DELETE', '/v1/apps/kept');
 });
 
 describe('doors', () => {
