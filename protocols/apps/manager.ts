@@ -230,16 +230,23 @@ const commandWritten = (
   const awaited = awaitPosition(next, event.value.position);
   if (event.value.succeeded) {
     const subject = 'spec' in pending.command ? pending.command.spec.name : pending.command.app;
-    const told = emit(
-      accepted[pending.command.type],
-      subject,
-      `${subject}: ${accepted[pending.command.type]}`,
-    );
+    const told = emit(accepted[pending.command.type], subject, factText(pending));
     return [awaited, [...reply(pending, { value: pending.answer }), told]];
   }
   if (pending.tries >= maxTries) return [awaited, reply(pending, { error: reason('HM-APP-CONFLICT') })];
   return [{ ...awaited, again: [...value.again, pending] }, []];
 };
+
+/** What was accepted, for people. */
+function factText({ command, answer }: PendingCommand): string {
+  if (command.type === 'app.deploy')
+    return `${command.spec.name} is to be at revision ${String(answer?.['revision'])}`;
+  if (command.type === 'app.scale') return `${command.app}/${command.service} is to have ${command.replicas}`;
+  if (command.type === 'app.remove')
+    return `${command.app} is to go${command.volumes ? ', with its volumes' : ''}`;
+  const of = command.service === undefined ? '' : `/${command.service}`;
+  return `${command.app}${of}${command.index === undefined ? '' : `.${command.index}`} is to start anew`;
+}
 
 function decideAgain(value: Value): Decision<Value> {
   if (value.again.length === 0 || comparePositions(value.mirror.position, value.awaited) < 0)

@@ -55,7 +55,11 @@ function endReason(
   next: ReturnType<typeof afterExit>,
 ) {
   if (next.next === 'completed') return undefined;
-  const evidence = { slot: value.slot, ...(code === undefined ? {} : { exitCode: code }) };
+  const evidence = {
+    slot: value.slot,
+    ...(code === undefined ? {} : { exitCode: code }),
+    restarts: budgetText(value, next),
+  };
   const what =
     code === undefined
       ? 'the container was lost'
@@ -69,6 +73,14 @@ function endReason(
   if (oom) return reason('HM-CONTAINER-OOM', what, evidence);
   if (code === undefined) return reason('HM-CONTAINER-LOST', what, evidence);
   return reason('HM-CONTAINER-EXIT', what, evidence, hint);
+}
+
+/** How much of the restart policy's budget is spent: `2 of 3`, or `2` where there is no end to it. */
+function budgetText(value: SlotValue, next: ReturnType<typeof afterExit>): string {
+  const spent = next.next === 'restart' ? next.history.restarts : (value.record?.history.restarts ?? 0);
+  const { condition, maxAttempts } = value.assignment?.spec.restart ?? {};
+  if (condition === 'none') return 'none allowed';
+  return maxAttempts === undefined ? `${spent}, without limit` : `${spent} of ${maxAttempts}`;
 }
 
 /** An unhealthy container is restarted under its policy; `restart: no` leaves it running, unready. */

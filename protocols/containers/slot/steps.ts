@@ -284,7 +284,13 @@ const removeStray = (
   ],
 ];
 
-const sayGone: Step = (value) => [value, [send(paths.manager, { type: 'slot.gone', slot: value.slot })]];
+const sayGone: Step = (value) => [
+  value,
+  [
+    send(paths.manager, { type: 'slot.gone', slot: value.slot }),
+    ...(value.assignment ? [emit('slot.removed', value.slot, `${value.slot} is gone`)] : []),
+  ],
+];
 const repeat: Step = (value) => {
   const { told: _, ...rest } = value;
   return [rest, value.told ? [send(paths.manager, { type: 'slot.changed', status: value.told })] : []];
@@ -295,10 +301,19 @@ const telling =
   (value: SlotValue, event: { readonly at?: number }): Decision<SlotValue> =>
     tell(value, event.at ?? value.told?.since ?? 0, phase, readiness);
 
-/** A container that is being adopted is not withdrawn meanwhile: nothing is told until it is known to have changed. */
+/**
+ * A container that is being adopted is not withdrawn meanwhile: nothing is told until it is known to have changed. A
+ * slot that waits goes on waiting while it tries again: how long it has waited is what people want to know.
+ */
 const tellStarting: Step = (value, event) => {
-  const adopting = value.record?.started === true && value.told === undefined && value.reason === undefined;
-  return adopting ? [value, []] : telling('starting', 'none')(value, event);
+  const { told } = value;
+  const adopting = value.record?.started === true && told === undefined && value.reason === undefined;
+  const triesAgain =
+    told?.phase === 'waiting' &&
+    told.reason !== undefined &&
+    told.reason.code === value.reason?.code &&
+    told.placement === value.assignment?.placement;
+  return adopting || triesAgain ? [value, []] : telling('starting', 'none')(value, event);
 };
 
 export const slotSteps = {

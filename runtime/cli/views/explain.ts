@@ -3,7 +3,7 @@ import type { Reason } from '../../../protocols/errors.ts';
 import type { Cli } from '../cli.ts';
 import type { WhyAnswer } from '../connection/answers.ts';
 import { paint, tidy } from '../output/style.ts';
-import { age } from '../output/units.ts';
+import { age, elapsed } from '../output/units.ts';
 
 export function explain(cli: Cli, target: string, answers: readonly WhyAnswer[], now: number): string[] {
   const ink = paint(cli.colored(cli.process.stdout));
@@ -27,11 +27,17 @@ function slotText(
   return [
     `${ink.bad('✗')} ${slot} is ${phase}: ${tidy(first.message)}  ${ink.faint(first.code)}${since}`,
     ...facts(first),
+    ...outlook(status, now),
     ...others.flatMap((reason) => [
       `  also  ${tidy(reason.message)}  ${ink.faint(reason.code)}`,
       ...facts(reason),
     ]),
   ];
+}
+
+function outlook(status: WhyAnswer['status'], now: number): string[] {
+  if (status?.phase !== 'backoff' || status.nextStartAt === undefined) return [];
+  return [`  then  starts again in ${elapsed(Math.max(0, status.nextStartAt - now))}`];
 }
 
 function facts({ evidence, hint }: Reason): string[] {
