@@ -2,8 +2,8 @@
  * Removes everything that Hivemind made on this machine: containers, images, network, data folder, a containerd of
  * its own. Works on a machine whose daemon does not run; a running one keeps its data folder locked.
  */
-import { readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, rm, rmdir } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { hashText } from '../protocols/hash.ts';
 import { reasonOf } from '../protocols/errors.ts';
 import type { Call } from '../protocols/ports.ts';
@@ -52,6 +52,9 @@ export async function purge(config: PurgeConfig, progress: (line: string) => voi
       await rm(join(config.dataDir, entry), { recursive: true, force: true });
     await rm(config.dataDir, { recursive: true, force: true });
     await rm(config.socketPath, { force: true });
+    // Its folder stays when another node's socket is in it, or somebody else named it.
+    const folder = dirname(config.socketPath);
+    if (basename(folder) === 'hivemind') await rmdir(folder).catch(() => undefined);
   });
 }
 

@@ -24,7 +24,7 @@ const recordFile = join(dist, 'build.json');
 export async function build() {
   if (upToDate()) return;
   const started = performance.now();
-  const { build: bundle } = await import('esbuild');
+  const { build: bundle, stop } = await import('esbuild');
   const { metafile } = await bundle({
     absWorkingDir: root,
     entryPoints: entries,
@@ -43,6 +43,8 @@ export async function build() {
       js: "#!/usr/bin/env node\nimport { createRequire as createRequireHere } from 'node:module';\nconst require = createRequireHere(import.meta.url);",
     },
   });
+  // Its service would stay for as long as the node runs, and holds more memory than the node.
+  await stop();
   for (const name of programs) chmodSync(join(dist, `${name}.js`), 0o755);
   const sources = Object.keys(metafile.inputs).filter((path) => !path.startsWith('node_modules/'));
   const record = {

@@ -66,7 +66,7 @@ async function runScale(cli: Cli, options: WaitOptions, orders: readonly string[
   const known = await loadKnown(cli);
   const wanted = orders.map((order) => {
     const match = /^([^=]+)=(\d{1,6})$/.exec(order);
-    if (!match) throw usage(`${order} is not SERVICE=COUNT`, 'As in shop/web=3.');
+    if (!match) throw usage(`${order} is not APP/SERVICE=COUNT`, 'As in shop/web=3.');
     const target = resolveTarget(match[1]!, known);
     if (target.kind !== 'service') throw usage(`${match[1]} is not a service`, 'As in shop/web=3.');
     return { app: target.app, service: target.service, replicas: Number(match[2]) };

@@ -2,7 +2,7 @@
 import type { AppView } from '../../../protocols/apps/status.ts';
 import { usage, type Cli } from '../cli.ts';
 import { slotRows, type SlotRow } from '../views/slot-rows.ts';
-import { Screen } from '../output/screen.ts';
+import { Screen, sizeOf } from '../output/screen.ts';
 import { paint, tidy } from '../output/style.ts';
 import { timestamp } from '../output/units.ts';
 import { frame } from '../views/deploy-frame.ts';
@@ -39,7 +39,7 @@ class BlockProgress implements Progress {
   }
 
   show(title: string, view: AppView, passedMs: number): void {
-    const { columns = 80, rows = 24 } = this.#cli.process.stderr;
+    const { columns, rows } = sizeOf(this.#cli.process.stderr);
     const ink = paint(this.#cli.colored(this.#cli.process.stderr));
     this.#screen.draw([...frame(title, view, { passedMs, columns, rows, ink }), ...this.#notes]);
     this.#notes = [];

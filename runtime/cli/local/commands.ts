@@ -43,10 +43,23 @@ const settingListing: Listing<SettingRow> = {
   empty: 'There are no settings.',
   columns: [
     { title: 'NAME', cell: ({ name }) => name },
-    { title: 'VALUE', cell: ({ value }) => (typeof value === 'string' ? value : JSON.stringify(value)) },
+    { title: 'VALUE', cell: ({ value }) => valueText(value) },
     { title: 'ORIGIN', cell: ({ origin }) => origin },
   ],
 };
+
+/** As a person would write it as a flag. */
+function valueText(value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (typeof value !== 'object' || value === null) return String(value);
+  if (Array.isArray(value)) return value.length === 0 ? '-' : value.join(',');
+  if ('host' in value && 'port' in value) return `${String(value.host)}:${String(value.port)}`;
+  return (
+    Object.entries(value)
+      .map(([key, each]) => `${key}=${String(each)}`)
+      .join(',') || '-'
+  );
+}
 
 /** Read here and now, by the rules of the node: a node that runs already was started with what it found then. */
 async function showConfig(cli: Cli, flags: readonly string[]): Promise<number> {

@@ -7,6 +7,11 @@ const clearBelow = '\u001b[J';
 const hideCursor = '\u001b[?25l';
 const showCursor = '\u001b[?25h';
 
+/** In characters. A terminal that does not know its size says 0. */
+export function sizeOf({ columns, rows }: OutputStream): { readonly columns: number; readonly rows: number } {
+  return { columns: columns || 80, rows: rows || 24 };
+}
+
 export class Screen {
   readonly #stream: OutputStream;
   #drawn = 0;
@@ -22,8 +27,8 @@ export class Screen {
 
   /** Replace the block. */
   draw(lines: readonly string[]): void {
-    const columns = this.#stream.columns ?? 80;
-    const fitting = lines.slice(0, Math.max(1, (this.#stream.rows ?? 24) - 1));
+    const { columns, rows } = sizeOf(this.#stream);
+    const fitting = lines.slice(0, Math.max(1, rows - 1));
     const shown = fitting.map((line) => clip(line, columns - 1));
     this.#stream.write(
       `${hideCursor}${upAndClear(this.#drawn)}${clearBelow}${shown.join('\n')}\n${showCursor}`,
