@@ -59,6 +59,7 @@ export const slotMachine = setup({
     'sys.shutdown': '.detached',
     'slot.report': { actions: 'repeat' },
     'run.unnoted': { actions: 'noteSoon' },
+    // Not while a write is awaited: it holds all there is to say, and an answer to another would be taken for its own.
     'note.due': { actions: 'noteAgain' },
     'container.found': [
       { guard: 'findsLaterRun', target: '.adopting', actions: 'adoptRun' },
@@ -109,6 +110,7 @@ export const slotMachine = setup({
         'run.failed': unwritten,
         'slot.assigned': { actions: 'assign' },
         'slot.terminate': 'clearing',
+        'note.due': {},
       },
     },
     renumbering: {
@@ -123,6 +125,7 @@ export const slotMachine = setup({
         'run.failed': unwritten,
         'slot.assigned': { actions: 'assign' },
         'slot.terminate': 'clearing',
+        'note.due': {},
       },
     },
     /** The runtime holds a later run than the journal knew. */
@@ -134,6 +137,7 @@ export const slotMachine = setup({
         'run.failed': [{ guard: 'isLateAnswer' }, { target: 'starting' }],
         'slot.assigned': assigned('retiring', 'tellStarting'),
         'slot.terminate': 'stopping',
+        'note.due': {},
       },
     },
     starting: {
