@@ -191,8 +191,8 @@ export const catalogue = {
   'HM-HEALTH-FAILED': { cause: 'The health check fails.', next: 'hivemind logs TARGET', status: 409 },
   // -- network, volumes, disk -------------------------------------------------------------------
   'HM-NETWORK-ADDRESS': {
-    cause: 'The address block of the node is used up.',
-    next: 'Remove slots, or give the node another block.',
+    cause: 'The addresses of the node are used up, and the container pool has no free block.',
+    next: 'Remove slots or nodes; the pool is fixed when the cluster is made (--container-pool).',
     status: 409,
   },
   'HM-NETWORK-DRIVER': {

@@ -151,6 +151,9 @@ export const limits = {
   /** What it may say: 10,000 links in JSON are ≈ 10 MB, a socket is 150 bytes in /proc/net/tcp. */
   networkCommandBytes: 33_554_432,
 
+  /** A node with fewer free addresses claims a further block: a deploy of ten does not wait for the store. */
+  addressReserve: 8,
+
   dnsTtlS: 1,
   /** Addresses in one answer; they rotate, so every one has its turn. At 300 bytes each they fit a TCP message. */
   dnsAddresses: 200,

@@ -1,4 +1,4 @@
-/** The network manager of this node: block, bridge, name server, addresses. Everything is mended level-triggered. */
+/** The network manager of this node: blocks, bridge, name server, addresses. Everything is mended level-triggered. */
 import { setup } from 'xstate';
 import type { Reason } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
@@ -18,12 +18,15 @@ export const networkManagerMachine = setup({
     events: { at: number; id: string } & (
       | { type: 'journal.read'; value: { entries: Readonly<Record<string, unknown>> } }
       | { type: 'network.refused' | 'names.refused' | 'address.unkept'; error: Reason }
+      | { type: 'blocks.refused' | 'blocks.unrouted'; error: Reason }
       | { type: 'blocks.listed'; value: { kvs: readonly KeyValue[] } }
       | { type: 'block.claimed'; value: TxnResult }
-      | { type: 'block.kept' | 'network.ensured' | 'names.listening' | 'address.kept' | 'address.freed' }
+      | { type: 'blocks.kept' | 'blocks.routed' | 'network.ensured' | 'names.listening' }
+      | { type: 'address.kept' | 'address.freed' }
       | { type: 'address.claim'; slot: string; to: string }
       | { type: 'address.release'; slot: string }
-      | { type: 'store.trusted' | 'store.doubted' }
+      | { type: 'store.doubted'; reason: Reason }
+      | { type: 'store.trusted' }
     );
     input: { node: string; settings: NetworkSettings };
     tags: 'ready';
@@ -37,9 +40,12 @@ export const networkManagerMachine = setup({
     node: input.node,
     settings: input.settings,
     calls: 0,
-    allocation: emptyAllocation(input.settings.pool),
+    blocks: [],
+    claiming: [],
+    allocation: emptyAllocation(),
     pending: {},
     unkept: {},
+    waiting: [],
   }),
   tags: 'ready',
   initial: 'recalling',
@@ -48,6 +54,8 @@ export const networkManagerMachine = setup({
     'address.release': { actions: 'free' },
     'address.kept': { actions: 'handOver' },
     'address.unkept': { actions: 'handOver' },
+    'store.doubted': { actions: 'doubtStore' },
+    'store.trusted': { actions: 'trustStore' },
   },
   states: {
     recalling: {
@@ -58,48 +66,88 @@ export const networkManagerMachine = setup({
       },
     },
     recallingSoon: { after: { retry: 'recalling' } },
-    recalled: { always: [{ guard: 'hasBlock', target: 'ensuring' }, { target: 'claiming' }] },
+    recalled: { always: [{ guard: 'hasBlocks', target: 'ensuring' }, { target: 'claiming' }] },
+    /** The first block: nothing can be done without it. */
     claiming: {
       entry: 'listBlocks',
       on: {
-        'blocks.listed': { actions: 'claimBlock' },
-        'block.claimed': [
-          { guard: 'wonBlock', actions: 'keepBlock' },
-          { target: 'claiming', reenter: true, actions: 'dropBlock' },
+        'blocks.listed': [
+          { guard: 'offersBlock', actions: 'claimBlock' },
+          { target: 'exhausted', actions: 'noteExhausted' },
         ],
-        'block.kept': 'ensuring',
-        'network.refused': { target: 'claimingSoon', actions: ['noteTrouble', 'dropBlock'] },
+        'block.claimed': [
+          { guard: 'wonBlock', actions: 'keepBlocks' },
+          { target: 'claiming', reenter: true, actions: 'dropClaim' },
+        ],
+        'blocks.kept': { target: 'ensuring', actions: 'takeBlocks' },
+        'blocks.refused': { target: 'claimingSoon', actions: ['noteTrouble', 'dropClaim'] },
       },
-      after: { reconcile: { target: 'claiming', reenter: true } },
     },
     claimingSoon: { after: { retry: 'claiming' } },
+    exhausted: { after: { reconcile: 'claiming' } },
     ensuring: {
       entry: 'ensure',
       on: {
-        'network.ensured': { target: 'serving', actions: 'noteReady' },
+        'network.ensured': { target: 'serving', actions: ['noteReady', 'openBlocks'] },
         'network.refused': { target: 'ensuringSoon', actions: 'noteTrouble' },
       },
     },
     ensuringSoon: { after: { retry: 'ensuring' } },
-    /** Addresses are handed out; bridge and name server are looked after. */
+    /** Addresses are handed out; bridge and name server are looked after; a further block is claimed in time. */
     serving: {
+      type: 'parallel',
       on: { 'address.claim': { actions: 'allocate' } },
-      initial: 'naming',
       states: {
-        naming: {
-          entry: 'listen',
-          on: {
-            'names.listening': 'settled',
-            'names.refused': { target: 'namingSoon', actions: 'noteTrouble' },
+        upkeep: {
+          initial: 'naming',
+          states: {
+            naming: {
+              entry: 'listen',
+              on: {
+                'names.listening': 'settled',
+                'names.refused': { target: 'namingSoon', actions: 'noteTrouble' },
+              },
+            },
+            namingSoon: { after: { retry: 'naming' } },
+            settled: { after: { reconcile: 'mending' } },
+            mending: {
+              entry: 'ensure',
+              on: {
+                'network.ensured': { target: 'naming', actions: 'noteReady' },
+                'network.refused': { target: 'settled', actions: 'noteTrouble' },
+              },
+            },
           },
         },
-        namingSoon: { after: { retry: 'naming' } },
-        settled: { after: { reconcile: 'mending' } },
-        mending: {
-          entry: 'ensure',
-          on: {
-            'network.ensured': { target: 'naming', actions: 'noteReady' },
-            'network.refused': { target: 'settled', actions: 'noteTrouble' },
+        growth: {
+          initial: 'enough',
+          states: {
+            enough: { always: { guard: 'runsLow', target: 'claiming' } },
+            claiming: {
+              entry: 'listBlocks',
+              on: {
+                'blocks.listed': [
+                  { guard: 'offersBlock', actions: 'claimBlock' },
+                  { target: 'exhausted', actions: 'noteExhausted' },
+                ],
+                'block.claimed': [
+                  { guard: 'wonBlock', actions: 'keepBlocks' },
+                  { target: 'claiming', reenter: true, actions: 'dropClaim' },
+                ],
+                'blocks.kept': { target: 'routing', actions: 'takeBlocks' },
+                'blocks.refused': { target: 'claimingSoon', actions: ['noteShortage', 'dropClaim'] },
+              },
+            },
+            claimingSoon: { after: { retry: 'enough' } },
+            exhausted: { after: { reconcile: 'enough' } },
+            routing: {
+              entry: 'routeBlocks',
+              on: {
+                'blocks.routed': { target: 'enough', actions: 'openBlocks' },
+                'blocks.unrouted': { target: 'routingSoon', actions: 'noteShortage' },
+              },
+            },
+            routingSoon: { after: { retry: 'routing' } },
           },
         },
       },

@@ -1,51 +1,79 @@
 /**
- * Addresses of one block, one for each owner. Pure: the network manager keeps the table in the journal. Of the free
- * addresses the one that was free longest is given out, so that stale answers and connections do not meet a new owner.
+ * Addresses of a node's blocks, one for each owner. Pure: the network manager keeps the table in the journal. Of the
+ * free addresses the one that was free longest is given out, so that stale answers and connections do not meet a new
+ * owner; never used ones count as free for ever.
  *
- * Invariant: no two owners hold one address; network, gateway and broadcast addresses are never given out.
+ * Invariant: no two owners hold one address; network, gateway and broadcast addresses of a block are never given out.
  */
 import { reason, type Reason } from '../errors.ts';
-import { blockOf, formatAddress, overlap, parseAddress } from './cidr.ts';
+import { blockOf, formatAddress, holding, overlap, parseAddress } from './cidr.ts';
 
 export interface Allocation {
-  /** CIDR: `10.42.0.0/26`. */
-  readonly block: string;
+  /** In the order in which the node claimed them; none overlaps another. */
+  readonly blocks: readonly AllocatedBlock[];
   readonly owners: Readonly<Record<string, string>>;
-  /** Offset of the first address that was never given out: those from here on go first. */
-  readonly cursor: number;
-  /** Addresses before the cursor that have no owner, longest free first. */
+  /** Addresses before the cursors that have no owner, longest free first. */
   readonly freed: readonly string[];
 }
 
-/** Blocks of a node: 61 containers. */
+export interface AllocatedBlock {
+  /** CIDR: `10.42.0.0/26`. */
+  readonly block: string;
+  /** Offset of its first address that was never given out: those from here on go first. */
+  readonly cursor: number;
+}
+
+/** Blocks of a node: 61 containers each. */
 const blockPrefix = 26;
 /** Network and gateway stand first, broadcast last. */
 const firstOffset = 2;
 
-export function emptyAllocation(block: string): Allocation {
-  return { block, owners: {}, cursor: firstOffset, freed: [] };
+export function emptyAllocation(...blocks: readonly string[]): Allocation {
+  return { blocks: blocks.map((block) => ({ block, cursor: firstOffset })), owners: {}, freed: [] };
+}
+
+export function withBlock(allocation: Allocation, block: string): Allocation {
+  return { ...allocation, blocks: [...allocation.blocks, { block, cursor: firstOffset }] };
 }
 
 /**
- * From what is known after a restart. What lies beyond the known addresses counts as never used; gaps between them
- * as freed just now. An owner whose address is outside the block, or held by another already, is left out.
+ * From what is known after a restart. What lies beyond a block's known addresses counts as never used; gaps between
+ * them as freed just now. An owner whose address is outside the blocks, or held by another already, is left out.
  */
-export function rebuildAllocation(block: string, owners: Readonly<Record<string, string>>): Allocation {
-  const { base, size } = blockOf(block);
+export function rebuildAllocation(
+  blocks: readonly string[],
+  owners: Readonly<Record<string, string>>,
+): Allocation {
   const kept: Record<string, string> = {};
-  const held = new Set<number>();
+  const held = new Set<string>();
+  const empty = emptyAllocation(...blocks).blocks;
   for (const owner of Object.keys(owners).sort()) {
-    const offset = (parseAddress(owners[owner] ?? '') ?? 0) - base;
-    if (offset < firstOffset || offset > size - 2 || held.has(offset)) continue;
-    held.add(offset);
-    kept[owner] = formatAddress(base + offset);
+    const address = owners[owner] ?? '';
+    const offset = offsetIn(holding(empty, address), address);
+    if (offset === undefined || held.has(address)) continue;
+    held.add(address);
+    kept[owner] = address;
   }
-  const cursor = Math.max(firstOffset - 1, ...held) + 1;
   const freed: string[] = [];
-  for (let offset = firstOffset; offset < cursor; offset++) {
-    if (!held.has(offset)) freed.push(formatAddress(base + offset));
-  }
-  return { block, owners: kept, cursor, freed };
+  const known = empty.map(({ block }) => {
+    const { base, size } = blockOf(block);
+    let cursor = size - 1;
+    while (cursor > firstOffset && !held.has(formatAddress(base + cursor - 1))) cursor -= 1;
+    for (let offset = firstOffset; offset < cursor; offset++) {
+      const address = formatAddress(base + offset);
+      if (!held.has(address)) freed.push(address);
+    }
+    return { block, cursor };
+  });
+  return { blocks: known, owners: kept, freed };
+}
+
+/** Where it stands among the addresses of its block that may be given out. */
+function offsetIn(held: AllocatedBlock | undefined, address: string): number | undefined {
+  if (!held) return undefined;
+  const { base, size } = blockOf(held.block);
+  const offset = (parseAddress(address) ?? 0) - base;
+  return offset < firstOffset || offset > size - 2 ? undefined : offset;
 }
 
 /** The first host address: the bridge's own, the containers' gateway and name server. */
@@ -53,26 +81,32 @@ export function gatewayOf(block: string): string {
   return formatAddress(blockOf(block).base + 1);
 }
 
+/** How many more owners there is an address for. */
+export function addressesLeft({ blocks, freed }: Allocation): number {
+  return blocks.reduce((sum, { block, cursor }) => sum + blockOf(block).size - 1 - cursor, freed.length);
+}
+
 /** The same owner gets the same address. HM-NETWORK-ADDRESS when none is left. */
 export function claim(
   allocation: Allocation,
   owner: string,
 ): { readonly allocation: Allocation; readonly address: string } | { readonly reason: Reason } {
-  const held = ownerAddress(allocation, owner);
-  if (held !== undefined) return { allocation, address: held };
-  const { base, size } = blockOf(allocation.block);
+  const known = ownerAddress(allocation, owner);
+  if (known !== undefined) return { allocation, address: known };
+  const unused = allocation.blocks.find(({ block, cursor }) => cursor <= blockOf(block).size - 2);
   const [longest, ...freed] = allocation.freed;
-  const unused = allocation.cursor <= size - 2;
-  const address = unused ? formatAddress(base + allocation.cursor) : longest;
+  const address = unused ? formatAddress(blockOf(unused.block).base + unused.cursor) : longest;
   if (address === undefined) {
-    const text = `all ${Math.max(0, size - 3)} addresses of ${allocation.block} are in use`;
-    return { reason: reason('HM-NETWORK-ADDRESS', text, { block: allocation.block, owner }) };
+    const blocks = allocation.blocks.map(({ block }) => block).join(', ');
+    const count = Object.keys(allocation.owners).length;
+    const text = `all ${count} addresses of ${blocks} are in use`;
+    return { reason: reason('HM-NETWORK-ADDRESS', text, { blocks, owner }) };
   }
   const owners = { ...allocation.owners, [owner]: address };
-  const next = unused
-    ? { ...allocation, owners, cursor: allocation.cursor + 1 }
-    : { ...allocation, owners, freed };
-  return { allocation: next, address };
+  if (!unused) return { allocation: { ...allocation, owners, freed }, address };
+  const used = { ...unused, cursor: unused.cursor + 1 };
+  const blocks = allocation.blocks.map((one) => (one === unused ? used : one));
+  return { allocation: { ...allocation, owners, blocks }, address };
 }
 
 /** Only when the owner is gone or fenced: whoever asks next may get the address. */

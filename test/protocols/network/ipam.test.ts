@@ -37,7 +37,7 @@ describe('addresses', () => {
             allocation = release(allocation, who);
             model.delete(who);
           } else if (op === 'restart') {
-            allocation = rebuildAllocation(block, allocation.owners);
+            allocation = rebuildAllocation([block], allocation.owners);
           } else {
             const answer = claim(allocation, who);
             if ('reason' in answer) {
@@ -83,7 +83,7 @@ describe('addresses', () => {
       e: '10.42.0.70',
       f: 'x',
     };
-    const allocation = rebuildAllocation(block, owners);
+    const allocation = rebuildAllocation([block], owners);
     expect(allocation.owners).toEqual({ a: '10.42.0.66', e: '10.42.0.70' });
     expect(claimed(allocation, 'new').address).toBe('10.42.0.71');
   });
