@@ -1,0 +1,142 @@
+/** Logs of a slot over its runs, on real files: tails, following a writer, what came unwatched, rotation. */
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { limits } from '../../../protocols/limits.ts';
+import { createLogStore, type ManagedLogs } from '../../../runtime/logs/log-store.ts';
+import { keptFrom, readStamps } from '../../../runtime/logs/stamps.ts';
+import type { LogLine } from '../../../runtime/node-handle.ts';
+import { turn } from '../../../runtime/world/heap-clock.ts';
+import { realClock } from '../../../runtime/world/real-clock.ts';
+import { until } from '../../kit/until.ts';
+
+const slot = 'shop/web.1';
+let folder: string;
+let logs: ManagedLogs;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'hivemind-logs-'));
+  logs = createLogStore(realClock);
+});
+afterEach(() => {
+  logs.close();
+  rmSync(folder, { recursive: true });
+});
+
+function files(run: string): { folder: string; say(text: string, stream?: 'stdout' | 'stderr'): void } {
+  const own = join(folder, run);
+  mkdirSync(own, { recursive: true });
+  for (const stream of ['stdout', 'stderr']) appendFileSync(join(own, stream), '');
+  return { folder: own, say: (text, stream = 'stdout') => appendFileSync(join(own, stream), text) };
+}
+const track = async (run: string) => {
+  const made = files(run);
+  await logs.track({ slot, run, folder: made.folder });
+  return made;
+};
+const texts = (lines: readonly LogLine[]) => lines.map(({ text }) => text);
+const stamped = (run: string, end: number) =>
+  until(`${end} bytes have a time`, async () =>
+    (await readStamps(join(folder, run, 'stamps'))).some((stamp) => stamp.end >= end),
+  );
+
+it('what came while it is watched has an instant; what came before, a range', async () => {
+  files('1.1').say('early\n');
+  const before = realClock.now();
+  const run = await track('1.1');
+  run.say('late\n');
+  await stamped('1.1', 11);
+  const [early, late] = await logs.read({ slot, tail: 10 });
+  expect(early).toMatchObject({ slot, run: '1.1', stream: 'stdout', text: 'early' });
+  expect(early!.untilAt).toBeGreaterThanOrEqual(before);
+  expect(early!.at).toBeLessThanOrEqual(early!.untilAt!);
+  expect(late).toMatchObject({ text: 'late' });
+  expect(late!.untilAt).toBeUndefined();
+  expect(late!.at).toBeGreaterThanOrEqual(before);
+});
+
+it('lines of a daemon’s absence get the time of the absence', async () => {
+  const run = await track('1.1');
+  run.say('seen\n');
+  await stamped('1.1', 5);
+  const [seen] = await logs.read({ slot, tail: 1 });
+  logs.close();
+  run.say('unseen\n');
+  logs = createLogStore(realClock);
+  await track('1.1');
+  const lines = await logs.read({ slot, tail: 10 });
+  expect(texts(lines)).toEqual(['seen', 'unseen']);
+  expect(lines[0]).toEqual(seen);
+  expect(lines[1]!.at).toBe(seen!.at);
+  expect(lines[1]!.untilAt).toBeGreaterThanOrEqual(seen!.at);
+});
+
+it('reads over runs, newest last, and forgets what is not kept', async () => {
+  for (const run of ['1.2', '1.10', '2.1']) (await track(run)).say(`${run} a\n${run} b\n`);
+  expect(texts(await logs.read({ slot, tail: 3 }))).toEqual(['1.10 b', '2.1 a', '2.1 b']);
+  logs.forget(slot, ['2.1']);
+  expect(texts(await logs.read({ slot, tail: 10 }))).toEqual(['2.1 a', '2.1 b']);
+  logs.forget(slot, []);
+  expect(await logs.read({ slot, tail: 10 })).toEqual([]);
+});
+
+it('follows a writer without gap or duplicate, also into the next run', async () => {
+  const run = await track('1.1');
+  const all = Array.from({ length: 2_000 }, (_, n) => `line ${n}`);
+  run.say(all.slice(0, 3).join('\n') + '\n');
+  await stamped('1.1', 21);
+  // Has no time yet when following begins, and ends in the middle of a line.
+  run.say('line 3\nli');
+  const heard: string[] = [];
+  const stop = logs.follow({ slot, tail: 2 }, ({ text }) => heard.push(text));
+  const rest = `ne 4\n${all.slice(5).join('\n')}\n`;
+  for (let from = 0; from < rest.length; from += 37) {
+    run.say(rest.slice(from, from + 37));
+    // Sometimes the reader comes in between.
+    if (from % 100 === 0) await turn();
+  }
+  await until('the last line is heard', () => heard.at(-1) === all.at(-1));
+  expect(heard).toEqual(all.slice(1));
+  const next = await track('1.2');
+  next.say('next\n');
+  await until('the next run is heard', () => heard.at(-1) === 'next');
+  stop();
+  next.say('after\n');
+  await stamped('1.2', 11);
+  expect(heard).toHaveLength(all.length);
+});
+
+it('gives back the disk of old bytes, and no offset moves', async () => {
+  const run = await track('1.1');
+  const line = `${'x'.repeat(1_023)}\n`;
+  const block = Buffer.from(line.repeat(1_024));
+  const path = join(run.folder, 'stdout');
+  const blocks = (limits.logFileBytes / block.length) * (limits.logFiles + 1);
+  for (let nth = 0; nth < blocks; nth++) appendFileSync(path, block);
+  run.say('last\n');
+  const size = blocks * block.length + 5;
+  await stamped('1.1', size);
+  await until(
+    'the oldest file’s worth is given back',
+    async () => keptFrom(await readStamps(join(run.folder, 'stamps')), 'stdout') === limits.logFileBytes,
+  );
+  expect(statSync(path).size).toBe(size);
+  expect(statSync(path).blocks * 512).toBeLessThanOrEqual(size - limits.logFileBytes + 65_536);
+  expect(texts(await logs.read({ slot, tail: 1 }))).toEqual(['last']);
+  // Another life begins where the log begins now.
+  logs.close();
+  logs = createLogStore(realClock);
+  const heard: string[] = [];
+  logs.follow({ slot, tail: 0 }, ({ text }) => heard.push(text));
+  await track('1.1');
+  run.say('more\n');
+  await until('what is new is heard', () => heard.at(-1) === 'more');
+  expect(heard.every((text) => !text.includes('\0'))).toBe(true);
+});
+
+it('a run whose files are gone is no error for the others', async () => {
+  const run = await track('1.1');
+  (await track('1.2')).say('still\n');
+  rmSync(run.folder, { recursive: true });
+  expect(texts(await logs.read({ slot, tail: 10 }))).toEqual(['still']);
+});
