@@ -12,6 +12,7 @@ export const exitCodes = {
   conflict: 5,
   cannotPlace: 6,
   timedOut: 8,
+  partial: 9,
   interrupted: 130,
 } as const;
 

@@ -19,6 +19,14 @@ function option(args: readonly string[], name: string): string | undefined {
   return at < 0 ? undefined : args[at + 1];
 }
 
+const known = new Set(['seed', 'seeds', 'from', 'for', 'tries', 'trace', 'until-failure']);
+
+/** What would be left out in silence is refused: whoever asks for five nodes must not believe that five have run. */
+function refuseUnknown(args: readonly string[]): void {
+  const strange = args.find((arg) => arg.startsWith('--') && !known.has(arg.slice(2)));
+  if (strange) throw new Error(`${strange} is not known\n${usage}`);
+}
+
 function numberOf(args: readonly string[], name: string, otherwise: number): number {
   const text = option(args, name);
   const value = text === undefined ? otherwise : Number(text);
@@ -90,6 +98,7 @@ async function runShrink(args: readonly string[]): Promise<number> {
 }
 
 async function main(args: readonly string[]): Promise<number> {
+  refuseUnknown(args);
   if (args[0] === 'campaign') return runCampaign(args);
   if (args[0] === 'shrink') return runShrink(args);
   if (args.includes('--seed')) return replay(args);

@@ -34,14 +34,20 @@ export function changeCommands(program: Command, cli: Cli): void {
   );
 
   const rm = leaf(program, {
-    usage: 'rm <app>',
-    summary: 'remove an app; its volumes stay unless --volumes is given',
-    examples: ['hivemind rm shop', 'hivemind rm shop --volumes -y'],
+    usage: 'rm <app...>',
+    summary: 'remove apps; their volumes stay unless --volumes is given',
+    examples: ['hivemind rm shop', 'hivemind rm shop blog --volumes -y'],
     group,
   })
-    .option('--volumes', 'remove its named volumes and their data too')
+    .option('--volumes', 'remove their named volumes and their data too')
     .option('-y, --yes', 'do not ask');
-  action<RemoveOptions>(waitable(rm), cli, (options, [app]) => runRemove(cli, options, String(app)));
+  action<RemoveOptions>(waitable(rm), cli, async (options, [apps]) => {
+    for (const app of [apps].flat() as string[]) {
+      const code = await runRemove(cli, options, app);
+      if (code !== exitCodes.ok) return code;
+    }
+    return exitCodes.ok;
+  });
 }
 
 async function wait(
@@ -142,6 +148,7 @@ async function runRemove(cli: Cli, options: RemoveOptions, app: string): Promise
   while (!interrupted.aborted) {
     if (await isGone(cli, app)) {
       cli.print(`${app} is removed${loss}`);
+      if (volumes.length > 0 && !options.volumes) cli.say(`its volumes stay: ${volumes.join(', ')}`);
       return 0;
     }
     if (clock.monotonicMs() - startMs > timeoutMs) {

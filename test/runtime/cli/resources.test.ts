@@ -96,6 +96,12 @@ test('image import sends the very bytes; ls and rm', async () => {
     code: 5,
     stderr: expect.stringContaining('hivemind rm the app first'),
   });
+  node.on('DELETE /v1/images/hello:old', () => ({}));
+  expect(await hive('image rm hello:latest hello:old')).toMatchObject({
+    code: 9,
+    stdout: 'hello:old is removed\n',
+    stderr: expect.stringContaining('HM-IMAGE-USED'),
+  });
 });
 
 const actor = (path: `/${string}`, parent?: `/${string}`, more: Partial<ActorView> = {}): ActorView => ({
