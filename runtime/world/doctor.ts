@@ -5,6 +5,7 @@
 import { execFile } from 'node:child_process';
 import { readFile, statfs } from 'node:fs/promises';
 import { reasonOf } from '../../protocols/errors.ts';
+import { overlap } from '../../protocols/network/cidr.ts';
 import type { Call, Ports } from '../../protocols/ports.ts';
 import type { ContainerdPlace } from '../drivers/container/containerd/bootstrap.ts';
 import type { LinuxNetwork } from '../drivers/network/linux/driver.ts';
@@ -29,6 +30,7 @@ export async function examine(subject: Subject): Promise<readonly Finding[]> {
     forwarding(),
     forwardPolicy(subject),
     bridge(subject.settings.bridge),
+    routes(subject.settings),
   ]);
 }
 
@@ -124,6 +126,27 @@ async function bridge(name: string): Promise<Finding> {
     remedy: 'It is made again within half a minute; hivemind events',
   };
 }
+
+/** Another program's route into the addresses of containers takes their packets away, or ours take its. */
+async function routes({ bridge: own, containerPool }: NodeSettings): Promise<Finding> {
+  const id = 'routes';
+  const listed = await output('ip', ['-json', '-4', 'route', 'show']);
+  const others = (JSON.parse(listed?.trim() || '[]') as { dst: string; dev?: string }[]).filter(
+    ({ dst, dev }) => dst !== 'default' && dev !== own && overlap(asBlock(dst), containerPool),
+  );
+  if (others.length === 0) return { id, verdict: 'ok', detail: `nothing else routes into ${containerPool}` };
+  const told = others.map(({ dst, dev }) => `${dst} to ${dev ?? 'nowhere'}`).join(', ');
+  return {
+    id,
+    verdict: 'warning',
+    detail: `another route leads into ${containerPool}: ${told}`,
+    remedy: 'Give the node another --container-pool, or remove the route: ip route',
+  };
+}
+
+/** `ip` writes a route to one host without its length. */
+const asBlock = (destination: string): string =>
+  destination.includes('/') ? destination : `${destination}/32`;
 
 function output(command: string, args: readonly string[]): Promise<string | undefined> {
   return new Promise((resolve) => {
