@@ -1,65 +1,28 @@
-/** Blocks and addresses: nothing is used before it is in the journal, and no address has two owners. */
+/** Addresses of one block, with a journal that refuses: none is used before it is there, none has two owners. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Decision, Effect } from '../../../protocols/effects.ts';
 import { reason } from '../../../protocols/errors.ts';
 import { emptyAllocation } from '../../../protocols/network/ipam.ts';
-import {
-  networkGuards,
-  networkSteps as steps,
-  type NetworkValue,
-} from '../../../protocols/network/manager.ts';
-import { keys } from '../../../protocols/state/keys.ts';
+import { networkSteps as steps, type NetworkValue } from '../../../protocols/network/manager.ts';
 
-const settings = { bridge: 'hive0', tag: 'a', pool: '10.42.0.0/24', mtu: 1_500, dnsPort: 53, upstreams: [] };
-const fresh: NetworkValue = {
-  ...{ node: 'n1', settings, calls: 0, pending: {}, unkept: {} },
-  allocation: emptyAllocation(settings.pool),
-};
 const block = '10.42.0.0/26';
-const ready: NetworkValue = { ...fresh, block, allocation: emptyAllocation(block) };
-const row = (node: string, cidr: string) => ({
-  ...{ key: keys.block(cidr), value: { node, cidr } },
-  ...{ createRevision: 1, modRevision: 1, version: 1 },
-});
+const settings = { bridge: 'hive0', tag: 'a', pool: '10.42.0.0/24', mtu: 1_500, dnsPort: 53, upstreams: [] };
+const ready: NetworkValue = {
+  node: 'n1',
+  settings,
+  calls: 0,
+  blocks: [block],
+  claiming: [],
+  allocation: emptyAllocation(block),
+  pending: {},
+  unkept: {},
+  waiting: [],
+};
 const only = <Type extends Effect['do']>(effects: readonly Effect[], type: Type) =>
   effects.filter((effect): effect is Extract<Effect, { do: Type }> => effect.do === type);
 const events = (effects: readonly Effect[]) =>
   only(effects, 'send').map(({ to, event }) => ({ to, ...event }));
-
-describe('the block', () => {
-  it('is the first that is free, claimed by compare-and-set, and in the journal before it is used', () => {
-    const [claiming, effects] = steps.claimBlock(fresh, { value: { kvs: [row('n2', block)] } });
-    const [write] = only(effects, 'write');
-    expect(write?.txn).toEqual({
-      compare: [{ key: keys.block('10.42.0.64/26'), field: 'modRevision', equals: 0 }],
-      then: [{ op: 'put', key: keys.block('10.42.0.64/26'), value: { node: 'n1', cidr: '10.42.0.64/26' } }],
-    });
-    const won = { value: { succeeded: true, position: { epoch: 1, revision: 2 } } };
-    expect(networkGuards.wonBlock(claiming, won)).toBe(true);
-    expect(only(steps.keepBlock(claiming)[1], 'drive')).toMatchObject([
-      { call: { port: 'journal', args: { entries: { 'network/block': '10.42.0.64/26' } } } },
-    ]);
-  });
-
-  it('that this node holds already is taken again; that another won is let go', () => {
-    const [mine, effects] = steps.claimBlock(fresh, {
-      value: { kvs: [row('n2', block), row('n1', '10.42.0.128/26')] },
-    });
-    expect(mine.block).toBe('10.42.0.128/26');
-    expect(only(effects, 'write')[0]?.txn.then).toEqual([]);
-    expect(networkGuards.hasBlock(steps.dropBlock(mine)[0])).toBe(false);
-  });
-
-  it('of a pool that is full is none, and says so to who asks', () => {
-    const kvs = [0, 64, 128, 192].map((low) => row('n2', `10.42.0.${low}/26`));
-    const [full, effects] = steps.claimBlock(fresh, { value: { kvs } });
-    expect(effects).toEqual([]);
-    expect(events(steps.notYet(full, { slot: 'a/b.1', to: '/x' })[1])).toMatchObject([
-      { to: '/x', type: 'address.refused', reason: { code: 'HM-NETWORK-ADDRESS' } },
-    ]);
-  });
-});
 
 describe('addresses', () => {
   const ask = (value: NetworkValue, slot: string, to = `/${slot}`) => steps.allocate(value, { slot, to });
@@ -90,13 +53,6 @@ describe('addresses', () => {
     const [asked, effects] = ask(ready, 'a/b.1');
     const [freed] = steps.free(asked, { slot: 'a/b.1' });
     expect(steps.handOver(freed, { id: idOf(effects) })[1]).toEqual([]);
-  });
-
-  it('come back from the journal, whatever the store says', () => {
-    const entries = { 'network/block': block, 'address/a/b.1': '10.42.0.9', 'slots/a/b.1|run': {} };
-    const [value] = steps.recalled(fresh, { value: { entries } });
-    expect(networkGuards.hasBlock(value)).toBe(true);
-    expect(events(ask(value, 'a/b.1')[1])).toMatchObject([{ address: '10.42.0.9' }]);
   });
 
   const act = fc.record({
@@ -136,7 +92,7 @@ describe('addresses', () => {
               for (const [key, entry] of Object.entries(write.entries))
                 if (entry === undefined) journal.delete(key);
                 else journal.set(key, entry);
-            if (write.id.startsWith('claim'))
+            if (write.id.startsWith('address'))
               take(
                 steps.handOver(value, { id: write.id, ...(fails ? { error: reason('HM-DISK-FULL') } : {}) }),
               );
