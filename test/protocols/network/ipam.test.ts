@@ -3,12 +3,14 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { contains, prefixOf } from '../../../protocols/network/cidr.ts';
 import {
+  addressesLeft,
   claim,
   emptyAllocation,
   firstFreeBlock,
   gatewayOf,
   rebuildAllocation,
   release,
+  withBlock,
   type Allocation,
 } from '../../../protocols/network/ipam.ts';
 
@@ -58,6 +60,60 @@ describe('addresses', () => {
         expect(new Set(Object.values(allocation.owners)).size).toBe(13);
       }),
     );
+  });
+
+  it('has one living owner in all of several blocks, and counts what is left (N1, N3)', () => {
+    const pool = ['10.42.0.0/29', '10.42.3.16/29', '10.42.0.8/29', '10.42.9.0/28'];
+    const act = fc.oneof(
+      { weight: 4, arbitrary: fc.record({ op: fc.constant('claim' as const), who: owner }) },
+      { weight: 2, arbitrary: fc.record({ op: fc.constant('release' as const), who: owner }) },
+      { weight: 1, arbitrary: fc.record({ op: fc.constant('restart' as const), who: owner }) },
+      { weight: 1, arbitrary: fc.record({ op: fc.constant('grow' as const), who: owner }) },
+    );
+    fc.assert(
+      fc.property(fc.array(act, { maxLength: 120 }), (acts) => {
+        let allocation = emptyAllocation(pool[0]!);
+        const own = (): readonly string[] => allocation.blocks.map(({ block: one }) => one);
+        const size = (): number => own().reduce((sum, one) => sum + (one.endsWith('/28') ? 13 : 5), 0);
+        for (const { op, who } of acts) {
+          const before = allocation.owners;
+          if (op === 'release') allocation = release(allocation, who);
+          else if (op === 'restart') allocation = rebuildAllocation(own(), before);
+          else if (op === 'grow' && own().length < pool.length)
+            allocation = withBlock(allocation, pool[own().length]!);
+          else if (op === 'claim') {
+            const left = addressesLeft(allocation);
+            const answer = claim(allocation, who);
+            expect('reason' in answer).toBe(left === 0 && before[who] === undefined);
+            if (!('reason' in answer)) ({ allocation } = answer);
+          }
+          if (op === 'restart') expect(allocation.owners).toEqual(before);
+          const held = Object.values(allocation.owners);
+          expect(new Set(held).size).toBe(held.length);
+          expect(addressesLeft(allocation)).toBe(size() - held.length);
+          for (const address of held) {
+            const home = own().find((one) => contains(one, address))!;
+            expect([gatewayOf(home), home.split('/')[0]]).not.toContain(address);
+          }
+        }
+      }),
+    );
+  });
+
+  it('gives out what was never used in any block before what was freed in another', () => {
+    let allocation = emptyAllocation('10.42.0.0/29');
+    for (const name of ['a', 'b', 'c', 'd', 'e']) ({ allocation } = claimed(allocation, name));
+    allocation = withBlock(release(allocation, 'b'), '10.42.1.0/30');
+    const order: string[] = [];
+    for (const name of ['x', 'y']) {
+      const answer = claimed(allocation, name);
+      ({ allocation } = answer);
+      order.push(answer.address);
+    }
+    expect(order).toEqual(['10.42.1.2', '10.42.0.3']);
+    expect(claim(allocation, 'z')).toMatchObject({
+      reason: { message: 'all 6 addresses of 10.42.0.0/29, 10.42.1.0/30 are in use' },
+    });
   });
 
   it('gives out the address that was free longest', () => {
