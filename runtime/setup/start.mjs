@@ -67,7 +67,7 @@ async function welcome(child) {
   say(
     withDemo
       ? '                  npx hivemind logs -f hello'
-      : '                  npx hivemind deploy -f examples/hello/compose.yaml',
+      : '                  npx hivemind deploy -f YOUR/compose.yaml',
   );
   say('                  npx hivemind actor tree');
   say('stop              Ctrl-C: the node goes, its containers stay');
