@@ -33,17 +33,19 @@ export function logsCommand(program: Command, cli: Cli): void {
     .option('-n, --tail <count>', 'newest lines of each slot', '100')
     .option('-t, --timestamps', 'with the time of each line');
   action<LogOptions>(command, cli, async (options, [targets]) => {
-    const known = await loadKnown(cli);
-    const slots = [
-      ...new Set([targets].flat().flatMap((text) => slotsOf(resolveTarget(text!, known), known))),
-    ];
-    if (slots.length === 0)
-      throw coded('HM-TARGET-UNKNOWN', `${[targets].flat().join(' ')} has no containers`);
+    const named = [targets].flat() as string[];
+    const slots = await slotsNamed(cli, named);
+    if (slots.length === 0) throw coded('HM-TARGET-UNKNOWN', `${named.join(' ')} has no containers`);
     const printer = new LogPrinter(cli, slots, options.timestamps ?? false);
     return options.follow
-      ? followAll(cli, slots, count(options.tail), printer)
+      ? followAll(cli, named, slots, count(options.tail), printer)
       : printAll(cli, slots, count(options.tail), printer);
   });
+}
+
+async function slotsNamed(cli: Cli, targets: readonly string[]): Promise<string[]> {
+  const known = await loadKnown(cli);
+  return [...new Set(targets.flatMap((text) => slotsOf(resolveTarget(text, known), known)))];
 }
 
 async function printAll(
@@ -73,9 +75,12 @@ export async function tailOf(cli: Cli, slot: string, tail: number): Promise<LogL
 
 /** Lines to read again after a lost connection, of which those seen already are dropped. */
 const catchUp = 1_000;
+/** How often it is asked whether the app or service has slots that are not followed yet. */
+const newcomersMs = 2_000;
 
 async function followAll(
   cli: Cli,
+  targets: readonly string[],
   slots: readonly string[],
   tail: number,
   printer: LogPrinter,
@@ -93,8 +98,27 @@ async function followAll(
     };
     return follow(cli, open, take, () => undefined);
   };
-  const codes = await Promise.all(slots.map(one));
-  return codes[0]!;
+  const followed = new Set(slots);
+  let ended = false;
+  const newcomers = async (): Promise<void> => {
+    while (!ended && !cli.process.interrupted.aborted) {
+      await cli.pause(newcomersMs);
+      // While the node is away, or the app, nothing new can come.
+      for (const slot of await slotsNamed(cli, targets).catch(() => [])) {
+        if (followed.has(slot)) continue;
+        followed.add(slot);
+        printer.expect([...followed]);
+        void one(slot).catch(() => followed.delete(slot));
+      }
+    }
+  };
+  void newcomers();
+  try {
+    const codes = await Promise.all(slots.map(one));
+    return codes[0]!;
+  } finally {
+    ended = true;
+  }
 }
 
 async function* skip(lines: AsyncIterable<LogLine>, until: number | undefined): AsyncGenerator<LogLine> {
@@ -104,8 +128,8 @@ async function* skip(lines: AsyncIterable<LogLine>, until: number | undefined): 
 class LogPrinter {
   readonly #cli: Cli;
   readonly #json: boolean;
-  readonly #named: boolean;
-  readonly #width: number;
+  #named = false;
+  #width = 0;
   readonly #timestamps: boolean;
   readonly #ink: Ink;
   readonly #runs = new Map<string, string>();
@@ -114,10 +138,15 @@ class LogPrinter {
     this.#cli = cli;
     const form = formOf(cli);
     this.#json = form === 'json' || form === 'jsonl';
-    this.#named = slots.length > 1;
-    this.#width = Math.max(...slots.map((slot) => slot.length));
     this.#timestamps = timestamps;
     this.#ink = paint(cli.colored(cli.process.stdout));
+    this.expect(slots);
+  }
+
+  /** Lines of these slots may come; where there are several, each line says whose it is. */
+  expect(slots: readonly string[]): void {
+    this.#named = slots.length > 1;
+    this.#width = Math.max(...slots.map((slot) => slot.length));
   }
 
   print(line: LogLine): void {

@@ -8,7 +8,7 @@ import { parseAddress } from '../../../runtime/cli/connection/address.ts';
 import { drawTree } from '../../../runtime/cli/views/actor-tree.ts';
 import { Lines, NodeDouble } from './node-double.ts';
 import { run, startMs, type Ran, type RunOptions } from './run.ts';
-import { shopNode } from './shop.ts';
+import { asViews, shop, shopNode, slot } from './shop.ts';
 
 let node: NodeDouble;
 beforeEach(async () => {
@@ -64,6 +64,22 @@ test('logs -f: marks a new run, reads on after a lost connection without a doubl
   });
   expect(ran).toMatchObject({ code: 130, stdout: 'one\ntwo\n' });
   expect(ran.stderr).toContain('shop/web.1 ── run 1.2 ──');
+});
+
+test('logs -f of a service: a slot that comes later is followed too, and then lines say whose they are', async () => {
+  let looks = 0;
+  node.on('GET /v1/apps', () => {
+    looks += 1;
+    const later = looks > 1 ? asViews([slot('db', 2)]) : [];
+    return { apps: [{ ...shop, slots: [...shop.slots, ...later] }] };
+  });
+  node.on('GET /v1/containers/shop/db.1/logs', () => new Lines([line('shop/db.1', 1, 'one')], true));
+  node.on('GET /v1/containers/shop/db.2/logs', () => new Lines([line('shop/db.2', 2, 'two')], true));
+  const { stdout } = await hive('logs -f shop/db', {
+    onOutput: (text, running) => text.includes('two') && running.interrupt(),
+  });
+  expect(stdout).toContain('one\n');
+  expect(stdout).toContain('shop/db.2 two\n');
 });
 
 test('image import sends the very bytes; ls and rm', async () => {
