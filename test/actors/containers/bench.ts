@@ -144,6 +144,11 @@ export class Bench {
     this.#held.set(operation, { done, release });
   }
 
+  /** Those that wait now are never answered; later ones are. */
+  forsake(operation: string): void {
+    this.#held.delete(operation);
+  }
+
   async letGo(operation: string): Promise<void> {
     this.#held.get(operation)?.release();
     this.#held.delete(operation);
@@ -193,10 +198,11 @@ export class Bench {
     const nothing = async () => ({});
     return {
       journal: {
-        read: ({ prefix }: { prefix: string }) =>
-          asked('journal.read', async () => ({
-            entries: Object.fromEntries([...this.journal].filter(([key]) => key.startsWith(prefix))),
-          })),
+        // Read when it is asked, however late it is answered.
+        read: ({ prefix }: { prefix: string }) => {
+          const entries = Object.fromEntries([...this.journal].filter(([key]) => key.startsWith(prefix)));
+          return asked('journal.read', async () => ({ entries }));
+        },
         append: ({ entries }: { entries: Record<string, unknown> }) =>
           asked('journal.append', async () => {
             for (const [key, entry] of Object.entries(entries))
