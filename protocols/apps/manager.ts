@@ -238,14 +238,14 @@ const commandWritten = (
 };
 
 /** What was accepted, for people. */
-function factText({ command, answer }: PendingCommand): string {
-  if (command.type === 'app.deploy')
-    return `${command.spec.name} is to be at revision ${String(answer?.['revision'])}`;
-  if (command.type === 'app.scale') return `${command.app}/${command.service} is to have ${command.replicas}`;
-  if (command.type === 'app.remove')
-    return `${command.app} is to go${command.volumes ? ', with its volumes' : ''}`;
-  const of = command.service === undefined ? '' : `/${command.service}`;
-  return `${command.app}${of}${command.index === undefined ? '' : `.${command.index}`} is to start anew`;
+function factText({ command: asked, answer }: PendingCommand): string {
+  if (asked.type === 'app.deploy')
+    return `${asked.spec.name} is to be at revision ${String(answer['revision'])}`;
+  if (asked.type === 'app.scale') return `${asked.app}/${asked.service} is to have ${asked.replicas}`;
+  if (asked.type === 'app.remove')
+    return `${asked.app} is to go${asked.volumes ? ', with its volumes' : ''}`;
+  const of = asked.service === undefined ? '' : `/${asked.service}`;
+  return `${asked.app}${of}${asked.index === undefined ? '' : `.${asked.index}`} is to start anew`;
 }
 
 function decideAgain(value: Value): Decision<Value> {
