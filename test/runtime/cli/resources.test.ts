@@ -8,7 +8,7 @@ import { parseAddress } from '../../../runtime/cli/connection/address.ts';
 import { drawTree } from '../../../runtime/cli/views/actor-tree.ts';
 import { Lines, NodeDouble } from './node-double.ts';
 import { run, startMs, type Ran, type RunOptions } from './run.ts';
-import { asViews, shop, shopNode, slot } from './shop.ts';
+import { asViews, shop, shopNode, slot as slotOf } from './shop.ts';
 
 let node: NodeDouble;
 beforeEach(async () => {
@@ -70,7 +70,7 @@ test('logs -f of a service: a slot that comes later is followed too, and then li
   let looks = 0;
   node.on('GET /v1/apps', () => {
     looks += 1;
-    const later = looks > 1 ? asViews([slot('db', 2)]) : [];
+    const later = looks > 1 ? asViews([slotOf('db', 2)]) : [];
     return { apps: [{ ...shop, slots: [...shop.slots, ...later] }] };
   });
   node.on('GET /v1/containers/shop/db.1/logs', () => new Lines([line('shop/db.1', 1, 'one')], true));
