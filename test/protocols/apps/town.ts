@@ -47,7 +47,7 @@ export function commit(mirror: Mirror, writes: Writes): Mirror {
   expect(writes.then.length).toBeLessThanOrEqual(limits.storeTxnOps);
   expect(writes.compare.length).toBeLessThanOrEqual(limits.storeTxnOps);
   for (const { key, field, equals } of writes.compare)
-    expect(field === 'modRevision' ? modRevisionOf(mirror, key) : -1, key).toBe(equals);
+    expect([key, field === 'modRevision' ? modRevisionOf(mirror, key) : -1]).toEqual([key, equals]);
   const revision = mirror.position.revision + 1;
   const events = writes.then.map((op): StoreEvent => {
     if (op.op === 'delete') return { type: 'delete', key: op.key, modRevision: revision };
