@@ -3,6 +3,7 @@
  * detach: actors go, containers stay. Exit codes: 0 stopped, 1 could not start, 2 wrong settings, 70 the root
  * supervisor gave up (the restarter starts it again).
  */
+import './config/v8.ts';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import manifest from '../package.json' with { type: 'json' };

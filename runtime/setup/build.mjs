@@ -37,6 +37,9 @@ export async function build() {
     metafile: true,
     keepNames: true,
     legalComments: 'none',
+    // Without comments it is ASCII: V8 then keeps the source at one byte a character, all the while the program runs.
+    minifyWhitespace: true,
+    lineLimit: 200,
     logLevel: 'error',
     // CommonJS libraries inside an ES module still call `require`.
     banner: {
