@@ -100,6 +100,10 @@ export const limits = {
   execOutputBytes: 4_096,
   /** Input of an exec that waits because the command does not read it; beyond it, writes are refused. */
   execInputBytes: 4_194_304,
+  /** Pipes kept for the next health checks: as many as a busy node runs at once. */
+  execPipes: 64,
+  /** Containers whose command settings are remembered for their health checks: more than one node runs. */
+  execContainers: 1_000,
   /** A containerd of our own from spawn to first answer: 1 s when idle, more on a loaded machine or after a crash. */
   containerdStartMs: 30_000,
   /** How long containerd may take to say its version before it counts as hung. */

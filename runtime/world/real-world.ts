@@ -7,7 +7,11 @@ import { join } from 'node:path';
 import { coded } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
 import type { Clock, ContainerRuntime, ImageSource, Ports, VolumeDriver } from '../../protocols/ports.ts';
-import { ensureContainerd, type ContainerdPlace } from '../drivers/container/containerd/bootstrap.ts';
+import {
+  ensureContainerd,
+  ownWatch,
+  type ContainerdPlace,
+} from '../drivers/container/containerd/bootstrap.ts';
 import { createContainerdRuntime } from '../drivers/container/containerd/driver.ts';
 import { openEngine, type ContainerdRuntimeOptions } from '../drivers/container/containerd/engine.ts';
 import { createContainerdImages } from '../drivers/container/containerd/images/image-source.ts';
@@ -114,7 +118,9 @@ async function openContainers(options: RealWorldOptions, settings: NodeSettings)
   };
   const runtime = createContainerdRuntime(engineOptions);
   const engine = openEngine(engineOptions);
-  const keeper = keepAlive(realClock, place, () => ensureContainerd(bootstrap));
+  const keeper = place.own
+    ? keepAlive(realClock, ownWatch(options.dataDir), () => ensureContainerd(bootstrap))
+    : () => undefined;
   return {
     runtime,
     images: createContainerdImages(engine),
@@ -128,13 +134,16 @@ async function openContainers(options: RealWorldOptions, settings: NodeSettings)
 }
 
 /** A containerd of our own that died is started again; the machine's own is its service's business. */
-function keepAlive(clock: Clock, place: ContainerdPlace, ensure: () => Promise<unknown>): () => void {
-  if (!place.own) return () => undefined;
+function keepAlive(
+  clock: Clock,
+  isThere: () => Promise<boolean>,
+  ensure: () => Promise<unknown>,
+): () => void {
   let stopped = false;
   let timer: unknown;
   const look = async (): Promise<void> => {
     try {
-      await ensure();
+      if (!(await isThere())) await ensure();
     } catch {
       // The runtime port says it: HM-RUNTIME-DOWN.
     }

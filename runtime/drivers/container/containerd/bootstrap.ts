@@ -96,6 +96,16 @@ export async function stopOwnContainerd(
   return pid !== undefined;
 }
 
+/** Asks, again and again and cheaply, whether the containerd that this data folder's node started is there. */
+export function ownWatch(dataDir: string): () => Promise<boolean> {
+  const own = ownPaths(dataDir);
+  let pid: number | undefined;
+  return async () => {
+    if (pid === undefined || !(await isOwn(pid, own))) pid = await findOwn(own);
+    return pid !== undefined;
+  };
+}
+
 async function ensureOwn(options: BootstrapOptions, own: OwnPaths): Promise<void> {
   const isFresh = (await findOwn(own)) === undefined;
   if (isFresh) await start(options, own);
@@ -183,14 +193,17 @@ function configText(own: OwnPaths): string {
   ].join('\n');
 }
 
-/** The process that runs on our configuration: nothing else has that argument, and no pid file can be stale. */
 async function findOwn(own: OwnPaths): Promise<number | undefined> {
   for (const name of await readdir('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    const args = (await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '')).split('\0');
-    if (args[1] === '--config' && args[2] === own.config && args.length === 4) return Number(name);
+    if (/^\d+$/.test(name) && (await isOwn(Number(name), own))) return Number(name);
   }
   return undefined;
+}
+
+/** The process that runs on our configuration: nothing else has that argument, and no pid file can be stale. */
+async function isOwn(pid: number, own: OwnPaths): Promise<boolean> {
+  const args = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
+  return args[1] === '--config' && args[2] === own.config && args.length === 4;
 }
 
 type Answer = 'answers' | 'hung' | 'down';

@@ -43,7 +43,10 @@ export function createContainerdRuntime(options: ContainerdRuntimeOptions): Cont
       }),
     create: (args, call) =>
       guard({ id: args.id, slot: args.key.slot }, () =>
-        serial.run(args.id, call.signal, () => create(args, call)),
+        serial.run(args.id, call.signal, () => {
+          execs.forget(args.id);
+          return create(args, call);
+        }),
       ),
     start: ({ id }, call) => guard({ id }, () => serial.run(id, call.signal, () => start(engine, id, call))),
     signal: ({ id, signal }, call) => guard({ id }, () => sendSignal(engine, id, signal, call)),
@@ -53,7 +56,10 @@ export function createContainerdRuntime(options: ContainerdRuntimeOptions): Cont
         await killAll(engine, id, call);
         return {};
       }),
-    remove: ({ id }, call) => guard({ id }, () => remove(engine, serial, id, call)),
+    remove: ({ id }, call) => {
+      execs.forget(id);
+      return guard({ id }, () => remove(engine, serial, id, call));
+    },
     stats: ({ ids }, call) => guard({}, async () => ({ stats: await readStats(engine, ids, call) })),
     run: (request, call) => guard({ id: request.id }, () => execs.run(request, call)),
     exec: (request, call) => guard({ id: request.id }, () => execs.exec(request, call)),

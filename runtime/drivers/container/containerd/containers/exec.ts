@@ -4,9 +4,10 @@
  * however it ends.
  */
 import { status } from '@grpc/grpc-js';
+import { LRUCache } from 'lru-cache';
 import type { ExecRequest, ExecResult } from '../../../../../protocols/containers/model.ts';
 import { execProcess } from '../../../../../protocols/containers/oci/spec.ts';
-import type { OciSpec } from '../../../../../protocols/containers/oci/types.ts';
+import type { OciProcess, OciSpec } from '../../../../../protocols/containers/oci/types.ts';
 import { coded } from '../../../../../protocols/errors.ts';
 import { limits } from '../../../../../protocols/limits.ts';
 import type { Call, ExecSession } from '../../../../../protocols/ports.ts';
@@ -16,6 +17,7 @@ import { Tasks } from '../gen/services/tasks_pb.ts';
 import { pause } from './events.ts';
 import { find, mustRun } from './lookup.ts';
 import {
+  createPipePool,
   makePipes,
   openInput,
   openOutput,
@@ -23,6 +25,7 @@ import {
   removePipes,
   type InputPipe,
   type OutputPipe,
+  type PipePool,
 } from './pipes.ts';
 import { phaseOf } from './record.ts';
 import { userDatabaseOfProcess } from './user-database.ts';
@@ -34,6 +37,8 @@ const sigkill = 9;
 export interface Execs {
   run(request: ExecRequest, call: Call): Promise<ExecResult>;
   exec(request: ExecRequest, call: Call): Promise<ExecSession>;
+  /** A container of this id is made or removed: what is remembered of it no longer holds. */
+  forget(id: string): void;
 }
 
 interface Process {
@@ -41,9 +46,14 @@ interface Process {
   readonly execId: string;
   readonly stdin?: InputPipe;
   readonly stdout: OutputPipe;
-  /** A terminal has one output. */
+  /** A terminal has one output; a health check's two go through one pipe. */
   readonly stderr?: OutputPipe;
+  /** Where its output pipe comes from and goes back to. */
+  readonly pool?: PipePool;
 }
+
+/** What containers were made with, by id, so that a health check need not ask for it every time. */
+type Known = LRUCache<string, OciProcess>;
 
 export function createExecs(engine: Engine): Execs {
   // Unique over the lives of the daemon: an exec of an earlier one may still be there.
@@ -52,9 +62,12 @@ export function createExecs(engine: Engine): Execs {
   const ready = preparePipeDir(engine.ioDir);
   // Whoever execs first hears of a failure.
   ready.catch(() => {});
+  const nextId = () => `exec-${life}-${++count}`;
+  const pool = createPipePool(() => join(engine.ioDir, `${nextId()}-output`), limits.execPipes, engine.clock);
+  const known: Known = new LRUCache({ max: limits.execContainers });
   const start = async (request: ExecRequest, interactive: boolean, call: Call) => {
     await ready;
-    return startProcess(engine, request, `exec-${life}-${++count}`, interactive, call);
+    return startProcess(engine, known, request, nextId(), interactive ? undefined : pool, call);
   };
   return {
     run: async (request, call) => {
@@ -69,22 +82,22 @@ export function createExecs(engine: Engine): Execs {
       return gather(engine, process, call);
     },
     exec: async (request, call) => session(engine, await start(request, true, call)),
+    forget: (id) => void known.delete(id),
   };
 }
 
 async function startProcess(
   engine: Engine,
+  known: Known,
   request: ExecRequest,
   execId: string,
-  interactive: boolean,
+  pool: PipePool | undefined,
   call: Call,
 ): Promise<Process> {
-  const { record, task } = await mustRun(engine, request.id, call);
-  const container = JSON.parse(Buffer.from(record.spec?.value ?? []).toString('utf8')) as OciSpec;
-  const users = request.user === undefined ? undefined : await userDatabaseOfProcess(task.pid);
-  const spec = execProcess(container.process, request, users);
-
-  const process = await openPipes(engine, request, execId, interactive);
+  const spec = await specOf(engine, known, request, call);
+  const process = pool
+    ? { containerId: request.id, execId, stdout: await pool.take(), pool }
+    : await openPipes(engine, request, execId);
   const target = { containerId: request.id, execId };
   const callLimits = engine.callLimits(call);
   try {
@@ -94,7 +107,7 @@ async function startProcess(
         ...target,
         stdin: process.stdin?.path ?? '',
         stdout: process.stdout.path,
-        stderr: process.stderr?.path ?? '',
+        stderr: request.terminal ? '' : (process.stderr ?? process.stdout).path,
         terminal: request.terminal,
         spec: { typeUrl: processTypeUrl, value: Buffer.from(JSON.stringify(spec)) },
       },
@@ -109,21 +122,26 @@ async function startProcess(
   }
 }
 
-async function openPipes(
-  engine: Engine,
-  request: ExecRequest,
-  execId: string,
-  interactive: boolean,
-): Promise<Process> {
+/** What was remembered is used unseen: a container that does not run refuses the exec itself. */
+async function specOf(engine: Engine, known: Known, request: ExecRequest, call: Call): Promise<OciProcess> {
+  const remembered = request.user === undefined ? known.get(request.id) : undefined;
+  if (remembered) return execProcess(remembered, request);
+  const { record, task } = await mustRun(engine, request.id, call);
+  const container = JSON.parse(Buffer.from(record.spec?.value ?? []).toString('utf8')) as OciSpec;
+  known.set(request.id, container.process);
+  const users = request.user === undefined ? undefined : await userDatabaseOfProcess(task.pid);
+  return execProcess(container.process, request, users);
+}
+
+async function openPipes(engine: Engine, request: ExecRequest, execId: string): Promise<Process> {
   const at = (name: string) => join(engine.ioDir, `${execId}-${name}`);
-  const names = ['stdout', ...(interactive ? ['stdin'] : []), ...(request.terminal ? [] : ['stderr'])];
-  await makePipes(names.map(at));
+  await makePipes(['stdout', 'stdin', ...(request.terminal ? [] : ['stderr'])].map(at));
   return {
     containerId: request.id,
     execId,
     stdout: openOutput(at('stdout'), engine.clock),
     ...(request.terminal ? {} : { stderr: openOutput(at('stderr'), engine.clock) }),
-    ...(interactive ? { stdin: openInput(at('stdin')) } : {}),
+    stdin: openInput(at('stdin')),
   };
 }
 
@@ -217,16 +235,21 @@ async function waitFor(engine: Engine, process: Process, signal: AbortSignal): P
 
 /** After the exit: the shim flushes and lets go of the pipes, then what is left in them is read. */
 async function settle(engine: Engine, process: Process): Promise<void> {
-  await forget(engine, process);
-  await Promise.all([process.stdout.drain(), process.stderr?.drain()]);
+  await deleteRecord(engine, process);
+  const [isAtEnd] = await Promise.all([process.stdout.drain(), process.stderr?.drain()]);
   process.stdin?.close();
-  await removePipes(pathsOf(process));
+  if (process.pool && isAtEnd) await process.pool.giveBack(process.stdout.path);
+  else await removePipes(pathsOf(process));
 }
 
 /** However far it came: ends the process and removes all traces. Never rejects. */
 async function discard(engine: Engine, process: Process): Promise<void> {
   await kill(engine, process);
-  await forget(engine, process);
+  // A process that was just killed needs a moment until its record may go.
+  const target = { containerId: process.containerId, execId: process.execId };
+  const own = new AbortController();
+  await engine.connection.unary(Tasks.method.wait, target, engine.callLimits(own)).catch(() => {});
+  await deleteRecord(engine, process);
   process.stdout.close();
   process.stderr?.close();
   process.stdin?.close();
@@ -243,13 +266,10 @@ async function kill(engine: Engine, { containerId, execId }: Process): Promise<b
   );
 }
 
-/** A process that was just killed needs a moment until its record may go. */
-async function forget(engine: Engine, { containerId, execId }: Process): Promise<void> {
+async function deleteRecord(engine: Engine, { containerId, execId }: Process): Promise<void> {
   const own = new AbortController();
   const target = { containerId, execId };
-  const callLimits = engine.callLimits(own);
-  await engine.connection.unary(Tasks.method.wait, target, callLimits).catch(() => {});
-  await engine.connection.unary(Tasks.method.deleteProcess, target, callLimits).catch(() => {
+  await engine.connection.unary(Tasks.method.deleteProcess, target, engine.callLimits(own)).catch(() => {
     // Its record goes with the container at the latest.
   });
 }

@@ -22,8 +22,8 @@ export interface OutputPipe {
   /** The process waits in its write once the pipe is full. */
   pause(): void;
   resume(): void;
-  /** The process is gone: resolves when everything it wrote was handed on. */
-  drain(): Promise<void>;
+  /** The process is gone: resolves when everything it wrote was handed on. False: somebody may still write to it. */
+  drain(): Promise<boolean>;
   close(): void;
 }
 
@@ -58,6 +58,8 @@ export function openOutput(path: string, clock: Clock): OutputPipe {
   let keeper: number | undefined = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   const reader = new Socket({ fd, readable: true, writable: false });
+  let isAtEnd = false;
+  reader.once('end', () => (isAtEnd = true));
   const ended = new Promise<void>((resolve) => reader.once('close', () => resolve()));
   reader.on('error', () => reader.destroy());
   const release = () => {
@@ -75,10 +77,41 @@ export function openOutput(path: string, clock: Clock): OutputPipe {
       const timer = clock.setTimer(drainMs, () => reader.destroy());
       await ended;
       clock.clearTimer(timer);
+      return isAtEnd;
     },
     close: () => {
       release();
       reader.destroy();
+    },
+  };
+}
+
+/** Output pipes that serve one process after another: a node that only checks health makes none. */
+export interface PipePool {
+  take(): Promise<OutputPipe>;
+  /** Once nobody has it open any more; whoever may still write keeps it from being used again. */
+  giveBack(path: string): Promise<void>;
+}
+
+/** `makePath` names a new pipe; `keep`: how many wait for their next use at most. */
+export function createPipePool(makePath: () => string, keep: number, clock: Clock): PipePool {
+  const free: string[] = [];
+  return {
+    take: async () => {
+      for (let path = free.pop(); path !== undefined; path = free.pop()) {
+        try {
+          return openOutput(path, clock);
+        } catch {
+          // Somebody removed it: the next one, or a new one.
+        }
+      }
+      const path = makePath();
+      await makePipes([path]);
+      return openOutput(path, clock);
+    },
+    giveBack: async (path) => {
+      if (free.length < keep) free.push(path);
+      else await removePipes([path]);
     },
   };
 }
