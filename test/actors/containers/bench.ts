@@ -243,8 +243,10 @@ export class Bench {
         return { pid: 1 };
       }),
       start: on('start', (_, key) => this.put(key, 'running')),
-      signal: on('signal', (id, key) => void (this.heeds && this.clock.defer(() => ended(id, key, 0)))),
-      kill: on('kill', (id, key) => void this.clock.defer(() => ended(id, key, 137))),
+      signal: on('signal', (id, key) => {
+        if (this.heeds) this.clock.defer(() => void ended(id, key, 0));
+      }),
+      kill: on('kill', (id, key) => this.clock.defer(() => void ended(id, key, 137))),
       remove: on('remove', (id) => void this.containers.delete(id)),
       run: () => asked('containers.run', async () => ({ code: this.healthy ? 0 : 1, output: 'checked' })),
     };
