@@ -81,6 +81,8 @@ export function connectContainerd(options: ConnectionOptions): Connection {
     'grpc.initial_reconnect_backoff_ms': 100,
     'grpc.min_reconnect_backoff_ms': 100,
     'grpc.max_reconnect_backoff_ms': 1_000,
+    // Statistics of each call that nobody reads.
+    'grpc.enable_channelz': 0,
     'grpc.max_receive_message_length': 64 * 1024 * 1024,
     // Two runtimes of one process (tests, several nodes) do not share a failing connection.
     'grpc.use_local_subchannel_pool': 1,

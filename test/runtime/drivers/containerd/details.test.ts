@@ -164,10 +164,56 @@ describe.skipIf(missing)(`the containerd driver${missing ? `: ${missing}` : ''}`
     impatient.abort();
     expect(await codeOf(hanging)).toBe('HM-RUNTIME-TIMEOUT');
     await until('the exec is ended', async () => (await processesIn(id)) === 1);
-    await until('its pipes are gone', async () => (await readdir(join(containerd.dir, 'io'))).length === 0);
+    // The one of the check that ended serves the next; the killed one's is gone.
+    await until('its pipe is gone', async () => (await pipes()).length <= 1);
     await runtime.remove({ id }, call());
     expect((await snapshotsOf('overlayfs')).sort()).toEqual(before);
     expect(await cgroupsOfNode()).toEqual([]);
+  });
+
+  const pipes = () => readdir(join(containerd.dir, 'io'));
+
+  test('checks one after the other share a pipe, and none hears what another said', async () => {
+    const { id } = await running({ command: forever });
+    const check = (script: string) => runtime.run({ id, args: shell(script), terminal: false }, call());
+    const both = await check('echo out; echo err >&2; exit 3');
+    expect({ ...both, output: both.output.split('\n').sort() }).toEqual({
+      code: 3,
+      output: ['', 'err', 'out'],
+    });
+    const [pipe = '', ...more] = await pipes();
+    expect(more).toEqual([]);
+    expect(await check('true')).toEqual({ code: 0, output: '' });
+    expect(await pipes()).toEqual([pipe]);
+    await rm(join(containerd.dir, 'io', pipe));
+    expect(await check('echo again')).toEqual({ code: 0, output: 'again\n' });
+    expect(await pipes()).not.toContain(pipe);
+  });
+
+  test('a check of a container that ended meanwhile is refused, also when it was checked before', async () => {
+    const { id } = await running({ command: forever });
+    const check = () => runtime.run({ id, args: ['true'], terminal: false }, call());
+    expect(await check()).toMatchObject({ code: 0 });
+    await runtime.kill({ id }, call());
+    await exitOf(id);
+    expect(await codeOf(check())).toBe('HM-CONTAINER-STOPPED');
+  });
+
+  test('a container made anew under an old id is checked as it is now', async () => {
+    const create = await fresh({ command: forever, environment: { WHO: 'first' } });
+    const said = async (made: ContainerCreate) => {
+      await runtime.create(made, call());
+      await runtime.start({ id: made.id }, call());
+      const { output } = await runtime.run(
+        { id: made.id, args: shell('echo $WHO'), terminal: false },
+        call(),
+      );
+      await runtime.remove({ id: made.id }, call());
+      return output;
+    };
+    expect(await said(create)).toBe('first\n');
+    const spec = { ...create.spec, environment: { WHO: 'second' } };
+    expect(await said({ ...create, spec })).toBe('second\n');
   });
 
   const processesIn = async (id: string) => (await runtime.stats({ ids: [id] }, call())).stats[0]?.pids ?? 0;
