@@ -242,8 +242,7 @@ function factText({ command: asked, answer }: PendingCommand): string {
   if (asked.type === 'app.deploy')
     return `${asked.spec.name} is to be at revision ${String(answer['revision'])}`;
   if (asked.type === 'app.scale') return `${asked.app}/${asked.service} is to have ${asked.replicas}`;
-  if (asked.type === 'app.remove')
-    return `${asked.app} is to go${asked.volumes ? ', with its volumes' : ''}`;
+  if (asked.type === 'app.remove') return `${asked.app} is to go${asked.volumes ? ', with its volumes' : ''}`;
   const of = asked.service === undefined ? '' : `/${asked.service}`;
   return `${asked.app}${of}${asked.index === undefined ? '' : `.${asked.index}`} is to start anew`;
 }
