@@ -1,7 +1,8 @@
 /**
  * The app model: what a Compose file compiles to. Plain data with defaults filled in; equal files give equal
- * models, so a revision's hash says whether anything changed.
+ * models, so a revision's hash says whether anything changed. What few services need stands in service-model.ts.
  */
+import type { FileSource, NetworkSpec, ServiceParts } from './service-model.ts';
 
 export interface AppSpec {
   readonly name: string;
@@ -9,9 +10,12 @@ export interface AppSpec {
   readonly services: Readonly<Record<string, ServiceSpec>>;
   /** Named volumes, by the name inside the app. */
   readonly volumes: Readonly<Record<string, VolumeSpec>>;
+  readonly networks?: Readonly<Record<string, NetworkSpec>>;
+  readonly configs?: Readonly<Record<string, FileSource>>;
+  readonly secrets?: Readonly<Record<string, FileSource>>;
 }
 
-export interface ServiceSpec {
+export interface ServiceSpec extends ServiceParts {
   readonly name: string;
   readonly image: string;
   /** Overrides the image's ENTRYPOINT; `[]` clears it. */
@@ -41,25 +45,42 @@ export interface PortSpec {
 }
 
 export type MountSpec =
-  | { readonly type: 'volume'; readonly volume: string; readonly target: string; readonly readOnly: boolean }
+  | {
+      readonly type: 'volume';
+      readonly volume: string;
+      readonly target: string;
+      readonly readOnly: boolean;
+      /** A new volume is not filled with what the image has there. */
+      readonly noCopy?: boolean;
+      /** Mounts this folder of the volume. */
+      readonly subpath?: string;
+    }
   | {
       readonly type: 'bind';
       readonly source: string;
       readonly target: string;
       readonly readOnly: boolean;
       readonly createSource: boolean;
+      readonly propagation?: 'private' | 'rprivate' | 'shared' | 'rshared' | 'slave' | 'rslave';
+      readonly recursive?: 'enabled' | 'disabled' | 'writable' | 'readonly';
     }
   | { readonly type: 'tmpfs'; readonly target: string; readonly sizeBytes?: number; readonly mode?: number };
 
 export interface Dependency {
   readonly service: string;
-  readonly condition: 'started' | 'healthy';
+  readonly condition: 'started' | 'healthy' | 'completed';
+  /** Restarted when the other one is restarted by an operator. */
+  readonly restart?: true;
 }
 
 export interface RestartPolicy {
   readonly condition: 'none' | 'on-failure' | 'always';
   /** At most so many restarts of a placement; absent: no bound. */
   readonly maxAttempts?: number;
+  /** Before each restart, in place of the backoff's first step. */
+  readonly delayMs?: number;
+  /** A run that lived this long has succeeded: attempts count anew. */
+  readonly windowMs?: number;
 }
 
 export interface HealthcheckSpec {
@@ -69,10 +90,19 @@ export interface HealthcheckSpec {
   readonly timeoutMs: number;
   readonly retries: number;
   readonly startPeriodMs: number;
+  /** Between probes during the start period. */
+  readonly startIntervalMs?: number;
 }
 
 export interface VolumeSpec {
   readonly name: string;
+  /** Not ours to make or to remove: it must exist under this name (`app/volume` or a shared one). */
+  readonly external?: boolean;
+  /** The name outside the app, when the file gives one. */
+  readonly externalName?: string;
+  readonly driver?: string;
+  readonly driverOptions?: Readonly<Record<string, string>>;
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** Head of an app in the store. `removing`: its slots are to go, then the record. */

@@ -3,10 +3,11 @@
  * anybody else gets the same refusals for what a Compose file could not say either.
  */
 import { z } from '@hono/zod-openapi';
-import type { AppSpec, MountSpec, ServiceSpec } from '../../../protocols/apps/model.ts';
+import type { AppSpec, MountSpec, ServiceSpec, VolumeSpec } from '../../../protocols/apps/model.ts';
 import { isName } from '../../../protocols/apps/compile.ts';
 import { shortImageName } from '../../../protocols/containers/image-name.ts';
 import { limits } from '../../../protocols/limits.ts';
+import { fileSource, networkSpec, serviceParts } from './service-parts.ts';
 
 const name = z.string().refine(isName, `lower-case letters, digits, - and _, at most ${limits.nameChars}`);
 const port = z.int().min(1).max(65_535);
@@ -25,13 +26,22 @@ export const portSpec = z
 
 const mount: z.ZodType<MountSpec> = z
   .discriminatedUnion('type', [
-    z.strictObject({ type: z.literal('volume'), volume: name, target: path, readOnly: z.boolean() }),
+    z.strictObject({
+      type: z.literal('volume'),
+      volume: name,
+      target: path,
+      readOnly: z.boolean(),
+      noCopy: z.exactOptional(z.boolean()),
+      subpath: z.exactOptional(z.string().max(4_096)),
+    }),
     z.strictObject({
       type: z.literal('bind'),
       source: path,
       target: path,
       readOnly: z.boolean(),
       createSource: z.boolean(),
+      propagation: z.exactOptional(z.enum(['private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave'])),
+      recursive: z.exactOptional(z.enum(['enabled', 'disabled', 'writable', 'readonly'])),
     }),
     z.strictObject({
       type: z.literal('tmpfs'),
@@ -52,11 +62,19 @@ const service: z.ZodType<ServiceSpec> = z
     ports: z.array(portSpec).max(limits.composePorts),
     mounts: z.array(mount).max(1_000),
     dependsOn: z
-      .array(z.strictObject({ service: name, condition: z.enum(['started', 'healthy']) }))
+      .array(
+        z.strictObject({
+          service: name,
+          condition: z.enum(['started', 'healthy', 'completed']),
+          restart: z.exactOptional(z.literal(true)),
+        }),
+      )
       .max(limits.composeServices),
     restart: z.strictObject({
       condition: z.enum(['none', 'on-failure', 'always']),
       maxAttempts: z.exactOptional(z.int().min(0)),
+      delayMs: z.exactOptional(wholeMs),
+      windowMs: z.exactOptional(wholeMs),
     }),
     replicas: z.int().min(0).max(limits.composeReplicas),
     healthcheck: z.exactOptional(
@@ -66,11 +84,13 @@ const service: z.ZodType<ServiceSpec> = z
         timeoutMs: wholeMs.min(1),
         retries: z.int().min(1).max(1_000),
         startPeriodMs: wholeMs,
+        startIntervalMs: z.exactOptional(wholeMs.min(1)),
       }),
     ),
     networkMode: z.enum(['app', 'host', 'none']),
     stopGraceMs: wholeMs,
     stopSignal: z.exactOptional(z.string().regex(/^SIG[A-Z0-9+]{1,16}$/)),
+    ...serviceParts,
   })
   .refine(
     ({ environment }) => Object.keys(environment).length <= limits.composeEnvironment,
@@ -78,11 +98,23 @@ const service: z.ZodType<ServiceSpec> = z
   )
   .openapi('Service');
 
+const namedVolume: z.ZodType<VolumeSpec> = z.strictObject({
+  name,
+  external: z.exactOptional(z.boolean()),
+  externalName: z.exactOptional(z.string().max(4_096)),
+  driver: z.exactOptional(z.string().max(256)),
+  driverOptions: z.exactOptional(z.record(z.string(), z.string())),
+  labels: z.exactOptional(z.record(z.string(), z.string())),
+});
+
 export const appSpec: z.ZodType<AppSpec> = z
   .strictObject({
     name,
     services: z.record(name, service),
-    volumes: z.record(name, z.strictObject({ name })),
+    volumes: z.record(name, namedVolume),
+    networks: z.exactOptional(z.record(name, networkSpec)),
+    configs: z.exactOptional(z.record(name, fileSource)),
+    secrets: z.exactOptional(z.record(name, fileSource)),
   })
   .superRefine((spec, context) => {
     for (const problem of inconsistencies(spec as AppSpec)) context.addIssue(problem);
