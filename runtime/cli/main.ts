@@ -5,17 +5,17 @@
 import { Command, CommanderError } from 'commander';
 import { reason, reasonOf } from '../../protocols/errors.ts';
 import { Cli, type CliProcess } from './cli.ts';
-import { actorCommands } from './commands/actor.ts';
-import { changeCommands } from './commands/change.ts';
-import { deployCommand } from './commands/deploy.ts';
-import { eventsCommand } from './commands/events.ts';
-import { execCommand } from './commands/exec.ts';
-import { imageCommands } from './commands/image.ts';
-import { logsCommand } from './commands/logs.ts';
-import { nodeCommands } from './commands/node.ts';
-import { observeCommands } from './commands/observe.ts';
-import { whyCommand } from './commands/why.ts';
-import { localCommands } from './local/commands.ts';
+import { actorCommands } from './commands/actors/actor.ts';
+import { changeCommands } from './commands/deploying/change.ts';
+import { deployCommand } from './commands/deploying/deploy.ts';
+import { eventsCommand } from './commands/observing/events.ts';
+import { execCommand } from './commands/using/exec.ts';
+import { imageCommands } from './commands/resources/image.ts';
+import { logsCommand } from './commands/observing/logs.ts';
+import { nodeCommands } from './commands/meta/node.ts';
+import { observeCommands } from './commands/observing/observe.ts';
+import { whyCommand } from './commands/observing/why.ts';
+import { localCommands } from './commands/meta/local.ts';
 import { exitCodeOf, exitCodes, printReasons } from './failure.ts';
 
 /** Run one command line (without node and script). Answers the exit code; never throws. */

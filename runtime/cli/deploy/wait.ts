@@ -5,7 +5,7 @@
 import type { AppView } from '../../../protocols/apps/status.ts';
 import { coded, reasonOf, type CodedError, type Reason } from '../../../protocols/errors.ts';
 import type { Cli } from '../cli.ts';
-import { tailOf } from '../commands/logs.ts';
+import { tailOf } from '../commands/observing/logs.ts';
 import { slotRows, type SlotRow } from '../views/slot-rows.ts';
 import { appPath, type AppAnswer } from '../connection/answers.ts';
 import { exitCodeOf, exitCodes, printReasons } from '../failure.ts';

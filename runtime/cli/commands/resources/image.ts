@@ -3,14 +3,14 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import type { ImageInfo } from '../../../protocols/containers/model.ts';
-import { coded, reasonOf, type Reason } from '../../../protocols/errors.ts';
-import type { Cli, CommonOptions } from '../cli.ts';
-import type { ImagesAnswer } from '../connection/answers.ts';
-import { exitCodeOf, exitCodes, printReasons } from '../failure.ts';
-import { printListing, type Listing } from '../output/listing.ts';
-import { age, bytes } from '../output/units.ts';
-import { action, leaf } from './command.ts';
+import type { ImageInfo } from '../../../../protocols/containers/model.ts';
+import { coded, reasonOf, type Reason } from '../../../../protocols/errors.ts';
+import type { Cli, CommonOptions } from '../../cli.ts';
+import type { ImagesAnswer } from '../../connection/answers.ts';
+import { exitCodeOf, exitCodes, printReasons } from '../../failure.ts';
+import { printListing, type Listing } from '../../output/listing.ts';
+import { age, bytes } from '../../output/units.ts';
+import { action, leaf } from '../command.ts';
 
 export function imageCommands(program: Command, cli: Cli): void {
   const image = program.command('image').description('images on the node').helpGroup('Resources:');

@@ -1,13 +1,13 @@
 /** `why`: what keeps an app, service or slot from being as wished, and what to do. */
 import type { Command } from 'commander';
-import type { Reason } from '../../../protocols/errors.ts';
-import type { Cli } from '../cli.ts';
-import { containerPath, type WhyAnswer } from '../connection/answers.ts';
-import { printOne } from '../output/listing.ts';
-import { loadKnown, resolveTarget, slotsOf, targetName, type Known, type Target } from '../targets.ts';
-import { explain } from '../views/explain.ts';
-import { isHappy, slotRows } from '../views/slot-rows.ts';
-import { action, leaf } from './command.ts';
+import type { Reason } from '../../../../protocols/errors.ts';
+import type { Cli } from '../../cli.ts';
+import { containerPath, type WhyAnswer } from '../../connection/answers.ts';
+import { printOne } from '../../output/listing.ts';
+import { loadKnown, resolveTarget, slotsOf, targetName, type Known, type Target } from '../../targets.ts';
+import { explain } from '../../views/explain.ts';
+import { isHappy, slotRows } from '../../views/slot-rows.ts';
+import { action, leaf } from '../command.ts';
 
 export function whyCommand(program: Command, cli: Cli): void {
   const why = leaf(program, {

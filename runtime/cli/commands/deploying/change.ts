@@ -1,13 +1,13 @@
 /** Changes of what is deployed: `scale`, `restart`, `rm`. */
 import type { Command } from 'commander';
-import type { AppView } from '../../../protocols/apps/status.ts';
-import { reasonOf } from '../../../protocols/errors.ts';
-import { usage, type Cli } from '../cli.ts';
-import { appPath, type AppAnswer } from '../connection/answers.ts';
-import { exitCodes } from '../failure.ts';
-import { loadKnown, resolveTarget, slotsOf, targetName, type Target } from '../targets.ts';
-import { action, leaf } from './command.ts';
-import { confirmed } from './confirm.ts';
+import type { AppView } from '../../../../protocols/apps/status.ts';
+import { reasonOf } from '../../../../protocols/errors.ts';
+import { usage, type Cli } from '../../cli.ts';
+import { appPath, type AppAnswer } from '../../connection/answers.ts';
+import { exitCodes } from '../../failure.ts';
+import { loadKnown, resolveTarget, slotsOf, targetName, type Target } from '../../targets.ts';
+import { action, leaf } from '../command.ts';
+import { confirmed } from '../confirm.ts';
 import { timeoutOf, waitable, type WaitOptions } from './deploy.ts';
 
 const group = 'Deploy:';
@@ -59,8 +59,8 @@ async function wait(
   done: string,
 ): Promise<number> {
   const timeoutMs = timeoutOf(options);
-  const { progressOf } = await import('../deploy/progress.ts');
-  const { waitFor } = await import('../deploy/wait.ts');
+  const { progressOf } = await import('../../deploy/progress.ts');
+  const { waitFor } = await import('../../deploy/wait.ts');
   return waitFor(
     cli,
     { app, title, timeoutMs, reached, done: () => done },

@@ -1,15 +1,15 @@
 /** `logs`: what containers wrote, over their restarts. One slot prints as it was written; several carry the slot's name. */
 import type { Command } from 'commander';
-import type { LogLine } from '../../node-handle.ts';
-import { coded } from '../../../protocols/errors.ts';
-import type { Cli, CommonOptions } from '../cli.ts';
-import { containerPath } from '../connection/answers.ts';
-import { formOf } from '../output/listing.ts';
-import { pad, paint, type Ink } from '../output/style.ts';
-import { timestamp, timeOfDay } from '../output/units.ts';
-import { loadKnown, resolveTarget, slotsOf } from '../targets.ts';
-import { action, leaf } from './command.ts';
-import { count, follow } from '../connection/follow.ts';
+import type { LogLine } from '../../../node-handle.ts';
+import { coded } from '../../../../protocols/errors.ts';
+import type { Cli, CommonOptions } from '../../cli.ts';
+import { containerPath } from '../../connection/answers.ts';
+import { formOf } from '../../output/listing.ts';
+import { pad, paint, type Ink } from '../../output/style.ts';
+import { timestamp, timeOfDay } from '../../output/units.ts';
+import { loadKnown, resolveTarget, slotsOf } from '../../targets.ts';
+import { action, leaf } from '../command.ts';
+import { count, follow } from '../../connection/follow.ts';
 
 interface LogOptions extends CommonOptions {
   readonly follow?: boolean;

@@ -1,13 +1,13 @@
 /** What is done on this machine without asking a node: `config show` and `purge`. Both read the settings as a node would. */
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { coded } from '../../../protocols/errors.ts';
-import type { ReadConfig } from '../../config/node-config.ts';
-import type { Cli, CommonOptions } from '../cli.ts';
-import { action, leaf } from '../commands/command.ts';
-import { confirmed } from '../commands/confirm.ts';
-import { exitCodes } from '../failure.ts';
-import { printListing, type Listing } from '../output/listing.ts';
+import { coded } from '../../../../protocols/errors.ts';
+import type { ReadConfig } from '../../../config/node-config.ts';
+import type { Cli, CommonOptions } from '../../cli.ts';
+import { action, leaf } from '../command.ts';
+import { confirmed } from '../confirm.ts';
+import { exitCodes } from '../../failure.ts';
+import { printListing, type Listing } from '../../output/listing.ts';
 
 export function localCommands(program: Command, cli: Cli): void {
   const config = program.command('config').description('settings of the node').helpGroup('Meta:');
@@ -82,7 +82,7 @@ function readIfThere(path: string): string | undefined {
 
 /** `flags` are those of hivemind-node. Rejects with HM-CONFIG. */
 async function settingsOf(cli: Cli, flags: readonly string[]): Promise<ReadConfig> {
-  const { readNodeConfig } = await import('../../config/node-config.ts');
+  const { readNodeConfig } = await import('../../../config/node-config.ts');
   return readNodeConfig(flags, cli.process.environment, readIfThere);
 }
 

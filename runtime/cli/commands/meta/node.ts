@@ -1,13 +1,13 @@
 /** The node itself: `doctor`, `version`. */
 import type { Command } from 'commander';
-import type { Finding } from '../../node-handle.ts';
-import { reasonOf } from '../../../protocols/errors.ts';
-import type { Cli, CommonOptions } from '../cli.ts';
-import type { DoctorAnswer, VersionAnswer } from '../connection/answers.ts';
-import { formOf, printListing, printOne, type Listing } from '../output/listing.ts';
-import { paint } from '../output/style.ts';
-import { age } from '../output/units.ts';
-import { action, leaf } from './command.ts';
+import type { Finding } from '../../../node-handle.ts';
+import { reasonOf } from '../../../../protocols/errors.ts';
+import type { Cli, CommonOptions } from '../../cli.ts';
+import type { DoctorAnswer, VersionAnswer } from '../../connection/answers.ts';
+import { formOf, printListing, printOne, type Listing } from '../../output/listing.ts';
+import { paint } from '../../output/style.ts';
+import { age } from '../../output/units.ts';
+import { action, leaf } from '../command.ts';
 
 export function nodeCommands(program: Command, cli: Cli): void {
   const doctor = leaf(program, {

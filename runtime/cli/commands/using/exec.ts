@@ -1,9 +1,9 @@
 /** `exec`: a command inside a running container, its streams ours, its exit code ours. */
 import type { Command } from 'commander';
-import { coded } from '../../../protocols/errors.ts';
-import { usage, type Cli, type CommonOptions } from '../cli.ts';
-import { loadKnown, resolveTarget, slotsOf, targetName } from '../targets.ts';
-import { action, collect, leaf } from './command.ts';
+import { coded } from '../../../../protocols/errors.ts';
+import { usage, type Cli, type CommonOptions } from '../../cli.ts';
+import { loadKnown, resolveTarget, slotsOf, targetName } from '../../targets.ts';
+import { action, collect, leaf } from '../command.ts';
 
 interface ExecOptions extends CommonOptions {
   readonly interactive?: boolean;
@@ -32,7 +32,7 @@ export function execCommand(program: Command, cli: Cli): void {
     if (slots.length === 0) throw coded('HM-TARGET-UNKNOWN', `${targetName(target)} has no containers`);
     if (options.tty && !cli.process.stdin.isTTY)
       throw usage('-t needs a terminal as standard input', 'Leave out -t.');
-    const { runExec } = await import('../connection/exec-session.ts');
+    const { runExec } = await import('../../connection/exec-session.ts');
     return runExec(cli, slots.find((slot) => isRunning(slot, known)) ?? slots[0]!, {
       args: args as string[],
       interactive: options.interactive ?? false,

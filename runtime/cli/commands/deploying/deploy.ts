@@ -1,13 +1,13 @@
 /** `deploy`: read and compile the Compose file here, hand the app to the node, show how it comes up. */
 import type { Command } from 'commander';
-import type { AppSpec } from '../../../protocols/apps/model.ts';
-import type { AppView } from '../../../protocols/apps/status.ts';
-import { parseDuration } from '../../../protocols/apps/compose/values.ts';
-import { usage, type Cli, type CommonOptions } from '../cli.ts';
-import { appPath, type DeployAnswer } from '../connection/answers.ts';
-import { exitCodeOf, printReasons } from '../failure.ts';
-import { paint } from '../output/style.ts';
-import { action, collect, leaf } from './command.ts';
+import type { AppSpec } from '../../../../protocols/apps/model.ts';
+import type { AppView } from '../../../../protocols/apps/status.ts';
+import { parseDuration } from '../../../../protocols/apps/compose/values.ts';
+import { usage, type Cli, type CommonOptions } from '../../cli.ts';
+import { appPath, type DeployAnswer } from '../../connection/answers.ts';
+import { exitCodeOf, printReasons } from '../../failure.ts';
+import { paint } from '../../output/style.ts';
+import { action, collect, leaf } from '../command.ts';
 
 export interface WaitOptions extends CommonOptions {
   readonly detach?: boolean;
@@ -57,7 +57,7 @@ export function deployCommand(program: Command, cli: Cli): void {
 
 async function runDeploy(cli: Cli, options: DeployOptions): Promise<number> {
   const timeoutMs = timeoutOf(options);
-  const { progressOf } = await import('../deploy/progress.ts');
+  const { progressOf } = await import('../../deploy/progress.ts');
   const progress = progressOf(cli, options.progress);
   const spec = await compileFile(cli, options);
   if (typeof spec === 'number') return spec;
@@ -71,7 +71,7 @@ async function runDeploy(cli: Cli, options: DeployOptions): Promise<number> {
       );
     return 0;
   }
-  const { waitFor } = await import('../deploy/wait.ts');
+  const { waitFor } = await import('../../deploy/wait.ts');
   const code = await waitFor(
     cli,
     {
@@ -107,9 +107,9 @@ function sayPorts(cli: Cli, spec: AppSpec): void {
 async function compileFile(cli: Cli, options: DeployOptions): Promise<AppSpec | number> {
   const [file, ...more] = options.file ?? [];
   if (more.length > 0) throw usage('Several files cannot be merged yet', 'Give -f once.');
-  const { locateCompose } = await import('../../compose/locate.ts');
-  const { readCompose } = await import('../../compose/read.ts');
-  const { compile } = await import('../../../protocols/apps/compile.ts');
+  const { locateCompose } = await import('../../../compose/locate.ts');
+  const { readCompose } = await import('../../../compose/read.ts');
+  const { compile } = await import('../../../../protocols/apps/compile.ts');
   const { directory, environment, stdin } = cli.process;
   const source = await locateCompose(file, directory, () => allOf(stdin));
   const read = readCompose(source);

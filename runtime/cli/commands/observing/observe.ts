@@ -1,16 +1,16 @@
 /** What is there: `ps`, `ls`, `status`. */
 import type { Command } from 'commander';
-import type { AppView } from '../../../protocols/apps/status.ts';
-import { coded } from '../../../protocols/errors.ts';
-import { nearest } from '../../../protocols/suggest.ts';
-import type { Cli } from '../cli.ts';
-import { appPath, type AppAnswer, type AppsAnswer } from '../connection/answers.ts';
-import { printListing, printOne, type Listing } from '../output/listing.ts';
-import { age } from '../output/units.ts';
-import { loadKnown, resolveTarget, slotsOf } from '../targets.ts';
-import { isHappy, slotListing, slotRows, type SlotRow } from '../views/slot-rows.ts';
-import { statusText } from '../views/status-text.ts';
-import { action, leaf } from './command.ts';
+import type { AppView } from '../../../../protocols/apps/status.ts';
+import { coded } from '../../../../protocols/errors.ts';
+import { nearest } from '../../../../protocols/suggest.ts';
+import type { Cli } from '../../cli.ts';
+import { appPath, type AppAnswer, type AppsAnswer } from '../../connection/answers.ts';
+import { printListing, printOne, type Listing } from '../../output/listing.ts';
+import { age } from '../../output/units.ts';
+import { loadKnown, resolveTarget, slotsOf } from '../../targets.ts';
+import { isHappy, slotListing, slotRows, type SlotRow } from '../../views/slot-rows.ts';
+import { statusText } from '../../views/status-text.ts';
+import { action, leaf } from '../command.ts';
 
 const group = 'Observe:';
 

@@ -1,12 +1,12 @@
 /** `events`: what happened on the node, once or as it goes on. */
 import type { Command } from 'commander';
-import type { LoggedEvent } from '../../node-handle.ts';
-import type { Cli, CommonOptions } from '../cli.ts';
-import type { EventsAnswer } from '../connection/answers.ts';
-import { formOf, render, type Listing } from '../output/listing.ts';
-import { timestamp } from '../output/units.ts';
-import { action, leaf } from './command.ts';
-import { count, follow } from '../connection/follow.ts';
+import type { LoggedEvent } from '../../../node-handle.ts';
+import type { Cli, CommonOptions } from '../../cli.ts';
+import type { EventsAnswer } from '../../connection/answers.ts';
+import { formOf, render, type Listing } from '../../output/listing.ts';
+import { timestamp } from '../../output/units.ts';
+import { action, leaf } from '../command.ts';
+import { count, follow } from '../../connection/follow.ts';
 
 export function eventsCommand(program: Command, cli: Cli): void {
   const events = leaf(program, {

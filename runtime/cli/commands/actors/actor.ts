@@ -1,14 +1,14 @@
 /** The actor system from outside: `actor ls`, `actor tree`, `actor show`, `actor events`. */
 import type { Command } from 'commander';
-import type { ActorView, TranscriptLine } from '../../../protocols/inspection.ts';
-import type { Cli, CommonOptions } from '../cli.ts';
-import { coded } from '../../../protocols/errors.ts';
-import type { ActorsAnswer } from '../connection/answers.ts';
-import { formOf, printListing, printOne, type Listing } from '../output/listing.ts';
-import { age, timestamp } from '../output/units.ts';
-import { drawTree } from '../views/actor-tree.ts';
-import { action, leaf } from './command.ts';
-import { count, follow } from '../connection/follow.ts';
+import type { ActorView, TranscriptLine } from '../../../../protocols/inspection.ts';
+import type { Cli, CommonOptions } from '../../cli.ts';
+import { coded } from '../../../../protocols/errors.ts';
+import type { ActorsAnswer } from '../../connection/answers.ts';
+import { formOf, printListing, printOne, type Listing } from '../../output/listing.ts';
+import { age, timestamp } from '../../output/units.ts';
+import { drawTree } from '../../views/actor-tree.ts';
+import { action, leaf } from '../command.ts';
+import { count, follow } from '../../connection/follow.ts';
 
 export function actorCommands(program: Command, cli: Cli): void {
   const actor = program.command('actor').description('the actors of the node').helpGroup('Actors:');
