@@ -138,8 +138,22 @@ export const networkManagerMachine = setup({
                 'blocks.refused': { target: 'claimingSoon', actions: ['noteShortage', 'dropClaim'] },
               },
             },
-            claimingSoon: { after: { retry: 'enough' } },
-            exhausted: { after: { reconcile: 'enough' } },
+            claimingSoon: {
+              after: {
+                retry: [
+                  { guard: 'runsLow', target: 'claiming' },
+                  { target: 'enough', actions: 'relieve' },
+                ],
+              },
+            },
+            exhausted: {
+              after: {
+                reconcile: [
+                  { guard: 'runsLow', target: 'claiming' },
+                  { target: 'enough', actions: 'relieve' },
+                ],
+              },
+            },
             routing: {
               entry: 'routeBlocks',
               on: {

@@ -116,6 +116,12 @@ const noteShortage = (value: Value, event: { error: Reason }): Decision<Value> =
   runShort(value, event.error);
 const noteExhausted = (value: Value): Decision<Value> => runShort(value, exhausted(value));
 
+/** Addresses were freed during the last attempt: its failure is no reason to refuse a claim that comes later. */
+const relieve = (value: Value): Decision<Value> => {
+  const { shortage: _, ...kept } = value;
+  return [kept, []];
+};
+
 /** Of a store that is not followed nobody knows when it will be: who waits for it is told. */
 const doubtStore = (value: Value, event: { reason: Reason }): Decision<Value> => [
   { ...value, doubt: event.reason, waiting: [] },
@@ -134,6 +140,7 @@ export const addressSteps = {
   openBlocks,
   noteShortage,
   noteExhausted,
+  relieve,
   doubtStore,
   trustStore,
 };

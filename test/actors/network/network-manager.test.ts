@@ -154,6 +154,20 @@ describe('a network manager', () => {
     await claimed(...slots(61, 4));
   });
 
+  it('forgets why a claim failed when addresses were freed meanwhile', async () => {
+    await started();
+    await claimed(...slots(0, 11));
+    rig.world.store.faults = { ...soundStore, reach: 'down' };
+    rig.claim(...slots(11, 43));
+    // The claim of a block is under way, and will fail: by then there are addresses enough again.
+    await rig.release('shop/web.0');
+    await rig.pass(attemptMs);
+    rig.world.store.faults = soundStore;
+    rig.claim(...slots(0, 150));
+    await rig.pass(limits.retryMs);
+    expect(slots(0, 150).filter((slot) => rig.address(slot) === undefined)).toEqual([]);
+  });
+
   it('knows blocks and addresses after a restart, also while the store is silent', async () => {
     await started();
     await claimed(...slots(0, 100));
