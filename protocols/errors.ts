@@ -337,6 +337,11 @@ export const catalogue = {
     next: 'hivemind status APP',
     status: 504,
   },
+  'HM-CLI-CONTEXT': {
+    cause: 'The context is not known, or the file of contexts cannot be read or written.',
+    next: 'hivemind context ls',
+    status: 404,
+  },
   'HM-CONFIG': { cause: 'A setting has a wrong value.', next: 'hivemind-node --help', status: 422 },
   'HM-NODE-ESCALATED': {
     cause: 'The root supervisor gave up.',

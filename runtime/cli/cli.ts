@@ -41,6 +41,7 @@ export interface CliProcess {
 export interface CommonOptions {
   readonly address?: string;
   readonly tokenFile?: string;
+  readonly context?: string;
   readonly color?: boolean;
   readonly output?: string;
   readonly json?: string;

@@ -12,6 +12,7 @@ import { eventsCommand } from './commands/observing/events.ts';
 import { execCommand } from './commands/using/exec.ts';
 import { imageCommands } from './commands/resources/image.ts';
 import { logsCommand } from './commands/observing/logs.ts';
+import { contextCommands } from './commands/meta/context.ts';
 import { nodeCommands } from './commands/meta/node.ts';
 import { observeCommands } from './commands/observing/observe.ts';
 import { whyCommand } from './commands/observing/why.ts';
@@ -59,6 +60,7 @@ export function declare(cli: Cli): Command {
     imageCommands,
     nodeCommands,
     localCommands,
+    contextCommands,
   ]) {
     add(program, cli);
   }

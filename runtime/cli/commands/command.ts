@@ -34,6 +34,9 @@ export function leaf(parent: Command, text: CommandText): Command {
       new Option('--address <address>', 'API address: unix socket or host:port').helpGroup('Connection:'),
     )
     .addOption(
+      new Option('--context <name>', 'cluster of that name, see hivemind context').helpGroup('Connection:'),
+    )
+    .addOption(
       new Option('--token-file <file>', 'file with the token for host:port').helpGroup('Connection:'),
     )
     .addOption(new Option('--no-color', 'no colours').helpGroup('Connection:'))

@@ -1,11 +1,12 @@
 /**
- * Where the API is: a flag, else a variable, else the one socket of a node on this machine. The socket needs no
- * token (its file mode is the lock); TCP needs one, from a file and never from the command line.
+ * Where the API is: a flag, else a variable, else the context in use, else the one socket of a node on this machine.
+ * The socket needs no token (its file mode is the lock); TCP needs one, from a file and never from the command line.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { coded } from '../../../protocols/errors.ts';
 import { usage, type CliProcess, type CommonOptions } from '../cli.ts';
+import { contextNamed, readContexts, type Context } from './contexts.ts';
 
 export type ApiAddress =
   | { readonly kind: 'socket'; readonly path: string }
@@ -19,14 +20,26 @@ export type ApiAddress =
 /** Rejects with HM-CLI-USAGE for an address that is none, HM-API-UNREACHABLE when nothing is there, HM-API-TOKEN for an unreadable token file. */
 export async function resolveAddress(process: CliProcess, options: CommonOptions): Promise<ApiAddress> {
   const { environment } = process;
-  const given = options.address ?? environment['HIVEMIND_ADDRESS'];
-  if (given === undefined || given === '') return localSocket(process.socketDirectories);
-  const parsed = parseAddress(given);
+  const chosen = await chosenPlace(process, options);
+  if (chosen === undefined) return localSocket(process.socketDirectories);
+  const parsed = parseAddress(chosen.address);
   if (parsed.kind === 'socket') return parsed;
-  const file = options.tokenFile ?? environment['HIVEMIND_TOKEN_FILE'];
+  const file = options.tokenFile ?? chosen.tokenFile ?? environment['HIVEMIND_TOKEN_FILE'];
   if (file !== undefined && file !== '') return { ...parsed, token: await readToken(file) };
   const usual = join(environment['HIVEMIND_DATA_DIR'] ?? '/var/lib/hivemind', 'token');
   return { ...parsed, token: await readToken(usual).catch(() => undefined) };
+}
+
+/** Flags before variables before the context in use; an address before a context. */
+async function chosenPlace(process: CliProcess, options: CommonOptions): Promise<Context | undefined> {
+  const { environment } = process;
+  const named = async (name: string) => contextNamed(await readContexts(process), name);
+  if (options.address) return { address: options.address };
+  if (options.context) return named(options.context);
+  if (environment['HIVEMIND_ADDRESS']) return { address: environment['HIVEMIND_ADDRESS'] };
+  if (environment['HIVEMIND_CONTEXT']) return named(environment['HIVEMIND_CONTEXT']);
+  const known = await readContexts(process);
+  return known.current === undefined ? undefined : contextNamed(known, known.current);
 }
 
 /** `unix:///run/hivemind/n1.sock`, `/run/…`, `127.0.0.1:4483`, `http://127.0.0.1:4483`. */
