@@ -23,6 +23,8 @@ export const limits = {
   overflowEventMs: 60_000,
   /** A `write` without an answer after this long has an unknown outcome: etcd's own request time-out is 7 s. */
   writeMs: 10_000,
+  /** How long completion waits for the node: longer, and typing stutters. */
+  completionMs: 300,
   /** An `ask` that names no deadline of its own. */
   askTimeoutMs: 10_000,
 

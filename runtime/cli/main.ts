@@ -12,6 +12,7 @@ import { eventsCommand } from './commands/observing/events.ts';
 import { execCommand } from './commands/using/exec.ts';
 import { imageCommands } from './commands/resources/image.ts';
 import { logsCommand } from './commands/observing/logs.ts';
+import { answerCompletion, completionCommand } from './commands/meta/completion.ts';
 import { contextCommands } from './commands/meta/context.ts';
 import { nodeCommands } from './commands/meta/node.ts';
 import { observeCommands } from './commands/observing/observe.ts';
@@ -28,6 +29,8 @@ export async function runCli(args: readonly string[], process: CliProcess): Prom
       program.outputHelp();
       return exitCodes.ok;
     }
+    if (args[0] === '__complete')
+      return await answerCompletion(program, cli, args.slice(args[1] === '--' ? 2 : 1));
     await program.parseAsync(settleJson(args), { from: 'user' });
     return cli.exitCode;
   } catch (thrown) {
@@ -61,6 +64,7 @@ export function declare(cli: Cli): Command {
     nodeCommands,
     localCommands,
     contextCommands,
+    completionCommand,
   ]) {
     add(program, cli);
   }

@@ -12,7 +12,15 @@ const forNode = [
   { package: 'nftables', program: 'nft' },
   { package: 'iproute2', program: 'ip' },
 ];
-const forTests = [...forNode, { package: 'procps', program: 'ps' }, { package: 'curl', program: 'curl' }];
+const forTests = [
+  ...forNode,
+  { package: 'zsh', program: 'zsh' },
+  { package: 'fish', program: 'fish' },
+  { package: 'tmux', program: 'tmux' },
+  { package: 'mandoc', program: 'mandoc' },
+  { package: 'procps', program: 'ps' },
+  { package: 'curl', program: 'curl' },
+];
 
 /** Tells package scripts that no service may be started; left alone where the machine has one of its own. */
 const policyFile = '/usr/sbin/policy-rc.d';

@@ -3,10 +3,11 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build, type Metafile } from 'esbuild';
+import type { Metafile } from 'esbuild';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readEnvironment } from '../../../runtime/config/environment.ts';
 import { until } from '../../kit/until.ts';
+import { bundleTool } from './bundle.ts';
 import { Lines, type NodeDouble } from './node-double.ts';
 import { shopNode, slot, view, asViews } from './shop.ts';
 
@@ -16,24 +17,7 @@ let bundle: Metafile;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'hivemind-bundle-'));
-  await writeFile(join(directory, 'package.json'), '{"type":"module"}');
-  const built = await build({
-    entryPoints: ['runtime/hivemind.ts'],
-    outdir: directory,
-    bundle: true,
-    splitting: true,
-    metafile: true,
-    platform: 'node',
-    target: 'node20',
-    format: 'esm',
-    external: ['lmdb', 'msgpackr-extract'],
-    logLevel: 'silent',
-    // commander and ws are CommonJS and require Node's own modules.
-    banner: {
-      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-    },
-  });
-  bundle = built.metafile;
+  bundle = await bundleTool(directory);
   node = shopNode();
   await node.listen();
 });

@@ -12,6 +12,8 @@ export interface RunOptions {
   /** Columns and rows of a terminal on all three streams. */
   readonly terminal?: readonly [number, number];
   readonly stdin?: string;
+  /** Instead of one that never waits. */
+  readonly clock?: Clock;
   /** Called with each piece of output: to react in the middle. */
   readonly onOutput?: (text: string, running: Running) => void;
 }
@@ -81,7 +83,7 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
       ...options.environment,
     },
     directory: options.directory ?? '/',
-    clock: hastyClock(),
+    clock: options.clock ?? hastyClock(),
     version: '0.1.0',
     socketDirectories: options.socketDirectories ?? [],
     purge: async ({ name, dataDir }, progress) => progress(`✓ ${name} in ${dataDir}`),

@@ -84,8 +84,7 @@ async function setContext(
   // Only what it would be understood as later is kept.
   parseAddress(where);
   const { directory } = cli.process;
-  const token =
-    tokenFile === undefined || isAbsolute(tokenFile) ? tokenFile : resolve(directory, tokenFile);
+  const token = tokenFile === undefined || isAbsolute(tokenFile) ? tokenFile : resolve(directory, tokenFile);
   const known = await readContexts(cli.process);
   const context = { address: where, ...(token === undefined ? {} : { tokenFile: token }) };
   await writeContexts(cli.process, { ...known, contexts: { ...known.contexts, [name]: context } });
