@@ -4,7 +4,7 @@
  * one under the cursor. Silent and quick: who types must never wait for, or read about, a node that does not answer.
  */
 import type { Argument, Command, Option } from 'commander';
-import { Cli } from '../cli.ts';
+import type { Cli } from '../cli.ts';
 import { readContexts } from '../connection/contexts.ts';
 import { limits } from '../../../protocols/limits.ts';
 import { known, type NameSource } from './names.ts';
