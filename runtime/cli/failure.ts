@@ -11,10 +11,34 @@ export const exitCodes = {
   notAllowed: 4,
   conflict: 5,
   cannotPlace: 6,
+  rolledBack: 7,
   timedOut: 8,
   partial: 9,
+  changes: 10,
   interrupted: 130,
 } as const;
+
+const meanings: Readonly<Record<keyof typeof exitCodes, string>> = {
+  ok: 'done',
+  error: 'an error that is named',
+  usage: 'the command line is wrong',
+  notFound: 'what was named is not there',
+  notAllowed: 'not allowed: token, rights',
+  conflict: 'the state is another than the command expects',
+  cannotPlace: 'it cannot run here: port, image, path, resources',
+  rolledBack: 'failed and rolled back',
+  timedOut: 'the wait timed out; the work goes on',
+  partial: 'some of it is done, some is not',
+  changes: 'plan --exit-code: there are changes',
+  interrupted: 'interrupted; the work goes on',
+};
+
+/** A line an exit code. `exec` and `run` pass the command's own code on instead. */
+export function codesTable(): string {
+  return Object.entries(exitCodes)
+    .map(([name, code]) => `${String(code).padStart(4)}  ${meanings[name as keyof typeof exitCodes]}`)
+    .join('\n');
+}
 
 const exceptions: Partial<Record<ErrorCode, number>> = {
   'HM-CLI-USAGE': exitCodes.usage,

@@ -14,6 +14,7 @@ import { imageCommands } from './commands/resources/image.ts';
 import { logsCommand } from './commands/observing/logs.ts';
 import { answerCompletion, completionCommand } from './commands/meta/completion.ts';
 import { contextCommands } from './commands/meta/context.ts';
+import { docsCommand } from './commands/meta/docs.ts';
 import { nodeCommands } from './commands/meta/node.ts';
 import { observeCommands } from './commands/observing/observe.ts';
 import { whyCommand } from './commands/observing/why.ts';
@@ -65,6 +66,7 @@ export function declare(cli: Cli): Command {
     localCommands,
     contextCommands,
     completionCommand,
+    docsCommand,
   ]) {
     add(program, cli);
   }
