@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { AppView, SlotStatus } from '../../../protocols/apps/status.ts';
 import { reason } from '../../../protocols/errors.ts';
-import { Lines, type NodeDouble } from './node-double.ts';
-import { run, startMs, type Ran, type RunOptions } from './run.ts';
-import { asViews, shopNode, slot, view } from './shop.ts';
+import { Lines, type NodeDouble } from './kit/node-double.ts';
+import { run, startMs, type Ran, type RunOptions } from './kit/run.ts';
+import { asViews, shopNode, slot, view } from './kit/shop.ts';
 
 let node: NodeDouble;
 let directory: string;

@@ -2,9 +2,9 @@
 import type { WebSocket } from 'ws';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { reason } from '../../../protocols/errors.ts';
-import type { NodeDouble } from './node-double.ts';
-import { run, type Ran, type Running, type RunOptions } from './run.ts';
-import { shopNode } from './shop.ts';
+import type { NodeDouble } from './kit/node-double.ts';
+import { run, type Ran, type Running, type RunOptions } from './kit/run.ts';
+import { shopNode } from './kit/shop.ts';
 
 let node: NodeDouble;
 beforeEach(async () => {

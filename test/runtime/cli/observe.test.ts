@@ -1,9 +1,9 @@
 /** ps, ls, status, why, events, doctor, version: what people and programs get to read. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { Lines, type NodeDouble } from './node-double.ts';
-import { run, startMs, type Ran, type RunOptions } from './run.ts';
-import { shopNode, slots } from './shop.ts';
+import { Lines, type NodeDouble } from './kit/node-double.ts';
+import { run, startMs, type Ran, type RunOptions } from './kit/run.ts';
+import { shopNode, slots } from './kit/shop.ts';
 
 let node: NodeDouble;
 beforeAll(async () => {

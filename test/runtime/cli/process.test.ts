@@ -7,9 +7,9 @@ import type { Metafile } from 'esbuild';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readEnvironment } from '../../../runtime/config/environment.ts';
 import { until } from '../../kit/until.ts';
-import { bundleTool } from './bundle.ts';
-import { Lines, type NodeDouble } from './node-double.ts';
-import { shopNode, slot, view, asViews } from './shop.ts';
+import { bundleTool } from './kit/bundle.ts';
+import { Lines, type NodeDouble } from './kit/node-double.ts';
+import { shopNode, slot, view, asViews } from './kit/shop.ts';
 
 let node: NodeDouble;
 let directory: string;

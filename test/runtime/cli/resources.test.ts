@@ -6,9 +6,9 @@ import type { ActorView } from '../../../protocols/inspection.ts';
 import { coded, reason } from '../../../protocols/errors.ts';
 import { parseAddress } from '../../../runtime/cli/connection/address.ts';
 import { drawTree } from '../../../runtime/cli/views/actor-tree.ts';
-import { Lines, NodeDouble } from './node-double.ts';
-import { run, startMs, type Ran, type RunOptions } from './run.ts';
-import { asViews, shop, shopNode, slot as slotOf } from './shop.ts';
+import { Lines, NodeDouble } from './kit/node-double.ts';
+import { run, startMs, type Ran, type RunOptions } from './kit/run.ts';
+import { asViews, shop, shopNode, slot as slotOf } from './kit/shop.ts';
 
 let node: NodeDouble;
 beforeEach(async () => {

@@ -4,7 +4,7 @@ import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
 import { Cli, type CliProcess } from '../../../runtime/cli/cli.ts';
 import { declare, settleJson } from '../../../runtime/cli/main.ts';
-import { run } from './run.ts';
+import { run } from './kit/run.ts';
 
 function leaves(command: Command): Command[] {
   return command.commands.length === 0 ? [command] : command.commands.flatMap(leaves);

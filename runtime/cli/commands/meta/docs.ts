@@ -25,9 +25,9 @@ export function docsCommand(program: Command, cli: Cli): void {
 }
 
 function overview(): string {
-  const width = Math.max(...Object.keys(topics).map((name) => name.length), 'HM-CODE'.length);
+  const width = Math.max(...Object.keys(topics).map((name) => name.length), 'CODE'.length);
   return [
-    ['HM-CODE', 'one error code, as it stands behind an error'] as const,
+    ['CODE', 'one error code, as it stands behind an error'] as const,
     ...Object.entries(topics).map(([name, { about }]) => [name, about] as const),
   ]
     .map(([name, about]) => `${name.padEnd(width)}  ${about}`)

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
-import { CodedError, catalogue, coded, type Reason } from '../../../protocols/errors.ts';
+import { CodedError, catalogue, coded, type Reason } from '../../../../protocols/errors.ts';
 
 export interface Received {
   readonly method: string;

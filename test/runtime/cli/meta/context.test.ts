@@ -3,8 +3,8 @@ import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { NodeDouble } from './node-double.ts';
-import { run, type Ran } from './run.ts';
+import { NodeDouble } from '../kit/node-double.ts';
+import { run, type Ran } from '../kit/run.ts';
 
 let home: string;
 const node = new NodeDouble();

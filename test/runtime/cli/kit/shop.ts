@@ -1,7 +1,7 @@
 /** An app as a node reports it: `shop` with two webs (one unhealthy), a store, and a slot nobody has answered for. */
-import type { AppSpec } from '../../../protocols/apps/model.ts';
-import type { AppView, SlotStatus, SlotView } from '../../../protocols/apps/status.ts';
-import { reason } from '../../../protocols/errors.ts';
+import type { AppSpec } from '../../../../protocols/apps/model.ts';
+import type { AppView, SlotStatus, SlotView } from '../../../../protocols/apps/status.ts';
+import { reason } from '../../../../protocols/errors.ts';
 import { Lines, NodeDouble } from './node-double.ts';
 import { startMs } from './run.ts';
 

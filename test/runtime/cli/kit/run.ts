@@ -1,8 +1,8 @@
 /** One command line in this process: real streams without a terminal (or with one that is told so), time that never waits. */
 import { PassThrough } from 'node:stream';
-import type { CliProcess, InputStream, OutputStream } from '../../../runtime/cli/cli.ts';
-import { runCli } from '../../../runtime/cli/main.ts';
-import type { Clock } from '../../../protocols/ports.ts';
+import type { CliProcess, InputStream, OutputStream } from '../../../../runtime/cli/cli.ts';
+import { runCli } from '../../../../runtime/cli/main.ts';
+import type { Clock } from '../../../../protocols/ports.ts';
 
 export interface RunOptions {
   readonly socket?: string;

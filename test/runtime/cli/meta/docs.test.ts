@@ -1,9 +1,9 @@
 /** Reference that needs no network: error codes, topics, the manual page. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
-import { catalogue } from '../../../protocols/errors.ts';
-import { topics } from '../../../runtime/cli/docs/topics.ts';
-import { run } from './run.ts';
+import { catalogue } from '../../../../protocols/errors.ts';
+import { topics } from '../../../../runtime/cli/docs/topics.ts';
+import { run } from '../kit/run.ts';
 
 test('without a topic: what there is', async () => {
   const { code, stdout } = await run(['docs']);

@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readEnvironment } from '../../../runtime/config/environment.ts';
-import { shells } from '../../../runtime/cli/completion/scripts.ts';
-import { realClock } from '../../../runtime/world/real-clock.ts';
-import { bundleTool } from './bundle.ts';
-import type { NodeDouble } from './node-double.ts';
-import { run } from './run.ts';
-import { shopNode } from './shop.ts';
+import { readEnvironment } from '../../../../runtime/config/environment.ts';
+import { shells } from '../../../../runtime/cli/completion/scripts.ts';
+import { realClock } from '../../../../runtime/world/real-clock.ts';
+import { bundleTool } from '../kit/bundle.ts';
+import type { NodeDouble } from '../kit/node-double.ts';
+import { run } from '../kit/run.ts';
+import { shopNode } from '../kit/shop.ts';
 
 let node: NodeDouble;
 beforeAll(async () => {
