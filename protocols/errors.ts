@@ -78,6 +78,11 @@ export const catalogue = {
     next: 'hivemind ps',
     status: 404,
   },
+  'HM-TARGET-PORT': {
+    cause: 'The target publishes no port of that kind.',
+    next: 'hivemind ps -o wide',
+    status: 404,
+  },
   'HM-TARGET-AMBIGUOUS': {
     cause: 'More than one thing matches.',
     next: 'Give more of the name: hivemind ps',

@@ -31,6 +31,7 @@ process.exitCode = await runCli(process.argv.slice(2), {
   version: manifest.version,
   socketDirectories: ['/run/hivemind', ...own],
   purge: async (config, progress) => (await import('./purge.ts')).purge(config, progress),
+  openInBrowser: async (url) => (await import('./cli/output/browser.ts')).openInBrowser(url, environment),
   interrupted: interrupt.signal,
 });
 process.stdin.unref?.();

@@ -33,6 +33,8 @@ export interface CliProcess {
   readonly socketDirectories: readonly string[];
   /** Removes what a node made on this machine: the one thing that is done here and not by the API, because no node runs then. */
   readonly purge: (config: NodeConfig, progress: (line: string) => void) => Promise<void>;
+  /** Shows a page to the person at this machine; nothing happens where there is no desktop. */
+  readonly openInBrowser: (url: string) => Promise<void>;
   /** Fires at Ctrl-C; the reason is not used. */
   readonly interrupted: AbortSignal;
 }

@@ -17,6 +17,7 @@ import { contextCommands } from './commands/meta/context.ts';
 import { docsCommand } from './commands/meta/docs.ts';
 import { nodeCommands } from './commands/meta/node.ts';
 import { observeCommands } from './commands/observing/observe.ts';
+import { openCommand } from './commands/observing/open.ts';
 import { whyCommand } from './commands/observing/why.ts';
 import { localCommands } from './commands/meta/local.ts';
 import { exitCodeOf, exitCodes, printReasons } from './failure.ts';
@@ -67,6 +68,7 @@ export function declare(cli: Cli): Command {
     contextCommands,
     completionCommand,
     docsCommand,
+    openCommand,
   ]) {
     add(program, cli);
   }

@@ -14,6 +14,8 @@ export interface RunOptions {
   readonly stdin?: string;
   /** Instead of one that never waits. */
   readonly clock?: Clock;
+  /** Called with what would be shown in a browser. */
+  readonly onOpen?: (url: string) => void;
   /** Called with each piece of output: to react in the middle. */
   readonly onOutput?: (text: string, running: Running) => void;
 }
@@ -87,6 +89,10 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
     version: '0.1.0',
     socketDirectories: options.socketDirectories ?? [],
     purge: async ({ name, dataDir }, progress) => progress(`✓ ${name} in ${dataDir}`),
+    openInBrowser: (url) => {
+      options.onOpen?.(url);
+      return Promise.resolve();
+    },
     interrupted: interrupt.signal,
   };
   const code = await runCli(args, cliProcess);

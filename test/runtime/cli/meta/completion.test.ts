@@ -102,8 +102,8 @@ const asking: Readonly<Record<string, (line: string) => readonly string[]>> = {
     '-c',
     `zmodload zsh/zpty
      zpty z zsh -f -i
-     zpty -w z "PS1=; autoload -U compinit; compinit -u -D; setopt no_list_ambiguous; LISTMAX=0; zstyle ':completion:*' list-colors ''; source <(hivemind completion zsh); print READY"
-     zpty -r -m z seen '*READY*READY*'
+     zpty -w z "PS1='H''M> '; autoload -U compinit; compinit -u -D; setopt no_list_ambiguous; LISTMAX=0; zstyle ':completion:*' list-colors ''; source <(hivemind completion zsh); print RE''ADY"
+     zpty -r -m z seen '*READY*HM> *'
      zpty -w -n z '${line}'$'\\t'
      zpty -r -m z seen '*${line}*'
      zpty -w z ''
