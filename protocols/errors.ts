@@ -193,6 +193,11 @@ export const catalogue = {
     next: 'Wait, or look: hivemind logs TARGET',
     status: 409,
   },
+  'HM-HEALTH-UNREADY': {
+    cause: 'The readiness probe fails: no traffic goes there.',
+    next: 'hivemind logs TARGET',
+    status: 409,
+  },
   'HM-HEALTH-FAILED': { cause: 'The health check fails.', next: 'hivemind logs TARGET', status: 409 },
   // -- network, volumes, disk -------------------------------------------------------------------
   'HM-NETWORK-ADDRESS': {

@@ -133,6 +133,8 @@ export const limits = {
   /** How long a container may take to be gone after SIGKILL before it is called stuck. */
   killMs: 10_000,
 
+  /** What a probe reads of an answer that has not passed: enough to show. */
+  probeBodyBytes: 1_024,
   /** The pause after the first probe of a container that is not healthy yet: a fast service is in the names fast. */
   firstProbeMs: 100,
 

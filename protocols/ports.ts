@@ -15,6 +15,7 @@ import type {
   RuntimeEvent,
 } from './containers/model.ts';
 import type { ZoneUpdate } from './discovery/model.ts';
+import type { ProbeRequest, ProbeResult } from './health/model.ts';
 import type { Attachment, AttachRequest, NodeNetwork, Publication } from './network/model.ts';
 import type { KeyValue, Position, StoreStatus, Txn, TxnResult, WatchNotice } from './state/model.ts';
 
@@ -222,6 +223,11 @@ export interface RunFiles {
   }[];
 }
 
+/** Asks a container over the network how it is. An answer in every case: what cannot be reached has not passed. */
+export interface Probe {
+  probe(args: ProbeRequest, call: Call): Promise<ProbeResult>;
+}
+
 /** The node's DNS responder. */
 export interface NameServer {
   /** Start (or keep) answering there; upstream names are forwarded. HM-DNS-LISTEN. */
@@ -242,6 +248,7 @@ export interface Ports {
   readonly network: NetworkDriver;
   readonly volumes: VolumeDriver;
   readonly names: NameServer;
+  readonly probes: Probe;
 }
 
 type Drivable<Port> = {

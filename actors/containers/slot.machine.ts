@@ -25,6 +25,12 @@ const exited = [
   { guard: 'isOurs', target: 'backoff', actions: 'concludeExit' },
 ] as const;
 
+const judged = [
+  { guard: 'becameHealthy', target: 'ready', actions: 'noteHealth' },
+  { guard: 'becameUnhealthy', target: 'unhealthy', actions: 'noteHealth' },
+  { guard: 'becameUnready', target: 'withdrawn', actions: 'noteHealth' },
+] as const;
+
 /** The answer to an earlier write says nothing about the newest. */
 const unwritten = [{ guard: 'isLateAnswer' }, { target: 'waiting', actions: 'noteJournalTrouble' }] as const;
 
@@ -186,26 +192,37 @@ export const slotMachine = setup({
         arriving: {
           always: [
             { guard: 'wasReady', target: 'ready' },
-            { guard: 'hasCheck', target: 'unready' },
+            { guard: 'isGated', target: 'unready' },
             { target: 'ready' },
           ],
         },
-        /** Not in the name service yet: the health check has not passed. */
+        /** Not in the name service yet: what gates it has not passed. */
         unready: {
           entry: ['noteStarting', 'tellUnready'],
           on: {
-            'health.changed': [
-              { guard: 'becameHealthy', target: 'ready', actions: 'noteHealth' },
-              { guard: 'becameUnhealthy', target: 'unhealthy', actions: 'noteHealth' },
-            ],
+            'health.changed': judged,
             'slot.assigned': assigned('#slot.retiring', 'tellUnready'),
           },
         },
         ready: {
           entry: 'tellReady',
           on: {
-            'health.changed': { guard: 'becameUnhealthy', target: 'unhealthy', actions: 'noteHealth' },
+            'health.changed': [
+              { guard: 'becameUnhealthy', target: 'unhealthy', actions: 'noteHealth' },
+              { guard: 'becameUnready', target: 'withdrawn', actions: 'noteHealth' },
+            ],
             'slot.assigned': assigned('#slot.retiring', 'tellReady'),
+          },
+        },
+        /** Its readiness probe fails: it lives, and nothing is sent to it. */
+        withdrawn: {
+          entry: 'tellWithdrawn',
+          on: {
+            'health.changed': [
+              { guard: 'becameHealthy', target: 'ready', actions: 'noteHealth' },
+              { guard: 'becameUnhealthy', target: 'unhealthy', actions: 'noteHealth' },
+            ],
+            'slot.assigned': assigned('#slot.retiring', 'tellWithdrawn'),
           },
         },
         /** Withdrawn first, then restarted as the policy allows. */
@@ -213,7 +230,10 @@ export const slotMachine = setup({
           entry: ['tellUnhealthy', 'concludeUnhealthy'],
           always: { guard: 'mayRestart', target: '#slot.recycling' },
           on: {
-            'health.changed': { guard: 'becameHealthy', target: 'ready', actions: 'noteHealth' },
+            'health.changed': [
+              { guard: 'becameHealthy', target: 'ready', actions: 'noteHealth' },
+              { guard: 'becameUnready', target: 'withdrawn', actions: 'noteHealth' },
+            ],
             'slot.assigned': assigned('#slot.retiring', 'tellUnhealthy'),
           },
         },

@@ -1,13 +1,13 @@
-/** One health check of one running container. Says what it finds; what follows is the slot's business. */
+/** The probes of one running container. Says what it finds; what follows is the slot's business. */
 import { setup } from 'xstate';
-import type { HealthcheckSpec } from '../../protocols/apps/model.ts';
-import type { ExecResult, RunKey } from '../../protocols/containers/model.ts';
+import type { ExecResult } from '../../protocols/containers/model.ts';
 import type { Reason } from '../../protocols/errors.ts';
+import type { ProbeResult, ProbeRole } from '../../protocols/health/model.ts';
 import {
   checkGuards,
   checkSteps,
   checkValue,
-  pauseMs,
+  type CheckInput,
   type CheckValue,
 } from '../../protocols/health/probe.ts';
 import { deciding, guarding, perform } from '../decide.ts';
@@ -15,32 +15,30 @@ import { deciding, guarding, perform } from '../decide.ts';
 export const checkMachine = setup({
   types: {} as {
     context: CheckValue;
-    events: { at: number; id: string } & (
-      { type: 'probe.answered'; value: ExecResult } | { type: 'probe.failed'; error: Reason }
+    events: { at: number } & (
+      | { type: 'probe.due'; role: ProbeRole }
+      | { type: 'probe.answered'; id: string; value: ExecResult | ProbeResult }
+      | { type: 'probe.failed'; id: string; error: Reason }
     );
-    input: { owner: string; key: RunKey; containerId: string; spec: HealthcheckSpec; at: number };
+    input: CheckInput;
     tags: 'ready';
   },
   guards: guarding<CheckValue, typeof checkGuards>(checkGuards),
-  delays: { pause: ({ context }: { context: CheckValue }) => pauseMs(context) },
   actions: { perform, ...deciding<CheckValue, typeof checkSteps>(checkSteps) },
 }).createMachine({
   id: 'check',
   context: ({ input }) => checkValue(input),
   tags: 'ready',
-  initial: 'probing',
+  initial: 'startingUp',
   entry: 'begin',
+  on: {
+    'probe.due': { actions: 'ask' },
+    'probe.answered': { actions: 'judge' },
+    'probe.failed': [{ guard: 'saysNothing', actions: 'askAgain' }, { actions: 'judge' }],
+  },
   states: {
-    probing: {
-      entry: 'probe',
-      on: {
-        'probe.answered': { target: 'pausing', actions: 'judge' },
-        'probe.failed': [
-          { guard: 'saysNothing', target: 'pausing' },
-          { target: 'pausing', actions: 'judge' },
-        ],
-      },
-    },
-    pausing: { after: { pause: 'probing' } },
+    /** The start-up probe alone asks. */
+    startingUp: { entry: 'beginStartup', always: { guard: 'hasStarted', target: 'watching' } },
+    watching: { entry: 'beginOthers' },
   },
 });

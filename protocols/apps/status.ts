@@ -16,8 +16,8 @@ export interface SlotStatus {
   readonly specHash: string;
   /** Phase of the slot's machine. */
   readonly phase: 'waiting' | 'starting' | 'running' | 'backoff' | 'stopping' | 'completed' | 'failed';
-  /** `none`: not running. Without a health check a running container is ready. */
-  readonly readiness: 'none' | 'starting' | 'ready' | 'unhealthy';
+  /** `none`: not running. Without a probe a running container is ready; `unready` lives but is not served. */
+  readonly readiness: 'none' | 'starting' | 'ready' | 'unready' | 'unhealthy';
   readonly image: string;
   readonly ports: readonly PortSpec[];
   readonly containerId?: string;

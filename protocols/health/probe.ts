@@ -1,30 +1,46 @@
 /**
- * A health check's decisions: probe, count, tell the slot the verdict. Until the first pass it probes sooner, so that
- * a service is in the name service as soon as it can answer; `check.ts` says how failures count meanwhile.
+ * The decisions of a container's check: probe, count, tell the slot the verdict. What gates the endpoint is probed
+ * sooner until it passes first, so that a service is in the name service as soon as it can answer; `check.ts` says how
+ * failures count meanwhile.
  */
-import type { HealthcheckSpec } from '../apps/model.ts';
 import type { ExecResult, RunKey } from '../containers/model.ts';
-import { drive, send, type Decision } from '../effects.ts';
-import type { Reason } from '../errors.ts';
+import { drive, schedule, send, type Decision, type Effect } from '../effects.ts';
+import { reason, type Reason } from '../errors.ts';
 import { limits } from '../limits.ts';
-import { freshTally, tally, type CheckTally } from './check.ts';
+import type { DriveCall } from '../ports.ts';
+import { freshTally, isHurried, tally, verdictOf, type Tallies } from './check.ts';
+import type { ProbeResult, ProbeRole, RoleProbe } from './model.ts';
 
 export interface CheckValue {
   readonly owner: string;
   readonly key: RunKey;
   readonly containerId: string;
-  readonly spec: HealthcheckSpec;
-  readonly tally: CheckTally;
-  readonly probes: number;
+  /** Where network probes go; absent for a container without a network. */
+  readonly address?: string;
+  readonly probes: readonly RoleProbe[];
+  readonly tallies: Tallies;
+  /** Numbers the questions. */
+  readonly asked: number;
+  readonly startedAt: number;
   /** World time when this actor began; a restarted daemon judges anew, but never slower. */
   readonly beganAt: number;
 }
 
-export function checkValue(
-  input: Omit<CheckValue, 'tally' | 'probes' | 'beganAt'> & { at: number },
-): CheckValue {
-  const { at, owner, key, containerId, spec } = input;
-  return { owner, key, containerId, spec, tally: freshTally, probes: 0, beganAt: at };
+/** `startedUp`: an earlier life of this check saw the start-up probe pass. */
+export interface CheckInput {
+  readonly owner: string;
+  readonly key: RunKey;
+  readonly containerId: string;
+  readonly address?: string;
+  readonly probes: readonly RoleProbe[];
+  readonly startedAt: number;
+  readonly startedUp: boolean;
+  readonly at: number;
+}
+
+export function checkValue({ at, startedUp, ...input }: CheckInput): CheckValue {
+  const passed = { ...freshTally, state: 'good', passed: true } as const;
+  return { ...input, tallies: startedUp ? { startup: passed } : {}, asked: 0, beganAt: at };
 }
 
 type Value = CheckValue;
@@ -34,42 +50,97 @@ const begin = (value: Value): Decision<Value> => [
   [send(value.owner, { type: 'check.began', key: value.key })],
 ];
 
-const probe = (value: Value): Decision<Value> => {
-  const probes = value.probes + 1;
-  const args = { id: value.containerId, args: value.spec.test, terminal: false } as const;
-  const call = { port: 'containers', op: 'run', args } as const;
+/** World time from which a probe counts. */
+const dueFrom = (value: Value, probe: RoleProbe): number =>
+  Math.max(value.beganAt, value.startedAt + probe.initialDelayMs);
+
+const next = (probe: RoleProbe, delayMs: number): Effect =>
+  schedule(probe.role, delayMs, { type: 'probe.due', role: probe.role });
+
+const beginning =
+  (isIncluded: (role: ProbeRole) => boolean) =>
+  (value: Value, event: { readonly at?: number }): Decision<Value> => {
+    const now = event.at ?? value.beganAt;
+    const chosen = value.probes.filter(({ role }) => isIncluded(role));
+    return [value, chosen.map((probe) => next(probe, Math.max(0, dueFrom(value, probe) - now)))];
+  };
+
+const ask = (value: Value, event: { role: ProbeRole }): Decision<Value> => {
+  const probe = value.probes.find(({ role }) => role === event.role);
+  if (!probe) return [value, []];
+  const asked = value.asked + 1;
+  const id = `${probe.role}:${asked}`;
+  const call = callFor(value, probe);
+  if (!call) {
+    const error = reason('HM-HEALTH-FAILED', 'the container has no address that could be probed');
+    return [{ ...value, asked }, [schedule(id, 0, { type: 'probe.failed', id, error })]];
+  }
+  const answer = { done: 'probe.answered', failed: 'probe.failed' };
+  return [{ ...value, asked }, [drive(id, call, answer, probe.timeoutMs)]];
+};
+
+function callFor(value: Value, { action }: RoleProbe): DriveCall | undefined {
+  const { containerId: id, address } = value;
+  if (action.type === 'exec')
+    return { port: 'containers', op: 'run', args: { id, args: action.command, terminal: false } };
+  if (address === undefined) return undefined;
+  return { port: 'probes', op: 'probe', args: { id, address, action } };
+}
+
+type Answer = { at: number; id: string; value?: ExecResult | ProbeResult; error?: Reason };
+
+const probeOf = (value: Value, event: { id: string }): RoleProbe | undefined =>
+  value.probes.find(({ role }) => event.id.startsWith(`${role}:`));
+
+const judge = (value: Value, event: Answer): Decision<Value> => {
+  const probe = probeOf(value, event);
+  if (!probe) return [value, []];
+  const { value: result, error } = event;
+  const passed = result !== undefined && ('code' in result ? result.code === 0 : result.passed);
+  const output = result?.output ?? error?.message ?? '';
+  const before = value.tallies[probe.role] ?? freshTally;
+  const upMs = event.at - dueFrom(value, probe);
+  const tallies = { ...value.tallies, [probe.role]: tally(probe, before, passed, output, upMs) };
+  const judged = { ...value, tallies };
+  const { verdict, finding } = verdictOf(value.probes, tallies);
+  const news = { type: 'health.changed', key: value.key, verdict, ...(finding ? { finding } : {}) };
+  const isOver = probe.role === 'startup' && tallies.startup?.state === 'good';
+  // Every time, not only when it changes: a slot that was restarted has heard nothing yet.
   return [
-    { ...value, probes },
+    judged,
     [
-      drive(
-        `probe:${probes}`,
-        call,
-        { done: 'probe.answered', failed: 'probe.failed' },
-        value.spec.timeoutMs,
-      ),
+      ...(verdict === 'starting' ? [] : [send(value.owner, news)]),
+      ...(isOver ? [] : [next(probe, pauseMs(judged, probe, event.at))]),
     ],
   ];
 };
 
-const judge = (value: Value, event: { at: number; value?: ExecResult; error?: Reason }): Decision<Value> => {
-  const passed = event.value?.code === 0;
-  const output = event.value?.output ?? event.error?.message ?? '';
-  const next = tally(value.spec, value.tally, passed, output, event.at - value.beganAt);
-  const news = { type: 'health.changed', key: value.key, verdict: next.verdict, output };
-  // Every time, not only when it changes: a slot that was restarted has heard nothing yet.
-  return [{ ...value, tally: next }, next.verdict === 'starting' ? [] : [send(value.owner, news)]];
+/** Who could not be asked is asked again. */
+const askAgain = (value: Value, event: Answer): Decision<Value> => {
+  const probe = probeOf(value, event);
+  return [value, probe ? [next(probe, pauseMs(value, probe, event.at))] : []];
 };
 
-/** How long until the next probe, ms. */
-export function pauseMs(value: Value): number {
-  return value.tally.verdict === 'starting'
-    ? Math.min(value.spec.intervalMs, limits.retryMs)
-    : value.spec.intervalMs;
+/** How long until the next probe, ms. Until the first pass: 100 ms, 200 ms, … 1 s, never longer than the interval. */
+export function pauseMs(value: Value, probe: RoleProbe, at: number): number {
+  if (!isHurried(probe) || value.tallies[probe.role]?.passed) return probe.intervalMs;
+  const upMs = Math.max(0, at - dueFrom(value, probe));
+  if (probe.startIntervalMs !== undefined && upMs < probe.startPeriodMs) return probe.startIntervalMs;
+  return Math.min(probe.intervalMs, Math.max(limits.firstProbeMs, Math.min(upMs, limits.retryMs)));
 }
 
-export const checkSteps = { begin, probe, judge };
+export const checkSteps = {
+  begin,
+  beginStartup: beginning((role) => role === 'startup'),
+  beginOthers: beginning((role) => role !== 'startup'),
+  ask,
+  askAgain,
+  judge,
+};
 
 export const checkGuards = {
   /** The runtime did not answer: that says nothing about the container. */
   saysNothing: (_: Value, event: { error: Reason }) => event.error.code === 'HM-RUNTIME-DOWN',
+  hasStarted: (value: Value) =>
+    !value.probes.some(({ role }) => role === 'startup' && value.tallies[role]?.state !== 'good'),
 };

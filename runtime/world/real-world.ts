@@ -19,6 +19,7 @@ import { createNameServer } from '../drivers/dns/server.ts';
 import { createFileDisk } from '../drivers/journal/disk.ts';
 import { openJournal } from '../drivers/journal/journal.ts';
 import { createLinuxNetwork } from '../drivers/network/linux/driver.ts';
+import { networkProbe } from '../drivers/probe/network-probe.ts';
 import { openEmbeddedStore } from '../drivers/store/embedded/embedded-store.ts';
 import { createDirectoryVolumes, runFolders } from '../drivers/volume/directory.ts';
 import { createLogStore, type ManagedLogs } from '../logs/log-store.ts';
@@ -76,6 +77,7 @@ async function open(options: RealWorldOptions, settings: NodeSettings): Promise<
       network,
       volumes: withLogs(createDirectoryVolumes({ dataDir, clock: realClock }), logs),
       names,
+      probes: networkProbe,
     };
     return {
       ports,

@@ -67,6 +67,7 @@ test('every port has a conformance suite', () => {
     NetworkDriver: ['network-driver'],
     VolumeDriver: ['volume-driver'],
     NameServer: ['name-server'],
+    Probe: ['probe'],
   };
   // Time and chance have one real driver each, without anything to disagree about.
   const without = new Set(['Clock', 'Random', 'ExecSession']);

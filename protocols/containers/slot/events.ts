@@ -1,7 +1,7 @@
 /** What a slot hears, and from whom. `at` is stamped by the kernel. */
 import type { Assignment } from '../../apps/model.ts';
 import type { Reason } from '../../errors.ts';
-import type { Verdict } from '../../health/check.ts';
+import type { Finding, Verdict } from '../../health/model.ts';
 import type { ContainerExit, RunKey, RuntimePhase } from '../model.ts';
 
 interface At {
@@ -54,7 +54,7 @@ export type SlotEvent = At &
         readonly type: 'health.changed';
         readonly key: RunKey;
         readonly verdict: Verdict;
-        readonly output: string;
+        readonly finding?: Finding;
       }
     | {
         readonly type: 'actor.exited';

@@ -1,5 +1,6 @@
 /** The questions a slot's chart asks. */
 import type { RunKey } from '../model.ts';
+import { isGated } from '../../health/check.ts';
 import { afterExit } from '../restart.ts';
 import { endingEntry, keyOf, newestWrite, sameRun, type SlotValue } from './value.ts';
 import { adoptionGuards } from './adoption.ts';
@@ -37,11 +38,13 @@ export const slotGuards = {
     sameRun(event.key, keyOf(value)) && follows(value, event) === 'failed',
   /** An earlier life of the daemon saw its check pass. */
   wasReady: (value: SlotValue) => value.record?.ready === true,
-  hasCheck: (value: SlotValue) => value.assignment?.spec.healthcheck !== undefined,
+  isGated: (value: SlotValue) => value.assignment !== undefined && isGated(value.assignment.spec),
   becameHealthy: (value: SlotValue, event: SlotEventOf<'health.changed'>) =>
     sameRun(event.key, keyOf(value)) && event.verdict === 'healthy',
   becameUnhealthy: (value: SlotValue, event: SlotEventOf<'health.changed'>) =>
     sameRun(event.key, keyOf(value)) && event.verdict === 'unhealthy',
+  becameUnready: (value: SlotValue, event: SlotEventOf<'health.changed'>) =>
+    sameRun(event.key, keyOf(value)) && event.verdict === 'unready',
   mayRestart: (value: SlotValue) => value.record?.outcome === 'restart',
   containerActorLost: (_value: SlotValue, event: SlotEventOf<'actor.exited'>) =>
     event.id === 'container' && event.reason.kind !== 'normal',

@@ -3,11 +3,12 @@
  * event reaches which. Every change of the run is in the journal before the container hears of it.
  */
 import { drive, emit, schedule, send, type Decision, type Effect } from '../../effects.ts';
-import { reason } from '../../errors.ts';
+import { reason, type Reason } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { attemptId, checkPath, containerPath, paths, slotPath } from '../../wire/paths.ts';
 import type { Assignment } from '../../apps/model.ts';
 import type { ActorPath } from '../../wire/address.ts';
+import { probesOf } from '../../health/check.ts';
 import type { RunKey } from '../model.ts';
 import { runName } from '../ids.ts';
 import { backoffMs } from '../restart.ts';
@@ -119,16 +120,23 @@ const noteRunning = (value: SlotValue, event: SlotEventOf<'container.running'>):
   const noted: RunRecord = { ...value.record, started: true, startedAt };
   const told = emit('container.started', value.slot, `${value.slot}#${noted.placement}.${noted.run} runs`);
   const followed = follow('container', containerPath(event.key));
-  if (alreadyNoted) return [{ ...next, record: noted }, [followed, ...ensureCheck(next)]];
+  if (alreadyNoted)
+    return [{ ...next, record: noted }, [followed, ...ensureCheck({ ...next, record: noted })]];
   const [recorded, effects] = record(next, noted, 'run.noted');
-  return [recorded, [...effects, followed, ...ensureCheck(next), told]];
+  return [recorded, [...effects, followed, ...ensureCheck(recorded), told]];
 };
 
 function ensureCheck(value: SlotValue): readonly Effect[] {
   const key = keyOf(value);
-  const healthcheck = value.assignment?.spec.healthcheck;
-  if (!key || !healthcheck) return [];
-  const input = { owner: slotPath(value.slot), key, containerId: value.containerId, spec: healthcheck };
+  const { assignment, record: held } = value;
+  const probes = assignment ? probesOf(assignment.spec) : [];
+  if (!key || !held || probes.length === 0) return [];
+  const address = assignment?.spec.networkMode === 'host' ? '127.0.0.1' : value.address;
+  const input = {
+    ...{ owner: slotPath(value.slot), key, containerId: value.containerId, probes },
+    ...{ startedAt: held.startedAt ?? 0, startedUp: held.ready !== undefined },
+    ...(address === undefined ? {} : { address }),
+  };
   return [
     send(paths.checks, {
       type: 'child.start',
@@ -165,7 +173,7 @@ const watchCheck = (value: SlotValue, event: SlotEventOf<'check.began'>): Decisi
 
 function endCheck(value: SlotValue): readonly Effect[] {
   const key = keyOf(value);
-  if (!key || !value.assignment?.spec.healthcheck) return [];
+  if (!key || !value.assignment || probesOf(value.assignment.spec).length === 0) return [];
   return [{ do: 'cancel', token: 'check' }, send(paths.checks, { type: 'child.stop', id: attemptId(key) })];
 }
 
@@ -212,15 +220,25 @@ const noteHealth = (value: SlotValue, event: SlotEventOf<'health.changed'>): Dec
         emit('health.passed', value.slot, `${value.slot} is healthy`),
       ],
     ];
-  const output = event.output.trim().slice(-200);
-  const because = reason('HM-HEALTH-FAILED', `the health check fails${output ? `: ${output}` : ''}`, {
-    slot: value.slot,
-  });
-  return [
-    { ...rest, reason: because },
-    [...noted, emit('health.failed', value.slot, because.message, because)],
-  ];
+  const because = healthReason(value.slot, event);
+  const type = event.verdict === 'unready' ? 'health.unready' : 'health.failed';
+  return [{ ...rest, reason: because }, [...noted, emit(type, value.slot, because.message, because)]];
 };
+
+/** Which probe fails, how often, and what it got to hear last. */
+function healthReason(slot: SlotValue['slot'], { verdict, finding }: SlotEventOf<'health.changed'>): Reason {
+  const output = finding?.output.trim().slice(-200) ?? '';
+  const what =
+    finding === undefined || finding.role === 'health'
+      ? 'the health check fails'
+      : `the ${finding.role} probe (${finding.action}) failed ${finding.failures} times in a row`;
+  const evidence = finding ? { probe: finding.role, failures: finding.failures } : {};
+  return reason(
+    verdict === 'unready' ? 'HM-HEALTH-UNREADY' : 'HM-HEALTH-FAILED',
+    `${what}${output ? `: ${output}` : ''}`,
+    { slot, ...evidence },
+  );
+}
 
 function noteReadiness(value: SlotValue, ready: boolean): Decision<SlotValue> {
   if (!value.record || value.record.ready === ready) return [value, []];
@@ -352,6 +370,7 @@ export const slotSteps = {
   tellStarting,
   tellUnready: telling('running', 'starting'),
   tellReady: telling('running', 'ready'),
+  tellWithdrawn: telling('running', 'unready'),
   tellUnhealthy: telling('running', 'unhealthy'),
   tellBackoff: telling('backoff', 'none'),
   tellStopping: telling('stopping', 'none'),

@@ -56,7 +56,7 @@ export const slotStatus: z.ZodType<SlotStatus> = z
     revision: count,
     specHash: z.string(),
     phase: z.enum(['waiting', 'starting', 'running', 'backoff', 'stopping', 'completed', 'failed']),
-    readiness: z.enum(['none', 'starting', 'ready', 'unhealthy']),
+    readiness: z.enum(['none', 'starting', 'ready', 'unready', 'unhealthy']),
     image: z.string(),
     ports: z.array(portSpec),
     containerId: z.exactOptional(z.string()),

@@ -38,7 +38,11 @@ export function isHappy(row: SlotRow): boolean {
 
 export function slotTone(row: SlotRow): Tone {
   if (isHappy(row)) return 'good';
-  return row.phase === 'failed' || row.phase === 'backoff' || row.readiness === 'unhealthy' ? 'bad' : 'busy';
+  return row.phase === 'failed' ||
+    row.phase === 'backoff' ||
+    ['unhealthy', 'unready'].includes(row.readiness ?? '')
+    ? 'bad'
+    : 'busy';
 }
 
 /** `now`: for ages. */

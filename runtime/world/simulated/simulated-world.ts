@@ -12,6 +12,7 @@ import { MemoryNames } from '../../drivers/dns/memory-names.ts';
 import { openJournal } from '../../drivers/journal/journal.ts';
 import { MemoryNetwork } from '../../drivers/network/memory/memory-network.ts';
 import { createMemoryStore, type MemoryStore } from '../../drivers/store/memory/memory-store.ts';
+import { scriptedProbe } from '../../drivers/probe/scripted-probe.ts';
 import { MemoryVolumes } from '../../drivers/volume/memory.ts';
 import type { LogStore } from '../../node-handle.ts';
 import { HeapClock } from '../heap-clock.ts';
@@ -98,6 +99,7 @@ export class SimulatedWorld {
         network: this.network,
         volumes: this.volumes,
         names: this.names,
+        probes: scriptedProbe(this.machine, clock),
       };
       return {
         ports: gate.guard(ports),

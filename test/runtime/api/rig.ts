@@ -15,6 +15,7 @@ import type { ScriptOf } from '../../../runtime/drivers/container/scripted/scrip
 import { openJournal } from '../../../runtime/drivers/journal/journal.ts';
 import { MemoryNetwork } from '../../../runtime/drivers/network/memory/memory-network.ts';
 import { createMemoryStore } from '../../../runtime/drivers/store/memory/memory-store.ts';
+import { scriptedProbe } from '../../../runtime/drivers/probe/scripted-probe.ts';
 import { MemoryVolumes } from '../../../runtime/drivers/volume/memory.ts';
 import type { Finding, LogLine, LogStore } from '../../../runtime/node-handle.ts';
 import { startNode, type RunningNode } from '../../../runtime/node.ts';
@@ -135,6 +136,7 @@ function world(images: ScriptedImages, logs: LogStore): World {
       network: new MemoryNetwork(),
       volumes: new MemoryVolumes(),
       names: new MemoryNames(),
+      probes: scriptedProbe(machine, realClock),
     };
     const findings: Finding[] = [
       { id: 'disk', verdict: 'warning', detail: 'nearly full', remedy: 'free some' },

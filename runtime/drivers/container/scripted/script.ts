@@ -17,6 +17,8 @@ export interface ContainerScript {
   readonly stop?: { readonly afterMs: number; readonly code?: number } | 'ignores';
   /** Answers of execs, by the first word of the command; `*` for every other. */
   readonly execs?: Readonly<Record<string, readonly ExecScript[]>>;
+  /** Answers to network probes, by port: code 0 passes. A port without an entry refuses. */
+  readonly ports?: Readonly<Record<string, readonly ExecScript[]>>;
 }
 
 /** The answer from `fromMs` after the container's start until the next entry's. */
@@ -56,6 +58,9 @@ export function signalCode(signal: string): number {
 
 /** The entry that holds `upMs` after the start. */
 export function execAnswer(script: ContainerScript, command: string, upMs: number): ExecScript | undefined {
-  const entries = script.execs?.[command] ?? script.execs?.['*'];
+  return scriptAt(script.execs?.[command] ?? script.execs?.['*'], upMs);
+}
+
+export function scriptAt(entries: readonly ExecScript[] | undefined, upMs: number): ExecScript | undefined {
   return entries?.findLast((entry) => entry.fromMs <= upMs) ?? entries?.[0];
 }
