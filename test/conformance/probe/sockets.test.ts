@@ -109,7 +109,9 @@ const ask = async (port: number, more: Partial<Http>) => {
 it('http sends path, host and headers, follows no redirect, and takes the statuses it is given', async () => {
   const seen: string[] = [];
   const port = await httpPort((request, response) => {
-    seen.push(`${request.method} ${request.url} ${request.headers.host} ${request.headers['x-probe']}`);
+    seen.push(
+      `${request.method} ${request.url} ${request.headers.host} ${String(request.headers['x-probe'])}`,
+    );
     response.writeHead(302, { location: '/elsewhere' }).end();
   });
   const asked = { path: '/healthz?deep=1', host: 'shop.example', headers: { 'X-Probe': 'yes' } };
