@@ -332,9 +332,34 @@ export const catalogue = {
     status: 403,
   },
   'HM-API-BUSY': {
-    cause: 'More streams are open than a limit allows.',
+    cause: 'More streams are open, or more is asked, than a limit allows.',
     next: 'End some: hivemind logs -f, events -f or exec of others; then repeat.',
-    status: 503,
+    status: 429,
+  },
+  'HM-API-SLOW': {
+    cause: 'The request did not arrive in time.',
+    next: 'Send it at once.',
+    status: 408,
+  },
+  'HM-API-PRECONDITION': {
+    cause: 'The resource is not what the condition of the request names.',
+    next: 'Read it again, look at what changed, and repeat with its present ETag.',
+    status: 412,
+  },
+  'HM-API-IDEMPOTENCY': {
+    cause: 'The Idempotency-Key was used for another request.',
+    next: 'Use a new key for a new request.',
+    status: 422,
+  },
+  'HM-API-IN-FLIGHT': {
+    cause: 'A request with this Idempotency-Key is under way.',
+    next: 'Repeat it a little later.',
+    status: 409,
+  },
+  'HM-API-SCOPE': {
+    cause: 'The token does not allow this.',
+    next: 'Use a token of a wider scope: hivemind token create NAME --scope admin',
+    status: 403,
   },
   'HM-API-LISTEN': {
     cause: 'The API cannot listen on its address or socket.',

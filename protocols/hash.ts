@@ -73,3 +73,8 @@ export function canonicalJson(value: unknown): string {
 export function hashValue(value: unknown): string {
   return hashText(canonicalJson(value));
 }
+
+/** What a change must have seen, as a word: half of an ETag, and compared once more where the change is decided. */
+export function wishTag(wished: unknown): string {
+  return hashValue(wished).slice(0, 16);
+}

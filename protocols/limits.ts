@@ -172,7 +172,41 @@ export const limits = {
   dnsStreamBytes: 131_072,
 
   apiBodyBytes: 2_097_152,
-  apiStreams: 256,
+  /** A thousand who watch, and room for logs and exec. */
+  apiStreams: 2_048,
+  /** Requests of one client of a door: above what one core can answer, below what starves the rest for long. */
+  apiRequestsPerSecond: 20_000,
+  apiRequestBurst: 20_000,
+  /** Changes of one client: each costs a commit; a store makes some thousand. */
+  apiChangesPerSecond: 1_000,
+  apiChangeBurst: 2_000,
+  /** Clients whose rates are remembered. */
+  apiClients: 4_096,
+  /** Connections of one door: its streams, and as many that ask. */
+  apiConnections: 4_096,
+  /** All headers of a request: a token, a condition, a cursor. */
+  apiHeaderBytes: 32_768,
+  /** A body that is no upload must have arrived after this long: 2 MiB over a slow line. */
+  apiBodyMs: 30_000,
+  /** Answers remembered by their Idempotency-Key … */
+  apiIdempotencyKeys: 4_096,
+  /** … all of them together … */
+  apiIdempotencyBytes: 16_777_216,
+  /** … and each: answers of POST are short. */
+  apiIdempotencyAnswer: 65_536,
+  /** A day, as the draft's users keep them. */
+  apiIdempotencyMs: 86_400_000,
+  /** Rows on one page. */
+  apiPageRows: 1_000,
+  apiFilterChars: 1_024,
+  /** Faults of a request that are told: more than anybody mends in one go. */
+  apiFaults: 50,
+  /** Rows that are watched are gathered at most this often after something happened … */
+  apiWatchMs: 100,
+  /** … and this often when nothing did: for what no actor tells (images, files). */
+  apiWatchPollMs: 5_000,
+  /** Lists watched at once, each with its own question. */
+  apiFeeds: 256,
   apiStreamFrames: 2_000,
   /** … and the bytes that wait for one slow reader: a burst of long log lines, 256 times over is 1 GiB at worst. */
   apiStreamBytes: 4_194_304,

@@ -3,7 +3,7 @@
  * command is a set of writes guarded by what the decision looked at, so nothing is half done.
  */
 import { reason, type Reason } from '../errors.ts';
-import { canonicalJson } from '../hash.ts';
+import { canonicalJson, wishTag } from '../hash.ts';
 import { limits } from '../limits.ts';
 import { keys } from '../state/keys.ts';
 import { modRevisionOf, under } from '../state/mirror.ts';
@@ -11,22 +11,41 @@ import type { VolumeRecord } from '../storage/manager.ts';
 import type { AppRecord, AppSpec, PortSpec, RevisionRecord } from './model.ts';
 import { missingVolumes, replicasOf, revisionOf, wantedSlots, type Desk, type Writes } from './reconcile.ts';
 
-export type AppCommand =
-  | {
-      readonly type: 'app.deploy';
-      readonly spec: AppSpec;
-      readonly digests?: Readonly<Record<string, string>>;
-      readonly at: number;
-    }
-  | { readonly type: 'app.scale'; readonly app: string; readonly service: string; readonly replicas: number }
-  | { readonly type: 'app.restart'; readonly app: string; readonly service?: string; readonly index?: number }
-  | { readonly type: 'app.remove'; readonly app: string; readonly volumes: boolean };
+/** Tags of the record (`wishTag`) that the operator has seen: `*` for any, `-` for none yet. Without it the command goes ahead whatever is there. */
+interface Seen {
+  readonly match?: readonly string[];
+}
+
+export type AppCommand = Seen &
+  (
+    | {
+        readonly type: 'app.deploy';
+        readonly spec: AppSpec;
+        readonly digests?: Readonly<Record<string, string>>;
+        readonly at: number;
+      }
+    | {
+        readonly type: 'app.scale';
+        readonly app: string;
+        readonly service: string;
+        readonly replicas: number;
+      }
+    | {
+        readonly type: 'app.restart';
+        readonly app: string;
+        readonly service?: string;
+        readonly index?: number;
+      }
+    | { readonly type: 'app.remove'; readonly app: string; readonly volumes: boolean }
+  );
 
 export type Verdict =
   | { readonly refusal: Reason }
   | { readonly writes: Writes; readonly answer: Readonly<Record<string, unknown>> };
 
 export function decideCommand(desk: Desk, command: AppCommand): Verdict {
+  const stale = staleOf(desk, command);
+  if (stale) return { refusal: stale };
   if (command.type === 'app.deploy') return deploy(desk, command);
   const app = desk.mirror.rows[keys.app(command.app)]?.value as AppRecord | undefined;
   if (!app)
@@ -34,6 +53,16 @@ export function decideCommand(desk: Desk, command: AppCommand): Verdict {
   if (command.type === 'app.remove') return remove(desk, app, command.volumes);
   if (app.removing) return { refusal: beingRemoved(app.name) };
   return command.type === 'app.scale' ? scale(desk, app, command) : restart(desk, app, command);
+}
+
+function staleOf(desk: Desk, command: AppCommand): Reason | undefined {
+  const { match } = command;
+  if (!match) return undefined;
+  const app = command.type === 'app.deploy' ? command.spec.name : command.app;
+  const record = desk.mirror.rows[keys.app(app)]?.value;
+  const holds =
+    record === undefined ? match.includes('-') : match.includes('*') || match.includes(wishTag(record));
+  return holds ? undefined : reason('HM-API-PRECONDITION', `${app} is not what was seen of it`, { app });
 }
 
 function beingRemoved(app: string): Reason {

@@ -5,17 +5,18 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { HTTPException } from 'hono/http-exception';
 import type { ZodError } from 'zod';
-import { coded, reason, reasonOf, type CodedError } from '../../protocols/errors.ts';
+import { coded, reason, reasonOf } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
-import { problemResponse } from './problem.ts';
-import type { ApiContext, Env, Route } from './route.ts';
+import type { ApiContext, Env } from './context.ts';
+import { MalformedError, problemHeaders, problemOf, type Fault } from './problem.ts';
+import type { Route } from './route.ts';
+import { openGate, type Gate } from './rules/gate.ts';
 import { actorRoutes } from './routes/actors.ts';
 import { appRoutes } from './routes/apps.ts';
 import { containerRoutes } from './routes/containers.ts';
 import { eventRoutes } from './routes/events.ts';
 import { imageRoutes } from './routes/images.ts';
 import { nodeRoutes } from './routes/node.ts';
-import { mayPass } from './token.ts';
 
 /** Every route that answers over plain HTTP; exec is a WebSocket. */
 export const routes: readonly Route[] = [
@@ -30,32 +31,45 @@ export const routes: readonly Route[] = [
 export const execPath = '/v1/containers/{slot}/exec';
 
 export interface AppOptions {
+  /** Names the door in its limits. */
+  readonly door: string;
   /** Asked of every request; absent where the door itself is the lock, as the mode of a unix socket is. */
-  readonly token?: string;
+  readonly gate?: Gate;
 }
 
-export type Answering = (request: Request) => Response | Promise<Response>;
+/** `client`: the address of who asks, where the door knows one. */
+export type Answering = (request: Request, client?: string) => Response | Promise<Response>;
 
-export function createApp(context: ApiContext, { token }: AppOptions): Answering {
+interface Bindings {
+  readonly client?: string;
+}
+
+const methodsThatRead: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+export function createApp(context: ApiContext, { door, gate = openGate }: AppOptions): Answering {
   const app = new OpenAPIHono<Env>({
     defaultHook: (result) => {
       if (!result.success) throw malformed(result.target, result.error);
     },
   });
   app.use(async (c, next) => {
-    c.set('requestId', context.node.random.hex(8));
+    const requestId = context.node.random.hex(8);
+    c.set('requestId', requestId);
+    // Before the answer is made: later it would have to be made anew.
+    c.header('x-request-id', requestId);
+    c.header('x-content-type-options', 'nosniff');
+    c.header('cache-control', 'no-store');
+    const { client = '' } = (c.env ?? {}) as Bindings;
+    context.rates.take(`${door} ${client}`, !methodsThatRead.has(c.req.method));
     await next();
-    c.res.headers.set('x-request-id', c.get('requestId'));
-    c.res.headers.set('x-content-type-options', 'nosniff');
-    c.res.headers.set('cache-control', 'no-store');
     context.logger.debug({ method: c.req.method, path: c.req.path, status: c.res.status }, 'request');
   });
-  app.use(async (c, next) => {
-    if (token !== undefined && !mayPass(c.req.header('authorization'), token)) throw coded('HM-API-TOKEN');
-    await next();
+  app.use((c, next) => {
+    c.set('identity', gate.admit(c.req.header('authorization')));
+    return next();
   });
   app.use((c, next) => {
-    if (c.req.path !== importPath)
+    if (!isUpload(c.req.method, c.req.path))
       mustBeSmall(c.req.header('content-length'), c.req.header('transfer-encoding'));
     return next();
   });
@@ -81,13 +95,20 @@ export function createApp(context: ApiContext, { token }: AppOptions): Answering
     const because = thrown instanceof HTTPException ? ofHttp(thrown) : reasonOf(thrown);
     if (because.code === 'HM-INTERNAL')
       context.logger.error({ err: thrown, path: c.req.path }, 'a request failed');
-    return problemResponse(because, c.get('requestId'));
+    const faults = thrown instanceof MalformedError ? thrown.faults : [];
+    const problem = problemOf(because, { requestId: c.get('requestId'), path: c.req.path, faults });
+    return c.body(JSON.stringify(problem), problem.status as 400, problemHeaders(because));
   });
-  return (request) => app.fetch(request);
+  return (request, client) => app.fetch(request, client === undefined ? {} : { client });
 }
 
 /** Only archives may come without a length: of everything else it must be known before a byte is read. */
-const importPath = '/v1/images/import';
+const uploadPaths: ReadonlySet<string> = new Set(['/v1/images/import']);
+
+/** Whether a request's body is bytes of any length that go to disk. */
+export function isUpload(method: string | undefined, url: string | undefined): boolean {
+  return (method === 'POST' || method === 'PUT') && uploadPaths.has((url ?? '').split('?')[0]!);
+}
 
 function mustBeSmall(length: string | undefined, encoding: string | undefined): void {
   if (Number(length ?? 0) > limits.apiBodyBytes) {
@@ -98,11 +119,25 @@ function mustBeSmall(length: string | undefined, encoding: string | undefined): 
   }
 }
 
-function malformed(target: string, { issues }: ZodError): CodedError {
+const parts: Readonly<Record<string, Fault['in']>> = {
+  json: 'body',
+  query: 'query',
+  param: 'path',
+  header: 'header',
+};
+
+/** As RFC 6901 writes a place in a document. */
+const pointerOf = (path: readonly PropertyKey[]): string =>
+  path.map((name) => `/${String(name).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+
+function malformed(target: string, { issues }: ZodError): MalformedError {
   const [first] = issues;
   const at = [target === 'json' ? 'body' : target, ...(first?.path ?? [])].map(String).join('.');
   const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : '';
-  return coded('HM-API-REQUEST', `${at}: ${first?.message ?? 'wrong'}${more}`, { at });
+  const faults = issues
+    .slice(0, limits.apiFaults)
+    .map(({ path, message }) => ({ in: parts[target] ?? 'body', pointer: pointerOf(path), detail: message }));
+  return new MalformedError(`${at}: ${first?.message ?? 'wrong'}${more}`, faults, at);
 }
 
 /** What hono itself refuses: a body that is not JSON. */

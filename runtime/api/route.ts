@@ -1,36 +1,20 @@
 /**
  * A route as a value: what it is called, what it takes, what it answers, what it does. From it come the validation of
- * requests, the OpenAPI document, and the schema that the tests hold every answer against.
+ * requests, the OpenAPI document, and the schema that the tests hold every answer against. Conditions (`If-Match`),
+ * tags and `Idempotency-Key` are kept here, for all routes alike.
  */
 import { createRoute, type OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import { coded } from '../../protocols/errors.ts';
-import { limits } from '../../protocols/limits.ts';
+import { reasonOf } from '../../protocols/errors.ts';
 import type { Call } from '../../protocols/ports.ts';
 import type { NodeHandle } from '../node-handle.ts';
-import type { Logger } from '../telemetry/logger.ts';
+import type { ApiContext, Env, Scope } from './context.ts';
 import { ndjson, streamOf, type Format, type LineSource } from './lines.ts';
-import { problemType } from './problem.ts';
+import { problemOf, problemType } from './problem.ts';
+import { assertConditions, isKnown, isMatched, notMatched, tagOf, wishesOf } from './rules/conditions.ts';
+import { assertScope } from './rules/gate.ts';
+import { answerHeaders, changeHeaders, queryHeaders } from './schemas/headers.ts';
 import { problemView } from './schemas/views.ts';
-
-/** What the handlers work on. */
-export interface ApiContext {
-  readonly node: NodeHandle;
-  /** Uploads wait here until they are imported. */
-  readonly importDir: string;
-  readonly logger: Logger;
-  /** Streams that are open, exec sessions included; bounded by `limits.apiStreams`. */
-  readonly streams: StreamCount;
-}
-
-export interface StreamCount {
-  /** HM-API-BUSY when there are too many; otherwise what must be called once when the stream is over. */
-  open(): () => void;
-}
-
-export interface Env {
-  Variables: { requestId: string };
-}
 
 /** A request as a handler sees it: checked. */
 export interface Ask<Params, Query, Body> {
@@ -42,9 +26,11 @@ export interface Ask<Params, Query, Body> {
   readonly raw: Request;
   /** For ports: named after the request, ends with the connection. */
   readonly call: Call;
+  /** What `If-Match` wants the wish to be, for a command that compares it once more where nothing can come between. */
+  readonly match?: readonly string[];
 }
 
-interface Shape<Params extends z.ZodObject, Query extends z.ZodObject, Body extends z.ZodType> {
+export interface Shape<Params extends z.ZodObject, Query extends z.ZodObject, Body extends z.ZodType> {
   readonly method: 'get' | 'put' | 'post' | 'delete';
   /** As OpenAPI writes it: `/v1/apps/{name}`. */
   readonly path: string;
@@ -54,9 +40,13 @@ interface Shape<Params extends z.ZodObject, Query extends z.ZodObject, Body exte
   readonly body?: Body;
   /** The body is bytes of this media type, read by the handler. */
   readonly upload?: string;
+  /** Whose token may ask: `read` for GET and `write` for the rest unless said. */
+  readonly scope?: Scope;
+  /** For a change: the tag of what it changes, `undefined` when that is not there. It makes `If-Match` possible. */
+  current?(ask: Ask<z.output<Params>, z.output<Query>, z.output<Body>>): Promise<string | undefined>;
 }
 
-type Asked<Params extends z.ZodObject, Query extends z.ZodObject, Body extends z.ZodType> = Ask<
+export type Asked<Params extends z.ZodObject, Query extends z.ZodObject, Body extends z.ZodType> = Ask<
   z.output<Params>,
   z.output<Query>,
   z.output<Body>
@@ -65,8 +55,11 @@ type Asked<Params extends z.ZodObject, Query extends z.ZodObject, Body extends z
 export interface Route {
   readonly method: string;
   readonly path: string;
+  readonly scope: Scope;
   /** What a 200 holds; of a stream, one line. */
   readonly answer: z.ZodType;
+  /** Of a list that can be watched: one line of it. */
+  readonly line?: z.ZodType;
   register(app: OpenAPIHono<Env>, context: ApiContext): void;
 }
 
@@ -80,12 +73,17 @@ export function jsonRoute<
   shape: Shape<Params, Query, Body> & {
     readonly answer: z.ZodType<Answer>;
     readonly status?: (answer: NoInfer<Answer>) => 200 | 503;
+    /** The part of the answer that a change must have seen: what `If-Match` compares. All of it unless said. */
+    readonly wished?: (answer: NoInfer<Answer>) => unknown;
     run(ask: Asked<Params, Query, Body>): Promise<NoInfer<Answer>> | NoInfer<Answer>;
   },
 ): Route {
-  return define(shape, 'application/json', shape.answer, async (c, ask) => {
+  return define(shape, { 'application/json': shape.answer }, async (_c, ask) => {
     const answer = await shape.run(ask as Asked<Params, Query, Body>);
-    return c.json(answer, shape.status?.(answer) ?? 200);
+    const text = JSON.stringify(answer);
+    const status = shape.status?.(answer) ?? 200;
+    if (shape.method !== 'get' || status !== 200) return { status, text };
+    return { status, text, tag: tagOf(text, shape.wished?.(answer)) };
   });
 }
 
@@ -101,80 +99,149 @@ export function lineRoute<
     run(ask: Asked<Params, Query, z.ZodType>): Promise<LineSource<NoInfer<Line>>> | LineSource<NoInfer<Line>>;
   },
 ): Route {
-  const media = 'application/x-ndjson';
-  return define(shape, media, shape.line, async (c, ask) => {
+  const media = [ndjsonType, ...Object.keys(shape.formats ?? {})];
+  return define(shape, Object.fromEntries(media.map((type) => [type, shape.line])), async (c, ask) => {
     const accepted = Object.keys(shape.formats ?? {}).find((type) => c.req.header('accept')?.includes(type));
     const format = accepted === undefined ? ndjson : shape.formats![accepted]!;
     const source = await shape.run(ask as Asked<Params, Query, z.ZodType>);
     const closed = source.follow ? ask.context.streams.open() : () => {};
-    return c.body(streamOf(source, format, closed), 200, {
-      'content-type': accepted ?? media,
-      'x-accel-buffering': 'no',
-    });
+    return streamed(c, streamOf(source, format, closed), accepted ?? ndjsonType);
   });
 }
 
-type Answering = (c: Context<Env>, ask: Ask<unknown, unknown, unknown>) => Promise<Response>;
+export const ndjsonType = 'application/x-ndjson';
+export const sseType = 'text/event-stream';
 
-function define(
-  shape: Shape<z.ZodObject, z.ZodObject, z.ZodType>,
-  media: string,
-  answer: z.ZodType,
+export function streamed(c: Context<Env>, body: ReadableStream<Uint8Array>, type: string): Response {
+  return c.body(body, 200, { 'content-type': type, 'x-accel-buffering': 'no' });
+}
+
+/** An answer of one piece. */
+export interface Reply {
+  readonly status: number;
+  readonly text: string;
+  /** JSON unless said. */
+  readonly type?: string;
+  readonly tag?: string;
+}
+
+export type Answering = (c: Context<Env>, ask: Ask<unknown, unknown, unknown>) => Promise<Reply | Response>;
+
+/** `media`: what a 200 may be, by media type. */
+export function define<Params extends z.ZodObject, Query extends z.ZodObject, Body extends z.ZodType>(
+  shape: Shape<Params, Query, Body>,
+  media: Readonly<Record<string, z.ZodType>>,
   answering: Answering,
+  line?: z.ZodType,
 ): Route {
   const { method, path } = shape;
+  const scope = shape.scope ?? (method === 'get' ? 'read' : 'write');
+  const content = Object.fromEntries(Object.entries(media).map(([type, schema]) => [type, { schema }]));
+  const problem = { [problemType]: { schema: problemView } };
   const route = createRoute({
     method,
     path,
     summary: shape.summary,
+    security: [{ token: [scope] }],
     request: {
+      headers: method === 'get' ? queryHeaders : changeHeaders,
       ...(shape.params ? { params: shape.params } : {}),
       ...(shape.query ? { query: shape.query } : {}),
       ...bodyOf(shape),
     },
     responses: {
-      200: { description: 'done', content: { [media]: { schema: answer } } },
-      default: { description: 'refused', content: { [problemType]: { schema: problemView } } },
+      200: { description: 'done', headers: answerHeaders, content },
+      ...(method === 'get' ? { 304: { description: 'If-None-Match names what is there' } } : {}),
+      default: { description: 'refused', headers: answerHeaders, content: problem },
     },
   });
   const register = (app: OpenAPIHono<Env>, context: ApiContext): void => {
-    const handler = (c: Context<Env>) => {
-      // The validators of the route have run; hono keeps what they made of the request by these names.
-      const valid = (target: string): unknown => c.req.valid(target as never);
-      const ask: Ask<unknown, unknown, unknown> = {
-        node: context.node,
-        context,
-        params: shape.params ? valid('param') : {},
-        query: shape.query ? valid('query') : {},
-        body: shape.body ? valid('json') : undefined,
-        raw: c.req.raw,
-        call: { key: `api-${c.get('requestId')}`, signal: c.req.raw.signal },
+    const handler = async (c: Context<Env>): Promise<Response> => {
+      assertScope(c.get('identity'), scope);
+      const ask = askOf(shape, c, context);
+      if (method === 'get') return answered(c, await answering(c, ask));
+      const change = async (): Promise<Reply | Response> => {
+        const current = shape.current?.bind(shape, ask as Asked<Params, Query, Body>);
+        await assertConditions(
+          { ifMatch: c.req.header('if-match'), ifNoneMatch: c.req.header('if-none-match') },
+          current,
+        );
+        const reply = await answering(c, ask);
+        const tag = current && !(reply instanceof Response) ? await current() : undefined;
+        return tag === undefined ? reply : { ...reply, tag };
       };
-      return answering(c, ask);
+      const key = c.req.header('idempotency-key');
+      if (method !== 'post' || key === undefined || shape.upload !== undefined)
+        return answered(c, await change());
+      return answered(c, await once(c, context, ask, key, change));
     };
     app.openapi(route, handler as never);
   };
-  return { method, path, answer, register };
+  const answer = Object.values(media)[0]!;
+  return { method, path, scope, answer, ...(line ? { line } : {}), register };
 }
 
-function bodyOf({ body, upload }: Shape<z.ZodObject, z.ZodObject, z.ZodType>): object {
+function askOf(
+  shape: Shape<z.ZodObject, z.ZodObject, z.ZodType>,
+  c: Context<Env>,
+  context: ApiContext,
+): Ask<unknown, unknown, unknown> {
+  // The validators of the route have run; hono keeps what they made of the request by these names.
+  const valid = (target: string): unknown => c.req.valid(target as never);
+  const match =
+    shape.method === 'get' ? undefined : wishesOf(c.req.header('if-match'), c.req.header('if-none-match'));
+  return {
+    node: context.node,
+    context,
+    params: shape.params ? valid('param') : {},
+    query: shape.query ? valid('query') : {},
+    body: shape.body ? valid('json') : undefined,
+    raw: c.req.raw,
+    call: { key: `api-${c.get('requestId')}`, signal: c.req.raw.signal },
+    ...(match ? { match } : {}),
+  };
+}
+
+function answered(c: Context<Env>, reply: Reply | Response): Response {
+  if (reply instanceof Response) return reply;
+  const { status, text, tag, type } = reply;
+  if (tag !== undefined) {
+    c.header('etag', tag);
+    if (c.req.method === 'GET' || c.req.method === 'HEAD') {
+      if (!isMatched(c.req.header('if-match'), tag)) throw notMatched(tag);
+      if (isKnown(c.req.header('if-none-match'), tag)) return c.body(null, 304);
+    }
+  }
+  return c.body(text, status as 200, { 'content-type': type ?? 'application/json' });
+}
+
+/** A POST that names itself: done once, answered alike every time. */
+async function once(
+  c: Context<Env>,
+  context: ApiContext,
+  ask: Ask<unknown, unknown, unknown>,
+  key: string,
+  change: () => Promise<Reply | Response>,
+): Promise<Reply | Response> {
+  const scope = `${c.get('identity').name} ${c.req.path}`;
+  const begun = context.idempotency.begin(scope, key, JSON.stringify([ask.query, ask.body]));
+  if ('replay' in begun) {
+    c.header('idempotent-replayed', 'true');
+    return begun.replay;
+  }
+  try {
+    const reply = await change();
+    begun.settle(reply instanceof Response ? undefined : { type: 'application/json', ...reply });
+    return reply;
+  } catch (thrown) {
+    const problem = problemOf(reasonOf(thrown), { requestId: c.get('requestId'), path: c.req.path });
+    begun.settle({ status: problem.status, type: problemType, text: JSON.stringify(problem) });
+    throw thrown;
+  }
+}
+
+function bodyOf({ body, upload }: { readonly body?: z.ZodType; readonly upload?: string }): object {
   if (body) return { body: { required: true, content: { 'application/json': { schema: body } } } };
   if (upload === undefined) return {};
   return { body: { content: { [upload]: { schema: { type: 'string', format: 'binary' } } } } };
-}
-
-export function createStreamCount(): StreamCount {
-  let open = 0;
-  return {
-    open: () => {
-      if (open >= limits.apiStreams)
-        throw coded('HM-API-BUSY', `${open} streams are open`, { limit: limits.apiStreams });
-      open += 1;
-      let closed = false;
-      return () => {
-        if (!closed) open -= 1;
-        closed = true;
-      };
-    },
-  };
 }

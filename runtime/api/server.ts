@@ -3,15 +3,19 @@
  * may open it (mode 0600); loopback TCP is for who has the token.
  */
 import { rm } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
+import { reason } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
+import type { Clock } from '../../protocols/ports.ts';
 import type { NodeHandle } from '../node-handle.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import { createApp } from './app.ts';
+import { createApp, isUpload } from './app.ts';
+import { createContext, type ApiContext } from './context.ts';
 import { listenOnLoopback, listenOnSocket } from './doors.ts';
-import { createStreamCount, type ApiContext } from './route.ts';
-import { ensureToken } from './token.ts';
+import { problemOf, problemType } from './problem.ts';
+import { openGate, type Gate } from './rules/gate.ts';
+import { ensureToken, rootGate } from './token.ts';
 import { serveUpgrades } from './upgrades.ts';
 
 export interface ApiOptions {
@@ -36,12 +40,12 @@ export interface RunningApi {
 /** Rejects with HM-API-LISTEN or HM-DATA-DIR; then nothing listens. */
 export async function serveApi(node: NodeHandle, options: ApiOptions): Promise<RunningApi> {
   const { socketPath, address, importDir, logger } = options;
-  const context: ApiContext = { node, importDir, logger, streams: createStreamCount() };
+  const context = createContext(node, { importDir, logger });
   const token = await ensureToken(options.tokenPath, node.random);
   // What a killed node had received so far is of no use.
   await rm(importDir, { recursive: true, force: true });
-  const local = openDoor(context);
-  const loopback = openDoor(context, token);
+  const local = openDoor(context, 'socket', openGate);
+  const loopback = openDoor(context, 'tcp', rootGate(token));
   try {
     await listenOnSocket(local.server, socketPath);
     const port = await listenOnLoopback(loopback.server, address);
@@ -62,14 +66,24 @@ interface Door {
   close(): Promise<void>;
 }
 
-function openDoor(context: ApiContext, token?: string): Door {
-  const app = createApp(context, token === undefined ? {} : { token });
-  const answer = getRequestListener(app, { overrideGlobalObjects: false });
-  const server = createServer(
-    { headersTimeout: limits.apiHandshakeMs, requestTimeout: 0, maxHeaderSize: 32_768 },
-    (request, response) => void answer(request, response),
-  );
-  const upgrades = serveUpgrades(server, context, token);
+function openDoor(context: ApiContext, door: string, gate: Gate): Door {
+  const app = createApp(context, { door, gate });
+  const server = createServer({
+    headersTimeout: limits.apiHandshakeMs,
+    // Uploads are long; for all the rest there is `hurry`.
+    requestTimeout: 0,
+    maxHeaderSize: limits.apiHeaderBytes,
+    connectionsCheckingInterval: limits.apiHandshakeMs / 2,
+  });
+  server.maxConnections = limits.apiConnections;
+  const answer = getRequestListener((asked, { incoming }) => app(asked, incoming.socket.remoteAddress), {
+    overrideGlobalObjects: false,
+  });
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    hurry(context.node.clock, request, response);
+    void answer(request, response);
+  });
+  const upgrades = serveUpgrades(server, context, { door, gate });
   return {
     server,
     close: async () => {
@@ -80,4 +94,22 @@ function openDoor(context: ApiContext, token?: string): Door {
       await closed;
     },
   };
+}
+
+/** A body that trickles in holds a connection and its memory: past its time it is told so and cut off. */
+function hurry(clock: Clock, request: IncomingMessage, response: ServerResponse): void {
+  const { headers, method } = request;
+  const hasBody = Number(headers['content-length'] ?? 0) > 0 || headers['transfer-encoding'] !== undefined;
+  if (!hasBody || isUpload(method, request.url)) return;
+  const timer = clock.setTimer(limits.apiBodyMs, () => {
+    if (request.complete) return;
+    if (!response.headersSent) {
+      const slow = problemOf(reason('HM-API-SLOW'), { requestId: '-', path: request.url ?? '/' });
+      response.writeHead(slow.status, { 'content-type': problemType, connection: 'close' });
+      response.end(JSON.stringify(slow), () => request.destroy());
+    } else request.destroy();
+  });
+  const settle = (): void => clock.clearTimer(timer);
+  request.once('end', settle);
+  request.once('close', settle);
 }

@@ -3,6 +3,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
 import { coded } from '../../protocols/errors.ts';
 import type { Random } from '../../protocols/ports.ts';
+import type { Gate } from './rules/gate.ts';
 
 const tokenBytes = 32;
 /** A shorter one was not made by us, or was cut by a crash. */
@@ -37,6 +38,14 @@ async function readToken(path: string): Promise<string | undefined> {
 }
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+
+/** The root token's owner may do everything. */
+export const rootGate = (token: string): Gate => ({
+  admit: (authorization) => {
+    if (!mayPass(authorization, token)) throw coded('HM-API-TOKEN');
+    return { name: 'root', scope: 'admin' };
+  },
+});
 
 /** Does the `Authorization` header carry the token? Takes the same time whatever is wrong with it. */
 export function mayPass(header: string | undefined, token: string): boolean {

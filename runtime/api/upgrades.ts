@@ -11,17 +11,22 @@ import { coded, reasonOf } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
 import { execProtocol, serveExec } from './exec.ts';
 import { problemOf, problemType } from './problem.ts';
-import type { ApiContext } from './route.ts';
+import type { ApiContext } from './context.ts';
 import { observedSlots, unknownSlot } from './routes/containers.ts';
-import { mayPass } from './token.ts';
+import { assertScope, type Gate } from './rules/gate.ts';
 
 export interface UpgradeDoor {
   /** Ends every open WebSocket. */
   close(): void;
 }
 
-/** `token` as in `createApp`. */
-export function serveUpgrades(server: Server, context: ApiContext, token?: string): UpgradeDoor {
+interface UpgradeOptions {
+  readonly door: string;
+  readonly gate: Gate;
+}
+
+/** Options as in `createApp`. */
+export function serveUpgrades(server: Server, context: ApiContext, options: UpgradeOptions): UpgradeDoor {
   const sockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
@@ -30,7 +35,7 @@ export function serveUpgrades(server: Server, context: ApiContext, token?: strin
   });
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     stream.on('error', () => stream.destroy());
-    admit(context, request, token).then(
+    admit(context, request, options).then(
       ({ status, closed }) => {
         if (stream.destroyed) return closed();
         // Also when the upgrade itself fails there is nothing left to count.
@@ -42,7 +47,7 @@ export function serveUpgrades(server: Server, context: ApiContext, token?: strin
           });
         });
       },
-      (thrown: unknown) => refuse(stream, thrown, context.node.random.hex(8)),
+      (thrown: unknown) => refuse(stream, thrown, request.url ?? '/', context.node.random.hex(8)),
     );
   });
   return {
@@ -58,8 +63,14 @@ interface Admitted {
   readonly closed: () => void;
 }
 
-async function admit(context: ApiContext, request: IncomingMessage, token?: string): Promise<Admitted> {
-  if (token !== undefined && !mayPass(request.headers.authorization, token)) throw coded('HM-API-TOKEN');
+async function admit(
+  context: ApiContext,
+  request: IncomingMessage,
+  { door, gate }: UpgradeOptions,
+): Promise<Admitted> {
+  context.rates.take(`${door} ${request.socket.remoteAddress ?? ''}`, true);
+  // Who runs commands in containers changes them.
+  assertScope(gate.admit(request.headers.authorization), 'write');
   const { origin, host } = request.headers;
   if (origin !== undefined && !isOwn(origin, host))
     throw coded('HM-API-ORIGIN', `${origin} is another site`, { origin });
@@ -95,8 +106,8 @@ function isOwn(origin: string, host: string | undefined): boolean {
   return origin === `http://${host}` && /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/.test(host ?? '');
 }
 
-function refuse(stream: Duplex, thrown: unknown, requestId: string): void {
-  const problem = problemOf(reasonOf(thrown), requestId);
+function refuse(stream: Duplex, thrown: unknown, path: string, requestId: string): void {
+  const problem = problemOf(reasonOf(thrown), { requestId, path });
   const body = JSON.stringify(problem);
   stream.end(
     [

@@ -4,16 +4,18 @@ import { coded } from '../../../protocols/errors.ts';
 import type { Frame, TranscriptLine } from '../../../protocols/inspection.ts';
 import type { ActorPath } from '../../../protocols/wire/address.ts';
 import { transcriptLine as textOf } from '../../kernel/transcript.ts';
+import { listRoute } from '../lists/list-route.ts';
 import { jsonRoute, lineRoute } from '../route.ts';
 import { actorPath, lineCount, switched } from '../schemas/query.ts';
 import { actorShow, actorView, gapView, transcriptLine } from '../schemas/views.ts';
 
-const tree = jsonRoute({
-  method: 'get',
+const tree = listRoute({
   path: '/v1/actors',
   summary: 'All actors, parents before children',
-  answer: z.strictObject({ actors: z.array(actorView).readonly() }),
-  run: ({ node }) => ({ actors: node.actors.tree() }),
+  name: 'actors',
+  row: actorView,
+  key: ({ path }) => path,
+  rows: ({ node }) => node.actors.tree(),
 });
 
 const show = jsonRoute({

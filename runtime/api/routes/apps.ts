@@ -8,12 +8,37 @@ import { limits } from '../../../protocols/limits.ts';
 import type { Call } from '../../../protocols/ports.ts';
 import { paths } from '../../../protocols/wire/paths.ts';
 import type { NodeHandle } from '../../node-handle.ts';
-import { jsonRoute } from '../route.ts';
+import { listRoute } from '../lists/list-route.ts';
+import { jsonRoute, type Ask } from '../route.ts';
+import { tagOf } from '../rules/conditions.ts';
 import { appSpec } from '../schemas/app-spec.ts';
 import { appName, switched } from '../schemas/query.ts';
 import { appShow, appView } from '../schemas/views.ts';
 
 const nothing = z.strictObject({});
+
+interface Shown {
+  readonly view: AppView;
+  readonly spec: AppSpec;
+  readonly record: AppRecord;
+}
+
+const shown = (node: NodeHandle, app: string): Promise<Shown> =>
+  node.ask<Shown>(paths.apps, { type: 'app.show', app });
+
+/** The tag of an app: its record is what a change must have seen, what runs may move on meanwhile. */
+async function current({ node, params }: Pick<Ask<{ name: string }, unknown, unknown>, 'node' | 'params'>) {
+  try {
+    const answer = await shown(node, params.name);
+    return tagOf(JSON.stringify(answer), answer.record);
+  } catch (thrown) {
+    if (reasonOf(thrown).code === 'HM-APP-UNKNOWN') return undefined;
+    throw thrown;
+  }
+}
+
+/** Compared once more by the app manager, where no other change can come between. */
+const seen = ({ match }: { readonly match: readonly string[] | undefined }) => (match ? { match } : {});
 
 const deploy = jsonRoute({
   method: 'put',
@@ -22,7 +47,8 @@ const deploy = jsonRoute({
   params: appName,
   body: z.strictObject({ spec: appSpec }),
   answer: z.strictObject({ app: z.string(), revision: z.int().min(1), changed: z.boolean() }),
-  run: async ({ node, params, body: { spec }, call }) => {
+  current,
+  run: async ({ node, params, body: { spec }, call, match }) => {
     if (spec.name !== params.name)
       throw coded('HM-API-REQUEST', `The app in the body is ${spec.name}, not ${params.name}`, {
         at: 'body.spec.name',
@@ -33,6 +59,7 @@ const deploy = jsonRoute({
       type: 'app.deploy',
       spec,
       digests,
+      ...seen({ match }),
     });
   },
 });
@@ -80,12 +107,15 @@ async function digestsOf(node: NodeHandle, spec: AppSpec, call: Call): Promise<R
   return Object.fromEntries(pairs);
 }
 
-const list = jsonRoute({
-  method: 'get',
+const list = listRoute({
   path: '/v1/apps',
   summary: 'All apps',
-  answer: z.strictObject({ apps: z.array(appView).readonly() }),
-  run: ({ node }) => node.ask<{ apps: readonly AppView[] }>(paths.apps, { type: 'apps.report' }),
+  name: 'apps',
+  row: appView,
+  key: ({ name }) => name,
+  filters: { ready: ({ services }) => services.every(({ ready, replicas }) => ready >= replicas) },
+  rows: async ({ node }) =>
+    (await node.ask<{ apps: readonly AppView[] }>(paths.apps, { type: 'apps.report' })).apps,
 });
 
 const show = jsonRoute({
@@ -94,11 +124,8 @@ const show = jsonRoute({
   summary: 'One app: what is wanted beside what is there',
   params: appName,
   answer: appShow,
-  run: ({ node, params }) =>
-    node.ask<{ view: AppView; spec: AppSpec; record: AppRecord }>(paths.apps, {
-      type: 'app.show',
-      app: params.name,
-    }),
+  wished: ({ record }) => record,
+  run: ({ node, params }) => shown(node, params.name),
 });
 
 const remove = jsonRoute({
@@ -108,11 +135,13 @@ const remove = jsonRoute({
   params: appName,
   query: z.object({ volumes: switched }),
   answer: nothing,
-  run: ({ node, params, query }) =>
+  current,
+  run: ({ node, params, query, match }) =>
     node.ask<Record<string, never>>(paths.apps, {
       type: 'app.remove',
       app: params.name,
       volumes: query.volumes,
+      ...seen({ match }),
     }),
 });
 
@@ -123,8 +152,14 @@ const scale = jsonRoute({
   params: appName,
   body: z.strictObject({ service: z.string(), replicas: z.int().min(0).max(limits.composeReplicas) }),
   answer: nothing,
-  run: ({ node, params, body }) =>
-    node.ask<Record<string, never>>(paths.apps, { type: 'app.scale', app: params.name, ...body }),
+  current,
+  run: ({ node, params, body, match }) =>
+    node.ask<Record<string, never>>(paths.apps, {
+      type: 'app.scale',
+      app: params.name,
+      ...body,
+      ...seen({ match }),
+    }),
 });
 
 const restart = jsonRoute({
@@ -134,10 +169,12 @@ const restart = jsonRoute({
   params: appName,
   body: z.strictObject({ service: z.exactOptional(z.string()), index: z.exactOptional(z.int().min(1)) }),
   answer: z.strictObject({ slots: z.int().min(0) }),
-  run: ({ node, params, body }) => {
+  current,
+  run: ({ node, params, body, match }) => {
     if (body.index !== undefined && body.service === undefined)
       throw coded('HM-API-REQUEST', 'An index needs its service', { at: 'body.service' });
-    return node.ask<{ slots: number }>(paths.apps, { type: 'app.restart', app: params.name, ...body });
+    const restarted = { type: 'app.restart', app: params.name, ...body, ...seen({ match }) };
+    return node.ask<{ slots: number }>(paths.apps, restarted);
   },
 });
 

@@ -5,6 +5,7 @@ import type { AppView, SlotStatus, SlotView } from '../../../protocols/apps/stat
 import { coded, reasonOf, type Reason } from '../../../protocols/errors.ts';
 import { paths } from '../../../protocols/wire/paths.ts';
 import type { LogLine, NodeHandle } from '../../node-handle.ts';
+import { listRoute } from '../lists/list-route.ts';
 import { jsonRoute, lineRoute } from '../route.ts';
 import { lineCount, slotParams, switched } from '../schemas/query.ts';
 import { gapView, logLine, reasonView, slotStatus } from '../schemas/views.ts';
@@ -18,12 +19,14 @@ export function unknownSlot(slot: SlotName): Error {
   return coded('HM-TARGET-UNKNOWN', `No slot ${slot} is wanted or running`, { slot });
 }
 
-const list = jsonRoute({
-  method: 'get',
+const list = listRoute({
   path: '/v1/containers',
   summary: 'All slots that this node holds',
-  answer: z.strictObject({ slots: z.array(slotStatus).readonly() }),
-  run: async ({ node }) => ({ slots: await observedSlots(node) }),
+  name: 'slots',
+  row: slotStatus,
+  key: ({ slot }) => slot,
+  filters: { health: ({ readiness }) => readiness, code: ({ reason }) => reason?.code },
+  rows: ({ node }) => observedSlots(node),
 });
 
 interface Why {

@@ -11,17 +11,19 @@ import { shortImageName } from '../../../protocols/containers/image-name.ts';
 import { CodedError, coded } from '../../../protocols/errors.ts';
 import { limits } from '../../../protocols/limits.ts';
 import { paths } from '../../../protocols/wire/paths.ts';
+import { listRoute } from '../lists/list-route.ts';
 import { jsonRoute } from '../route.ts';
 import { imageView } from '../schemas/views.ts';
 
 const images = z.strictObject({ images: z.array(imageView).readonly() });
 
-const list = jsonRoute({
-  method: 'get',
+const list = listRoute({
   path: '/v1/images',
   summary: 'The images of this node',
-  answer: images,
-  run: ({ node, call }) => node.ports.images.list({}, call),
+  name: 'images',
+  row: imageView,
+  key: ({ name, digest }) => `${name} ${digest}`,
+  rows: async ({ node, call }) => (await node.ports.images.list({}, call)).images,
 });
 
 const add = jsonRoute({

@@ -33,9 +33,22 @@ export const problemView: z.ZodType<Problem> = z
     title: z.string(),
     status: z.int(),
     detail: z.string(),
+    instance: z.string(),
     code: z.string(),
     hint: z.string(),
     requestId: z.string(),
+    retryable: z.boolean(),
+    errors: z.exactOptional(
+      z
+        .array(
+          z.strictObject({
+            in: z.enum(['body', 'query', 'path', 'header']),
+            pointer: z.string().openapi({ description: 'a JSON pointer into that part of the request' }),
+            detail: z.string(),
+          }),
+        )
+        .readonly(),
+    ),
     reason: reasonView,
   })
   .openapi('Problem');

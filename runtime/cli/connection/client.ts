@@ -14,6 +14,12 @@ const answerMs = 60_000;
 /** A line of a stream; a log line is at most 64 KiB of text, JSON may escape it sixfold. */
 const lineBytes = 1_048_576;
 
+/** A list whose page is not the last says where the next begins. */
+interface Paged {
+  nextPageToken?: string;
+  [name: string]: unknown;
+}
+
 export class ApiClient {
   readonly address: ApiAddress;
   readonly #agent = new Agent({ keepAlive: true });
@@ -30,8 +36,19 @@ export class ApiClient {
     return this.address.kind === 'socket' ? this.address.path : `${this.address.host}:${this.address.port}`;
   }
 
+  /** The whole answer: of a list all its pages. */
   async get<Answer>(path: string, query: Query = {}): Promise<Answer> {
-    return this.#json(await this.#ask('GET', path, query));
+    const first = await this.#json<Answer & Paged>(await this.#ask('GET', path, query));
+    let last: Paged = first;
+    while (last.nextPageToken !== undefined) {
+      last = await this.#json<Paged>(
+        await this.#ask('GET', path, { ...query, pageToken: last.nextPageToken }),
+      );
+      for (const [name, rows] of Object.entries(last))
+        if (Array.isArray(rows)) (first[name] as unknown[]).push(...(rows as unknown[]));
+    }
+    delete first.nextPageToken;
+    return first;
   }
 
   async send<Answer>(method: Method, path: string, body?: unknown, query: Query = {}): Promise<Answer> {

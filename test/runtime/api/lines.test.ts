@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ndjson, streamOf, type Gap } from '../../../runtime/api/lines.ts';
-import { createStreamCount } from '../../../runtime/api/route.ts';
+import { createStreamCount } from '../../../runtime/api/context.ts';
 import { reasonOf } from '../../../protocols/errors.ts';
 import { limits } from '../../../protocols/limits.ts';
 

@@ -1,0 +1,75 @@
+/** What stands behind every request: the node, who asks, and what is counted over all doors. */
+import { coded } from '../../protocols/errors.ts';
+import { limits } from '../../protocols/limits.ts';
+import type { NodeHandle } from '../node-handle.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { Feeds } from './lists/feeds.ts';
+import { IdempotencyKeys } from './rules/idempotency.ts';
+import { Rates } from './rules/rates.ts';
+
+/** What a token allows: each holds the one before. */
+export type Scope = 'read' | 'write' | 'admin';
+
+/** Who asks: `socket`, `root`, or the name of a token. */
+export interface Identity {
+  readonly name: string;
+  readonly scope: Scope;
+}
+
+/** What the handlers work on. */
+export interface ApiContext {
+  readonly node: NodeHandle;
+  /** Uploads wait here until they are imported. */
+  readonly importDir: string;
+  readonly logger: Logger;
+  /** Streams that are open, exec sessions included; bounded by `limits.apiStreams`. */
+  readonly streams: StreamCount;
+  readonly idempotency: IdempotencyKeys;
+  readonly rates: Rates;
+  /** Lists that are watched. */
+  readonly feeds: Feeds;
+}
+
+export interface Env {
+  Variables: { requestId: string; identity: Identity };
+}
+
+export interface StreamCount {
+  /** HM-API-BUSY when there are too many; otherwise what must be called once when the stream is over. */
+  open(): () => void;
+  readonly count: number;
+}
+
+export function createContext(
+  node: NodeHandle,
+  { importDir, logger }: { readonly importDir: string; readonly logger: Logger },
+): ApiContext {
+  return {
+    node,
+    importDir,
+    logger,
+    streams: createStreamCount(),
+    idempotency: new IdempotencyKeys(node.clock),
+    rates: new Rates(node.clock),
+    feeds: new Feeds(node),
+  };
+}
+
+export function createStreamCount(): StreamCount {
+  let open = 0;
+  return {
+    get count() {
+      return open;
+    },
+    open: () => {
+      if (open >= limits.apiStreams)
+        throw coded('HM-API-BUSY', `${open} streams are open`, { limit: limits.apiStreams, retryAfterS: 10 });
+      open += 1;
+      let closed = false;
+      return () => {
+        if (!closed) open -= 1;
+        closed = true;
+      };
+    },
+  };
+}

@@ -1,0 +1,24 @@
+/**
+ * Who may pass a door, and what they may ask. The unix socket is a lock by its mode: who opens it is `socket` and may
+ * do everything. On TCP the token says who it is.
+ */
+import { coded } from '../../../protocols/errors.ts';
+import type { Identity, Scope } from '../context.ts';
+
+/** Asked of every request and every upgrade of one door. */
+export interface Gate {
+  /** The `Authorization` header's owner; HM-API-TOKEN or HM-API-TOKEN-EXPIRED. */
+  admit(authorization: string | undefined): Identity;
+}
+
+const everything: Identity = { name: 'socket', scope: 'admin' };
+
+export const openGate: Gate = { admit: () => everything };
+
+const ranks: Readonly<Record<Scope, number>> = { read: 0, write: 1, admin: 2 };
+
+/** HM-API-SCOPE when the token allows less. */
+export function assertScope({ name, scope }: Identity, needed: Scope): void {
+  if (ranks[scope] >= ranks[needed]) return;
+  throw coded('HM-API-SCOPE', `${name} may ${scope}; this needs ${needed}`, { token: name, scope, needed });
+}
