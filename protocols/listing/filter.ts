@@ -94,7 +94,7 @@ function inside(value: unknown, name: string): unknown {
 
 function scalar(value: unknown): string {
   if (value === undefined || value === null) return '';
-  return (typeof value === 'object' ? JSON.stringify(value) : String(value)).toLowerCase();
+  return (typeof value === 'string' ? value : JSON.stringify(value)).toLowerCase();
 }
 
 function alike(text: string, pattern: string): boolean {
