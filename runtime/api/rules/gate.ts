@@ -7,7 +7,7 @@ import type { Identity, Scope } from '../context.ts';
 
 /** Asked of every request and every upgrade of one door. */
 export interface Gate {
-  /** The `Authorization` header's owner; HM-API-TOKEN or HM-API-TOKEN-EXPIRED. */
+  /** The `Authorization` header's owner, or HM-API-TOKEN. */
   admit(authorization: string | undefined): Identity;
 }
 
