@@ -225,6 +225,37 @@ export const catalogue = {
     next: 'Free space on the disk that is named; work goes on by itself.',
     status: 507,
   },
+  // -- secrets ----------------------------------------------------------------------------------
+  'HM-SECRET-UNKNOWN': {
+    cause: 'No secret of this name is in the secret store.',
+    next: 'hivemind secret ls; to add one: hivemind secret set NAME --file FILE',
+    status: 404,
+  },
+  'HM-SECRET-NAME': {
+    cause: 'The text is not the name of a secret.',
+    next: 'Use letters, digits, . _ : and -, beginning with a letter or digit.',
+    status: 422,
+  },
+  'HM-SECRET-LIMIT': {
+    cause: 'A secret or config is larger than a limit allows, or there are too many.',
+    next: 'Make it smaller, or mount it as a volume if it is no secret.',
+    status: 422,
+  },
+  'HM-SECRET-USED': {
+    cause: 'The secret is used by an app.',
+    next: 'hivemind rm the app first, or deploy it without the secret.',
+    status: 409,
+  },
+  'HM-SECRET-KEY': {
+    cause: 'The key that opens the secrets is missing, or is another one.',
+    next: 'Put the right key file back (--secret-key-file), or give its passphrase (HIVEMIND_SECRET_PASSPHRASE_FILE), and start the node again. What runs keeps running.',
+    status: 503,
+  },
+  'HM-SECRET-DAMAGED': {
+    cause: 'A sealed value was changed, or was sealed for another place.',
+    next: 'Set the secret again, or deploy the app again.',
+    status: 500,
+  },
   // -- state ------------------------------------------------------------------------------------
   'HM-STORE-DOWN': {
     cause: 'The store does not answer.',

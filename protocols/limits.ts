@@ -162,6 +162,18 @@ export const limits = {
   /** A node with fewer free addresses claims a further block: a deploy of ten does not wait for the store. */
   addressReserve: 8,
 
+  /** One secret or config: Docker's bound for secrets, and sealed as text it fits one value of the store. */
+  secretBytes: 524_288,
+  /** Versions of a secret that are kept: what runs holds the present one, or for a short while the one before. */
+  secretVersions: 5,
+  secretNameChars: 128,
+  /** Secrets of one store; with five versions of the largest each they are 3 GB. */
+  secrets: 1_000,
+  /** Sealed values that one page of a rekeying reads: at most 7 MB at once. */
+  secretPage: 10,
+  /** A key file: a few keys of 32 bytes. */
+  secretKeyFileBytes: 65_536,
+
   dnsTtlS: 1,
   /** Addresses in one answer; they rotate, so every one has its turn. At 300 bytes each they fit a TCP message. */
   dnsAddresses: 200,

@@ -14,9 +14,11 @@ import type {
   ImageInfo,
   RuntimeEvent,
 } from './containers/model.ts';
+import type { Reason } from './errors.ts';
 import type { ZoneUpdate } from './discovery/model.ts';
 import type { ProbeRequest, ProbeResult } from './health/model.ts';
 import type { Attachment, AttachRequest, NodeNetwork, Publication } from './network/model.ts';
+import type { SealedValue } from './security/model.ts';
 import type { KeyValue, Position, StoreStatus, Txn, TxnResult, WatchNotice } from './state/model.ts';
 
 /** Handed to every driven call. */
@@ -239,7 +241,37 @@ export interface NameServer {
   close(args: Record<string, never>, call: Call): Promise<Record<string, never>>;
 }
 
-/** The ports that `drive` can reach. */
+/**
+ * Seals values so that the store can hold them. `name` and `version` are bound in: a sealed value opens nowhere else.
+ * Contents are base64 text. No actor can reach it by an effect, so that no value ever stands in a frame or a trace.
+ */
+export interface SecretBox {
+  /** `locked`: HM-SECRET-KEY and why. Everything else refuses with it then. */
+  status(
+    args: Record<string, never>,
+    call: Call,
+  ): Promise<{ readonly keyId?: string; readonly locked?: Reason }>;
+  /** `sha256:…`, keyed: equal for equal contents, worthless to who guesses. Outlives a change of keys. */
+  digest(args: { readonly content: string }, call: Call): Promise<{ readonly digest: string }>;
+  seal(
+    args: { readonly name: string; readonly version: string; readonly content: string },
+    call: Call,
+  ): Promise<{ readonly sealed: SealedValue }>;
+  /** HM-SECRET-DAMAGED when it was changed or belongs elsewhere, HM-SECRET-KEY when its key is not here. */
+  open(
+    args: { readonly name: string; readonly version: string; readonly sealed: SealedValue },
+    call: Call,
+  ): Promise<{ readonly content: string }>;
+  /** The same value, its data key under the present key. The value itself is not touched. */
+  rewrap(
+    args: { readonly name: string; readonly version: string; readonly sealed: SealedValue },
+    call: Call,
+  ): Promise<{ readonly sealed: SealedValue }>;
+  /** A new key from now on. The one before still opens, so that what is under way is not lost; older ones are forgotten. */
+  renewKey(args: Record<string, never>, call: Call): Promise<{ readonly keyId: string }>;
+}
+
+/** The ports that `drive` can reach, and the secret box, which it cannot. */
 export interface Ports {
   readonly store: StateStore;
   readonly journal: Journal;
@@ -249,6 +281,7 @@ export interface Ports {
   readonly volumes: VolumeDriver;
   readonly names: NameServer;
   readonly probes: Probe;
+  readonly secrets: SecretBox;
 }
 
 type Drivable<Port> = {
@@ -259,5 +292,7 @@ type Drivable<Port> = {
 
 /** Every `{ port, op, args }` that type-checks against the ports above (streams and sessions excepted). */
 export type DriveCall = {
-  [Port in keyof Ports]: { readonly port: Port } & Readonly<Exclude<Drivable<Ports[Port]>, { op: 'exec' }>>;
-}[keyof Ports];
+  [Port in Exclude<keyof Ports, 'secrets'>]: { readonly port: Port } & Readonly<
+    Exclude<Drivable<Ports[Port]>, { op: 'exec' }>
+  >;
+}[Exclude<keyof Ports, 'secrets'>];

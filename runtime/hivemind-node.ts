@@ -13,6 +13,7 @@ import type { SlotStatus } from '../protocols/apps/status.ts';
 import { paths } from '../protocols/wire/paths.ts';
 import { serveApi } from './api/server.ts';
 import { loadNodeConfig, nodeHelp, type NodeConfig } from './config/node-config.ts';
+import { takePassphrases } from './config/passphrase.ts';
 import { startNode, type RunningNode } from './node.ts';
 import { networkTag } from './purge.ts';
 import { createLogger, logEvent, type Logger } from './telemetry/logger.ts';
@@ -25,10 +26,11 @@ async function main(argv: readonly string[]): Promise<number> {
   if (argv.includes('--help') || argv.includes('-h')) return say(nodeHelp(), 0);
   if (argv.includes('--version')) return say(manifest.version, 0);
   const config = settle(() => loadNodeConfig(argv).config);
-  if (!config) return 2;
+  const passphrases = settle(() => takePassphrases());
+  if (!config || !passphrases) return 2;
   const logger = createLogger({ level: config.logLevel, node: config.name });
   try {
-    return await serve(config, logger);
+    return await serve(config, passphrases, logger);
   } catch (thrown) {
     complain(reasonOf(thrown));
     return 1;
@@ -44,8 +46,8 @@ function settle<Value>(read: () => Value): Value | undefined {
   }
 }
 
-async function serve(config: NodeConfig, logger: Logger): Promise<number> {
-  const world = createRealWorld(config);
+async function serve(config: NodeConfig, passphrases: readonly string[], logger: Logger): Promise<number> {
+  const world = createRealWorld({ ...config, passphrases });
   const node = await startNode(world, nodeSettings(config));
   for (const event of node.events.read({ limit: limits.eventLog })) logEvent(logger, event);
   node.events.watch((event) => logEvent(logger, event));

@@ -21,6 +21,13 @@ export const keys = {
   /** A volume: `VolumeRecord`. */
   volume: (app: string, volume: string) => `volumes/${app}/${volume}`,
   volumes: 'volumes/',
+  /** A secret's metadata: `SecretRecord`. */
+  secret: (name: string) => `secrets/${name}`,
+  secrets: 'secrets/',
+  /** Sealed bytes: `SealedValue`. By the name and version that the secret box binds them to. */
+  sealed: (name: string, version: string) => `sealed/${name}/${version}`,
+  sealedUnder: (name: string) => `sealed/${name}/`,
+  allSealed: 'sealed/',
 } as const;
 
 /** The first key after every key with this prefix, by bytes: for range ends. */

@@ -17,12 +17,14 @@ import { containerRoutes } from './routes/containers.ts';
 import { eventRoutes } from './routes/events.ts';
 import { imageRoutes } from './routes/images.ts';
 import { nodeRoutes } from './routes/node.ts';
+import { secretRoutes } from './routes/secrets.ts';
 
 /** Every route that answers over plain HTTP; exec is a WebSocket. */
 export const routes: readonly Route[] = [
   ...appRoutes,
   ...containerRoutes,
   ...imageRoutes,
+  ...secretRoutes,
   ...eventRoutes,
   ...actorRoutes,
   ...nodeRoutes,

@@ -11,6 +11,7 @@ import { deployCommand } from './commands/deploying/deploy.ts';
 import { eventsCommand } from './commands/observing/events.ts';
 import { execCommand } from './commands/using/exec.ts';
 import { imageCommands } from './commands/resources/image.ts';
+import { secretCommands } from './commands/resources/secret.ts';
 import { logsCommand } from './commands/observing/logs.ts';
 import { answerCompletion, completionCommand } from './commands/meta/completion.ts';
 import { contextCommands } from './commands/meta/context.ts';
@@ -63,6 +64,7 @@ export function declare(cli: Cli): Command {
     execCommand,
     actorCommands,
     imageCommands,
+    secretCommands,
     nodeCommands,
     localCommands,
     contextCommands,

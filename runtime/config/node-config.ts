@@ -147,6 +147,11 @@ function defaultsOf(machine: Machine, environment: Environment, given: RawSettin
     dnsPort: 53,
     dnsUpstreams: [],
     labels: {},
+    secretKeyFile: join(
+      typeof given.dataDir?.value === 'string' ? given.dataDir.value : dataDir,
+      'keys',
+      'secret.key',
+    ),
     logLevel: 'info',
     acceptStore: false,
   };

@@ -92,6 +92,11 @@ export const settings = {
     argument: 'K=V,…',
     help: 'labels of this node',
   },
+  secretKeyFile: {
+    form: absolute,
+    argument: 'FILE',
+    help: 'the key that opens secrets, made when it is first needed (keys/secret.key in the data folder); HIVEMIND_SECRET_PASSPHRASE_FILE names the file of its passphrase',
+  },
   logLevel: {
     form: z.enum(logLevels, logLevels.join(', ')),
     argument: 'LEVEL',

@@ -26,6 +26,7 @@ export async function examine(subject: Subject): Promise<readonly Finding[]> {
   return Promise.all([
     containerd(subject),
     store(subject),
+    secretKey(subject),
     disk(subject.dataDir),
     forwarding(),
     forwardPolicy(subject),
@@ -53,6 +54,14 @@ async function containerd({ ports, place }: Subject): Promise<Finding> {
       : 'Start it: systemctl start containerd';
     return { id, verdict: 'failed', detail: `${because.code}: ${because.message}`, remedy };
   }
+}
+
+async function secretKey({ ports }: Subject): Promise<Finding> {
+  const id = 'secrets';
+  const { keyId, locked } = await ports.secrets.status({}, call());
+  if (locked)
+    return { id, verdict: 'failed', detail: `${locked.code}: ${locked.message}`, remedy: locked.hint };
+  return { id, verdict: 'ok', detail: keyId === undefined ? 'none yet' : `key ${keyId}` };
 }
 
 async function store({ ports }: Subject): Promise<Finding> {

@@ -20,6 +20,8 @@ import { createFileDisk } from '../drivers/journal/disk.ts';
 import { openJournal } from '../drivers/journal/journal.ts';
 import { createLinuxNetwork } from '../drivers/network/linux/driver.ts';
 import { networkProbe } from '../drivers/probe/network-probe.ts';
+import { createKeyFile } from '../drivers/secrets/key-file.ts';
+import { createSecretBox } from '../drivers/secrets/secret-box.ts';
 import { openEmbeddedStore } from '../drivers/store/embedded/embedded-store.ts';
 import { createDirectoryVolumes, runFolders } from '../drivers/volume/directory.ts';
 import { createLogStore, type ManagedLogs } from '../logs/log-store.ts';
@@ -33,6 +35,9 @@ export interface RealWorldOptions {
   readonly dataDir: string;
   readonly containerdAddress: string;
   readonly containerdNamespace: string;
+  /** Absolute. */
+  readonly secretKeyFile: string;
+  readonly passphrases: readonly string[];
 }
 
 export function createRealWorld(options: RealWorldOptions): World {
@@ -69,6 +74,13 @@ async function open(options: RealWorldOptions, settings: NodeSettings): Promise<
     const network = createLinuxNetwork({ clock: realClock, tag: settings.networkTag });
     const names = createNameServer({ clock: realClock, random: realRandom });
     closers.push(() => void names.close({}, { key: 'close', signal: new AbortController().signal }));
+    const storage = createKeyFile({
+      path: options.secretKeyFile,
+      passphrases: options.passphrases,
+      random: realRandom,
+    });
+    const secrets = createSecretBox({ storage, random: realRandom, store: () => store });
+    const { locked } = await secrets.status({}, { key: 'open', signal: new AbortController().signal });
     const ports: Ports = {
       store,
       journal: opened.journal,
@@ -78,11 +90,13 @@ async function open(options: RealWorldOptions, settings: NodeSettings): Promise<
       volumes: withLogs(createDirectoryVolumes({ dataDir, clock: realClock }), logs),
       names,
       probes: networkProbe,
+      secrets,
     };
     return {
       ports,
       logs,
-      recovered: opened.recovered,
+      // A missing key stops nothing: whoever needs a secret hears it again.
+      recovered: locked ? [...opened.recovered, locked] : opened.recovered,
       close,
       doctor: () => examine({ ports, network, settings, dataDir, place: engine.place }),
     };

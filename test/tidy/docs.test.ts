@@ -68,6 +68,7 @@ test('every port has a conformance suite', () => {
     VolumeDriver: ['volume-driver'],
     NameServer: ['name-server'],
     Probe: ['probe'],
+    SecretBox: ['secret-box'],
   };
   // Time and chance have one real driver each, without anything to disagree about.
   const without = new Set(['Clock', 'Random', 'ExecSession']);

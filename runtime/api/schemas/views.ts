@@ -5,6 +5,7 @@ import type { AppView, SlotStatus } from '../../../protocols/apps/status.ts';
 import type { ImageInfo } from '../../../protocols/containers/model.ts';
 import { catalogue, type ErrorCode, type Reason } from '../../../protocols/errors.ts';
 import type { ActorView, TranscriptLine } from '../../../protocols/inspection.ts';
+import type { SecretView } from '../../../protocols/security/model.ts';
 import type { ActorPath } from '../../../protocols/wire/address.ts';
 import type { Finding, LoggedEvent, LogLine } from '../../node-handle.ts';
 import type { Gap } from '../lines.ts';
@@ -133,6 +134,15 @@ export const imageView: z.ZodType<ImageInfo> = z
     createdAt: time,
   })
   .openapi('Image');
+
+export const secretView: z.ZodType<SecretView> = z
+  .strictObject({
+    name: z.string(),
+    version: count,
+    versions: z.array(z.strictObject({ version: count, sizeBytes: count, createdAt: time })),
+    usedBy: z.array(z.string()),
+  })
+  .openapi('Secret');
 
 export const logLine: z.ZodType<LogLine> = z
   .strictObject({

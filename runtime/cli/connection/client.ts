@@ -1,6 +1,6 @@
 /** The API as the CLI uses it, over a unix socket or TCP. Every refusal arrives as a `CodedError` with the API's own reason. */
 import { Agent, request, type ClientRequest, type IncomingMessage } from 'node:http';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { coded, CodedError, reason, type ErrorCode, type Reason } from '../../../protocols/errors.ts';
 import type { ApiAddress } from './address.ts';
@@ -61,6 +61,11 @@ export class ApiClient {
     return this.#json(await this.#ask('POST', path, query, bytes));
   }
 
+  /** A value of known length as the body, byte by byte. */
+  async put<Answer>(method: 'PUT' | 'POST', path: string, bytes: Uint8Array): Promise<Answer> {
+    return this.#json(await this.#ask(method, path, {}, bytes));
+  }
+
   /** Each line of an NDJSON answer, until it ends or the signal fires. A lost connection is HM-API-UNREACHABLE. */
   async *lines<Line>(path: string, query: Query, signal: AbortSignal): AsyncGenerator<Line> {
     const response = await this.#ask('GET', path, query, undefined, signal);
@@ -104,7 +109,7 @@ export class ApiClient {
     method: Method,
     path: string,
     query: Query,
-    body?: string | Readable,
+    body?: string | Readable | Uint8Array,
     signal?: AbortSignal,
   ): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
@@ -119,7 +124,7 @@ export class ApiClient {
         if ((response.statusCode ?? 500) < 400) resolve(response);
         else problemOf(response).then((problem) => reject(new CodedError(problem)), reject);
       });
-      if (typeof body === 'object') pipeline(body, sent).catch((error: Error) => sent.destroy(error));
+      if (body instanceof Readable) pipeline(body, sent).catch((error: Error) => sent.destroy(error));
       else sent.end(body);
     });
   }
@@ -139,7 +144,7 @@ export class ApiClient {
       path,
       headers,
       agent: this.#agent,
-      ...(typeof body === 'object' ? {} : { timeout: answerMs }),
+      ...(body instanceof Readable ? {} : { timeout: answerMs }),
       ...(signal ? { signal } : {}),
     });
   }

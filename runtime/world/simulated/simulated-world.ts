@@ -3,7 +3,7 @@
  * outlives every node that runs on it; `boot` gives the world of one life, which ends when it is told to.
  */
 import { coded } from '../../../protocols/errors.ts';
-import type { Ports } from '../../../protocols/ports.ts';
+import type { Ports, SecretBox } from '../../../protocols/ports.ts';
 import { ScriptedImages, scriptedImageSource } from '../../drivers/container/scripted/images.ts';
 import { ScriptedMachine } from '../../drivers/container/scripted/machine.ts';
 import { scriptedRuntime } from '../../drivers/container/scripted/runtime.ts';
@@ -11,6 +11,8 @@ import type { ScriptOf } from '../../drivers/container/scripted/script.ts';
 import { MemoryNames } from '../../drivers/dns/memory-names.ts';
 import { openJournal } from '../../drivers/journal/journal.ts';
 import { MemoryNetwork } from '../../drivers/network/memory/memory-network.ts';
+import { MemoryKeys } from '../../drivers/secrets/key-ring.ts';
+import { createSecretBox } from '../../drivers/secrets/secret-box.ts';
 import { createMemoryStore, type MemoryStore } from '../../drivers/store/memory/memory-store.ts';
 import { scriptedProbe } from '../../drivers/probe/scripted-probe.ts';
 import { MemoryVolumes } from '../../drivers/volume/memory.ts';
@@ -51,6 +53,8 @@ export class SimulatedWorld {
   memory: MemoryStore;
   /** Told when the store's process was restarted. */
   onMemory: (memory: MemoryStore) => void = () => {};
+  /** Its keys outlive every life, as a key file does. */
+  readonly secrets: SecretBox;
   #boots = 0;
 
   constructor(seed: number, options: { readonly images: readonly string[]; readonly scriptOf: ScriptOf }) {
@@ -64,6 +68,11 @@ export class SimulatedWorld {
     this.images = new ScriptedImages(options.images);
     this.disk = new VirtualDisk(this.clock, chanceFor(seed, 'disk'));
     this.memory = createMemoryStore({ clock: this.clock, random: chanceFor(seed, 'memory') });
+    this.secrets = createSecretBox({
+      storage: new MemoryKeys(),
+      random: chanceFor(seed, 'secrets'),
+      store: () => this.memory,
+    });
     this.store = new FaultyStore(this.memory, this.clock, chanceFor(seed, 'store'));
   }
 
@@ -100,6 +109,7 @@ export class SimulatedWorld {
         volumes: this.volumes,
         names: this.names,
         probes: scriptedProbe(this.machine, clock),
+        secrets: this.secrets,
       };
       return {
         ports: gate.guard(ports),

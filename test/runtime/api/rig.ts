@@ -14,6 +14,8 @@ import { scriptedRuntime } from '../../../runtime/drivers/container/scripted/run
 import type { ScriptOf } from '../../../runtime/drivers/container/scripted/script.ts';
 import { openJournal } from '../../../runtime/drivers/journal/journal.ts';
 import { MemoryNetwork } from '../../../runtime/drivers/network/memory/memory-network.ts';
+import { MemoryKeys } from '../../../runtime/drivers/secrets/key-ring.ts';
+import { createSecretBox } from '../../../runtime/drivers/secrets/secret-box.ts';
 import { createMemoryStore } from '../../../runtime/drivers/store/memory/memory-store.ts';
 import { scriptedProbe } from '../../../runtime/drivers/probe/scripted-probe.ts';
 import { MemoryVolumes } from '../../../runtime/drivers/volume/memory.ts';
@@ -137,6 +139,7 @@ function world(images: ScriptedImages, logs: LogStore): World {
       volumes: new MemoryVolumes(),
       names: new MemoryNames(),
       probes: scriptedProbe(machine, realClock),
+      secrets: createSecretBox({ storage: new MemoryKeys(), random: realRandom, store: () => store }),
     };
     const findings: Finding[] = [
       { id: 'disk', verdict: 'warning', detail: 'nearly full', remedy: 'free some' },

@@ -256,3 +256,36 @@ test('an answer that is not ours is no crash', async () => {
   });
   expect(await hive('ls')).toMatchObject({ code: 1, stderr: expect.stringContaining('HTTP 502') });
 });
+
+test('secret set and rotate send the very bytes from a file or the pipe, never from an argument', async () => {
+  await writeFile(join(node.directory, 'pw'), 'two\n');
+  node
+    .on('PUT /v1/secrets/db', () => ({ name: 'db', version: 1, changed: true }))
+    .on('POST /v1/secrets/db/rotate', () => ({ name: 'db', version: 2, changed: true }));
+  expect((await hive('secret set db', { stdin: 'one' })).stdout).toBe('db is at version 1\n');
+  expect(node.requests.at(-1)!.body.toString()).toBe('one');
+  const rotated = await hive('secret rotate db --file pw', { directory: node.directory });
+  expect(rotated.stdout).toBe('db is at version 2\n');
+  expect(node.requests.at(-1)!.body.toString()).toBe('two\n');
+  for (const typed of ['secret set db one', 'secret set db --file absent', 'secret set db --value one'])
+    expect(await hive(typed)).toMatchObject({ code: 2, stderr: expect.stringContaining('HM-CLI-USAGE') });
+  expect(await hive('secret set db', { stdin: '' })).toMatchObject({ code: 2 });
+});
+
+test('secret ls, rm and rekey', async () => {
+  const version = { version: 3, sizeBytes: 5, createdAt: startMs - 60_000 };
+  node
+    .on('GET /v1/secrets', () => ({
+      secrets: [{ name: 'db', version: 3, versions: [version], usedBy: ['shop/web'] }],
+    }))
+    .on('POST /v1/secrets/rekey', () => ({ keyId: 'k1', rewrapped: 2 }));
+  expect((await hive('secret ls')).stdout).toBe(
+    'NAME  VERSION  USED BY   AGE\ndb    3        shop/web  60s\n',
+  );
+  expect((await hive('secret rekey')).stdout).toBe('2 sealed values are under the new key k1\n');
+  node.refuse('DELETE /v1/secrets/db', reason('HM-SECRET-USED', 'db is used by shop/web'));
+  expect(await hive('secret rm db')).toMatchObject({
+    code: 5,
+    stderr: expect.stringContaining('HM-SECRET-USED'),
+  });
+});

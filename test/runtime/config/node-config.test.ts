@@ -44,6 +44,7 @@ test('defaults of root', () => {
     dnsPort: 53,
     dnsUpstreams: [],
     labels: {},
+    secretKeyFile: '/var/lib/hivemind/keys/secret.key',
     logLevel: 'info',
     acceptStore: false,
   });
