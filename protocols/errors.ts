@@ -157,6 +157,16 @@ export const catalogue = {
     next: 'Correct the name, or use a number.',
     status: 422,
   },
+  'HM-CONTAINER-SETTING': {
+    cause: 'The service asks for something that this machine or kernel cannot give its container.',
+    next: 'Change or remove the key that is named.',
+    status: 422,
+  },
+  'HM-CONTAINER-PEER': {
+    cause: 'The container shares a namespace with another service, which has no running container.',
+    next: 'Nothing: it starts when the other one runs. Name it in depends_on to start it first.',
+    status: 409,
+  },
   'HM-CONTAINER-EXIT': {
     cause: 'The process of the container ended.',
     next: 'hivemind logs TARGET',

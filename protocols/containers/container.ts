@@ -2,7 +2,7 @@
  * One attempt at one run of a slot: what its machine knows, what it hears and its decisions. Its life only goes
  * forward; a retry is another attempt with another actor. The phases stand in `container.machine.ts`.
  */
-import type { Assignment } from '../apps/model.ts';
+import type { Assignment, MountSpec } from '../apps/model.ts';
 import { drive, send, type Decision, type Effect } from '../effects.ts';
 import { reason, withEvidence, type Reason } from '../errors.ts';
 import { limits } from '../limits.ts';
@@ -132,14 +132,23 @@ const mountNext = (value: Value): Decision<Value> => {
 const mounted = (value: Value, event: { value: { path: string } }): Decision<Value> => {
   const mount = value.assignment.spec.mounts[value.mounts.length];
   if (!mount || mount.type === 'tmpfs') return [value, []];
-  const resolved: ResolvedMount = {
-    type: 'bind',
-    source: event.value.path,
-    target: mount.target,
-    readOnly: mount.readOnly,
-  };
-  return [{ ...value, mounts: [...value.mounts, resolved] }, []];
+  return [{ ...value, mounts: [...value.mounts, resolvedMount(mount, event.value.path)] }, []];
 };
+
+function resolvedMount(mount: Exclude<MountSpec, { type: 'tmpfs' }>, source: string): ResolvedMount {
+  const { target, readOnly } = mount;
+  const base = { type: 'bind', source, target, readOnly } as const;
+  if (mount.type === 'volume') {
+    const { subpath, noCopy } = mount;
+    return { ...base, ...(subpath === undefined ? {} : { subpath }), ...(noCopy ? {} : { fill: true }) };
+  }
+  const { propagation, recursive } = mount;
+  return {
+    ...base,
+    ...(propagation === undefined ? {} : { propagation }),
+    ...(recursive === undefined ? {} : { recursive }),
+  };
+}
 
 const claimAddress = (value: Value): Decision<Value> => [
   value,
@@ -157,6 +166,8 @@ const refuse = (value: Value, event: { reason?: Reason; error?: Reason }): Decis
 };
 
 export function hostname(value: Value): string {
+  const own = value.assignment.spec.process?.hostname;
+  if (own !== undefined) return own;
   return `${value.assignment.service}-${value.assignment.index}`.replace(/[^A-Za-z0-9-]/g, '-').slice(0, 63);
 }
 

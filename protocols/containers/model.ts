@@ -11,8 +11,16 @@ export interface RunKey {
 
 /** All mounts with their sources resolved to host paths. */
 export type ResolvedMount =
-  | { readonly type: 'bind'; readonly source: string; readonly target: string; readonly readOnly: boolean }
+  | (Pick<BindMount, 'source' | 'target' | 'readOnly' | 'propagation' | 'recursive'> & {
+      readonly type: 'bind';
+      /** A folder below `source`, which its containers can change: no link in it leads out of `source`. */
+      readonly subpath?: string;
+      /** While `source` is empty it is first filled with what the image has at `target`, owner and mode included. */
+      readonly fill?: true;
+    })
   | Extract<MountSpec, { type: 'tmpfs' }>;
+
+type BindMount = Extract<MountSpec, { type: 'bind' }>;
 
 export interface ContainerCreate {
   /** Runtime-wide id; see `containerId`. */
@@ -42,6 +50,8 @@ export interface ContainerStatus {
   readonly pid?: number;
   readonly address?: string;
   readonly exit?: ContainerExit;
+  /** What it may use, as `resourcesMark` of the settings that it was last given. */
+  readonly resources?: string;
   /** ms since 1970. */
   readonly createdAt: number;
 }

@@ -11,6 +11,7 @@ const forNode = [
   { package: 'runc', program: 'runc' },
   { package: 'nftables', program: 'nft' },
   { package: 'iproute2', program: 'ip' },
+  { package: 'tini', program: 'tini-static' },
 ];
 const forTests = [
   ...forNode,

@@ -5,10 +5,22 @@
  */
 import { coded } from '../../errors.ts';
 import type { ContainerCreate, ExecRequest } from '../model.ts';
-import { mountsOf } from './mounts.ts';
+import {
+  capabilitiesOf,
+  deviceRulesOf,
+  hiddenPaths,
+  mandatoryLabels,
+  namespacesOf,
+  rlimitsOf,
+  sysctlsOf,
+} from './isolation.ts';
+import { initTarget, mountsOf, rootPropagation } from './mounts.ts';
+import { refusal } from './refusal.ts';
+import { limitsOf } from './resources.ts';
 import { seccompProfile } from './seccomp.ts';
-import type { ImageRunConfig, OciDeviceRule, OciProcess, OciSpec, UserDatabase } from './types.ts';
-import { resolveUser, type ResolvedUser } from './user.ts';
+import { readSeccompProfile } from './seccomp-profile.ts';
+import type { ImageRunConfig, OciProcess, OciSeccomp, OciSpec, Surroundings, UserDatabase } from './types.ts';
+import { groupIds, resolveUser, type ResolvedUser } from './user.ts';
 
 export interface OciSpecInput {
   readonly create: ContainerCreate;
@@ -16,7 +28,7 @@ export interface OciSpecInput {
   /** GOARCH word of the image: `amd64`. */
   readonly architecture: string;
   readonly cgroupsPath: string;
-  readonly cgroups: 1 | 2;
+  readonly machine: Surroundings;
   /** Needed for user names, further groups and HOME; without it only numbers can be resolved. */
   readonly userDatabase?: UserDatabase;
   /** The largest RLIMIT_NOFILE the runtime may give. Absent: containers inherit its limits. */
@@ -25,111 +37,109 @@ export interface OciSpecInput {
 
 const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-const capabilities: readonly string[] = [
-  'CAP_AUDIT_WRITE',
-  'CAP_CHOWN',
-  'CAP_DAC_OVERRIDE',
-  'CAP_FOWNER',
-  'CAP_FSETID',
-  'CAP_KILL',
-  'CAP_MKNOD',
-  'CAP_NET_BIND_SERVICE',
-  'CAP_NET_RAW',
-  'CAP_SETFCAP',
-  'CAP_SETGID',
-  'CAP_SETPCAP',
-  'CAP_SETUID',
-  'CAP_SYS_CHROOT',
-];
-
-/** What of /proc and /sys tells about the host or its hardware. */
-const maskedPaths: readonly string[] = [
-  '/proc/acpi',
-  '/proc/asound',
-  '/proc/interrupts',
-  '/proc/kcore',
-  '/proc/keys',
-  '/proc/latency_stats',
-  '/proc/sched_debug',
-  '/proc/scsi',
-  '/proc/timer_list',
-  '/proc/timer_stats',
-  '/sys/devices/virtual/powercap',
-  '/sys/firmware',
-];
-const readonlyPaths: readonly string[] = [
-  '/proc/bus',
-  '/proc/fs',
-  '/proc/irq',
-  '/proc/sys',
-  '/proc/sysrq-trigger',
-];
-
-/** null, zero, full, random, urandom, tty, console, ptmx, pts; making (not using) any other node is harmless. */
-const deviceRules: readonly OciDeviceRule[] = [
-  { allow: false, access: 'rwm' },
-  { allow: true, type: 'c', access: 'm' },
-  { allow: true, type: 'b', access: 'm' },
-  ...(
-    [
-      [1, 3],
-      [1, 5],
-      [1, 7],
-      [1, 8],
-      [1, 9],
-      [5, 0],
-      [5, 1],
-      [5, 2],
-    ] as const
-  ).map(([major, minor]) => ({ allow: true, type: 'c' as const, major, minor, access: 'rwm' })),
-  { allow: true, type: 'c', major: 136, access: 'rwm' },
-];
-
 /**
  * The whole specification; `root.path` is the bundle's `rootfs`. HM-CONTAINER-COMMAND when neither service nor image
- * names a command, HM-CONTAINER-USER when the image's user is not in its database.
+ * names a command, HM-CONTAINER-USER when its user is not in its database, HM-CONTAINER-SETTING for what this machine
+ * cannot give.
  */
 export function buildOciSpec(input: OciSpecInput): OciSpec {
-  const { create, image } = input;
+  const { create, machine } = input;
+  const { isolation = {}, process: own = {}, annotations } = create.spec;
+  const capabilities = capabilitiesOf(isolation, machine.capabilityBound);
   const ownNetwork = create.spec.networkMode !== 'host';
-  const user = resolveUser(image.User ?? '', input.userDatabase ?? { passwd: '', group: '' });
+  const seccomp = seccompOf(input, capabilities);
+  const propagation = rootPropagation(create.mounts);
   return {
     ociVersion: '1.0.2',
-    process: {
-      terminal: false,
-      user: ids(user),
-      args: commandOf(create, image),
-      env: environmentOf(create, image, user),
-      cwd: image.WorkingDir || '/',
-      capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },
-      rlimits: rlimitsOf(input.openFilesHard),
-      noNewPrivileges: true,
-      // Said, not inherited: containerd itself is often protected from the kernel's out-of-memory killer.
-      oomScoreAdj: 0,
-    },
-    root: { path: 'rootfs', readonly: false },
-    hostname: create.hostname,
-    mounts: mountsOf(create.mounts),
+    process: processOf(input, capabilities),
+    root: { path: 'rootfs', readonly: isolation.readOnly ?? false },
+    ...(isolation.uts === 'host' ? {} : { hostname: create.hostname }),
+    mounts: mountsOf(create.mounts, {
+      ...isolation,
+      cgroups: machine.cgroups,
+      ...(machine.sharedMemory === undefined ? {} : { sharedMemory: machine.sharedMemory }),
+      ...(own.init && machine.init !== undefined ? { init: machine.init } : {}),
+    }),
+    ...(annotations ? { annotations } : {}),
     linux: {
       cgroupsPath: input.cgroupsPath,
-      namespaces: [
-        'pid',
-        'ipc',
-        'uts',
-        'mount',
-        ...(ownNetwork ? ['network'] : []),
-        ...(input.cgroups === 2 ? ['cgroup'] : []),
-      ].map((type) => ({ type })),
-      resources: { devices: deviceRules },
-      // Ports below 1024 and ping for everybody inside: the network is the container's own.
-      sysctl: ownNetwork
-        ? { 'net.ipv4.ip_unprivileged_port_start': '0', 'net.ipv4.ping_group_range': '0 2147483647' }
-        : {},
-      seccomp: seccompProfile(input.architecture, capabilities),
-      maskedPaths,
-      readonlyPaths,
+      namespaces: namespacesOf(isolation, machine, ownNetwork),
+      resources: resourcesOf(input),
+      ...(machine.devices.length > 0
+        ? { devices: machine.devices.map(({ access: _, ...node }) => node) }
+        : {}),
+      sysctl: sysctlsOf(isolation, ownNetwork, own.domainname),
+      ...(seccomp ? { seccomp } : {}),
+      ...(propagation === undefined ? {} : { rootfsPropagation: propagation }),
+      ...hiddenPaths(isolation),
     },
   };
+}
+
+function processOf(input: OciSpecInput, capabilities: readonly string[]): OciProcess {
+  const { create, image, machine } = input;
+  const { isolation = {}, process: own = {} } = create.spec;
+  const users = input.userDatabase ?? { passwd: '', group: '' };
+  const user = resolveUser(own.user ?? image.User ?? '', users);
+  const groups = new Set([...user.additionalGids, ...groupIds(own.groupAdd ?? [], users)]);
+  return {
+    terminal: own.tty ?? false,
+    user: { ...ids(user), additionalGids: [...groups].sort((a, b) => a - b) },
+    args: [...initOf(input), ...commandOf(create, image)],
+    env: environmentOf(create, image, user),
+    cwd: own.workingDir ?? (image.WorkingDir || '/'),
+    capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },
+    rlimits: rlimitsOf(isolation, input.openFilesHard),
+    noNewPrivileges: isolation.noNewPrivileges ?? !isolation.privileged,
+    // Said, not inherited: containerd itself is often protected from the kernel's out-of-memory killer.
+    oomScoreAdj: isolation.oomScoreAdj ?? 0,
+    ...mandatoryLabels(isolation, machine),
+  };
+}
+
+/** Where another process is process 1, orphans are to be handed to the reaper all the same. */
+function initOf({ create, machine }: OciSpecInput): readonly string[] {
+  if (!create.spec.process?.init) return [];
+  if (machine.init === undefined)
+    throw refusal('init', 'this machine has no program that reaps orphans (Debian: apt-get install tini)');
+  const isFirst = create.spec.isolation?.pid === undefined;
+  return [initTarget, ...(isFirst ? [] : ['-s']), '--'];
+}
+
+function resourcesOf({ create, machine }: OciSpecInput): OciSpec['linux']['resources'] {
+  const { isolation = {}, resources } = create.spec;
+  const limits = limitsOf(resources ?? {}, machine);
+  if (isolation.oomKillDisable && machine.cgroups === 2)
+    throw refusal('oom_kill_disable', 'cgroup v2 of this machine does not have it');
+  return {
+    devices: deviceRulesOf(isolation, machine.devices),
+    ...limits,
+    ...(isolation.oomKillDisable ? { memory: { ...limits.memory, disableOOMKiller: true } } : {}),
+  };
+}
+
+function seccompOf(
+  { create, architecture, machine }: OciSpecInput,
+  capabilities: readonly string[],
+): OciSeccomp | undefined {
+  const { privileged, seccomp } = create.spec.isolation ?? {};
+  if (seccomp === 'unconfined') return undefined;
+  if (seccomp !== undefined)
+    return readSeccompProfile(seccomp, { architecture, capabilities, kernel: machine.kernel });
+  return privileged ? undefined : seccompProfile(architecture, capabilities);
+}
+
+/** As JSON for the runtime: -1 of a process's limits is the kernel's largest number, which JavaScript cannot hold. */
+export function ociText(value: OciSpec | OciProcess): string {
+  const mark = 'largest number';
+  const marked = (key: string, held: unknown) =>
+    (key === 'soft' || key === 'hard') && typeof held === 'number' && (held < 0 || held > 2 ** 63)
+      ? mark
+      : held;
+  return JSON.stringify(value, marked).replaceAll(
+    /"(soft|hard)":"largest number"/g,
+    '"$1":18446744073709551615',
+  );
 }
 
 /** The process of an exec inside a container of this specification. */
@@ -162,14 +172,6 @@ export function execProcess(
 /** What `stop` sends first: the service's, else the image's, else SIGTERM. */
 export function stopSignalOf(spec: { readonly stopSignal?: string }, image: ImageRunConfig): string {
   return spec.stopSignal ?? (image.StopSignal || 'SIGTERM');
-}
-
-/** The soft limit is the one programs were written for (some close every descriptor up to it); who wants more raises it. */
-function rlimitsOf(openFilesHard: number | undefined): OciProcess['rlimits'] {
-  if (openFilesHard === undefined) return [];
-  return [
-    { type: 'RLIMIT_NOFILE', soft: Math.min(1_024, openFilesHard), hard: Math.min(524_288, openFilesHard) },
-  ];
 }
 
 /** Docker's merge: an entrypoint of the service's own drops the image's command too, since that was written for the other. */

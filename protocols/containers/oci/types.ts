@@ -48,9 +48,88 @@ export interface OciProcess {
   readonly env: readonly string[];
   readonly cwd: string;
   readonly capabilities: Readonly<Record<'bounding' | 'effective' | 'permitted', readonly string[]>>;
+  /** -1 is unlimited; see `ociText`. */
   readonly rlimits: readonly { readonly type: string; readonly soft: number; readonly hard: number }[];
   readonly noNewPrivileges: boolean;
   readonly oomScoreAdj: number;
+  readonly apparmorProfile?: string;
+  readonly selinuxLabel?: string;
+}
+
+export interface DeviceNumber {
+  readonly major: number;
+  readonly minor: number;
+}
+
+/** A node of the machine that the container gets; `access` of `rwm`. */
+export interface OciDevice extends DeviceNumber {
+  readonly path: string;
+  readonly type: 'b' | 'c';
+  readonly fileMode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly access: string;
+}
+
+export interface OciNamespace {
+  readonly type: string;
+  /** Of a process to share it with. */
+  readonly path?: string;
+}
+
+export interface OciMemory {
+  readonly limit?: number;
+  readonly swap?: number;
+  readonly reservation?: number;
+  readonly swappiness?: number;
+  readonly disableOOMKiller?: boolean;
+}
+
+export interface OciCpu {
+  readonly shares?: number;
+  readonly quota?: number;
+  readonly period?: number;
+  readonly realtimeRuntime?: number;
+  readonly realtimePeriod?: number;
+  readonly cpus?: string;
+}
+
+type OciRate = DeviceNumber & { readonly rate: number };
+
+export interface OciBlockIo {
+  readonly weight?: number;
+  readonly weightDevice?: readonly (DeviceNumber & { readonly weight: number })[];
+  readonly throttleReadBpsDevice?: readonly OciRate[];
+  readonly throttleWriteBpsDevice?: readonly OciRate[];
+  readonly throttleReadIOPSDevice?: readonly OciRate[];
+  readonly throttleWriteIOPSDevice?: readonly OciRate[];
+}
+
+export interface OciResources {
+  readonly devices: readonly OciDeviceRule[];
+  readonly memory?: OciMemory;
+  readonly cpu?: OciCpu;
+  readonly pids?: { readonly limit: number };
+  readonly blockIO?: OciBlockIo;
+}
+
+/** What a machine has, and what of it the service asked for: read by the runtime driver before the specification is built. */
+export interface Surroundings {
+  readonly cgroups: 1 | 2;
+  /** `6.1.0` */
+  readonly kernel: string;
+  /** The capabilities that may be given at all, hexadecimal as /proc/self/status has them. */
+  readonly capabilityBound: string;
+  readonly appArmor: boolean;
+  readonly seLinux: boolean;
+  readonly devices: readonly OciDevice[];
+  readonly blockDevices: Readonly<Record<string, DeviceNumber>>;
+  /** First process of the container to share with, by service. */
+  readonly peers: Readonly<Record<string, number>>;
+  /** A program that reaps orphans; absent when the machine has none. */
+  readonly init?: string;
+  /** A tmpfs of the machine that is to be /dev/shm: one that is shared. */
+  readonly sharedMemory?: string;
 }
 
 export interface OciMount {
@@ -82,7 +161,7 @@ export interface OciSeccompRule {
 
 export interface OciSeccomp {
   readonly defaultAction: string;
-  readonly defaultErrnoRet: number;
+  readonly defaultErrnoRet?: number;
   /** Absent: the kernel's own architecture alone. */
   readonly architectures?: readonly string[];
   readonly syscalls: readonly OciSeccompRule[];
@@ -92,14 +171,18 @@ export interface OciSpec {
   readonly ociVersion: string;
   readonly process: OciProcess;
   readonly root: { readonly path: string; readonly readonly: boolean };
-  readonly hostname: string;
+  readonly hostname?: string;
   readonly mounts: readonly OciMount[];
+  readonly annotations?: Readonly<Record<string, string>>;
   readonly linux: {
     readonly cgroupsPath: string;
-    readonly namespaces: readonly { readonly type: string }[];
-    readonly resources: { readonly devices: readonly OciDeviceRule[] };
+    readonly namespaces: readonly OciNamespace[];
+    readonly resources: OciResources;
+    readonly devices?: readonly Omit<OciDevice, 'access'>[];
     readonly sysctl: Readonly<Record<string, string>>;
-    readonly seccomp: OciSeccomp;
+    /** Absent: unconfined. */
+    readonly seccomp?: OciSeccomp;
+    readonly rootfsPropagation?: string;
     readonly maskedPaths: readonly string[];
     readonly readonlyPaths: readonly string[];
   };

@@ -40,6 +40,16 @@ export function resolveUser(text: string, database: UserDatabase): ResolvedUser 
   return { uid, gid, additionalGids: [...new Set(further)].sort((a, b) => a - b), home };
 }
 
+/** Numbers of further groups; a name must have an entry, or it is HM-CONTAINER-USER. */
+export function groupIds(wanted: readonly string[], database: UserDatabase): readonly number[] {
+  const groups = records(database.group, 4);
+  return wanted.map((text) => {
+    const id = idOf(groups.find(([name]) => name === text)?.[2]) ?? idOf(text);
+    if (id === undefined) throw unknown('group', text);
+    return id;
+  });
+}
+
 function records(text: string, fields: number): string[][] {
   return text
     .split('\n')

@@ -42,6 +42,8 @@ export interface Engine {
   readonly clock: Clock;
   readonly namespace: string;
   readonly ioDir: string;
+  /** Beside it: mounts that live as long as a container. */
+  readonly mountsDir: string;
   readonly stateDir: string;
   readonly cgroups: 1 | 2;
   /** Hard limit of open files that a container may get. Absent: it inherits containerd's. */
@@ -67,6 +69,7 @@ export function openEngine(options: ContainerdRuntimeOptions): Engine {
     clock: options.clock,
     namespace: options.namespace,
     ioDir: options.ioDir,
+    mountsDir: `${options.ioDir}-held`,
     stateDir: options.stateDir ?? '/run/containerd',
     cgroups: existsSync('/sys/fs/cgroup/cgroup.controllers') ? 2 : 1,
     ...(openFilesHard === undefined ? {} : { openFilesHard }),

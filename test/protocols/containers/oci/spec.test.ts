@@ -10,6 +10,7 @@ import {
   stopSignalOf,
   type OciSpecInput,
 } from '../../../../protocols/containers/oci/spec.ts';
+import type { Surroundings } from '../../../../protocols/containers/oci/types.ts';
 import { CodedError } from '../../../../protocols/errors.ts';
 
 const service: ServiceSpec = {
@@ -25,10 +26,22 @@ const service: ServiceSpec = {
   stopGraceMs: 10_000,
 };
 
+const machine: Surroundings = {
+  cgroups: 2,
+  kernel: '6.1.0-13-amd64',
+  capabilityBound: '1ffffffffff',
+  appArmor: false,
+  seLinux: false,
+  devices: [],
+  blockDevices: {},
+  peers: {},
+};
+
 function input(
   spec: Partial<ServiceSpec> = {},
   image: OciSpecInput['image'] = { Cmd: ['/bin/app'] },
-  more: Partial<ContainerCreate> & Partial<Pick<OciSpecInput, 'cgroups' | 'userDatabase'>> = {},
+  more: Partial<ContainerCreate> &
+    Partial<Pick<OciSpecInput, 'userDatabase'>> & { readonly cgroups?: 1 | 2 } = {},
 ): OciSpecInput {
   const { cgroups = 2, userDatabase, ...create } = more;
   return {
@@ -47,7 +60,7 @@ function input(
     image,
     architecture: 'amd64',
     cgroupsPath: '/hivemind/shop-web-2',
-    cgroups,
+    machine: { ...machine, cgroups },
     openFilesHard: 1_048_576,
     ...(userDatabase ? { userDatabase } : {}),
   };

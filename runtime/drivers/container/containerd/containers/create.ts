@@ -3,11 +3,12 @@
  * garbage collection leaves that alone from its first moment, and whatever a died create leaves behind is listed
  * under its id and can be removed. No lease is needed, and none can leak.
  */
-import { stat } from 'node:fs/promises';
+import { mkdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { LRUCache } from 'lru-cache';
 import type { ContainerCreate } from '../../../../../protocols/containers/model.ts';
-import { buildOciSpec, stopSignalOf } from '../../../../../protocols/containers/oci/spec.ts';
+import { buildOciSpec, ociText, stopSignalOf } from '../../../../../protocols/containers/oci/spec.ts';
 import type { UserDatabase } from '../../../../../protocols/containers/oci/types.ts';
 import { coded } from '../../../../../protocols/errors.ts';
 import type { Call } from '../../../../../protocols/ports.ts';
@@ -20,8 +21,14 @@ import type { Mount } from '../gen/types/types_pb.ts';
 import { prepareSnapshot } from '../snapshot.ts';
 import { createImageCache, resolveImage, type ResolvedImage } from '../image-config.ts';
 import { find } from './lookup.ts';
+import { fillVolumes } from './machine/fill.ts';
+import { holdSubpaths } from './machine/held-mounts.ts';
+import { surroundingsOf } from './machine/surroundings.ts';
+import { makePipes } from './pipes.ts';
 import { isContainerId, labelsOf } from './record.ts';
+import { bundleOf } from './leftovers.ts';
 import { removeContainer } from './remove.ts';
+import { createSerial } from './serial.ts';
 import { userDatabaseOfImage } from './user-database.ts';
 
 export const specTypeUrl = 'types.containerd.io/opencontainers/runtime-spec/1/Spec';
@@ -35,6 +42,7 @@ export function createContainerCreator(engine: Engine): CreateContainer {
 
   const life = engine.clock.now().toString(36);
   let views = 0;
+  const filling = createSerial();
   const usersOf = async ({ chainId }: ResolvedImage, call: Call) => {
     const view = `hivemind-view-${life}-${++views}`;
     const known = users.get(chainId) ?? (await userDatabaseOfImage(engine, chainId, view, call));
@@ -46,7 +54,8 @@ export function createContainerCreator(engine: Engine): CreateContainer {
     await checkRequest(args);
     const { platform } = await engine.facts(call);
     const limits = engine.callLimits(call);
-    const image = await resolveImage(engine.connection, args.spec.image, platform, limits, images);
+    const wanted = args.spec.platform ?? platform;
+    const image = await resolveImage(engine.connection, args.spec.image, wanted, limits, images);
     const userDatabase = await usersOf(image, call).catch((error: unknown) => {
       throw isGone(error) ? notUnpacked(image) : error;
     });
@@ -54,7 +63,9 @@ export function createContainerCreator(engine: Engine): CreateContainer {
     if (pid !== undefined) return { pid };
     try {
       const rootfs = await prepareRootfs(engine, args.id, image, call);
-      return { pid: await createTask(engine, args, rootfs, call) };
+      const pid = await createTask(engine, args, rootfs, call);
+      await fillVolumes(join(bundleOf(engine, args.id), 'rootfs'), args.mounts, filling, call);
+      return { pid };
     } catch (error) {
       await undo(engine, args.id, error);
       throw error;
@@ -106,12 +117,13 @@ async function createRecord(
   call: Call,
 ): Promise<void> {
   const { snapshotter } = await engine.facts(call);
+  const machine = await surroundingsOf(engine, args, call);
   const spec = buildOciSpec({
-    create: args,
+    create: { ...args, mounts: await holdSubpaths(engine.mountsDir, args.id, args.mounts) },
     image: image.config,
     architecture: image.architecture,
     cgroupsPath: engine.cgroupOf(args.id),
-    cgroups: engine.cgroups,
+    machine,
     userDatabase,
     ...(engine.openFilesHard === undefined ? {} : { openFilesHard: engine.openFilesHard }),
   });
@@ -120,7 +132,7 @@ async function createRecord(
     labels: labelsOf(args, engine.namespace, stopSignalOf(args.spec, image.config)),
     image: image.name,
     runtime: { name: 'io.containerd.runc.v2' },
-    spec: { typeUrl: specTypeUrl, value: Buffer.from(JSON.stringify(spec)) },
+    spec: { typeUrl: specTypeUrl, value: Buffer.from(ociText(spec)) },
     snapshotter,
     snapshotKey: args.id,
   };
@@ -153,14 +165,28 @@ async function createTask(
   rootfs: readonly Mount[],
   call: Call,
 ): Promise<number> {
+  const { tty: terminal = false, stdinOpen = false } = args.spec.process ?? {};
   const task = {
     containerId: args.id,
     rootfs: [...rootfs],
     stdout: args.stdoutPath,
-    stderr: args.stderrPath,
+    // A terminal has one output.
+    stderr: terminal ? '' : args.stderrPath,
+    terminal,
+    stdin: stdinOpen ? await standingInput(engine, args.id) : '',
   };
   const limits = { timeoutMs: engine.createMs, signal: call.signal };
   return (await engine.connection.unary(Tasks.method.create, task, limits)).pid;
+}
+
+/** A pipe that nobody ends: whoever reads from it waits, as at a terminal where nobody types. */
+async function standingInput(engine: Engine, id: string): Promise<string> {
+  const folder = join(engine.mountsDir, id);
+  const path = join(folder, 'stdin');
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await rm(path, { force: true });
+  await makePipes([path]);
+  return path;
 }
 
 /**

@@ -6,7 +6,7 @@
 import { status } from '@grpc/grpc-js';
 import { LRUCache } from 'lru-cache';
 import type { ExecRequest, ExecResult } from '../../../../../protocols/containers/model.ts';
-import { execProcess } from '../../../../../protocols/containers/oci/spec.ts';
+import { execProcess, ociText } from '../../../../../protocols/containers/oci/spec.ts';
 import type { OciProcess, OciSpec } from '../../../../../protocols/containers/oci/types.ts';
 import { coded } from '../../../../../protocols/errors.ts';
 import { limits } from '../../../../../protocols/limits.ts';
@@ -109,7 +109,7 @@ async function startProcess(
         stdout: process.stdout.path,
         stderr: request.terminal ? '' : (process.stderr ?? process.stdout).path,
         terminal: request.terminal,
-        spec: { typeUrl: processTypeUrl, value: Buffer.from(JSON.stringify(spec)) },
+        spec: { typeUrl: processTypeUrl, value: Buffer.from(ociText(spec)) },
       },
       callLimits,
     );

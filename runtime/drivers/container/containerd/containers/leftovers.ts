@@ -16,12 +16,17 @@ const bundles = 'io.containerd.runtime.v2.task';
 /** Where the runc shim keeps runc's records unless its options say otherwise. */
 const runcRoot = '/run/containerd/runc';
 
+/** containerd's folder of a container that has a task. */
+export function bundleOf(engine: Engine, id: string): string {
+  return join(engine.stateDir, bundles, engine.namespace, id);
+}
+
 /**
  * `died`: the record had no task. Then processes are looked for even if no folder is left: containerd may have
  * removed the bundle of a shim that it had just started and never came to know.
  */
 export async function sweepLeftovers(engine: Engine, id: string, died: boolean, call: Call): Promise<void> {
-  const bundle = join(engine.stateDir, bundles, engine.namespace, id);
+  const bundle = bundleOf(engine, id);
   const state = join(runcRoot, engine.namespace, id);
   const { rootDir } = await engine.facts(call);
   if (died || (await exists(bundle)) || (await exists(state))) {

@@ -10,6 +10,8 @@ import type {
   RuntimePhase,
 } from '../../../../../protocols/containers/model.ts';
 import { limits } from '../../../../../protocols/limits.ts';
+import { refusal } from '../../../../../protocols/containers/oci/refusal.ts';
+import { resourcesMark } from '../../../../../protocols/containers/oci/resources.ts';
 import type { Container } from '../gen/services/containers_pb.ts';
 import { Status, type Process } from '../gen/types/task_pb.ts';
 
@@ -22,7 +24,11 @@ const label = {
   specHash: 'hivemind.spec-hash',
   address: 'hivemind.address',
   stopSignal: 'hivemind.stop-signal',
+  resources: 'hivemind.resources',
 } as const;
+
+/** containerd's bound of a label. */
+const labelBytes = 4_096;
 
 /** What containerd takes for an id, and what is safe as the name of a folder. */
 export function isContainerId(id: string): boolean {
@@ -35,6 +41,8 @@ export function labelsOf(
   stopSignal: string,
 ): Record<string, string> {
   return {
+    ...ownLabels(create.spec.labels ?? {}),
+    [label.resources]: resourcesMark(create.spec.resources),
     [label.node]: namespace,
     [label.slot]: create.key.slot,
     [label.placement]: String(create.key.placement),
@@ -44,6 +52,22 @@ export function labelsOf(
     ...(create.address === undefined ? {} : { [label.address]: create.address }),
     [label.stopSignal]: stopSignal,
   };
+}
+
+/** The service's, beside ours. containerd bounds the length of each. */
+function ownLabels(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  for (const [name, value] of Object.entries(labels)) {
+    if (name.startsWith('hivemind.'))
+      throw refusal('labels', `${name}: names that begin with hivemind. are ours`);
+    if (Buffer.byteLength(name) + Buffer.byteLength(value) > labelBytes)
+      throw refusal('labels', `${name}: name and value together have more than ${labelBytes} bytes`);
+  }
+  return labels;
+}
+
+/** Labels with which a record says what its container may use now. */
+export function resourceLabels(mark: string): Record<string, string> {
+  return { [label.resources]: mark };
 }
 
 /** Made by Hivemind, and not by somebody else who uses the same namespace of containerd. */
@@ -74,6 +98,7 @@ export function phaseOf(task: Process | undefined): RuntimePhase {
 export function statusOf(record: Container, task: Process | undefined, oomKills: number): ContainerStatus {
   const phase = phaseOf(task);
   const address = record.labels[label.address];
+  const resources = record.labels[label.resources];
   return {
     id: record.id,
     key: {
@@ -86,6 +111,7 @@ export function statusOf(record: Container, task: Process | undefined, oomKills:
     phase,
     ...(task && task.pid > 0 && phase !== 'stopped' ? { pid: task.pid } : {}),
     ...(address === undefined ? {} : { address }),
+    ...(resources === undefined ? {} : { resources }),
     ...(task && phase === 'stopped' ? { exit: exitOf(task.exitStatus, task.exitedAt, oomKills) } : {}),
     createdAt: msOf(record.createdAt),
   };

@@ -14,6 +14,7 @@ import { Tasks } from '../gen/services/tasks_pb.ts';
 import { removeIdleCgroup } from './cgroup.ts';
 import { sweepLeftovers } from './leftovers.ts';
 import { find } from './lookup.ts';
+import { releaseMounts } from './machine/held-mounts.ts';
 import { isContainerId, phaseOf } from './record.ts';
 
 const sigkill = 9;
@@ -36,6 +37,7 @@ export async function removeContainer(engine: Engine, id: string, call: Call): P
   await sweepLeftovers(engine, id, !found?.task, call);
   await ignoreGone(engine.connection.unary(Snapshots.method.remove, { snapshotter, key }, callLimits));
   await removeIdleCgroup(engine.cgroups, engine.cgroupOf(id));
+  await releaseMounts(engine.mountsDir, id);
   await ignoreGone(engine.connection.unary(Containers.method.delete, { id }, callLimits));
 }
 

@@ -1,0 +1,58 @@
+/** All that the machine brings to one container's specification: its kernel, the devices that are asked for, and whom it shares with. */
+import type { ContainerCreate } from '../../../../../../protocols/containers/model.ts';
+import { parseSlotName } from '../../../../../../protocols/apps/model.ts';
+import { peerOf } from '../../../../../../protocols/containers/oci/isolation.ts';
+import type { Surroundings } from '../../../../../../protocols/containers/oci/types.ts';
+import { coded } from '../../../../../../protocols/errors.ts';
+import type { Call } from '../../../../../../protocols/ports.ts';
+import type { Engine } from '../../engine.ts';
+import { list } from '../lookup.ts';
+import { blockDevicesOf, devicesOf, kernelFacts } from './facts.ts';
+import { mountSharedMemory, sharedMemoryOf } from './held-mounts.ts';
+
+/** HM-CONTAINER-PEER when the service to share with has no running container, HM-CONTAINER-SETTING for devices. */
+export async function surroundingsOf(
+  engine: Engine,
+  create: ContainerCreate,
+  call: Call,
+): Promise<Surroundings> {
+  const { isolation, resources } = create.spec;
+  const peers: Record<string, number> = {};
+  let sharedMemory: string | undefined;
+  if (isolation?.ipc === 'shareable') sharedMemory = await mountSharedMemory(engine.mountsDir, create);
+  for (const mode of ['pid', 'ipc'] as const) {
+    const service = peerOf(isolation?.[mode]);
+    if (service === undefined) continue;
+    const peer = await runningPeer(engine, create, service, call);
+    peers[service] = peer.pid;
+    if (mode === 'ipc') sharedMemory = sharedMemoryOf(engine.mountsDir, peer.id);
+  }
+  return {
+    cgroups: engine.cgroups,
+    ...kernelFacts(),
+    devices: await devicesOf(create.spec),
+    blockDevices: await blockDevicesOf(resources?.blkio),
+    peers,
+    ...(sharedMemory === undefined ? {} : { sharedMemory }),
+  };
+}
+
+/** The replica of the same number, else the first. */
+async function runningPeer(
+  engine: Engine,
+  { key }: ContainerCreate,
+  service: string,
+  call: Call,
+): Promise<{ readonly id: string; readonly pid: number }> {
+  const own = parseSlotName(key.slot);
+  const running = (await list(engine, call)).filter((status) => {
+    const slot = parseSlotName(status.key.slot);
+    return status.phase === 'running' && slot?.app === own?.app && slot?.service === service;
+  });
+  const fit = running.find((status) => parseSlotName(status.key.slot)?.index === own?.index) ?? running[0];
+  if (fit?.pid !== undefined) return { id: fit.id, pid: fit.pid };
+  throw coded('HM-CONTAINER-PEER', `${key.slot} shares with ${own?.app}/${service}, which does not run`, {
+    slot: key.slot,
+    service,
+  });
+}
