@@ -66,7 +66,7 @@ export function buildOciSpec(input: OciSpecInput): OciSpec {
       namespaces: namespacesOf(isolation, machine, ownNetwork),
       resources: resourcesOf(input),
       ...(machine.devices.length > 0
-        ? { devices: machine.devices.map(({ access: _, ...node }) => node) }
+        ? { devices: machine.devices.map(({ access: _access, ...node }) => node) }
         : {}),
       sysctl: sysctlsOf(isolation, ownNetwork, own.domainname),
       ...(seccomp ? { seccomp } : {}),

@@ -59,8 +59,8 @@ export function createContainerCreator(engine: Engine): CreateContainer {
     const userDatabase = await usersOf(image, call).catch((error: unknown) => {
       throw isGone(error) ? notUnpacked(image) : error;
     });
-    const pid = await existing(engine, args, image, userDatabase, call);
-    if (pid !== undefined) return { pid };
+    const present = await existing(engine, args, image, userDatabase, call);
+    if (present !== undefined) return { pid: present };
     try {
       const rootfs = await prepareRootfs(engine, args.id, image, call);
       const pid = await createTask(engine, args, rootfs, call);
