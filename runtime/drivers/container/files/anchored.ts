@@ -18,7 +18,7 @@ export interface Anchor {
 }
 
 /** A folder below, and a name in it that need not exist. */
-export interface Place {
+interface Place {
   readonly folder: Anchor;
   readonly name: string;
   /** What is there under the name, unless nothing is; a link is not followed. */
@@ -39,11 +39,6 @@ export async function openBelow(root: string, path: string, follow = true): Prom
     await place.folder.close();
     throw error;
   }
-}
-
-/** The folder that holds the last name of the path. The root itself is the name `.` in itself. */
-export async function placeBelow(root: string, path: string, follow: boolean): Promise<Place> {
-  return walk(root, path, follow);
 }
 
 async function walk(root: string, path: string, follow: boolean): Promise<Place> {
