@@ -193,6 +193,11 @@ export const catalogue = {
     next: 'hivemind why TARGET',
     status: 409,
   },
+  'HM-CRASH-LOOP': {
+    cause: 'The container ends again and again soon after its start.',
+    next: 'hivemind logs TARGET',
+    status: 409,
+  },
   'HM-RESTART-BUDGET': {
     cause: 'The restart policy allows no further start.',
     next: 'Mend the cause, then: hivemind restart TARGET',

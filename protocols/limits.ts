@@ -126,6 +126,8 @@ export const limits = {
   backoffMinMs: 500,
   backoffMaxMs: 30_000,
   backoffJitter: 0.2,
+  /** Failures in a row that make a crash loop: one is an accident, two may be a slow dependency. */
+  crashLoopFailures: 3,
   /** A run that lasted this long forgives the failures before it. */
   backoffResetMs: 60_000,
   /** Compose's default for stop_grace_period. */

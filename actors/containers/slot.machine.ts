@@ -186,6 +186,7 @@ export const slotMachine = setup({
         ],
         'container.due': { actions: 'relaunch' },
         'check.due': { actions: 'recheck' },
+        'stable.due': { actions: 'noteStable' },
         'slot.terminate': 'stopping',
       },
       states: {

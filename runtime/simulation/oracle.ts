@@ -142,9 +142,10 @@ export class Oracle {
 }
 
 function endedRightly(record: RunRecord, { spec }: Assignment): Standing {
-  const { restart } = spec;
+  const { restart, mode } = spec;
+  const isJob = mode === 'replicated-job' || mode === 'global-job';
   if (record.outcome === 'completed')
-    return restart.condition !== 'always' ? 'ended' : 'completed, and its policy says always';
+    return isJob || restart.condition !== 'always' ? 'ended' : 'completed, and its policy says always';
   if (restart.condition === 'none') return 'ended';
   if (restart.maxAttempts !== undefined && record.history.restarts >= restart.maxAttempts) return 'ended';
   return 'has failed, and its policy allows another start';

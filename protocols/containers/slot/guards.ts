@@ -1,7 +1,7 @@
 /** The questions a slot's chart asks. */
 import type { RunKey } from '../model.ts';
 import { isGated } from '../../health/check.ts';
-import { afterExit } from '../restart.ts';
+import { afterExit, policyOf } from '../restart.ts';
 import { endingEntry, keyOf, newestWrite, sameRun, type SlotValue } from './value.ts';
 import { adoptionGuards } from './adoption.ts';
 import type { SlotEventOf } from './events.ts';
@@ -62,5 +62,6 @@ export const slotGuards = {
 
 function follows(value: SlotValue, event: SlotEventOf<'container.exited'>) {
   if (!value.record || !value.assignment) return 'failed';
-  return afterExit(value.assignment.spec.restart, value.record.history, event.exit?.code, event.livedMs).next;
+  return afterExit(policyOf(value.assignment.spec), value.record.history, event.exit?.code, event.livedMs)
+    .next;
 }

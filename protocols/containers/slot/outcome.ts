@@ -2,10 +2,10 @@
  * What follows the end of a run: the restart policy's answer, in the journal before anything comes of it, and the
  * reason that people see.
  */
-import { emit, schedule, type Decision } from '../../effects.ts';
-import { reason } from '../../errors.ts';
+import { emit, schedule, type Decision, type Effect } from '../../effects.ts';
+import { reason, type Reason } from '../../errors.ts';
 import { limits } from '../../limits.ts';
-import { afterExit } from '../restart.ts';
+import { afterExit, isCrashLoop, policyOf, stableMs } from '../restart.ts';
 import type { SlotEventOf } from './events.ts';
 import { record, type RunRecord, type SlotValue } from './value.ts';
 
@@ -22,8 +22,8 @@ function conclude(
 ): Decision<SlotValue> {
   const held = value.record;
   if (!held || !value.assignment) return [value, []];
-  const next = afterExit(value.assignment.spec.restart, held.history, code, livedMs);
-  const because = endReason(value, code, extra.lastExit?.oomKilled ?? false, next);
+  const next = afterExit(policyOf(value.assignment.spec), held.history, code, livedMs);
+  const because = extra.reason ?? endReason(value, code, extra.lastExit?.oomKilled ?? false, next);
   const ended: RunRecord = {
     ...held,
     ...extra,
@@ -39,7 +39,18 @@ function conclude(
   );
   const level = next.next === 'completed' ? 'info' : next.next === 'failed' ? 'error' : 'warning';
   const told = emit('container.exited', value.slot, exitText(value, code, next), because, level);
-  return [recorded, [...effects, told]];
+  return [recorded, [...effects, told, ...crashLoopNews(value, ended, next)]];
+}
+
+/** Once, when it becomes one; the ends that follow are told as ends. */
+function crashLoopNews(
+  { slot }: SlotValue,
+  { reason: because }: RunRecord,
+  next: ReturnType<typeof afterExit>,
+): readonly Effect[] {
+  if (next.next !== 'restart' || next.history.failuresInARow !== limits.crashLoopFailures) return [];
+  const text = `${slot} is in a crash loop: ${because?.message ?? 'it ends again and again'}`;
+  return [emit('container.crash-loop', slot, text, because, 'error')];
 }
 
 function exitText(value: SlotValue, code: number | undefined, next: ReturnType<typeof afterExit>): string {
@@ -70,6 +81,10 @@ function endReason(
   if (next.next === 'failed' && next.because === 'budget') {
     return reason('HM-RESTART-BUDGET', `${what}, and the policy allows no further restart`, evidence);
   }
+  if (next.next === 'restart' && isCrashLoop(next.history)) {
+    const failures = next.history.failuresInARow;
+    return reason('HM-CRASH-LOOP', `${what}, ${failures} times in a row`, { ...evidence, failures });
+  }
   if (oom) return reason('HM-CONTAINER-OOM', what, evidence);
   if (code === undefined) return reason('HM-CONTAINER-LOST', what, evidence);
   return reason('HM-CONTAINER-EXIT', what, evidence, hint);
@@ -78,7 +93,7 @@ function endReason(
 /** How much of the restart policy's budget is spent: `2 of 3`, or `2` where there is no end to it. */
 function budgetText(value: SlotValue, next: ReturnType<typeof afterExit>): string {
   const spent = next.next === 'restart' ? next.history.restarts : (value.record?.history.restarts ?? 0);
-  const { condition, maxAttempts } = value.assignment?.spec.restart ?? {};
+  const { condition, maxAttempts } = value.assignment ? policyOf(value.assignment.spec) : {};
   if (condition === 'none') return 'none allowed';
   return maxAttempts === undefined ? `${spent}, without limit` : `${spent} of ${maxAttempts}`;
 }
@@ -88,11 +103,43 @@ export const concludeUnhealthy = (value: SlotValue, event: { readonly at: number
   const { assignment, record: held } = value;
   if (!assignment || !held) return [value, []];
   const lived = held.startedAt === undefined ? 0 : event.at - held.startedAt;
-  if (afterExit(assignment.spec.restart, held.history, undefined, lived).next !== 'restart')
-    return [value, []];
-  const [next, effects] = conclude(value, undefined, lived, event.at, {});
-  const because = value.reason ?? reason('HM-HEALTH-FAILED', undefined, { slot: value.slot });
-  return [{ ...next, reason: because }, effects.filter((effect) => effect.do !== 'emit')];
+  const follows = afterExit(policyOf(assignment.spec), held.history, undefined, lived);
+  if (follows.next !== 'restart')
+    return [value, [emit('health.kept', value.slot, keptText(value), value.reason)]];
+  const { message, ...told } = value.reason ?? reason('HM-HEALTH-FAILED', undefined, { slot: value.slot });
+  const loops = isCrashLoop(follows.history);
+  const because: Reason = {
+    ...told,
+    ...(loops ? { code: 'HM-CRASH-LOOP' } : {}),
+    message: loops ? `${message}; restarted ${follows.history.failuresInARow} times in a row` : message,
+    evidence: { ...told.evidence, restarts: budgetText(value, follows) },
+  };
+  const [next, effects] = conclude(value, undefined, lived, event.at, { reason: because });
+  const text = `${value.slot} is stopped and starts again in about ${follows.delayMs} ms: ${message}`;
+  const stopped = emit('container.restarting', value.slot, text, because);
+  // It has not ended yet: what follows is told in place of an end.
+  const others = effects.filter((effect) => effect.do !== 'emit' || effect.event.type !== 'container.exited');
+  return [next, [...others, stopped]];
+};
+
+const keptText = ({ slot }: SlotValue): string =>
+  `${slot} goes on unserved: its restart policy allows no further start`;
+
+/** After so long a run its failures are history; the journal need not know, the next end is judged by its length. */
+export const awaitStable = (value: SlotValue, at: number): readonly Effect[] => {
+  const { assignment, record: held } = value;
+  if (!assignment || !held || held.history.failuresInARow === 0) return [];
+  const leftMs = Math.max(0, (held.startedAt ?? at) + stableMs(policyOf(assignment.spec)) - at);
+  return [schedule('stable', leftMs, { type: 'stable.due' })];
+};
+
+export const noteStable = (value: SlotValue): Decision<SlotValue> => {
+  const { record: held, slot } = value;
+  if (!held) return [value, []];
+  const told = isCrashLoop(held.history)
+    ? [emit('container.stable', slot, `${slot} runs again: its crash loop is over`)]
+    : [];
+  return [{ ...value, record: { ...held, history: { ...held.history, failuresInARow: 0 } } }, told];
 };
 
 export const waitBackoff = (value: SlotValue, event: { readonly at: number }): Decision<SlotValue> => {

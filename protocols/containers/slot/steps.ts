@@ -13,7 +13,7 @@ import type { RunKey } from '../model.ts';
 import { runName } from '../ids.ts';
 import { backoffMs } from '../restart.ts';
 import { adoptRun } from './adoption.ts';
-import { concludeExit, concludeUnhealthy, waitBackoff } from './outcome.ts';
+import { awaitStable, concludeExit, concludeUnhealthy, noteStable, waitBackoff } from './outcome.ts';
 import {
   assignmentEntry,
   entriesOf,
@@ -120,10 +120,11 @@ const noteRunning = (value: SlotValue, event: SlotEventOf<'container.running'>):
   const noted: RunRecord = { ...value.record, started: true, startedAt };
   const told = emit('container.started', value.slot, `${value.slot}#${noted.placement}.${noted.run} runs`);
   const followed = follow('container', containerPath(event.key));
-  if (alreadyNoted)
-    return [{ ...next, record: noted }, [followed, ...ensureCheck({ ...next, record: noted })]];
-  const [recorded, effects] = record(next, noted, 'run.noted');
-  return [recorded, [...effects, followed, ...ensureCheck(recorded), told]];
+  const [recorded, effects] = alreadyNoted
+    ? [{ ...next, record: noted }, []]
+    : record(next, noted, 'run.noted');
+  const follows = [followed, ...ensureCheck(recorded), ...awaitStable(recorded, event.at)];
+  return [recorded, [...effects, ...follows, ...(alreadyNoted ? [] : [told])]];
 };
 
 function ensureCheck(value: SlotValue): readonly Effect[] {
@@ -177,7 +178,7 @@ function endCheck(value: SlotValue): readonly Effect[] {
   return [{ do: 'cancel', token: 'check' }, send(paths.checks, { type: 'child.stop', id: attemptId(key) })];
 }
 
-const leaveRunning: Step = (value) => [value, endCheck(value)];
+const leaveRunning: Step = (value) => [value, [{ do: 'cancel', token: 'stable' }, ...endCheck(value)]];
 
 /** A start that failed before the process ran: no exit, no budget spent; tried again until the cause is gone. */
 const noteFailure = (value: SlotValue, event: SlotEventOf<'container.failed'>): Decision<SlotValue> => {
@@ -350,6 +351,7 @@ export const slotSteps = {
   concludeExit,
   concludeUnhealthy,
   waitBackoff,
+  noteStable,
   noteFailure,
   noteJournalTrouble,
   noteDelay,

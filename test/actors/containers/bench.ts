@@ -54,6 +54,8 @@ export class Bench {
   boots = 0;
   /** Exit code of the health check's command. */
   healthy = true;
+  /** Commands that fail when they are run in a container. */
+  readonly sick = new Set<string>();
   /** Whether a process heeds SIGTERM. */
   heeds = true;
   world!: Rig;
@@ -170,6 +172,11 @@ export class Bench {
     });
   }
 
+  /** The types of the events that were told, in order. */
+  news(): string[] {
+    return this.world.events.map((event) => event.type);
+  }
+
   last(): SlotStatus {
     return this.#heard(paths.manager).findLast((event) => event.type === 'slot.changed')![
       'status'
@@ -248,7 +255,11 @@ export class Bench {
       }),
       kill: on('kill', (id, key) => this.clock.defer(() => void ended(id, key, 137))),
       remove: on('remove', (id) => void this.containers.delete(id)),
-      run: () => asked('containers.run', async () => ({ code: this.healthy ? 0 : 1, output: 'checked' })),
+      run: ({ args }: { args: readonly string[] }) =>
+        asked('containers.run', async () => {
+          const code = this.healthy && !this.sick.has(args[0] ?? '') ? 0 : 1;
+          return { code, output: 'checked' };
+        }),
     };
   }
 }

@@ -1,7 +1,7 @@
 /** What follows the end of a run, as a table; and the backoff. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { afterExit, backoffMs, type RunHistory } from '../../../protocols/containers/restart.ts';
+import { afterExit, backoffMs, policyOf, type RunHistory } from '../../../protocols/containers/restart.ts';
 import { limits } from '../../../protocols/limits.ts';
 
 const none: RunHistory = { restarts: 0, failuresInARow: 0 };
@@ -31,6 +31,40 @@ describe('afterExit', () => {
           ? `failed ${next.because}`
           : next.next;
     expect(text).toBe(expected);
+  });
+
+  it.each([
+    [{ delayMs: 5_000 }, [5_000, 10_000, 20_000, 30_000, 30_000]],
+    [{ delayMs: 0 }, [0, 1_000, 2_000, 4_000, 8_000]],
+    [{ delayMs: 90_000 }, [90_000, 90_000, 90_000, 90_000, 90_000]],
+    [{}, [500, 1_000, 2_000, 4_000, 8_000]],
+  ])('%o waits %o: its own delay first, and then longer', (more, expected) => {
+    let history = none;
+    const waits = expected.map(() => {
+      const next = afterExit({ condition: 'always', ...more }, history, 1, 10);
+      if (next.next !== 'restart') throw new Error(next.next);
+      ({ history } = next);
+      return next.delayMs;
+    });
+    expect(waits).toEqual(expected);
+  });
+
+  it('a run as long as the window has succeeded: attempts count anew', () => {
+    const policy = { condition: 'on-failure', maxAttempts: 2, windowMs: 3_000 } as const;
+    const spent: RunHistory = { restarts: 2, failuresInARow: 2 };
+    expect(afterExit(policy, spent, 1, 2_999).next).toBe('failed');
+    expect(afterExit(policy, spent, 1, 3_000)).toMatchObject({ history: { restarts: 1, failuresInARow: 1 } });
+    expect(afterExit({ ...policy, windowMs: 0 }, spent, 1, 99_000).next).toBe('failed');
+  });
+
+  it.each([
+    ['replicated-job', 'always', 'on-failure'],
+    ['global-job', 'none', 'none'],
+    ['replicated', 'always', 'always'],
+    [undefined, 'on-failure', 'on-failure'],
+  ] as const)('%s with %s is restarted %s', (mode, condition, expected) => {
+    const spec = { restart: { condition, maxAttempts: 4 }, ...(mode ? { mode } : {}) };
+    expect(policyOf(spec)).toEqual({ condition: expected, maxAttempts: 4 });
   });
 
   it('a run that lasted forgives the failures before it, not the budget', () => {

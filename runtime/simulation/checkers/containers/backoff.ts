@@ -1,4 +1,5 @@
 /** O7: between an end and the next start lies the backoff, budgets are kept, and supervisors escalate exactly at their intensity. */
+import type { RestartPolicy } from '../../../../protocols/apps/model.ts';
 import type { ContainerStatus } from '../../../../protocols/containers/model.ts';
 import type { Frame } from '../../../../protocols/inspection.ts';
 import { limits } from '../../../../protocols/limits.ts';
@@ -43,7 +44,7 @@ export class BackoffKept extends Checker {
     this.#chains.set(key.slot, chain);
     this.#checkBudget(id, key.slot, chain);
     if (chain.endedAt === undefined) return;
-    const leastMs = leastDelay(chain.failures);
+    const leastMs = leastDelay(chain.failures, this.sight.machine.created(id)?.spec.restart);
     const waited = now - chain.endedAt;
     this.exercised += 1;
     if (waited < leastMs)
@@ -61,7 +62,7 @@ export class BackoffKept extends Checker {
       this.fail(`${slot} was started ${chain.starts} times; its policy allows ${allowed} restarts`);
   }
 
-  #exited({ key, exit }: ContainerStatus, by: MachineEvent['by']): void {
+  #exited({ id, key, exit }: ContainerStatus, by: MachineEvent['by']): void {
     const chain = this.#chains.get(key.slot);
     if (!chain || chain.placement !== key.placement) return;
     // Asked for: a stop, or a health check that failed. Its delay is counted from the verdict, which is not seen here.
@@ -71,7 +72,11 @@ export class BackoffKept extends Checker {
       return;
     }
     const lived = (exit?.at ?? 0) > 0 ? this.sight.nowMs() - chain.startedAt : 0;
-    chain.failures = lived >= limits.backoffResetMs ? 1 : chain.failures + 1;
+    const policy = this.sight.machine.created(id)?.spec.restart;
+    const lasted = lived >= (policy?.windowMs || limits.backoffResetMs);
+    // A window of its own gives the budget back: the run that ends now is the first of a new row.
+    if (lasted && policy?.windowMs) chain.starts = 1;
+    chain.failures = lasted ? 1 : chain.failures + 1;
     chain.endedAt = this.sight.nowMs();
   }
 
@@ -96,7 +101,9 @@ export class BackoffKept extends Checker {
 }
 
 /** The shortest that chance may make it, less a rounding. */
-function leastDelay(failures: number): number {
-  const delayMs = Math.min(limits.backoffMaxMs, limits.backoffMinMs * 2 ** Math.max(0, failures - 1));
+function leastDelay(failures: number, policy?: RestartPolicy): number {
+  const ours = Math.min(limits.backoffMaxMs, limits.backoffMinMs * 2 ** Math.max(0, failures - 1));
+  const theirs = policy?.delayMs;
+  const delayMs = theirs === undefined ? ours : failures <= 1 ? theirs : Math.max(theirs, ours);
   return delayMs * (1 - limits.backoffJitter) - 1;
 }
