@@ -82,6 +82,14 @@ export const limits = {
   composeDepth: 64,
   /** Problems reported at once: more than anybody mends in one go. */
   composeProblems: 50,
+  /** Files of one app: several -f, includes and extends; a file that is included twice counts twice. */
+  composeFiles: 100,
+  /** `extends` of `extends`: nobody writes more than three. */
+  composeExtends: 32,
+  /** Characters that variables may put into an app's files: what a 1 MiB file holds, eight times over. */
+  composeExpansion: 8_388_608,
+  /** A config or secret from a file; swarm keeps as much. */
+  composeContentBytes: 1_024_000,
   composeServices: 500,
   composeReplicas: 1_000,
   /** Intervals, timeouts and grace periods: a day. */

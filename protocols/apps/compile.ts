@@ -7,6 +7,7 @@ import type { Reason } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { Problems, type ComposeNode, type MapNode } from './compose/document.ts';
 import { interpolate, type Environment } from './compose/interpolate.ts';
+import { isName, normalizeName } from './compose/files/names.ts';
 import { laterTopLevel, laterVolume } from './compose/keys.ts';
 import {
   inside,
@@ -17,6 +18,7 @@ import {
   type KeyTable,
   type Scope,
 } from './compose/readers.ts';
+import type { FileContent } from './compose/files/requests.ts';
 import { readService, type PlacedService } from './compose/service.ts';
 import { checkWhole } from './compose/whole.ts';
 import type { AppSpec, VolumeSpec } from './model.ts';
@@ -28,6 +30,10 @@ export interface CompileOptions {
   readonly projectDirectory: string;
   /** The deployer's: for `$VAR` and for `environment` names without a value. */
   readonly environment: Environment;
+  /** Services that no enabled profile brings in, with their profiles: for what is said of who needs them. */
+  readonly disabled?: ReadonlyMap<string, readonly string[]>;
+  /** What `configs`, `secrets` and seccomp profiles name as files, by absolute path. */
+  readonly contents?: ReadonlyMap<string, FileContent>;
 }
 
 export type Compiled =
@@ -55,12 +61,16 @@ const topKeys: KeyTable<Draft> = {
     scope.problems.warn('HM-COMPOSE-KEY', node.at, 'version is obsolete and ignored'),
 };
 
-/** Compile one file. Never throws, whatever the tree holds. */
+/** Compile one file as it was read. Never throws, whatever the tree holds. */
 export function compile(root: ComposeNode, options: CompileOptions): Compiled {
   const problems = new Problems();
+  return compileTree(interpolate(root, options.environment, problems), options, problems);
+}
+
+/** Compile what loading made of the app's files: interpolated and merged; `problems` holds what it noted. */
+export function compileTree(tree: ComposeNode, options: CompileOptions, problems: Problems): Compiled {
   const scope: Scope = { problems, path: '' };
   const draft: Draft = { options, declared: new Set(), services: new Map(), volumes: new Map() };
-  const tree = interpolate(root, options.environment, problems);
   if (tree.kind !== 'map') {
     mistyped({ ...scope, path: 'the file' }, tree, 'a map with services');
   } else {
@@ -75,7 +85,7 @@ export function compile(root: ComposeNode, options: CompileOptions): Compiled {
     }
   }
   const name = appName(draft, problems);
-  checkWhole(problems, draft.services, draft.declared, new Set(draft.volumes.keys()));
+  checkWhole(problems, draft.services, draft.declared, new Set(draft.volumes.keys()), options.disabled);
   const { warnings } = problems;
   if (problems.any) return { problems: problems.problems, warnings };
   const services = [...draft.services].map(([key, { spec }]) => [key, spec] as const);
@@ -118,10 +128,6 @@ function readVolumes(draft: Draft, node: ComposeNode, scope: Scope): void {
   }
 }
 
-const namePattern = /^[a-z0-9][a-z0-9_-]*$/;
-
-export const isName = (text: string): boolean => namePattern.test(text) && text.length <= limits.nameChars;
-
 function checkName(scope: Scope, node: Pick<ComposeNode, 'at'>, text: string, what: string): boolean {
   if (isName(text)) return true;
   const shown = JSON.stringify(text.slice(0, limits.nameChars + 1));
@@ -129,15 +135,6 @@ function checkName(scope: Scope, node: Pick<ComposeNode, 'at'>, text: string, wh
   const hint = `Use up to ${limits.nameChars} lower-case letters, digits, - and _${better ? `, as in ${better}.` : '.'}`;
   scope.problems.add('HM-COMPOSE-NAME', node.at, `${shown} cannot be the name of ${what}`, hint);
   return false;
-}
-
-/** As Compose makes a project's name of a directory's: lower case, other characters dropped. May be empty. */
-function normalizeName(text: string): string {
-  return text
-    .toLowerCase()
-    .replace(/[^a-z0-9_-]/g, '')
-    .replace(/^[_-]+/, '')
-    .slice(0, limits.nameChars);
 }
 
 /** `-p`, else `name:`, else the directory's. */

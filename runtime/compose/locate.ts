@@ -1,44 +1,49 @@
-/** Which Compose file a command means, and its bytes: the names that Compose looks for, upwards from a directory. */
+/** The files that loading asks for, read from the disk: with bounds, and with words for what cannot be read. */
 import { readFile, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
-import { coded, type CodedError } from '../../protocols/errors.ts';
+import { dirname, join } from 'node:path';
+import type { FileAnswer, FileRequest } from '../../protocols/apps/compose/files/requests.ts';
+import { CodedError, coded, reason } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
-import type { ComposeText } from './read.ts';
+import { readCompose } from './read.ts';
 
-const defaultNames = ['compose.yaml', 'compose.yml', 'docker-compose.yaml', 'docker-compose.yml'];
-
-export interface LocatedCompose extends ComposeText {
-  /** Absolute. */
-  readonly path: string;
-  /** Absolute: where relative paths in the file start. */
-  readonly projectDirectory: string;
-}
-
-/** The file given, `-` for standard input, else the nearest default name. Rejects with HM-COMPOSE-FILE or HM-COMPOSE-LIMIT. */
-export async function locateCompose(
-  given: string | undefined,
-  directory: string,
+/** Answers one request. Never rejects for what a file is or is not. */
+export async function answerRequest(
+  request: FileRequest,
   standardInput: () => Promise<string>,
-): Promise<LocatedCompose> {
-  if (given === '-') {
-    const text = await standardInput();
-    if (Buffer.byteLength(text) > limits.composeFileBytes) throw tooLarge('<stdin>');
-    return { file: '<stdin>', text, path: '-', projectDirectory: directory };
+): Promise<FileAnswer> {
+  if (request.want === 'search') return { found: await search(request) };
+  try {
+    if (request.want === 'bytes')
+      return { bytes: await readBounded(request.path, request.path, request.most) };
+    const { path, file } = request;
+    const most = limits.composeFileBytes;
+    const bytes = path === '-' ? Buffer.from(await standardInput()) : await readBounded(path, file, most);
+    if (bytes.length > most) throw tooLarge(file, most);
+    return readCompose({ file, text: decode(bytes, file) });
+  } catch (thrown) {
+    if (!(thrown instanceof CodedError)) throw thrown;
+    return { failed: thrown.reason, absent: thrown instanceof AbsentFile };
   }
-  const path = given === undefined ? await search(directory) : resolve(directory, given);
-  const text = await readBounded(path);
-  return { file: given ?? basename(path), text, path, projectDirectory: dirname(path) };
 }
 
-async function search(directory: string): Promise<string> {
-  for (let at = resolve(directory); ; at = dirname(at)) {
-    for (const name of defaultNames) {
-      const path = join(at, name);
-      if (await isFile(path)) return path;
-    }
-    if (at === dirname(at)) break;
+class AbsentFile extends CodedError {
+  constructor(file: string) {
+    super(reason('HM-COMPOSE-FILE', `${file} does not exist`, { file }));
   }
-  throw coded('HM-COMPOSE-FILE', `No compose.yaml in ${directory} or above it`, { directory });
+}
+
+/** All of the names that are files in the nearest directory that has one of them. */
+async function search({
+  directory,
+  names,
+  upwards,
+}: Extract<FileRequest, { want: 'search' }>): Promise<readonly string[]> {
+  for (let at = directory; ; at = dirname(at)) {
+    const paths = names.map((name) => join(at, name));
+    const there = await Promise.all(paths.map(isFile));
+    const found = paths.filter((_, index) => there[index]);
+    if (found.length > 0 || !upwards || at === dirname(at)) return found;
+  }
 }
 
 const isFile = (path: string): Promise<boolean> =>
@@ -47,17 +52,31 @@ const isFile = (path: string): Promise<boolean> =>
     () => false,
   );
 
-async function readBounded(path: string): Promise<string> {
+async function readBounded(path: string, called: string, most: number): Promise<Buffer> {
   try {
-    if ((await stat(path)).size > limits.composeFileBytes) throw tooLarge(path);
-    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
+    const found = await stat(path);
+    // A device or a pipe could go on for ever.
+    if (!found.isFile()) throw unreadable(called, found.isDirectory() ? 'is a directory' : 'is not a file');
+    if (found.size > most) throw tooLarge(called, most);
+    return await readFile(path);
   } catch (thrown) {
-    if (!(thrown instanceof Error) || thrown.name === 'CodedError') throw thrown;
-    const { code } = thrown as NodeJS.ErrnoException;
-    const why = code === 'ENOENT' ? 'does not exist' : code === 'EISDIR' ? 'is a directory' : thrown.message;
-    throw coded('HM-COMPOSE-FILE', `${path}: ${why}`, { file: path });
+    if (thrown instanceof CodedError) throw thrown;
+    const { code, message } = thrown as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') throw new AbsentFile(called);
+    throw unreadable(called, code === 'EACCES' ? 'may not be read' : message);
   }
 }
 
-const tooLarge = (path: string): CodedError =>
-  coded('HM-COMPOSE-LIMIT', `${path} is larger than ${limits.composeFileBytes} bytes`, { file: path });
+function decode(bytes: Buffer, file: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw unreadable(file, 'is not UTF-8 text');
+  }
+}
+
+const unreadable = (file: string, why: string): CodedError =>
+  coded('HM-COMPOSE-FILE', `${file} ${why}`, { file });
+
+const tooLarge = (file: string, most: number): CodedError =>
+  coded('HM-COMPOSE-LIMIT', `${file} is larger than ${most} bytes`, { file });

@@ -13,9 +13,10 @@ import {
   type Node,
   type Pair,
   type Scalar,
+  type YAMLError,
   type YAMLMap,
 } from 'yaml';
-import type { ComposeNode, MapEntry, Place } from '../../protocols/apps/compose/document.ts';
+import type { ComposeNode, MapEntry, MergeTag, Place } from '../../protocols/apps/compose/document.ts';
 import { coded, CodedError, type ErrorCode, type Reason } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
 
@@ -44,7 +45,7 @@ export function readCompose(source: ComposeText): ReadResult {
       merge: false,
       logLevel: 'silent',
     });
-    const mistakes = [...document.errors, ...document.warnings];
+    const mistakes = [...document.errors, ...document.warnings].filter((each) => !isMergeTag(each));
     if (mistakes.some(({ code }) => code === 'RESOURCE_EXHAUSTION'))
       throw new RangeError('nested too deeply');
     if (mistakes.length > 0) {
@@ -63,6 +64,17 @@ export function readCompose(source: ComposeText): ReadResult {
     throw thrown;
   }
 }
+
+/** `!reset` and `!override`, which YAML itself does not know. */
+const mergeTags: Readonly<Record<string, MergeTag>> = { '!reset': 'reset', '!override': 'override' };
+
+const isMergeTag = ({ code, message }: YAMLError): boolean =>
+  code === 'TAG_RESOLVE_FAILED' && /^Unresolved tag: !(?:reset|override)$/.test(message);
+
+const tagOf = (node: Node): { readonly tag?: MergeTag } => {
+  const tag = node.tag === undefined ? undefined : mergeTags[node.tag];
+  return tag === undefined ? {} : { tag };
+};
 
 function failure(code: ErrorCode, at: Place, text: string): CodedError {
   const evidence = { file: at.file, line: at.line, column: at.column };
@@ -96,13 +108,18 @@ class TreeBuilder {
     if (++this.#nodes > limits.composeNodes) throw tooLarge(at, 'the number of values', 'composeNodes');
     if (depth > limits.composeDepth) throw tooLarge(at, 'the nesting', 'composeDepth');
     if (isAlias(node)) return this.build(this.#resolve(node, at), depth + 1, offset);
-    if (isScalar(node)) return { kind: 'scalar', at, ...scalarOf(node) };
+    if (isScalar(node)) return { kind: 'scalar', at, ...scalarOf(node), ...tagOf(node) };
     if (!isMap(node) && !isSeq(node)) return { kind: 'scalar', at, value: null, text: '' };
     if (this.#open.has(node)) throw failure('HM-COMPOSE-SYNTAX', at, 'an alias stands inside its own anchor');
     this.#open.add(node);
     const built: ComposeNode = isMap(node)
-      ? { kind: 'map', at, entries: this.#entries(node, depth, offset) }
-      : { kind: 'list', at, items: node.items.map((item) => this.build(item as Content, depth + 1, offset)) };
+      ? { kind: 'map', at, entries: this.#entries(node, depth, offset), ...tagOf(node) }
+      : {
+          kind: 'list',
+          at,
+          items: node.items.map((item) => this.build(item as Content, depth + 1, offset)),
+          ...tagOf(node),
+        };
     this.#open.delete(node);
     return built;
   }
@@ -151,6 +168,9 @@ function mergedEntries(value: ComposeNode): readonly MapEntry[] {
 
 function scalarOf(node: Scalar): { value: string | number | boolean | null; text: string } {
   const { value } = node;
+  // A tag that YAML does not know makes a text of everything.
+  if (node.tag && node.type === 'PLAIN' && /^(?:|~|null)$/i.test(String(value)))
+    return { value: null, text: '' };
   if (typeof value === 'string') return { value, text: value };
   const text = node.source ?? '';
   if (typeof value === 'number' || typeof value === 'boolean') return { value, text };

@@ -12,7 +12,15 @@ export interface Place {
   readonly column: number;
 }
 
-export interface ScalarNode {
+/** How a value of a later file meets the one before it: `!reset` removes it, `!override` takes its place whole. */
+export type MergeTag = 'reset' | 'override';
+
+interface Tagged {
+  /** Only until the files are merged. */
+  readonly tag?: MergeTag;
+}
+
+export interface ScalarNode extends Tagged {
   readonly kind: 'scalar';
   readonly at: Place;
   readonly value: string | number | boolean | null;
@@ -20,13 +28,13 @@ export interface ScalarNode {
   readonly text: string;
 }
 
-export interface ListNode {
+export interface ListNode extends Tagged {
   readonly kind: 'list';
   readonly at: Place;
   readonly items: readonly ComposeNode[];
 }
 
-export interface MapNode {
+export interface MapNode extends Tagged {
   readonly kind: 'map';
   readonly at: Place;
   /** In the file's order, no key twice. */
@@ -40,6 +48,26 @@ export interface MapEntry {
 }
 
 export type ComposeNode = ScalarNode | ListNode | MapNode;
+
+/** The value under a key of a map; `undefined` of anything else. */
+export const fieldOf = (node: ComposeNode | undefined, key: string): ComposeNode | undefined =>
+  node?.kind === 'map' ? node.entries.find((entry) => entry.key === key)?.value : undefined;
+
+/** What a scalar says; `undefined` of nothing (null) and of anything else. */
+export const textOf = (node: ComposeNode | undefined): string | undefined =>
+  node?.kind === 'scalar' && node.value !== null ? node.text : undefined;
+
+export const isNothing = (node: ComposeNode): boolean => node.kind === 'scalar' && node.value === null;
+
+/** The same map with one value put (where it stood, or last) or taken away. */
+export function withField(map: MapNode, key: string, value: ComposeNode | undefined): MapNode {
+  if (value === undefined) return { ...map, entries: map.entries.filter((entry) => entry.key !== key) };
+  if (map.entries.some((entry) => entry.key === key)) {
+    const entries = map.entries.map((entry) => (entry.key === key ? { ...entry, value } : entry));
+    return { ...map, entries };
+  }
+  return { ...map, entries: [...map.entries, { key, keyAt: value.at, value }] };
+}
 
 /** Gathers what is wrong with a file, in the words `compose.yaml:7: …`. */
 export class Problems {
@@ -56,13 +84,24 @@ export class Problems {
     if (this.#warnings.length < limits.composeProblems) this.#warnings.push(located(code, at, text, hint));
   }
 
+  /** What another reader found. */
+  relay(found: readonly Reason[]): void {
+    for (const problem of found) {
+      if (this.#problems.length < limits.composeProblems) this.#problems.push(problem);
+      else this.#unlisted += 1;
+    }
+  }
+
   get any(): boolean {
     return this.#problems.length > 0;
   }
 
-  /** In the file's order. */
+  /** File by file, each in its order. */
   get problems(): readonly Reason[] {
-    const sorted = this.#problems.toSorted((a, b) => lineOf(a) - lineOf(b));
+    const files = [...new Set(this.#problems.map(fileOf))];
+    const sorted = this.#problems.toSorted(
+      (a, b) => files.indexOf(fileOf(a)) - files.indexOf(fileOf(b)) || lineOf(a) - lineOf(b),
+    );
     if (this.#unlisted > 0) {
       sorted.push(reason('HM-COMPOSE-LIMIT', `${this.#unlisted} more problems are not listed`));
     }
@@ -74,6 +113,7 @@ export class Problems {
   }
 }
 
+const fileOf = (problem: Reason): string => String(problem.evidence['file'] ?? '');
 const lineOf = (problem: Reason): number => Number(problem.evidence['line'] ?? 0);
 
 function located(code: ErrorCode, at: Place | undefined, text: string, hint?: string): Reason {

@@ -12,11 +12,12 @@ export function checkWhole(
   services: Services,
   declared: ReadonlySet<string>,
   volumes: ReadonlySet<string>,
+  disabled: ReadonlyMap<string, readonly string[]> = new Map(),
 ): void {
   const ports = new Map<string, string>();
   for (const [name, service] of services) {
     checkMounts(problems, name, service, volumes);
-    checkDependencies(problems, name, service, services, declared);
+    checkDependencies(problems, name, service, services, declared, disabled);
     checkPorts(problems, name, service, ports);
   }
   checkCircles(problems, services);
@@ -62,10 +63,15 @@ function checkDependencies(
   service: PlacedService,
   services: Services,
   declared: ReadonlySet<string>,
+  disabled: ReadonlyMap<string, readonly string[]>,
 ): void {
   for (const { dependency, at } of service.dependencies) {
     const target = services.get(dependency.service);
-    if (!declared.has(dependency.service)) {
+    const profiles = disabled.get(dependency.service);
+    if (profiles) {
+      const text = `services.${name} depends on ${dependency.service}, whose profile is not enabled`;
+      problems.add('HM-COMPOSE-REFERENCE', at, text, `Enable it: --profile ${profiles[0]}`);
+    } else if (!declared.has(dependency.service)) {
       const others = [...declared].filter((other) => other !== name);
       const hint = suggestion(dependency.service, others, 'Declare the service or remove the entry.');
       const text = `services.${name} depends on ${dependency.service}, which is not declared`;

@@ -4,7 +4,7 @@
  */
 import { z } from '@hono/zod-openapi';
 import type { AppSpec, MountSpec, ServiceSpec, VolumeSpec } from '../../../protocols/apps/model.ts';
-import { isName } from '../../../protocols/apps/compile.ts';
+import { isName } from '../../../protocols/apps/compose/files/names.ts';
 import { shortImageName } from '../../../protocols/containers/image-name.ts';
 import { limits } from '../../../protocols/limits.ts';
 import { fileSource, networkSpec, serviceParts } from './service-parts.ts';

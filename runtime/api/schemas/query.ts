@@ -1,6 +1,6 @@
 /** Parts of requests that several routes take. Queries are text: `follow=true`, `limit=50`. */
 import { z } from '@hono/zod-openapi';
-import { isName } from '../../../protocols/apps/compile.ts';
+import { isName } from '../../../protocols/apps/compose/files/names.ts';
 import { parseSlotName, type SlotName } from '../../../protocols/apps/model.ts';
 import { limits } from '../../../protocols/limits.ts';
 import type { ActorPath } from '../../../protocols/wire/address.ts';

@@ -130,7 +130,7 @@ test.each([
     'HM-COMPOSE-TYPE compose.yaml:4: services.a.stop_grace_period must be at most 24h, not "48h"',
   ],
   ['stop_signal: SIGNOPE', 'HM-COMPOSE-TYPE compose.yaml:4: services.a.stop_signal: SIGNOPE is not a signal'],
-  ['command: "${NOPE}"', 'HM-COMPOSE-REFERENCE compose.yaml:4: variable NOPE is not set'],
+  ['command: "${NOPE:?}"', 'HM-COMPOSE-REFERENCE compose.yaml:4: variable NOPE is not set'],
   ['command: "${NOPE:?give it}"', 'HM-COMPOSE-REFERENCE compose.yaml:4: variable NOPE: give it'],
   ['command: "a $ b"', 'HM-COMPOSE-TYPE compose.yaml:4: "a $ b" is not a valid variable form'],
   ['command: "${OUTER"', 'HM-COMPOSE-TYPE compose.yaml:4: "${OUTER" is not a valid variable form'],
@@ -175,7 +175,7 @@ test.each([
   ],
   ['a: *nope', 'HM-COMPOSE-SYNTAX compose.yaml:1: no anchor &nope stands before its alias'],
   ['a: &a [*a]', 'HM-COMPOSE-SYNTAX compose.yaml:1: an alias stands inside its own anchor'],
-  ['a: !reset 1', 'HM-COMPOSE-SYNTAX compose.yaml:1: Unresolved tag: !reset'],
+  ['a: !rest 1', 'HM-COMPOSE-SYNTAX compose.yaml:1: Unresolved tag: !rest'],
   ['? [a]\n: b', 'HM-COMPOSE-SYNTAX compose.yaml:1: a key must be a plain word'],
 ])('%s', (yaml, problem) => {
   expect(problemsOf(yaml)).toEqual([problem]);

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { stringify } from 'yaml';
-import { isName } from '../../../protocols/apps/compile.ts';
+import { isName } from '../../../protocols/apps/compose/files/names.ts';
 import { specHash } from '../../../protocols/apps/spec-hash.ts';
 import { compileText, specOf } from './compile-text.ts';
 

@@ -246,10 +246,16 @@ test('-f, -p, standard input, the environment', async () => {
   });
   expect((await hive('deploy -f - -p staging -d', { stdin: 'services: { a: { image: i } }' })).code).toBe(0);
   expect(await hive('deploy')).toMatchObject({ code: 1, stderr: expect.stringContaining('HM-COMPOSE-FILE') });
-  expect(await hive('deploy -f a -f b')).toMatchObject({
-    code: 2,
-    stderr: expect.stringContaining('cannot be merged yet'),
+  await writeFile(
+    join(directory, 'over.yml'),
+    'services: { a: { command: c }, b: { image: j, profiles: [p] } }',
+  );
+  const merged = 'deploy -f other.yml -f over.yml -p staging --profile p -d';
+  expect((await hive(merged, { environment: { IMAGE: 'i:1' } })).code).toBe(0);
+  expect(JSON.parse(node.requests.at(-1)!.body.toString())).toMatchObject({
+    spec: { services: { a: { image: 'i:1', command: ['c'] }, b: { image: 'j:latest' } } },
   });
+  expect((await hive('deploy b -f over.yml -p staging -d')).stderr).toContain('services.a: image is missing');
 });
 
 test('scale and restart wait for what was asked', async () => {

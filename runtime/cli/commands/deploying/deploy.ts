@@ -5,9 +5,8 @@ import type { AppView } from '../../../../protocols/apps/status.ts';
 import { parseDuration } from '../../../../protocols/apps/compose/values.ts';
 import { usage, type Cli, type CommonOptions } from '../../cli.ts';
 import { appPath, type DeployAnswer } from '../../connection/answers.ts';
-import { exitCodeOf, printReasons } from '../../failure.ts';
-import { paint } from '../../output/style.ts';
-import { action, collect, leaf } from '../command.ts';
+import { action, leaf } from '../command.ts';
+import { compileProject, composable, type ProjectOptions } from './project.ts';
 
 export interface WaitOptions extends CommonOptions {
   readonly detach?: boolean;
@@ -15,10 +14,7 @@ export interface WaitOptions extends CommonOptions {
   readonly progress: string;
 }
 
-interface DeployOptions extends WaitOptions {
-  readonly file?: readonly string[];
-  readonly projectName?: string;
-}
+interface DeployOptions extends WaitOptions, ProjectOptions {}
 
 /** The options of every command that waits for an app. */
 export function waitable(command: Command): Command {
@@ -36,30 +32,27 @@ export function timeoutOf(options: WaitOptions): number {
 
 export function deployCommand(program: Command, cli: Cli): void {
   const command = leaf(program, {
-    usage: 'deploy',
+    usage: 'deploy [service...]',
     summary: 'deploy the app of a Compose file, or change it',
     examples: [
       'hivemind deploy',
       'hivemind deploy -f examples/hello/compose.yaml',
       'hivemind deploy -p staging --detach',
+      'hivemind deploy -f compose.yaml -f production.yaml --profile metrics',
     ],
     group: 'Deploy:',
     forms: true,
-  })
-    .option(
-      '-f, --file <file>',
-      'Compose file, - for standard input (default: compose.yaml, here or above)',
-      collect,
-    )
-    .option('-p, --project-name <name>', 'name of the app');
-  action<DeployOptions>(waitable(command), cli, (options) => runDeploy(cli, options));
+  });
+  action<DeployOptions>(waitable(composable(command)), cli, (options, [services]) =>
+    runDeploy(cli, options, [services ?? []].flat()),
+  );
 }
 
-async function runDeploy(cli: Cli, options: DeployOptions): Promise<number> {
+async function runDeploy(cli: Cli, options: DeployOptions, services: readonly string[]): Promise<number> {
   const timeoutMs = timeoutOf(options);
   const { progressOf } = await import('../../deploy/progress.ts');
   const progress = progressOf(cli, options.progress);
-  const spec = await compileFile(cli, options);
+  const spec = await compileProject(cli, options, services, 'Nothing was deployed.');
   if (typeof spec === 'number') return spec;
   const client = await cli.client();
   const { app, revision, changed } = await client.send<DeployAnswer>('PUT', appPath(spec.name), { spec });
@@ -101,37 +94,4 @@ function sayPorts(cli: Cli, spec: AppSpec): void {
       cli.say(`  ${service.name}  ${address}:${hostPort} → ${containerPort}/${protocol}`);
     }
   }
-}
-
-/** The app, or the exit code after its problems were printed. */
-async function compileFile(cli: Cli, options: DeployOptions): Promise<AppSpec | number> {
-  const [file, ...more] = options.file ?? [];
-  if (more.length > 0) throw usage('Several files cannot be merged yet', 'Give -f once.');
-  const { locateCompose } = await import('../../../compose/locate.ts');
-  const { readCompose } = await import('../../../compose/read.ts');
-  const { compile } = await import('../../../../protocols/apps/compile.ts');
-  const { directory, environment, stdin } = cli.process;
-  const source = await locateCompose(file, directory, () => allOf(stdin));
-  const read = readCompose(source);
-  const compiled =
-    'problems' in read
-      ? { ...read, warnings: [] }
-      : compile(read.root, {
-          projectDirectory: source.projectDirectory,
-          environment,
-          ...(options.projectName === undefined ? {} : { name: options.projectName }),
-        });
-  const ink = paint(cli.colored(cli.process.stderr));
-  for (const { message, code } of compiled.warnings)
-    cli.say(`${ink.busy('!')} ${message}  ${ink.faint(code)}`);
-  if ('spec' in compiled) return compiled.spec;
-  printReasons(cli, compiled.problems);
-  if (!cli.wantsJson) cli.say('Nothing was deployed.');
-  return exitCodeOf(compiled.problems[0]!);
-}
-
-async function allOf(stream: AsyncIterable<Buffer | string>): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(Buffer.from(chunk));
-  return Buffer.concat(chunks).toString('utf8');
 }

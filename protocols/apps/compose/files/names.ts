@@ -1,0 +1,15 @@
+/** Names of apps, services and volumes: which are allowed, and what Compose makes of a directory's. */
+import { limits } from '../../../limits.ts';
+
+const namePattern = /^[a-z0-9][a-z0-9_-]*$/;
+
+export const isName = (text: string): boolean => namePattern.test(text) && text.length <= limits.nameChars;
+
+/** As Compose makes a project's name of a directory's: lower case, other characters dropped. May be empty. */
+export function normalizeName(text: string): string {
+  return text
+    .toLowerCase()
+    .replace(/[^a-z0-9_-]/g, '')
+    .replace(/^[_-]+/, '')
+    .slice(0, limits.nameChars);
+}
