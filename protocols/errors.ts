@@ -131,6 +131,36 @@ export const catalogue = {
     next: 'hivemind image ls',
     status: 404,
   },
+  'HM-IMAGE-DIGEST': {
+    cause: 'What the registry sent is not what its digest or size says.',
+    next: 'Try again; if it stays so, push the image anew or name another registry.',
+    status: 502,
+  },
+  'HM-IMAGE-LAYER': {
+    cause: 'A layer of the image cannot be unpacked within its bounds.',
+    next: 'Build the image with gzip or zstd layers of a usual size.',
+    status: 422,
+  },
+  'HM-REGISTRY-UNREACHABLE': {
+    cause: 'The registry does not answer.',
+    next: 'Check its name and the network; a registry without TLS needs a setting: hivemind-node --help',
+    status: 502,
+  },
+  'HM-REGISTRY-AUTH': {
+    cause: 'The registry does not let the node pull this image.',
+    next: 'docker login REGISTRY on the node, or keep user:password in the secret registry.REGISTRY',
+    status: 409,
+  },
+  'HM-REGISTRY-BUSY': {
+    cause: 'The registry allows no further requests for now.',
+    next: 'Wait, log in, or name a mirror.',
+    status: 503,
+  },
+  'HM-REGISTRY-ANSWER': {
+    cause: 'The answer of the registry is not well formed or larger than a limit allows.',
+    next: 'Check that the name is that of an image: skopeo inspect docker://NAME',
+    status: 502,
+  },
   // -- containers -------------------------------------------------------------------------------
   'HM-RUNTIME-DOWN': {
     cause: 'containerd does not answer.',

@@ -125,6 +125,40 @@ export const limits = {
   imageArchiveBlobs: 4_096,
   /** One manifest, index or configuration; registries refuse larger ones. */
   imageDocumentBytes: 4_194_304,
+  /** Layers of one image: builders make at most 127. */
+  imageLayers: 512,
+  /** Manifests of one index: a dozen platforms, and their attestations. */
+  imageIndexEntries: 512,
+  /** Layers of one image that come at the same time; more gains nothing on one line, and registries count them. */
+  imageParallelLayers: 4,
+  /** A layer unpacks to at most so many times its size (text packs to a tenth, zeros to a thousandth) … */
+  imageUnpackedRatio: 100,
+  /** … unless that is less than this. */
+  imageUnpackedBytes: 2_147_483_648,
+  /** How often the space of a layer that is being unpacked is looked at. */
+  imageUnpackLookMs: 1_000,
+  /** One pull as a whole may take as long as it gets on; this bounds what is waited for it in one piece. */
+  imagePullMs: 86_400_000,
+  /** A pull that was cut off may go on from where it was for so long; then its parts are collected. */
+  imagePullKeptMs: 86_400_000,
+  /** How often a slot looks how far its pull has come. */
+  imageProgressMs: 1_000,
+  /** A registry that says nothing for so long is asked again. */
+  registrySilenceMs: 30_000,
+  /** Attempts without any progress … */
+  registryAttempts: 5,
+  /** … and in all, for one layer: a registry that cuts every few bytes must not be followed for ever. */
+  registryAttemptsInAll: 200,
+  registryBackoffMs: 500,
+  registryBackoffMaxMs: 8_000,
+  /** A registry that wants to be left alone for longer is not waited for: the slot tries again later. */
+  registryRetryAfterMs: 60_000,
+  registryRedirects: 5,
+  /** A token server's answer. */
+  registryTokenBytes: 65_536,
+  /** A credential helper's answer, and its time. */
+  registryHelperBytes: 65_536,
+  registryHelperMs: 10_000,
   /** The pause before a failed step of the runtime, network or store is tried again. */
   retryMs: 1_000,
   /** How often every level-triggered loop looks by itself, without an event. */

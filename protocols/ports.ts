@@ -5,6 +5,7 @@
  * A method that actors may call takes exactly one plain argument and a `Call`, and returns a promise: that
  * is what lets a `drive` effect be data. Rejections are `CodedError`s; anything else counts as a defect.
  */
+import type { PullPolicy } from './apps/service-model.ts';
 import type {
   ContainerCreate,
   ContainerStats,
@@ -12,6 +13,7 @@ import type {
   ExecRequest,
   ExecResult,
   ImageInfo,
+  PullProgress,
   RuntimeEvent,
 } from './containers/model.ts';
 import type { Reason } from './errors.ts';
@@ -143,14 +145,35 @@ export interface ExecSession {
 
 export interface ImageSource {
   list(args: Record<string, never>, call: Call): Promise<{ readonly images: readonly ImageInfo[] }>;
-  /** Present and fit for this node, or HM-IMAGE-MISSING, HM-IMAGE-PLATFORM. */
-  ensure(args: { readonly image: string }, call: Call): Promise<ImageInfo>;
+  /**
+   * Present and fit for this node, pulled if the policy (default: `missing`) says so. With a digest: that very content,
+   * kept under the pinned name too. HM-IMAGE-MISSING, HM-IMAGE-PLATFORM, HM-IMAGE-DIGEST, HM-REGISTRY-…. Several that
+   * want the same pull share it; it ends when the last one no longer waits.
+   */
+  ensure(args: ImageWish, call: Call): Promise<ImageInfo>;
+  /** The digest the name stands for now, by the policy: here or in the registry. Nothing is pulled. */
+  resolve(
+    args: { readonly image: string; readonly policy?: PullPolicy },
+    call: Call,
+  ): Promise<{ readonly digest?: string }>;
+  /** The pulls under way. */
+  pulls(args: Record<string, never>, call: Call): Promise<{ readonly pulls: readonly PullProgress[] }>;
+  /** Every step of every pull, to its `done` or `failed`. */
+  onPull(notify: (progress: PullProgress) => void): Stop;
   /** An OCI archive (tar, may be gzip) on this node's disk; `name` overrides the names in it. */
   import(
     args: { readonly path: string; readonly name?: string },
     call: Call,
   ): Promise<{ readonly images: readonly ImageInfo[] }>;
   remove(args: { readonly image: string }, call: Call): Promise<Record<string, never>>;
+}
+
+export interface ImageWish {
+  readonly image: string;
+  readonly policy?: PullPolicy;
+  /** `linux/arm64`; absent: the node's own. */
+  readonly platform?: string;
+  readonly digest?: string;
 }
 
 /** Bridge, veths, NAT and published ports of this node. All level-triggered: the whole wish is given, the driver mends the difference. */

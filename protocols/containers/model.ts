@@ -1,5 +1,6 @@
 /** Containers as the runtime port, the slot and the API see them. */
 import type { MountSpec, ServiceSpec, SlotName } from '../apps/model.ts';
+import type { Reason } from '../errors.ts';
 
 /** One run of a slot: `shop/web.2#7.3`, and `attempt` counts creates of that run. */
 export interface RunKey {
@@ -90,6 +91,25 @@ export interface ImageInfo {
   readonly platform: string;
   readonly sizeBytes: number;
   readonly createdAt: number;
+}
+
+/** How far a pull has come. */
+export interface PullProgress {
+  readonly image: string;
+  readonly phase: 'resolving' | 'pulling' | 'unpacking' | 'done' | 'failed';
+  /** Of the layers and the configuration; 0 until they are known. */
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+  readonly layers: readonly LayerProgress[];
+  readonly digest?: string;
+  readonly reason?: Reason;
+}
+
+export interface LayerProgress {
+  readonly digest: string;
+  readonly phase: 'waiting' | 'pulling' | 'pulled' | 'unpacking' | 'done';
+  readonly doneBytes: number;
+  readonly totalBytes: number;
 }
 
 /** A command inside a running container. */

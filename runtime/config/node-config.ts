@@ -146,6 +146,8 @@ function defaultsOf(machine: Machine, environment: Environment, given: RawSettin
     mtu: 1_500,
     dnsPort: 53,
     dnsUpstreams: [],
+    registries: {},
+    dockerConfig: join(folder('DOCKER_CONFIG') ?? join(machine.home, '.docker'), 'config.json'),
     labels: {},
     secretKeyFile: join(
       typeof given.dataDir?.value === 'string' ? given.dataDir.value : dataDir,

@@ -24,6 +24,25 @@ const list = z.union([
   z.string().transform((text) => text.split(',').filter((item) => item !== '')),
 ]);
 
+const registryHost = z
+  .string()
+  .regex(
+    /^(?:\*|[A-Za-z0-9.-]+(?::\d+)?|\[[0-9a-fA-F:]+\](?::\d+)?)$/,
+    'a host as docker.io or 127.0.0.1:5000',
+  );
+const registries = z.record(
+  registryHost,
+  z.strictObject({
+    mirrors: z.exactOptional(
+      z.array(z.string().regex(/^(?:https?:\/\/)?[^\s/]+(?:\/\S*)?$/, 'a host or URL')).readonly(),
+    ),
+    insecure: z.exactOptional(z.boolean()),
+    plainHttp: z.exactOptional(z.boolean()),
+    caFile: z.exactOptional(absolute),
+    blocked: z.exactOptional(z.boolean()),
+  }),
+);
+
 /** The path of a unix socket must fit the kernel's 108 bytes with its closing zero. */
 const socketPathBytes = 107;
 
@@ -87,6 +106,16 @@ export const settings = {
     argument: 'A,B',
     help: 'servers that foreign names are asked of (those of /etc/resolv.conf)',
   },
+  registries: {
+    form: z.union([registries, z.string('JSON').transform(parseRegistries).pipe(registries)]),
+    argument: 'JSON',
+    help: 'image registries by host: mirrors, plainHttp, insecure, caFile, blocked; "*" is every other ({})',
+  },
+  dockerConfig: {
+    form: absolute,
+    argument: 'PATH',
+    help: "Docker's config.json, for logins to registries (~/.docker/config.json)",
+  },
   labels: {
     form: z.union([z.record(z.string(), z.coerce.string()), z.string().transform(parseLabels)]),
     argument: 'K=V,…',
@@ -131,6 +160,15 @@ export function flagOf(name: SettingName): string {
 /** `dataDir` → `HIVEMIND_DATA_DIR`. */
 export function variableOf(name: SettingName): string {
   return `HIVEMIND_${flagOf(name).slice(2).replaceAll('-', '_').toUpperCase()}`;
+}
+
+function parseRegistries(text: string, context: z.RefinementCtx): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    context.addIssue({ code: 'custom', message: 'JSON as {"127.0.0.1:5000":{"plainHttp":true}}' });
+    return z.NEVER;
+  }
 }
 
 function nodeNamePattern(): RegExp {

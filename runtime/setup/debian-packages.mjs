@@ -21,6 +21,9 @@ const forTests = [
   { package: 'mandoc', program: 'mandoc' },
   { package: 'procps', program: 'ps' },
   { package: 'curl', program: 'curl' },
+  { package: 'docker-registry', program: 'docker-registry', service: 'docker-registry.service' },
+  { package: 'skopeo', program: 'skopeo' },
+  { package: 'openssl', program: 'openssl' },
 ];
 
 /** Tells package scripts that no service may be started; left alone where the machine has one of its own. */

@@ -5,6 +5,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { coded } from '../../protocols/errors.ts';
+import type { Registries } from '../../protocols/containers/registry/endpoints.ts';
 import { limits } from '../../protocols/limits.ts';
 import type { Clock, ContainerRuntime, ImageSource, Ports, VolumeDriver } from '../../protocols/ports.ts';
 import {
@@ -15,6 +16,8 @@ import {
 import { createContainerdRuntime } from '../drivers/container/containerd/driver.ts';
 import { openEngine, type ContainerdRuntimeOptions } from '../drivers/container/containerd/engine.ts';
 import { createContainerdImages } from '../drivers/container/containerd/images/image-source.ts';
+import { createCredentials } from '../drivers/container/registry/credentials.ts';
+import { createRegistryClient } from '../drivers/container/registry/registry.ts';
 import { createNameServer } from '../drivers/dns/server.ts';
 import { createFileDisk } from '../drivers/journal/disk.ts';
 import { openJournal } from '../drivers/journal/journal.ts';
@@ -38,6 +41,9 @@ export interface RealWorldOptions {
   /** Absolute. */
   readonly secretKeyFile: string;
   readonly passphrases: readonly string[];
+  readonly registries: Registries;
+  /** Docker's `config.json`; it need not exist. */
+  readonly dockerConfig: string;
 }
 
 export function createRealWorld(options: RealWorldOptions): World {
@@ -134,15 +140,22 @@ async function openContainers(options: RealWorldOptions, settings: NodeSettings)
   };
   const runtime = createContainerdRuntime(engineOptions);
   const engine = openEngine(engineOptions);
+  const registry = createRegistryClient({
+    clock: realClock,
+    random: realRandom,
+    registries: options.registries,
+    credentials: createCredentials({ dockerConfig: options.dockerConfig }),
+  });
   const keeper = place.own
     ? keepAlive(realClock, ownWatch(options.dataDir), () => ensureContainerd(bootstrap))
     : () => undefined;
   return {
     runtime,
-    images: createContainerdImages(engine),
+    images: createContainerdImages(engine, { registry }),
     place,
     close: () => {
       keeper();
+      registry.close();
       runtime.close();
       engine.connection.close();
     },

@@ -10,6 +10,7 @@ import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { Registries } from '../../protocols/containers/registry/endpoints.ts';
 import type { AppView, SlotStatus } from '../../protocols/apps/status.ts';
 import { purge } from '../../runtime/purge.ts';
 import { until } from './until.ts';
@@ -50,7 +51,9 @@ export interface TestDaemon {
 }
 
 /** Not yet started. `name` makes the bridge and the table its own. */
-export async function makeDaemon(options: { readonly dataDir?: string } = {}): Promise<TestDaemon> {
+export async function makeDaemon(
+  options: { readonly dataDir?: string; readonly registries?: Registries } = {},
+): Promise<TestDaemon> {
   count += 1;
   const dir = await mkdtemp(join(tmpdir(), 'hm-e2e-'));
   const name = `t${process.pid.toString(36)}${count}`;
@@ -77,6 +80,8 @@ export async function makeDaemon(options: { readonly dataDir?: string } = {}): P
     ['--containerd-address', config.containerdAddress],
     ['--bridge', config.bridge],
     ['--container-pool', config.containerPool],
+    // No test reaches beyond this machine.
+    ['--registries', JSON.stringify({ '*': { blocked: true }, ...options.registries })],
   ].flat();
 
   const get = <Value>(path: string): Promise<Value> => getJson(config.socketPath, path);

@@ -43,6 +43,8 @@ test('defaults of root', () => {
     mtu: 1500,
     dnsPort: 53,
     dnsUpstreams: [],
+    registries: {},
+    dockerConfig: '/root/.docker/config.json',
     labels: {},
     secretKeyFile: '/var/lib/hivemind/keys/secret.key',
     logLevel: 'info',

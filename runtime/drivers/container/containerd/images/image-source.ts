@@ -6,36 +6,63 @@ import { timestampMs } from '@bufbuild/protobuf/wkt';
 import { LRUCache } from 'lru-cache';
 import { shortImageName } from '../../../../../protocols/containers/image-name.ts';
 import type { ImageInfo } from '../../../../../protocols/containers/model.ts';
+import {
+  pinnedImageName,
+  pinOf,
+  repositoryOf,
+} from '../../../../../protocols/containers/registry/reference.ts';
 import { coded, CodedError, type ErrorCode } from '../../../../../protocols/errors.ts';
 import { limits } from '../../../../../protocols/limits.ts';
 import type { Call, ImageSource } from '../../../../../protocols/ports.ts';
+import type { RegistryClient } from '../../registry/registry.ts';
 import type { Engine } from '../engine.ts';
-import { codedFailure } from '../failure.ts';
+import { codedFailure, isGone } from '../failure.ts';
 import { Images as ImagesService, type Image } from '../gen/services/images_pb.ts';
-import { chainId } from '../image-config.ts';
 import { RpcFailure } from '../rpc.ts';
 import { broken } from './archive.ts';
-import { storedDocuments, underLease } from './content.ts';
+import { storedDocuments } from './content.ts';
+import { ensure, resolve } from './ensure.ts';
 import { importArchive } from './import.ts';
 import { LayoutError, readLayout, sizeOf, type PlatformImage } from './layout.ts';
-import { findImage, findImages, putImage, targetOf } from './records.ts';
-import { hasSnapshot, unpack } from './unpack.ts';
+import { Pulls } from './pulling/pulls.ts';
+import { findImages, targetOf } from './records.ts';
 
 export type ImagesEngine = Pick<Engine, 'connection' | 'clock' | 'callLimits' | 'facts'>;
 
-interface Images extends ImagesEngine {
+export interface Images extends ImagesEngine {
   /** By digest and platform: what a digest stands for never changes. */
   readonly known: LRUCache<string, PlatformImage>;
   readonly oneAtATime: Queue;
+  /** Absent: images come by import alone. */
+  readonly pulls?: Pulls;
+}
+
+export interface ImageOptions {
+  readonly registry?: RegistryClient;
+  /** What a layer from a registry may unpack to in any case. Default in `protocols/limits.ts`. */
+  readonly unpackedBytes?: number;
 }
 
 /** Opens nothing of its own: it works over the engine's connection. */
-export function createContainerdImages(engine: ImagesEngine): ImageSource {
-  const images: Images = { ...engine, known: new LRUCache({ max: 256 }), oneAtATime: createQueue() };
+export function createContainerdImages(engine: ImagesEngine, options: ImageOptions = {}): ImageSource {
+  const { registry, unpackedBytes } = options;
+  const pulls = registry
+    ? new Pulls({ ...engine, registry, ...(unpackedBytes === undefined ? {} : { unpackedBytes }) })
+    : undefined;
+  const images: Images = {
+    ...engine,
+    known: new LRUCache({ max: 256 }),
+    oneAtATime: createQueue(),
+    ...(pulls ? { pulls } : {}),
+  };
   return {
     list: (_args, call) => guarded('HM-INTERNAL', {}, call, () => list(images, call)),
-    ensure: ({ image }, call) =>
-      guarded('HM-IMAGE-MISSING', { image }, call, () => ensure(images, image, call)),
+    ensure: (wish, call) =>
+      guarded('HM-IMAGE-MISSING', { image: wish.image }, call, () => ensure(images, wish, call)),
+    resolve: (wish, call) =>
+      guarded('HM-IMAGE-MISSING', { image: wish.image }, call, () => resolve(images, wish, call)),
+    pulls: () => Promise.resolve({ pulls: pulls?.underWay ?? [] }),
+    onPull: (notify) => pulls?.watch(notify) ?? (() => {}),
     import: ({ path, name }, call) =>
       guarded('HM-IMAGE-ARCHIVE', { path }, call, () =>
         images.oneAtATime(() =>
@@ -46,6 +73,7 @@ export function createContainerdImages(engine: ImagesEngine): ImageSource {
   };
 }
 
+/** Pins of what a tag stands for are not shown beside it; those of what none stands for any more are. */
 async function list(engine: Images, call: Call): Promise<{ images: readonly ImageInfo[] }> {
   const { images } = await engine.connection.unary(ImagesService.method.list, {}, engine.callLimits(call));
   const byName = new Map<string, ImageInfo>();
@@ -53,31 +81,12 @@ async function list(engine: Images, call: Call): Promise<{ images: readonly Imag
     const info = infoOf(image, await platformImageOf(engine, image, call).catch(ignoreIncomplete));
     if (image.name === info.name || !byName.has(info.name)) byName.set(info.name, info);
   }
-  return { images: [...byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1)) };
-}
-
-async function ensure(engine: Images, reference: string, call: Call): Promise<ImageInfo> {
-  const { connection } = engine;
-  const name = nameOf(reference);
-  const image = await findImage(connection, engine.callLimits(call), name);
-  if (!image) throw coded('HM-IMAGE-MISSING', `The image ${name} is not on the node.`, { image: name });
-  const { platform, snapshotter } = await engine.facts(call);
-  const content = await platformImageOf(engine, image, call);
-  if (content.platform !== platform) {
-    const message = `The image ${name} is for ${content.platform}, the node is ${platform}.`;
-    throw coded('HM-IMAGE-PLATFORM', message, { image: name, platform, found: content.platform });
-  }
-  const top = chainId(content.diffIds);
-  if (!(await hasSnapshot(connection, snapshotter, engine.callLimits(call), top))) {
-    // Imported by another client, or for another snapshotter.
-    await engine.oneAtATime(() =>
-      underLease(connection, importLimits(call), engine.clock.now(), (leased) =>
-        unpack(connection, snapshotter, leased, content),
-      ),
-    );
-  }
-  if (image.name !== name) await putImage(connection, engine.callLimits(call), name, targetOf(image));
-  return infoOf(image, content);
+  const all = [...byName.values()];
+  const tagged = new Set(
+    all.flatMap(({ name, digest }) => (pinOf(name) === undefined ? [pinnedImageName(name, digest)] : [])),
+  );
+  const shown = all.filter(({ name }) => !tagged.has(name));
+  return { images: shown.sort((a, b) => (a.name < b.name ? -1 : 1)) };
 }
 
 async function importImages(
@@ -97,44 +106,75 @@ async function importImages(
 }
 
 async function remove(engine: Images, reference: string, call: Call): Promise<Record<string, never>> {
+  const { connection } = engine;
   const name = nameOf(reference);
-  const found = await findImages(engine.connection, engine.callLimits(call), name);
+  const found = await findImages(connection, engine.callLimits(call), name);
   if (found.length === 0)
     throw coded('HM-IMAGE-UNKNOWN', `No image ${name} is on the node.`, { image: name });
-  for (const image of found) {
+  const pins = await lonePins(engine, name, new Set(found.map((image) => targetOf(image).digest)), call);
+  for (const gone of [...found.map((image) => image.name), ...pins]) {
     // `sync`: the space is free when this answers.
-    const wish = { name: image.name, sync: true };
-    await engine.connection.unary(ImagesService.method.delete, wish, importLimits(call));
+    await connection
+      .unary(ImagesService.method.delete, { name: gone, sync: true }, importLimits(call))
+      .catch((error: unknown) => {
+        if (!isGone(error)) throw error;
+      });
   }
   return {};
 }
 
-function nameOf(reference: string): string {
+/** Pins of this repository to what goes, unless another of its tags stands for it. */
+async function lonePins(
+  engine: Images,
+  name: string,
+  digests: ReadonlySet<string>,
+  call: Call,
+): Promise<readonly string[]> {
+  const repository = repositoryOf(name);
+  const { images } = await engine.connection.unary(ImagesService.method.list, {}, engine.callLimits(call));
+  const own = images.filter((image) => repositoryOf(shortImageName(image.name) ?? '') === repository);
+  const others = own.filter(
+    (image) => pinOf(image.name) === undefined && shortImageName(image.name) !== name,
+  );
+  const held = new Set(others.map((image) => targetOf(image).digest));
+  return own
+    .filter((image) => pinOf(image.name) !== undefined && shortImageName(image.name) !== name)
+    .filter((image) => digests.has(targetOf(image).digest) && !held.has(targetOf(image).digest))
+    .map((image) => image.name);
+}
+
+export function nameOf(reference: string): string {
   const name = shortImageName(reference);
   if (name === undefined)
     throw coded('HM-IMAGE-NAME', `"${reference}" is not an image name.`, { image: reference });
   return name;
 }
 
-/** The image's best fit for this node. LayoutError when parts of it are gone. */
-async function platformImageOf(engine: Images, image: Image, call: Call): Promise<PlatformImage> {
-  const { platform } = await engine.facts(call);
+/** The image's best fit for this node (or another platform). LayoutError when parts of it are gone. */
+export async function platformImageOf(
+  engine: Images,
+  image: Image,
+  call: Call,
+  wanted?: string,
+): Promise<PlatformImage> {
+  const platform = wanted ?? (await engine.facts(call)).platform;
   const target = targetOf(image);
   const key = `${target.digest} ${platform}`;
   const known = engine.known.get(key);
   if (known) return known;
   const documents = storedDocuments(engine.connection, engine.callLimits(call));
   const read = (await readLayout([target], documents, platform)).platforms[0]!;
-  engine.known.set(key, read);
+  // Another platform of the same index may come later.
+  if (read.platform === platform) engine.known.set(key, read);
   return read;
 }
 
-function ignoreIncomplete(error: unknown): undefined {
+export function ignoreIncomplete(error: unknown): undefined {
   if (!(error instanceof LayoutError)) throw error;
 }
 
 /** An image whose parts are gone is still listed, so that it can be removed. */
-function infoOf(image: Image, content: PlatformImage | undefined): ImageInfo {
+export function infoOf(image: Image, content: PlatformImage | undefined): ImageInfo {
   return {
     name: shortImageName(image.name) ?? image.name,
     digest: targetOf(image).digest,
@@ -144,7 +184,7 @@ function infoOf(image: Image, content: PlatformImage | undefined): ImageInfo {
   };
 }
 
-function importLimits(call: Call) {
+export function importLimits(call: Call) {
   return { timeoutMs: limits.imageImportMs, signal: call.signal };
 }
 

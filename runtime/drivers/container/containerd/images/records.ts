@@ -6,20 +6,30 @@ import { Images, type Image } from '../gen/services/images_pb.ts';
 import type { CallLimits, Connection } from '../rpc.ts';
 import type { Descriptor } from './layout.ts';
 
-/** Makes the name point there, whatever it pointed to before. */
+/** When the registry was last asked what the name stands for; ms since 1970. */
+const lookedLabel = 'hivemind/looked-at';
+
+export function lookedAt(image: Image): number {
+  return Number(image.labels[lookedLabel] ?? 0);
+}
+
+/** Makes the name point there, whatever it pointed to before. `lookedAtMs`: a registry says so. */
 export async function putImage(
   connection: Connection,
   limits: CallLimits,
   name: string,
   target: Pick<Descriptor, 'mediaType' | 'digest' | 'size'>,
+  lookedAtMs?: number,
 ): Promise<void> {
   const { mediaType, digest, size } = target;
-  const image = { name, target: { mediaType, digest, size: BigInt(size) } };
+  const labels: Record<string, string> =
+    lookedAtMs === undefined ? {} : { [lookedLabel]: String(lookedAtMs) };
+  const image = { name, target: { mediaType, digest, size: BigInt(size) }, labels };
   try {
     await connection.unary(Images.method.create, { image }, limits);
   } catch (error) {
     if (!failedWith(error, status.ALREADY_EXISTS)) throw error;
-    const updateMask = { paths: ['target'] };
+    const updateMask = { paths: ['target', ...(lookedAtMs === undefined ? [] : [`labels.${lookedLabel}`])] };
     await connection.unary(Images.method.update, { image, updateMask }, limits);
   }
 }
