@@ -8,7 +8,6 @@ import { limits } from '../limits.ts';
 import { Problems, type ComposeNode, type MapNode } from './compose/document.ts';
 import { interpolate, type Environment } from './compose/interpolate.ts';
 import { isName, normalizeName } from './compose/files/names.ts';
-import { laterTopLevel, laterVolume } from './compose/keys.ts';
 import {
   inside,
   mistyped,
@@ -20,8 +19,13 @@ import {
 } from './compose/readers.ts';
 import type { FileContent } from './compose/files/requests.ts';
 import { readService, type PlacedService } from './compose/service.ts';
+import type { ServiceContext } from './compose/service/draft.ts';
+import { readContent } from './compose/top/contents.ts';
+import { readNetwork } from './compose/top/networks.ts';
+import { readVolume } from './compose/top/volumes.ts';
 import { checkWhole } from './compose/whole.ts';
 import type { AppSpec, VolumeSpec } from './model.ts';
+import type { FileSource, NetworkSpec } from './service-model.ts';
 
 export interface CompileOptions {
   /** Overrides the file's `name:` and the directory's name. */
@@ -47,6 +51,9 @@ interface Draft {
   readonly declared: Set<string>;
   readonly services: Map<string, PlacedService>;
   readonly volumes: Map<string, VolumeSpec>;
+  readonly networks: Map<string, NetworkSpec>;
+  readonly configs: Map<string, FileSource>;
+  readonly secrets: Map<string, FileSource>;
 }
 
 const topKeys: KeyTable<Draft> = {
@@ -56,9 +63,21 @@ const topKeys: KeyTable<Draft> = {
       checkName(scope, node, draft.name, 'the app');
   },
   services: readServices,
-  volumes: readVolumes,
-  version: (_draft, node, scope) =>
-    scope.problems.warn('HM-COMPOSE-KEY', node.at, 'version is obsolete and ignored'),
+  volumes: (draft, node, scope) => readNamed(scope, node, 'a volume', draft.volumes, readVolume),
+  networks: (draft, node, scope) => readNamed(scope, node, 'a network', draft.networks, readNetwork),
+  configs: (draft, node, scope) =>
+    readNamed(scope, node, 'a config', draft.configs, (at, name, value) =>
+      readContent(at, 'configs', name, value, contextOf(draft.options)),
+    ),
+  secrets: (draft, node, scope) =>
+    readNamed(scope, node, 'a secret', draft.secrets, (at, name, value) =>
+      readContent(at, 'secrets', name, value, contextOf(draft.options)),
+    ),
+  version: (_draft, node, scope) => readText(scope, node),
+  'x-hivemind': (draft, node, scope) => {
+    const map = readMap(scope, node);
+    if (map) readKeys(scope, map, 'x-hivemind', {}, draft);
+  },
 };
 
 /** Compile one file as it was read. Never throws, whatever the tree holds. */
@@ -70,11 +89,19 @@ export function compile(root: ComposeNode, options: CompileOptions): Compiled {
 /** Compile what loading made of the app's files: interpolated and merged; `problems` holds what it noted. */
 export function compileTree(tree: ComposeNode, options: CompileOptions, problems: Problems): Compiled {
   const scope: Scope = { problems, path: '' };
-  const draft: Draft = { options, declared: new Set(), services: new Map(), volumes: new Map() };
+  const draft: Draft = {
+    options,
+    declared: new Set(),
+    services: new Map(),
+    volumes: new Map(),
+    networks: new Map(),
+    configs: new Map(),
+    secrets: new Map(),
+  };
   if (tree.kind !== 'map') {
     mistyped({ ...scope, path: 'the file' }, tree, 'a map with services');
   } else {
-    readKeys(scope, tree, topKeys, draft, laterTopLevel);
+    readKeys(scope, tree, 'file', topKeys, draft);
     if (!tree.entries.some((entry) => entry.key === 'services')) {
       problems.add(
         'HM-COMPOSE-TYPE',
@@ -85,15 +112,29 @@ export function compileTree(tree: ComposeNode, options: CompileOptions, problems
     }
   }
   const name = appName(draft, problems);
-  checkWhole(problems, draft.services, draft.declared, new Set(draft.volumes.keys()), options.disabled);
+  const services = checkWhole(problems, { ...draft, disabled: options.disabled ?? new Map() });
   const { warnings } = problems;
   if (problems.any) return { problems: problems.problems, warnings };
-  const services = [...draft.services].map(([key, { spec }]) => [key, spec] as const);
   return {
-    spec: { name, services: Object.fromEntries(services), volumes: Object.fromEntries(draft.volumes) },
+    spec: {
+      name,
+      services: Object.fromEntries(services),
+      // The others are binds in disguise: nothing is kept under their names.
+      volumes: Object.fromEntries([...draft.volumes].filter(([, { driverOptions }]) => !driverOptions)),
+      ...(draft.networks.size > 0 ? { networks: Object.fromEntries(draft.networks) } : {}),
+      ...(draft.configs.size > 0 ? { configs: Object.fromEntries(draft.configs) } : {}),
+      ...(draft.secrets.size > 0 ? { secrets: Object.fromEntries(draft.secrets) } : {}),
+    },
     warnings,
   };
 }
+
+const contextOf = ({ environment, projectDirectory, contents }: CompileOptions): ServiceContext => ({
+  environment,
+  projectDirectory,
+  home: environment['HOME'],
+  contents: contents ?? new Map(),
+});
 
 function readServices(draft: Draft, node: ComposeNode, scope: Scope): void {
   const map = readMap(scope, node);
@@ -104,8 +145,7 @@ function readServices(draft: Draft, node: ComposeNode, scope: Scope): void {
     scope.problems.add('HM-COMPOSE-LIMIT', node.at, text);
     return;
   }
-  const { environment, projectDirectory } = draft.options;
-  const context = { environment, projectDirectory, home: environment['HOME'] };
+  const context = contextOf(draft.options);
   for (const { key, keyAt, value } of map.entries) {
     const at = inside(scope, key);
     draft.declared.add(key);
@@ -116,15 +156,17 @@ function readServices(draft: Draft, node: ComposeNode, scope: Scope): void {
   }
 }
 
-function readVolumes(draft: Draft, node: ComposeNode, scope: Scope): void {
+function readNamed<Value>(
+  scope: Scope,
+  node: ComposeNode,
+  what: string,
+  found: Map<string, Value>,
+  read: (scope: Scope, name: string, node: ComposeNode) => Value,
+): void {
   if (node.kind === 'scalar' && node.value === null) return;
   for (const { key, keyAt, value } of readMap(scope, node)?.entries ?? []) {
     const at = inside(scope, key);
-    if (!checkName(at, { at: keyAt }, key, 'a volume')) continue;
-    draft.volumes.set(key, { name: key });
-    if (value.kind === 'scalar' && value.value === null) continue;
-    const map = readMap(at, value);
-    if (map) readKeys(at, map, {}, draft, laterVolume);
+    if (checkName(at, { at: keyAt }, key, what)) found.set(key, read(at, key, value));
   }
 }
 

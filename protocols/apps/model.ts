@@ -71,6 +71,8 @@ export interface Dependency {
   readonly condition: 'started' | 'healthy' | 'completed';
   /** Restarted when the other one is restarted by an operator. */
   readonly restart?: true;
+  /** Started all the same when the other one fails. */
+  readonly required?: false;
 }
 
 export interface RestartPolicy {

@@ -1,7 +1,6 @@
 /** `healthcheck:` of a service. */
 import type { HealthcheckSpec } from '../model.ts';
 import type { ComposeNode } from './document.ts';
-import { laterHealthcheck } from './keys.ts';
 import {
   readBoolean,
   readDuration,
@@ -23,6 +22,7 @@ interface Draft {
   timeoutMs: number;
   retries: number;
   startPeriodMs: number;
+  startIntervalMs?: number | undefined;
 }
 
 const keys: KeyTable<Draft> = {
@@ -33,6 +33,7 @@ const keys: KeyTable<Draft> = {
   retries: (draft, node, scope) => (draft.retries = readInteger(scope, node, 1, 1_000) ?? draft.retries),
   start_period: (draft, node, scope) =>
     (draft.startPeriodMs = readDuration(scope, node) ?? draft.startPeriodMs),
+  start_interval: (draft, node, scope) => (draft.startIntervalMs = readPause(scope, node)),
 };
 
 /** The defaults are Docker's. `undefined`: no health check. */
@@ -40,12 +41,19 @@ export function readHealthcheck(scope: Scope, node: ComposeNode): HealthcheckSpe
   const map = readMap(scope, node);
   if (!map) return undefined;
   const draft: Draft = { intervalMs: 30_000, timeoutMs: 30_000, retries: 3, startPeriodMs: 0 };
-  readKeys(scope, map, keys, draft, laterHealthcheck);
+  readKeys(scope, map, 'services.healthcheck', keys, draft);
   if (draft.disable || draft.test === 'none') return undefined;
   if (!map.entries.some((entry) => entry.key === 'test')) return refuse(scope, node.at, 'test is missing');
   if (!draft.test) return undefined;
-  const { test, intervalMs, timeoutMs, retries, startPeriodMs } = draft;
-  return { test, intervalMs, timeoutMs, retries, startPeriodMs };
+  const { test, intervalMs, timeoutMs, retries, startPeriodMs, startIntervalMs } = draft;
+  return {
+    test,
+    intervalMs,
+    timeoutMs,
+    retries,
+    startPeriodMs,
+    ...(startIntervalMs === undefined ? {} : { startIntervalMs }),
+  };
 }
 
 /** At least Docker's 1 ms; nothing may spin. */

@@ -4,16 +4,20 @@ import type { ComposeNode, MapNode, Place } from './document.ts';
 import {
   inside,
   mistyped,
+  oneOf,
   readBoolean,
+  readBytes,
+  readFileMode,
   readKeys,
   readList,
   readMap,
   readText,
   refuse,
+  refuseKey,
   type KeyTable,
   type Scope,
 } from './readers.ts';
-import { parseBytes, resolvePath } from './values.ts';
+import { parseBytes, parseFileMode, resolvePath } from './values.ts';
 
 export interface MountContext {
   /** Absolute; relative bind sources start here. */
@@ -49,33 +53,50 @@ function shortForm(scope: Scope, node: ComposeNode, context: MountContext): Moun
   }
   if (more.length > 0 || source === '') return mistyped(scope, node, 'SOURCE:TARGET or SOURCE:TARGET:ro');
   if (!isTarget(target)) return refuse(scope, node.at, `the target ${target} is not an absolute path`);
-  const readOnly = readMode(scope, node.at, mode);
-  if (!/^[./~]/.test(source))
-    return { type: 'volume', volume: source, target: resolvePath('/', target), readOnly };
+  const modes = readModes(scope, node.at, mode);
+  const { readOnly, noCopy, propagation } = modes;
+  const at = resolvePath('/', target);
+  if (!/^[./~]/.test(source)) {
+    if (propagation) return refuse(scope, node.at, `${propagation} is for binds`);
+    return { type: 'volume', volume: source, target: at, readOnly, ...(noCopy ? { noCopy } : {}) };
+  }
   const path = bindSource(scope, node.at, source, context);
   if (path === undefined) return undefined;
-  return { type: 'bind', source: path, target: resolvePath('/', target), readOnly, createSource: true };
+  if (noCopy) return refuse(scope, node.at, 'nocopy is for volumes');
+  return {
+    type: 'bind',
+    source: path,
+    target: at,
+    readOnly,
+    createSource: true,
+    ...(propagation ? { propagation } : {}),
+  };
 }
 
 /** Options that change nothing here; a warning says so. */
-const harmlessModes = new Set(['z', 'Z', 'cached', 'delegated', 'consistent']);
+const harmlessModes = new Set(['z', 'Z', 'cached', 'delegated', 'consistent', 'U']);
 
-function readMode(scope: Scope, at: Place, mode: string): boolean {
-  let readOnly = false;
+interface Modes {
+  readOnly: boolean;
+  noCopy?: boolean;
+  propagation?: (typeof propagations)[number];
+}
+
+function readModes(scope: Scope, at: Place, mode: string): Modes {
+  const modes: Modes = { readOnly: false };
   for (const option of mode.split(',')) {
-    if (option === 'ro') readOnly = true;
+    const propagation = propagations.find((word) => word === option);
+    if (option === 'ro') modes.readOnly = true;
+    else if (option === 'nocopy') modes.noCopy = true;
+    else if (propagation) modes.propagation = propagation;
     else if (harmlessModes.has(option)) {
-      scope.problems.warn('HM-COMPOSE-KEY', at, `${scope.path}: the option ${option} has no effect here`);
+      scope.problems.warn('HM-COMPOSE-KEY', at, `${scope.path}: the option ${option} has no effect`);
     } else if (option !== 'rw') {
-      scope.problems.add(
-        'HM-COMPOSE-KEY',
-        at,
-        `${scope.path}: the option ${option} is not supported`,
-        'Use ro or rw.',
-      );
+      const text = `${scope.path}: the option ${option} is not supported`;
+      scope.problems.add('HM-COMPOSE-KEY', at, text, 'Use ro or rw.');
     }
   }
-  return readOnly;
+  return modes;
 }
 
 function bindSource(scope: Scope, at: Place, source: string, context: MountContext): string | undefined {
@@ -88,11 +109,15 @@ function bindSource(scope: Scope, at: Place, source: string, context: MountConte
 const isTarget = (path: string): boolean => path.startsWith('/') && resolvePath('/', path) !== '/';
 
 interface LongDraft {
-  type?: string | undefined;
+  type?: MountSpec['type'] | undefined;
   source?: string | undefined;
   target?: string | undefined;
   readOnly?: boolean | undefined;
   createSource?: boolean | undefined;
+  propagation?: (MountSpec & { type: 'bind' })['propagation'] | undefined;
+  recursive?: (MountSpec & { type: 'bind' })['recursive'] | undefined;
+  noCopy?: boolean | undefined;
+  subpath?: string | undefined;
   sizeBytes?: number | undefined;
   mode?: number | undefined;
   /** Which of the forms' own blocks were written. */
@@ -100,47 +125,62 @@ interface LongDraft {
 }
 
 const longKeys: KeyTable<LongDraft> = {
-  type: (draft, node, scope) => (draft.type = readText(scope, node)),
+  type: (draft, node, scope) => {
+    const type = oneOf('volume', 'bind', 'tmpfs', 'npipe', 'cluster', 'image')(scope, node);
+    if (type === 'volume' || type === 'bind' || type === 'tmpfs') draft.type = type;
+    else if (type !== undefined) {
+      const why = `mounts of type ${type} are not made here`;
+      refuseKey(scope, node.at, { why, instead: 'Use volume, bind or tmpfs.' });
+    }
+  },
   source: (draft, node, scope) => (draft.source = readText(scope, node)),
   target: (draft, node, scope) => (draft.target = readText(scope, node)),
   read_only: (draft, node, scope) => (draft.readOnly = readBoolean(scope, node)),
-  bind: (draft, node, scope) => block(draft, node, scope, 'bind', bindKeys, laterBindKeys),
-  tmpfs: (draft, node, scope) => block(draft, node, scope, 'tmpfs', tmpfsKeys, new Set()),
-  volume: (draft, node, scope) => block(draft, node, scope, 'volume', {}, laterVolumeKeys),
+  bind: (draft, node, scope) => block(draft, node, scope, 'bind', bindKeys),
+  tmpfs: (draft, node, scope) => block(draft, node, scope, 'tmpfs', tmpfsKeys),
+  volume: (draft, node, scope) => block(draft, node, scope, 'volume', volumeKeys),
 };
-const laterLongKeys = new Set(['consistency', 'image']);
-const laterBindKeys = new Set(['propagation', 'selinux', 'recursive']);
-const laterVolumeKeys = new Set(['nocopy', 'subpath', 'labels']);
 
+const propagations = ['private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave'] as const;
 const bindKeys: KeyTable<LongDraft> = {
   create_host_path: (draft, node, scope) => (draft.createSource = readBoolean(scope, node)),
+  propagation: (draft, node, scope) => (draft.propagation = oneOf(...propagations)(scope, node)),
+  recursive: (draft, node, scope) =>
+    (draft.recursive = oneOf('enabled', 'disabled', 'writable', 'readonly')(scope, node)),
 };
 const tmpfsKeys: KeyTable<LongDraft> = {
   size: (draft, node, scope) => (draft.sizeBytes = readBytes(scope, node)),
   mode: (draft, node, scope) => (draft.mode = readFileMode(scope, node)),
+};
+const volumeKeys: KeyTable<LongDraft> = {
+  nocopy: (draft, node, scope) => (draft.noCopy = readBoolean(scope, node)),
+  subpath: (draft, node, scope) => {
+    const path = readText(scope, node);
+    const inward = path !== undefined && !path.startsWith('/') && !path.split('/').includes('..');
+    if (path === undefined || inward) draft.subpath = path;
+    else refuse(scope, node.at, `${path} does not stay inside the volume`);
+  },
 };
 
 function block(
   draft: LongDraft,
   node: ComposeNode,
   scope: Scope,
-  name: string,
+  name: 'bind' | 'tmpfs' | 'volume',
   table: KeyTable<LongDraft>,
-  later: ReadonlySet<string>,
 ): void {
   const map = readMap(scope, node);
   if (!map) return;
   draft.blocks.set(name, node.at);
-  readKeys(scope, map, table, draft, later);
+  readKeys(scope, map, `services.volumes.${name}`, table, draft);
 }
 
 function longForm(scope: Scope, node: MapNode, context: MountContext): MountSpec | undefined {
   const draft: LongDraft = { blocks: new Map() };
-  readKeys(scope, node, longKeys, draft, laterLongKeys);
+  readKeys(scope, node, 'services.volumes', longKeys, draft);
   const { type, source } = draft;
-  if (type !== 'volume' && type !== 'bind' && type !== 'tmpfs') {
-    return refuse(scope, node.at, 'type must be volume, bind or tmpfs');
-  }
+  if (!node.entries.some((entry) => entry.key === 'type')) return refuse(scope, node.at, 'type is missing');
+  if (type === undefined) return undefined;
   for (const [name, at] of draft.blocks) {
     if (name !== type) refuse(scope, at, `a mount of type ${type} has no ${name} block`);
   }
@@ -155,10 +195,29 @@ function longForm(scope: Scope, node: MapNode, context: MountContext): MountSpec
     return tmpfs(target, draft);
   }
   if (!source) return refuse(scope, node.at, 'source is missing');
-  if (type === 'volume') return { type, volume: source, target, readOnly };
+  if (type === 'volume') {
+    const { noCopy, subpath } = draft;
+    return {
+      type,
+      volume: source,
+      target,
+      readOnly,
+      ...(noCopy === undefined ? {} : { noCopy }),
+      ...(subpath === undefined ? {} : { subpath }),
+    };
+  }
   const path = bindSource(scope, node.at, source, context);
   if (path === undefined) return undefined;
-  return { type, source: path, target, readOnly, createSource: draft.createSource ?? false };
+  const { createSource = false, propagation, recursive } = draft;
+  return {
+    type,
+    source: path,
+    target,
+    readOnly,
+    createSource,
+    ...(propagation === undefined ? {} : { propagation }),
+    ...(recursive === undefined ? {} : { recursive }),
+  };
 }
 
 function tmpfs(
@@ -192,6 +251,10 @@ function tmpfsEntry(scope: Scope, at: Place, text: string): MountSpec | undefine
   const draft: { sizeBytes?: number | undefined; mode?: number | undefined } = {};
   for (const option of options?.split(',') ?? []) {
     const [name = '', value = ''] = option.split('=');
+    if (['rw', 'nosuid', 'nodev', 'noexec'].includes(option)) {
+      // The mount has the last three already.
+      continue;
+    }
     if (name !== 'size' && name !== 'mode') {
       return refuse(scope, at, `the option ${name} is not supported`, 'Use size= and mode=.');
     }
@@ -203,16 +266,3 @@ function tmpfsEntry(scope: Scope, at: Place, text: string): MountSpec | undefine
   }
   return tmpfs(resolvePath('/', target), draft);
 }
-
-function readBytes(scope: Scope, node: ComposeNode): number | undefined {
-  const bytes = node.kind === 'scalar' ? parseBytes(node.text) : undefined;
-  return bytes ?? mistyped(scope, node, 'a size like 64m or a number of bytes');
-}
-
-function readFileMode(scope: Scope, node: ComposeNode): number | undefined {
-  const mode = node.kind === 'scalar' ? parseFileMode(node.text) : undefined;
-  return mode ?? mistyped(scope, node, 'an octal file mode like 1777');
-}
-
-const parseFileMode = (text: string): number | undefined =>
-  /^(0o?)?[0-7]{3,4}$/.test(text) ? Number.parseInt(text.replace(/^0o?/, ''), 8) : undefined;

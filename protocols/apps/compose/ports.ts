@@ -5,6 +5,7 @@ import type { ComposeNode } from './document.ts';
 import {
   inside,
   mistyped,
+  oneOf,
   readInteger,
   readKeys,
   readList,
@@ -13,6 +14,7 @@ import {
   type KeyTable,
   type Scope,
 } from './readers.ts';
+import { isIp, isIpv4, isIpv6 } from './values.ts';
 
 const anyAddress = '0.0.0.0';
 
@@ -33,31 +35,53 @@ export function readPorts(scope: Scope, node: ComposeNode): PortSpec[] {
   return [];
 }
 
-/** `[[ADDRESS:]HOST:]CONTAINER[/PROTOCOL]`; HOST and CONTAINER may be ranges of equal length. */
+/** `[[ADDRESS:]HOST:]CONTAINER[/PROTOCOL]`; HOST and CONTAINER may be ranges of equal length, an IPv6 address stands in brackets. */
 function shortForm(scope: Scope, node: ComposeNode): PortSpec[] {
   const text = node.kind === 'scalar' && node.value !== null ? node.text : undefined;
   if (text === undefined) return mistyped(scope, node, 'a text like 8080:80') ?? [];
   const [mapping = '', protocol = 'tcp', ...more] = text.split('/');
   if (more.length > 0 || !isProtocol(protocol))
     return refuse(scope, node.at, `${protocol} is neither tcp nor udp`) ?? [];
-  if (mapping.includes('[') || mapping.split(':').length > 3) {
-    return (
-      refuse(scope, node.at, 'IPv6 addresses cannot be published yet', 'Name an IPv4 address or none.') ?? []
-    );
-  }
-  const parts = mapping.split(':');
+  const [, bracketed, plain = ''] = /^(?:\[([^\]]*)\]:)?(.*)$/s.exec(mapping) ?? [];
+  const parts = plain.split(':');
   const container = range(parts.pop()!);
   const published = parts.pop();
-  if (published === undefined || published === '') return randomPort(scope, node);
+  const named = bracketed ?? parts.pop();
+  if (parts.length > 0 || !container) return malformed(scope, node);
+  const address = named === undefined || named === '' ? anyAddress : named;
+  if (bracketed === undefined ? !isIpv4(address) : !isIpv6(address))
+    return refuse(scope, node.at, `${address} is not an IP address`) ?? [];
+  if (published === undefined || published === '') return unpublished(scope, node, plain);
   const host = range(published);
-  const address = parts.pop() ?? anyAddress;
-  if (!container || !host) return mistyped(scope, node, 'ports between 1 and 65535 like 8080:80') ?? [];
-  if (!isAddress(address)) return refuse(scope, node.at, `${address} is not an IPv4 address`) ?? [];
+  if (!host) return malformed(scope, node);
+  return pair(scope, node, { address, protocol, host, container });
+}
+
+const malformed = (scope: Scope, node: ComposeNode): PortSpec[] =>
+  mistyped(scope, node, 'ports between 1 and 65535 like 8080:80') ?? [];
+
+interface Range {
+  readonly first: number;
+  readonly length: number;
+}
+
+function pair(
+  scope: Scope,
+  node: ComposeNode,
+  {
+    address,
+    protocol,
+    host,
+    container,
+  }: { address: string; protocol: PortSpec['protocol']; host: Range; container: Range },
+): PortSpec[] {
+  if (container.length === 1 && host.length > 1) {
+    const hint = 'Write one host port.';
+    return refuse(scope, node.at, 'a free port of a range is not looked for', hint) ?? [];
+  }
   if (container.length !== host.length) {
-    return (
-      refuse(scope, node.at, 'both ranges must have the same length', 'Write each port as its own entry.') ??
-      []
-    );
+    const hint = 'Write each port as its own entry.';
+    return refuse(scope, node.at, 'both ranges must have the same length', hint) ?? [];
   }
   return Array.from({ length: host.length }, (_, i) => ({
     hostAddress: address,
@@ -67,27 +91,33 @@ function shortForm(scope: Scope, node: ComposeNode): PortSpec[] {
   }));
 }
 
-function randomPort(scope: Scope, node: ComposeNode): PortSpec[] {
-  const hint =
-    'Write HOST:CONTAINER, as in 8080:80. Inside the app every port is reachable without an entry.';
-  return refuse(scope, node.at, 'a host port chosen at random is not supported', hint) ?? [];
+/** Compose would take any free port: nobody could know it before, so none is published, which is said. */
+function unpublished(scope: Scope, node: ComposeNode, container: string): PortSpec[] {
+  const text = `${scope.path} has no host port and is not published; the app’s services reach it all the same`;
+  const hint = `Write HOST:CONTAINER to publish it, as in "${container}:${container}".`;
+  scope.problems.warn('HM-COMPOSE-KEY', node.at, text, hint);
+  return [];
 }
 
 interface LongDraft {
   target?: number | undefined;
-  published?: number | undefined;
+  published?: Range | undefined;
   address?: string;
-  protocol?: 'tcp' | 'udp';
+  protocol?: PortSpec['protocol'];
 }
 
 const longKeys: KeyTable<LongDraft> = {
   target: (draft, node, scope) => (draft.target = readInteger(scope, node, 1, 65_535)),
-  published: (draft, node, scope) => (draft.published = readInteger(scope, node, 1, 65_535)),
+  published: (draft, node, scope) => {
+    const text = readText(scope, node);
+    draft.published = text === undefined ? undefined : range(text);
+    if (text !== undefined && !draft.published) mistyped(scope, node, 'a port between 1 and 65535');
+  },
   host_ip: (draft, node, scope) => {
     const text = readText(scope, node);
     if (text === undefined) return;
-    if (isAddress(text)) draft.address = text;
-    else refuse(scope, node.at, `${text} is not an IPv4 address`);
+    if (isIp(text)) draft.address = text;
+    else refuse(scope, node.at, `${text} is not an IP address`);
   },
   protocol: (draft, node, scope) => {
     const text = readText(scope, node);
@@ -95,32 +125,24 @@ const longKeys: KeyTable<LongDraft> = {
     if (isProtocol(text)) draft.protocol = text;
     else refuse(scope, node.at, `${text} is neither tcp nor udp`);
   },
+  mode: (_draft, node, scope) => oneOf('host', 'ingress')(scope, node),
 };
-const laterLongKeys = new Set(['mode', 'name', 'app_protocol']);
 
 function longForm(scope: Scope, node: ComposeNode & { kind: 'map' }): PortSpec[] {
   const draft: LongDraft = {};
-  readKeys(scope, node, longKeys, draft, laterLongKeys);
+  readKeys(scope, node, 'services.ports', longKeys, draft);
   const has = (key: string): boolean => node.entries.some((entry) => entry.key === key);
   if (!has('target')) refuse(scope, node.at, 'target is missing');
-  if (!has('published')) return randomPort(scope, node);
-  if (draft.target === undefined || draft.published === undefined) return [];
-  return [
-    {
-      hostAddress: draft.address ?? anyAddress,
-      hostPort: draft.published,
-      containerPort: draft.target,
-      protocol: draft.protocol ?? 'tcp',
-    },
-  ];
+  const { address = anyAddress, protocol = 'tcp', target, published } = draft;
+  if (target === undefined) return [];
+  if (!has('published')) return unpublished(scope, node, String(target));
+  if (!published) return [];
+  return pair(scope, node, { address, protocol, host: published, container: { first: target, length: 1 } });
 }
 
 const isProtocol = (text: string): text is 'tcp' | 'udp' => text === 'tcp' || text === 'udp';
 
-const isAddress = (text: string): boolean =>
-  /^\d{1,3}(\.\d{1,3}){3}$/.test(text) && text.split('.').every((part) => Number(part) <= 255);
-
-function range(text: string): { first: number; length: number } | undefined {
+function range(text: string): Range | undefined {
   const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text);
   if (!match) return undefined;
   const first = Number(match[1]);

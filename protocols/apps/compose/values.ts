@@ -23,10 +23,35 @@ export function parseDuration(text: string): number | undefined {
 
 /** `64m`, `1gb`, `512k`, `1024` → bytes; units are powers of 1,024 as in Compose. */
 export function parseBytes(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?$/i.exec(text);
+  const match = /^(\d+(?:\.\d+)?)\s*([kmgtp]?)i?b?$/i.exec(text);
   if (!match) return undefined;
-  const bytes = Math.round(Number(match[1]) * 1024 ** ' kmgt'.indexOf(match[2]!.toLowerCase() || ' '));
+  const bytes = Math.round(Number(match[1]) * 1024 ** ' kmgtp'.indexOf(match[2]!.toLowerCase() || ' '));
   return Number.isSafeInteger(bytes) ? bytes : undefined;
+}
+
+/** Octal, with or without `0` or `0o`. */
+export const parseFileMode = (text: string): number | undefined =>
+  /^(0o?)?[0-7]{3,4}$/.test(text) ? Number.parseInt(text.replace(/^0o?/, ''), 8) : undefined;
+
+/** `1w2d`, `12h30m` → milliseconds: the units of `pull_policy: every_…`. */
+export function parseSpan(text: string): number | undefined {
+  if (!/^(\d{1,6}[wdhms])+$/.test(text) || text.length > 40) return undefined;
+  const units: Readonly<Record<string, number>> = {
+    w: 604_800_000,
+    d: 86_400_000,
+    h: 3_600_000,
+    m: 60_000,
+    s: 1_000,
+  };
+  let total = 0;
+  for (const [, amount, unit] of text.matchAll(/(\d+)([wdhms])/g)) total += Number(amount) * units[unit!]!;
+  return total;
+}
+
+export function toBase64(bytes: Uint8Array): string {
+  let binary = '';
+  for (const byte of bytes) binary += String.fromCharCode(byte);
+  return btoa(binary);
 }
 
 /** A command line as a POSIX shell splits it, without expansions. `undefined`: a quote is left open. */
@@ -101,3 +126,23 @@ export function parseSignal(text: string): string | undefined {
 
 /** From SIGRTMIN to SIGRTMAX. */
 const realTimeSignals = 30;
+
+export const isIpv4 = (text: string): boolean =>
+  /^\d{1,3}(\.\d{1,3}){3}$/.test(text) && text.split('.').every((part) => Number(part) <= 255);
+
+/** Without a zone; an IPv4 tail is allowed. */
+export function isIpv6(text: string): boolean {
+  const halves = text.split('::');
+  if (halves.length > 2 || !/^[0-9a-f:.]{2,45}$/i.test(text)) return false;
+  const groups = halves.flatMap((half) => (half === '' ? [] : half.split(':')));
+  const tail = groups.at(-1);
+  const hasIpv4 = tail !== undefined && tail.includes('.');
+  if (hasIpv4 && !isIpv4(tail)) return false;
+  const hex = hasIpv4 ? groups.slice(0, -1) : groups;
+  const count = hex.length + (hasIpv4 ? 2 : 0);
+  return (
+    hex.every((group) => /^[0-9a-f]{1,4}$/i.test(group)) && (halves.length === 2 ? count < 8 : count === 8)
+  );
+}
+
+export const isIp = (text: string): boolean => isIpv4(text) || isIpv6(text);

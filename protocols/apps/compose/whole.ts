@@ -1,24 +1,33 @@
 /** What only shows when the whole file is known: references, circles, targets and ports used twice. */
 import { limits } from '../../limits.ts';
-import { nearest } from '../../suggest.ts';
+import type { ServiceSpec } from '../model.ts';
+import type { FileSource, NetworkSpec } from '../service-model.ts';
 import type { Place, Problems } from './document.ts';
+import { resolveServices, type WholeFile } from './resolve.ts';
 import type { PlacedService } from './service.ts';
+import { suggestion } from './suggestion.ts';
+import { isIpv4 } from './values.ts';
 
 type Services = ReadonlyMap<string, PlacedService>;
 
-/** `declared` also holds the services that could not be read. */
-export function checkWhole(
-  problems: Problems,
-  services: Services,
-  declared: ReadonlySet<string>,
-  volumes: ReadonlySet<string>,
-  disabled: ReadonlyMap<string, readonly string[]> = new Map(),
-): void {
+interface Declared extends WholeFile {
+  readonly networks: ReadonlyMap<string, NetworkSpec>;
+  readonly configs: ReadonlyMap<string, FileSource>;
+  readonly secrets: ReadonlyMap<string, FileSource>;
+}
+
+/** The services as they are among each other. With problems noted they are not to be used. */
+export function checkWhole(problems: Problems, file: Declared): readonly (readonly [string, ServiceSpec])[] {
+  const services = resolveServices(problems, file);
   const ports = new Map<string, string>();
+  const volumes = new Set(file.volumes.keys());
   for (const [name, service] of services) {
     checkMounts(problems, name, service, volumes);
-    checkDependencies(problems, name, service, services, declared, disabled);
+    checkDependencies(problems, name, service, services, file);
     checkPorts(problems, name, service, ports);
+    checkNetworks(problems, name, service, file.networks);
+    checkFiles(problems, name, service, file);
+    checkNamespaces(problems, name, service, file.declared);
   }
   checkCircles(problems, services);
   const replicas = [...services.values()].reduce((sum, { spec }) => sum + spec.replicas, 0);
@@ -27,12 +36,87 @@ export function checkWhole(
     const text = `${replicas} replicas in all services are more than ${limits.composeReplicas}`;
     problems.add('HM-COMPOSE-LIMIT', first.at, text);
   }
+  return [...services].map(([name, { spec }]) => [name, spec]);
 }
 
-const suggestion = (word: string, known: Iterable<string>, otherwise: string): string => {
-  const near = nearest(word, known);
-  return near === undefined ? otherwise : `Did you mean ${near}?`;
-};
+function checkNetworks(
+  problems: Problems,
+  name: string,
+  { spec, networksAt }: PlacedService,
+  networks: ReadonlyMap<string, NetworkSpec>,
+): void {
+  for (const [network, { ipv4Address }] of Object.entries(spec.networks ?? {})) {
+    const declared = networks.get(network);
+    if (!declared && network !== 'default') {
+      const hint = suggestion(network, networks.keys(), `Add to the file: networks: { ${network}: {} }`);
+      const text = `services.${name} joins the network ${network}, which is not declared`;
+      problems.add('HM-COMPOSE-REFERENCE', networksAt, text, hint);
+      continue;
+    }
+    if (ipv4Address === undefined) continue;
+    const subnets = declared?.subnets ?? [];
+    if (spec.replicas > 1) {
+      const text = `services.${name} has ${spec.replicas} replicas: they cannot all have ${ipv4Address}`;
+      problems.add('HM-COMPOSE-TYPE', networksAt, text, 'Remove ipv4_address.');
+    } else if (subnets.length === 0 && !declared?.external) {
+      const text = `services.${name} wants ${ipv4Address}, but the network ${network} has no subnet of its own`;
+      const hint = 'Give it one: ipam: { config: [{ subnet: 172.28.0.0/24 }] }';
+      problems.add('HM-COMPOSE-REFERENCE', networksAt, text, hint);
+    } else if (subnets.length > 0 && !subnets.some((subnet) => holds(subnet, ipv4Address))) {
+      const text = `services.${name} wants ${ipv4Address}, which is not in ${subnets.join(' or ')}`;
+      problems.add('HM-COMPOSE-TYPE', networksAt, text, 'Take an address of the subnet.');
+    }
+  }
+}
+
+const numberOf = (address: string): number =>
+  address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+
+function holds(subnet: string, address: string): boolean {
+  const [base = '', bits = '32'] = subnet.split('/');
+  const size = 2 ** (32 - Number(bits));
+  return isIpv4(base) && Math.floor(numberOf(base) / size) === Math.floor(numberOf(address) / size);
+}
+
+function checkFiles(
+  problems: Problems,
+  name: string,
+  { files, mounts }: PlacedService,
+  { configs, secrets }: Declared,
+): void {
+  const targets = new Set(mounts.map(({ mount }) => mount.target));
+  for (const { grant, at } of files) {
+    const { kind, source, target } = grant;
+    const known = kind === 'config' ? configs : secrets;
+    if (!known.has(source)) {
+      const hint = suggestion(
+        source,
+        known.keys(),
+        `Add to the file: ${kind}s: { ${source}: { file: ./${source} } }`,
+      );
+      const text = `services.${name} uses the ${kind} ${source}, which is not declared`;
+      problems.add('HM-COMPOSE-REFERENCE', at, text, hint);
+    }
+    if (targets.has(target))
+      problems.add('HM-COMPOSE-TYPE', at, `services.${name} has two things at ${target}`);
+    targets.add(target);
+  }
+}
+
+function checkNamespaces(
+  problems: Problems,
+  name: string,
+  { spec, at }: PlacedService,
+  declared: ReadonlySet<string>,
+): void {
+  for (const key of ['pid', 'ipc'] as const) {
+    const other = /^service:(.+)$/.exec(spec.isolation?.[key] ?? '')?.[1];
+    if (other === undefined || (declared.has(other) && other !== name)) continue;
+    const text = `services.${name} shares the ${key} namespace of ${other}, which is no other service`;
+    const others = [...declared].filter((each) => each !== name);
+    problems.add('HM-COMPOSE-REFERENCE', at, text, suggestion(other, others, 'Name a service of the file.'));
+  }
+}
 
 function checkMounts(
   problems: Problems,
@@ -62,8 +146,7 @@ function checkDependencies(
   name: string,
   service: PlacedService,
   services: Services,
-  declared: ReadonlySet<string>,
-  disabled: ReadonlyMap<string, readonly string[]>,
+  { declared, disabled }: WholeFile,
 ): void {
   for (const { dependency, at } of service.dependencies) {
     const target = services.get(dependency.service);
@@ -76,12 +159,15 @@ function checkDependencies(
       const hint = suggestion(dependency.service, others, 'Declare the service or remove the entry.');
       const text = `services.${name} depends on ${dependency.service}, which is not declared`;
       problems.add('HM-COMPOSE-REFERENCE', at, text, hint);
-    } else if (target && dependency.condition === 'healthy' && !target.spec.healthcheck) {
+    } else if (target && dependency.condition === 'healthy' && !hasChecks(target.spec)) {
       const text = `services.${name} waits for ${dependency.service} to be healthy, which has no healthcheck: running is enough`;
       problems.warn('HM-COMPOSE-REFERENCE', at, text, `Add a healthcheck to ${dependency.service}.`);
     }
   }
 }
+
+const hasChecks = ({ healthcheck, probes }: ServiceSpec): boolean =>
+  healthcheck !== undefined || probes?.readiness !== undefined || probes?.startup !== undefined;
 
 /** One host port can be published once; the wildcard address clashes with every other. */
 function checkPorts(
@@ -93,8 +179,9 @@ function checkPorts(
   for (const { hostAddress, hostPort, protocol } of service.spec.ports) {
     const key = (address: string): string => `${address}:${hostPort}/${protocol}`;
     const any = `${hostPort}/${protocol}`;
-    const holder =
-      hostAddress === '0.0.0.0' ? taken.get(any) : (taken.get(key('0.0.0.0')) ?? taken.get(key(hostAddress)));
+    const holder = isWildcard(hostAddress)
+      ? taken.get(any)
+      : (taken.get(key('0.0.0.0')) ?? taken.get(key('::')) ?? taken.get(key(hostAddress)));
     if (holder !== undefined) {
       const text = `services.${name} publishes port ${any}, which services.${holder} publishes already`;
       problems.add('HM-COMPOSE-TYPE', service.portsAt, text, 'Publish another host port.');
@@ -103,6 +190,8 @@ function checkPorts(
     taken.set(any, name);
   }
 }
+
+const isWildcard = (address: string): boolean => address === '0.0.0.0' || address === '::';
 
 /** Each circle once, written out: `a → b → a`. */
 function checkCircles(problems: Problems, services: Services): void {

@@ -67,6 +67,7 @@ const service: z.ZodType<ServiceSpec> = z
           service: name,
           condition: z.enum(['started', 'healthy', 'completed']),
           restart: z.exactOptional(z.literal(true)),
+          required: z.exactOptional(z.literal(false)),
         }),
       )
       .max(limits.composeServices),

@@ -1,5 +1,6 @@
 /** The optional parts of a service (`protocols/apps/service-model.ts`) as the API takes them: strict and bounded. */
 import { z } from '@hono/zod-openapi';
+import { limits } from '../../../protocols/limits.ts';
 import type {
   FileSource,
   NetworkSpec,
@@ -222,6 +223,6 @@ export const fileSource: z.ZodType<FileSource> = z
     name: text,
     externalName: opt(text),
     digest: opt(z.string().regex(/^sha256:[0-9a-f]{64}$/)),
-    content: opt(z.base64().max(1_048_576)),
+    content: opt(z.base64().max(Math.ceil(limits.composeContentBytes / 3) * 4)),
   })
   .openapi('FileSource');

@@ -8,10 +8,21 @@ const defaults: CompileOptions = {
   environment: { OUTER: 'outside', EMPTY: '', HOME: '/home/me' },
 };
 
+/** What stands beside the Compose file. */
+const files: Readonly<Record<string, string>> = {
+  '/srv/shop/key.txt': 'open sesame',
+  '/srv/shop/seccomp.json': '{"defaultAction":"SCMP_ACT_ERRNO"}',
+  '/srv/shop/not.json': '{',
+};
+
+const contents = new Map(
+  Object.entries(files).map(([path, text]) => [path, { bytes: new TextEncoder().encode(text) }]),
+);
+
 export function compileText(text: string, options: Partial<CompileOptions> = {}): Compiled {
   const read = readCompose({ file: 'compose.yaml', text });
   if ('problems' in read) return { problems: read.problems, warnings: [] };
-  return compile(read.root, { ...defaults, ...options });
+  return compile(read.root, { ...defaults, contents, ...options });
 }
 
 /** Of a text that must compile. */

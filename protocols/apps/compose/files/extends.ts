@@ -153,7 +153,7 @@ function* withBase(
 
 function readReference(scope: Scope, wish: ComposeNode): { service: string; file?: string } | undefined {
   const draft: Reference = {};
-  if (wish.kind === 'map') readKeys(scope, wish, referenceKeys, draft);
+  if (wish.kind === 'map') readKeys(scope, wish, 'services.extends', referenceKeys, draft);
   else draft.service = textOf(wish);
   const { service, file } = draft;
   if (service === undefined || service === '')

@@ -51,7 +51,7 @@ export function readInclude(node: ComposeNode, problems: Problems): readonly Inc
   readList(scope, node)?.items.forEach((item, index) => {
     const at = inside(scope, index);
     const draft: Draft = { paths: [] };
-    if (item.kind === 'map') readKeys(at, item, keys, draft);
+    if (item.kind === 'map') readKeys(at, item, 'include', keys, draft);
     else draft.paths = readTextOrTexts(at, item);
     if (draft.paths.length === 0 || draft.paths.includes(''))
       mistyped(at, item, 'a path, or a map with path, project_directory and env_file');
