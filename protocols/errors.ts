@@ -432,6 +432,16 @@ export const catalogue = {
     next: 'Repeat it a little later.',
     status: 409,
   },
+  'HM-EVENTS-EXPIRED': {
+    cause: 'The events behind this cursor are no longer kept, or never were of this node.',
+    next: 'Begin without a cursor: GET /v1/events, then follow from the cursor it answers.',
+    status: 410,
+  },
+  'HM-EVENTS-TORN': {
+    cause: 'The event log of an earlier boot has no proper end: its last events may be missing.',
+    next: 'Nothing: what is there is used; hivemind ps shows what is so now.',
+    status: 200,
+  },
   'HM-API-SCOPE': {
     cause: 'The token does not allow this.',
     next: 'Use a token of a wider scope: hivemind token create NAME --scope admin',

@@ -15,6 +15,16 @@ export const limits = {
   transcriptLines: 4_096,
   /** Events kept for `hivemind events`. */
   eventLog: 10_000,
+  /** A file of the event log: some thousand events … */
+  eventFileBytes: 1_048_576,
+  /** … and so many of them: 10,000 events of 400 bytes. */
+  eventFiles: 4,
+  /** Events that wait for the disk; beyond, they are kept in memory only and the gap is told after a restart. */
+  eventQueue: 10_000,
+  /** Events one piece of a stream holds at most: a reader that comes back is given its turn like the others. */
+  eventPiece: 256,
+  /** How often a stream of events says where it is: a proxy's idle limit is a minute. */
+  eventBookmarkMs: 15_000,
   /** Effects one step of one actor may ask for: a supervisor stopping all of a node's children at once. */
   effectsPerStep: 20_000,
   /** Paths without an actor whose incarnation and last crash are remembered: a day of a busy node's runs. */
@@ -255,6 +265,7 @@ export const limits = {
   /** Rows on one page. */
   apiPageRows: 1_000,
   apiFilterChars: 1_024,
+  apiTopics: 32,
   /** Faults of a request that are told: more than anybody mends in one go. */
   apiFaults: 50,
   /** Rows that are watched are gathered at most this often after something happened … */

@@ -49,7 +49,8 @@ function settle<Value>(read: () => Value): Value | undefined {
 async function serve(config: NodeConfig, passphrases: readonly string[], logger: Logger): Promise<number> {
   const world = createRealWorld({ ...config, passphrases });
   const node = await startNode(world, nodeSettings(config));
-  for (const event of node.events.read({ limit: limits.eventLog })) logEvent(logger, event);
+  for (const event of node.events.read({ after: { boot: node.boot, seq: 0 }, limit: limits.eventLog }))
+    logEvent(logger, event);
   node.events.watch((event) => logEvent(logger, event));
   const api = await serveApi(node, {
     socketPath: config.socketPath,

@@ -3,20 +3,24 @@
  * actor system, the ports, the event log and the logs of runs. Made by `startNode`.
  */
 import type { Message, NodeEvent } from '../protocols/effects.ts';
+import type { EventPlace } from '../protocols/events/place.ts';
 import type { ActorDirectory } from '../protocols/inspection.ts';
 import type { Clock, Ports, Random, Stop } from '../protocols/ports.ts';
 import type { ActorPath } from '../protocols/wire/address.ts';
 
-/** An event as it is kept: numbered within this boot. */
-export interface LoggedEvent extends NodeEvent {
-  readonly seq: number;
+/** An event as it is kept: numbered within its boot from 1 without gaps. */
+export interface LoggedEvent extends NodeEvent, EventPlace {
   readonly at: number;
 }
 
 export interface EventLog {
-  /** Newest `limit` with `seq` above `after`, oldest first. */
-  read(options: { readonly after?: number; readonly limit: number }): readonly LoggedEvent[];
+  /** With `after` the first `limit` behind that place, else the newest; oldest first. */
+  read(options: { readonly after?: EventPlace; readonly limit: number }): readonly LoggedEvent[];
   watch(listener: (event: LoggedEvent) => void): Stop;
+  /** The newest event's place. */
+  readonly last: EventPlace;
+  /** Everything behind this place is kept. */
+  readonly floor: EventPlace;
 }
 
 /** One line of a container's output. `untilAt` is set when it was written while nobody was there to stamp it: some time from `at` to `untilAt`. */

@@ -11,7 +11,7 @@ import { nodeTree } from '../supervisors/trees/node.tree.ts';
 import { createKernel, type Kernel } from './kernel/kernel.ts';
 import { machines } from './machines.ts';
 import type { NodeHandle } from './node-handle.ts';
-import { createEventLog } from './telemetry/event-log.ts';
+import { createEventLog, lostBoots } from './telemetry/events/event-log.ts';
 import type { NodeSettings, OpenedWorld, World } from './world/world.ts';
 
 export interface StartOptions {
@@ -65,7 +65,7 @@ function run(
   options: StartOptions,
 ): RunningNode {
   const { clock, random } = world;
-  const events = createEventLog(clock);
+  const events = createEventLog(clock, { boot, ...(opened.events ? { store: opened.events } : {}) });
   const kernel = createKernel({
     node: settings.name,
     boot,
@@ -76,7 +76,8 @@ function run(
     emit: (event) => events.append(event),
     ...(options.onFrame ? { onFrame: options.onFrame } : {}),
   });
-  for (const because of opened.recovered) {
+  const lost = opened.events ? lostBoots(opened.events.kept, boot) : [];
+  for (const because of [...opened.recovered, ...lost]) {
     events.append({
       type: 'node.recovered',
       subject: settings.name,

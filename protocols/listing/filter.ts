@@ -6,6 +6,7 @@
 import { coded } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { nearest } from '../suggest.ts';
+import { isLike } from './pattern.ts';
 
 /** What a filter looks at, by name: `undefined` when the row has no such value. */
 export type Fields<Row> = Readonly<Record<string, (row: Row) => unknown>>;
@@ -69,7 +70,7 @@ function testOf<Row extends object>(
   const read = fields[field] ?? pathOf(field, known);
   return (row) => {
     const text = scalar(read(row));
-    return values.some((value) => alike(text, value)) !== negated;
+    return values.some((value) => isLike(text, value)) !== negated;
   };
 }
 
@@ -95,20 +96,6 @@ function inside(value: unknown, name: string): unknown {
 function scalar(value: unknown): string {
   if (value === undefined || value === null) return '';
   return (typeof value === 'string' ? value : JSON.stringify(value)).toLowerCase();
-}
-
-function alike(text: string, pattern: string): boolean {
-  const [first = '', ...parts] = pattern.split('*');
-  if (parts.length === 0) return text === pattern;
-  if (!text.startsWith(first)) return false;
-  const last = parts.pop()!;
-  let at = first.length;
-  for (const part of parts) {
-    const found = text.indexOf(part, at);
-    if (found < 0) return false;
-    at = found + part.length;
-  }
-  return text.length - last.length >= at && text.endsWith(last);
 }
 
 /** Every text and number of a row, three levels deep. */

@@ -5,6 +5,7 @@
  */
 import { coded } from '../errors.ts';
 import { hashText } from '../hash.ts';
+import { decodeToken, encodeToken } from './token.ts';
 
 export interface Order<Row> {
   /** What tells rows apart: the last word in every order. */
@@ -67,11 +68,11 @@ export function pageOf<Row>(
 }
 
 function tokenOf([value, key]: Place, question: string): string {
-  return encode(JSON.stringify([question, value, key]));
+  return encodeToken([question, value, key]);
 }
 
 function placeIn(token: string, question: string): Place {
-  const parts = parse(token);
+  const parts = decodeToken(token);
   const isPlace =
     Array.isArray(parts) &&
     parts.length === 3 &&
@@ -84,26 +85,3 @@ function placeIn(token: string, question: string): Place {
 
 const refused = (message: string): Error =>
   coded('HM-API-REQUEST', message, { at: 'query.pageToken' }, 'Begin again without pageToken.');
-
-function parse(token: string): unknown {
-  try {
-    return JSON.parse(decode(token));
-  } catch {
-    return undefined;
-  }
-}
-
-function encode(text: string): string {
-  const bytes = new TextEncoder().encode(text);
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replaceAll('=', '');
-}
-
-function decode(token: string): string {
-  const binary = atob(token.replaceAll('-', '+').replaceAll('_', '/'));
-  return new TextDecoder('utf-8', { fatal: true }).decode(
-    Uint8Array.from(binary, (char) => char.charCodeAt(0)),
-  );
-}

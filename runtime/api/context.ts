@@ -3,6 +3,7 @@ import { coded } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
 import type { NodeHandle } from '../node-handle.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { EventHub } from './lists/event-reader.ts';
 import { Feeds } from './lists/feeds.ts';
 import { IdempotencyKeys } from './rules/idempotency.ts';
 import { Rates } from './rules/rates.ts';
@@ -28,6 +29,7 @@ export interface ApiContext {
   readonly rates: Rates;
   /** Lists that are watched. */
   readonly feeds: Feeds;
+  readonly events: EventHub;
 }
 
 export interface Env {
@@ -52,6 +54,7 @@ export function createContext(
     idempotency: new IdempotencyKeys(node.clock),
     rates: new Rates(node.clock),
     feeds: new Feeds(node),
+    events: new EventHub(node),
   };
 }
 

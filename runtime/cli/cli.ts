@@ -93,7 +93,7 @@ export class Cli {
   }
 
   async client(): Promise<ApiClient> {
-    const onGap = (lines: number): void => this.say(`-- ${lines} lines are left out`);
+    const onGap = (lines: number | undefined): void => this.say(`-- ${lines ?? 'some'} lines are left out`);
     this.#client ??= import('./connection/open.ts').then(({ openClient }) =>
       openClient(this.process, this.#options, onGap),
     );

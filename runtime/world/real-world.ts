@@ -28,6 +28,7 @@ import { createSecretBox } from '../drivers/secrets/secret-box.ts';
 import { openEmbeddedStore } from '../drivers/store/embedded/embedded-store.ts';
 import { createDirectoryVolumes, runFolders } from '../drivers/volume/directory.ts';
 import { createLogStore, type ManagedLogs } from '../logs/log-store.ts';
+import { openEventFiles } from '../telemetry/events/event-files.ts';
 import { examine } from './doctor.ts';
 import { realClock } from './real-clock.ts';
 import { realRandom } from './real-random.ts';
@@ -72,6 +73,10 @@ async function open(options: RealWorldOptions, settings: NodeSettings): Promise<
       path: join(journalDir, 'node.journal'),
     });
     closers.push(() => opened.close());
+    const eventsDir = join(dataDir, 'events');
+    await mkdir(eventsDir, { recursive: true, mode: 0o700 });
+    const events = await openEventFiles(createFileDisk(), eventsDir);
+    closers.push(() => events.close());
     const engine = await openContainers(options, settings);
     closers.push(engine.close);
     const logs = createLogStore(realClock);
@@ -101,8 +106,9 @@ async function open(options: RealWorldOptions, settings: NodeSettings): Promise<
     return {
       ports,
       logs,
+      events: events.store,
       // A missing key stops nothing: whoever needs a secret hears it again.
-      recovered: locked ? [...opened.recovered, locked] : opened.recovered,
+      recovered: [...opened.recovered, ...events.recovered, ...(locked ? [locked] : [])],
       close,
       doctor: () => examine({ ports, network, settings, dataDir, place: engine.place }),
     };

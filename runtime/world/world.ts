@@ -5,6 +5,7 @@
 import type { Reason } from '../../protocols/errors.ts';
 import type { Clock, Ports, Random } from '../../protocols/ports.ts';
 import type { Finding, LogStore } from '../node-handle.ts';
+import type { EventStore } from '../telemetry/events/event-log.ts';
 
 /** What a node must know before its first step; the rest it reads from its journal and the store. */
 export interface NodeSettings {
@@ -26,6 +27,8 @@ export interface NodeSettings {
 export interface OpenedWorld {
   readonly ports: Ports;
   readonly logs: LogStore;
+  /** Where events outlive the process; without it they are those of this boot. */
+  readonly events?: EventStore;
   /** What opening had to mend: a torn journal, for one. Each becomes a warning in the event log. */
   readonly recovered: readonly Reason[];
   doctor(): Promise<readonly Finding[]>;

@@ -1,55 +1,86 @@
-/** The event log: a page of it, or a stream that goes on. A cursor that is no longer kept gives a `gap`, never silence. */
+/** The event log: a page of it, or a stream that goes on. A cursor whose events are gone is a 410, never silence. */
 import { z } from '@hono/zod-openapi';
+import { comparePlaces, cursorOf, placeOf, type EventPlace } from '../../../protocols/events/place.ts';
+import { parseTopics } from '../../../protocols/events/topics.ts';
+import { coded } from '../../../protocols/errors.ts';
 import { limits } from '../../../protocols/limits.ts';
-import type { EventLog, LoggedEvent } from '../../node-handle.ts';
-import type { Format, Gap, LineSource } from '../lines.ts';
-import { jsonRoute, lineRoute } from '../route.ts';
-import { cursor, lineCount } from '../schemas/query.ts';
-import { eventView, gapView } from '../schemas/views.ts';
+import { parseFilter } from '../../../protocols/listing/filter.ts';
+import type { LoggedEvent, NodeHandle } from '../../node-handle.ts';
+import { seen } from '../lists/event-reader.ts';
+import { pulledStream } from '../lines.ts';
+import { define, jsonRoute, ndjsonType, sseType, streamed } from '../route.ts';
+import { lineCount } from '../schemas/query.ts';
+import { eventMark, eventView } from '../schemas/views.ts';
+
+const chosen = z.object({
+  cursor: z
+    .exactOptional(z.string().min(1).max(512))
+    .openapi({ description: 'only what is behind it: the cursor of an event, a bookmark or a page' }),
+  topic: z
+    .exactOptional(z.string().max(limits.apiFilterChars))
+    .openapi({ description: 'a type or its first word, and what it is about', example: 'slot:shop/*,node' }),
+  filter: z.exactOptional(z.string().max(limits.apiFilterChars)).openapi({ example: 'level:!info' }),
+});
+
+const fields = ['boot', 'seq', 'at', 'type', 'subject', 'level', 'message', 'reason', 'details'];
+
+function testOf({ topic, filter }: z.output<typeof chosen>): (event: LoggedEvent) => boolean {
+  const isTopic = topic === undefined ? undefined : parseTopics(topic);
+  const passes = filter === undefined ? undefined : parseFilter<LoggedEvent>(filter, {}, fields);
+  return (event) => (isTopic?.(event) ?? true) && (passes?.(event) ?? true);
+}
+
+/** HM-EVENTS-EXPIRED unless everything behind the place is kept. */
+function covered({ events, name }: NodeHandle, cursor: string): EventPlace {
+  const place = placeOf(name, cursor);
+  const oldest = cursorOf(name, events.floor);
+  if (comparePlaces(place, events.floor) < 0)
+    throw coded('HM-EVENTS-EXPIRED', 'Events behind this cursor are no longer kept', { oldest });
+  if (comparePlaces(place, events.last) > 0)
+    throw coded('HM-EVENTS-EXPIRED', 'The cursor is of a log that is no more', { oldest });
+  return place;
+}
 
 const page = jsonRoute({
   method: 'get',
   path: '/v1/events',
-  summary: 'The newest events, oldest first; after: only those behind this number',
-  query: z.object({ after: z.exactOptional(cursor), limit: lineCount(100) }),
-  answer: z.strictObject({ events: z.array(eventView).readonly() }),
-  run: ({ node, query: { after, limit } }) => ({
-    events: node.events.read({ limit, ...(after === undefined ? {} : { after }) }),
-  }),
+  summary: 'The newest events, or the first behind a cursor; oldest first, with the cursor to go on from',
+  query: chosen.extend({ limit: lineCount(100) }),
+  answer: z.strictObject({ events: z.array(eventView).readonly(), cursor: z.string() }),
+  run: ({ node, query }) => {
+    const wants = testOf(query);
+    const { cursor, limit } = query;
+    const after = cursor === undefined ? undefined : covered(node, cursor);
+    const all = node.events.read({ limit: limits.eventLog, ...(after ? { after } : {}) });
+    const wanted = all.filter(wants);
+    const events = after ? wanted.slice(0, limit) : limit === 0 ? [] : wanted.slice(-limit);
+    // Behind what was told; when that was all there is, behind all of it.
+    const isAll = !after || events.length === wanted.length;
+    const last = isAll ? node.events.last : (events.at(-1) ?? after);
+    return { events: events.map((event) => seen(node.name, event)), cursor: cursorOf(node.name, last) };
+  },
 });
 
-const isGap = (line: LoggedEvent | Gap): line is Gap => 'gap' in line;
+const line = z.union([eventView, eventMark]);
 
-/** Server-sent events: the number is the id, so a browser that comes back says where it was. */
-const sse: Format<LoggedEvent | Gap> = (line) =>
-  isGap(line)
-    ? `event: gap\ndata: ${JSON.stringify(line)}\n\n`
-    : `id: ${line.seq}\nevent: ${line.type}\ndata: ${JSON.stringify(line)}\n\n`;
-
-const stream = lineRoute({
-  method: 'get',
-  path: '/v1/events/stream',
-  summary: 'Events as they happen, from behind a number on or from now on: NDJSON, or server-sent events',
-  query: z.object({ after: z.exactOptional(cursor) }),
-  line: z.union([eventView, gapView]),
-  formats: { 'text/event-stream': sse },
-  run: ({ node, query, raw }) => eventsFrom(node.events, query.after ?? lastEventId(raw)),
-});
-
-function lastEventId(request: Request): number | undefined {
-  const id = request.headers.get('last-event-id');
-  return id !== null && /^\d{1,15}$/.test(id) ? Number(id) : undefined;
-}
-
-function eventsFrom(events: EventLog, after: number | undefined): LineSource<LoggedEvent | Gap> {
-  const follow = (push: (line: LoggedEvent | Gap) => void) => events.watch(push);
-  const present = () => {
-    if (after === undefined) return [];
-    const kept = events.read({ after, limit: limits.eventLog });
-    const missing = (kept[0]?.seq ?? after + 1) - after - 1;
-    return missing > 0 ? [{ gap: missing }, ...kept] : kept;
-  };
-  return { present, follow };
-}
+const stream = define(
+  {
+    method: 'get',
+    path: '/v1/events/stream',
+    summary: 'Events as they happen, from behind a cursor on or from now on: NDJSON, or server-sent events',
+    query: chosen,
+  },
+  { [ndjsonType]: line, [sseType]: line },
+  async (c, { node, context, query, raw }) => {
+    const wish = query as z.output<typeof chosen>;
+    const wants = testOf(wish);
+    const cursor = wish.cursor ?? raw.headers.get('last-event-id') ?? undefined;
+    const place = cursor === undefined ? node.events.last : covered(node, cursor);
+    const isSse = c.req.header('accept')?.includes(sseType) ?? false;
+    const closed = context.streams.open();
+    const source = context.events.open(place, isSse ? 'sse' : 'ndjson', wants);
+    return streamed(c, pulledStream(source, closed), isSse ? sseType : ndjsonType);
+  },
+);
 
 export const eventRoutes = [page, stream];

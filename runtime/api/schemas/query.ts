@@ -14,8 +14,6 @@ export const switched = z
 export const lineCount = (usual: number) =>
   z.coerce.number().int().min(0).max(limits.apiLines).default(usual).openapi({ type: 'integer' });
 
-export const cursor = z.coerce.number().int().min(0).openapi({ type: 'integer' });
-
 export const appName = z.object({ name: z.string().refine(isName, 'the name of an app') });
 
 export const slotParams = z.object({

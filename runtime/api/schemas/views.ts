@@ -7,7 +7,8 @@ import { catalogue, type ErrorCode, type Reason } from '../../../protocols/error
 import type { ActorView, TranscriptLine } from '../../../protocols/inspection.ts';
 import type { SecretView } from '../../../protocols/security/model.ts';
 import type { ActorPath } from '../../../protocols/wire/address.ts';
-import type { Finding, LoggedEvent, LogLine } from '../../node-handle.ts';
+import type { Finding, LogLine } from '../../node-handle.ts';
+import type { EventMark, SeenEvent } from '../lists/event-reader.ts';
 import type { Gap } from '../lines.ts';
 import type { Problem } from '../problem.ts';
 import { appSpec, portSpec } from './app-spec.ts';
@@ -155,8 +156,10 @@ export const logLine: z.ZodType<LogLine> = z
   })
   .openapi('LogLine');
 
-export const eventView: z.ZodType<LoggedEvent> = z
+export const eventView: z.ZodType<SeenEvent> = z
   .strictObject({
+    cursor: z.string().openapi({ description: 'where to go on behind this event' }),
+    boot: count,
     seq: count,
     at: time,
     type: z.string(),
@@ -167,6 +170,15 @@ export const eventView: z.ZodType<LoggedEvent> = z
     details: z.exactOptional(z.record(z.string(), plain)),
   })
   .openapi('Event');
+
+/** What stands between events on a stream. */
+export const eventMark: z.ZodType<EventMark> = z
+  .union([
+    z.strictObject({ gap: count.openapi({ description: 'events that are missing here' }) }),
+    z.strictObject({ bookmark: z.string().openapi({ description: 'told up to this cursor' }) }),
+    z.strictObject({ reset: z.string().openapi({ description: 'what was before this cursor is lost' }) }),
+  ])
+  .openapi('EventMark');
 
 const actorFields = {
   path: actorPath,

@@ -36,8 +36,14 @@ export interface ImagesAnswer {
   readonly images: readonly ImageInfo[];
 }
 
+export interface SeenEvent extends LoggedEvent {
+  readonly cursor: string;
+}
+
 export interface EventsAnswer {
-  readonly events: readonly LoggedEvent[];
+  readonly events: readonly SeenEvent[];
+  /** Where to go on. */
+  readonly cursor: string;
 }
 
 export interface ActorsAnswer {

@@ -23,10 +23,10 @@ interface Paged {
 export class ApiClient {
   readonly address: ApiAddress;
   readonly #agent = new Agent({ keepAlive: true });
-  readonly #onGap: (lines: number) => void;
+  readonly #onGap: (lines: number | undefined) => void;
 
-  /** `onGap` hears how many lines of a stream were left out because we read too slowly. */
-  constructor(address: ApiAddress, onGap: (lines: number) => void) {
+  /** `onGap` hears how many lines of a stream were left out, where that is known: we read too slowly, or they are gone. */
+  constructor(address: ApiAddress, onGap: (lines: number | undefined) => void) {
     this.address = address;
     this.#onGap = onGap;
   }
@@ -90,9 +90,11 @@ export class ApiClient {
   *#parse<Line>(texts: readonly string[]): Generator<Line> {
     for (const text of texts) {
       if (text === '') continue;
-      const line = JSON.parse(text) as Line | { readonly gap: number };
-      if (typeof line === 'object' && line !== null && 'gap' in line) this.#onGap(line.gap);
-      else yield line;
+      const line = JSON.parse(text) as Line | { gap: number } | { reset: string } | { bookmark: string };
+      if (typeof line !== 'object' || line === null) yield line;
+      else if ('gap' in line) this.#onGap(line.gap);
+      else if ('reset' in line) this.#onGap(undefined);
+      else if (!('bookmark' in line)) yield line;
     }
   }
 

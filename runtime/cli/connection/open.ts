@@ -6,7 +6,7 @@ import { ApiClient } from './client.ts';
 export async function openClient(
   process: CliProcess,
   options: CommonOptions,
-  onGap: (lines: number) => void,
+  onGap: (lines: number | undefined) => void,
 ): Promise<ApiClient> {
   return new ApiClient(await resolveAddress(process, options), onGap);
 }

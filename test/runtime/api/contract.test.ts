@@ -1,6 +1,7 @@
 /** The document and the answers agree: every route is in the OpenAPI document, every answer fits its schema, nobody passes without the token. */
 import type { z } from '@hono/zod-openapi';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { cursorOf } from '../../../protocols/events/place.ts';
 import { catalogue, type ErrorCode } from '../../../protocols/errors.ts';
 import { execPath, routes } from '../../../runtime/api/app.ts';
 import { problemView } from '../../../runtime/api/schemas/views.ts';
@@ -127,9 +128,11 @@ describe('without the token', () => {
   });
 });
 
+const start = cursorOf('n1', { boot: 0, seq: 0 });
+
 describe('events stream', () => {
-  test('from a number on, then what happens', async () => {
-    const response = await rig.open('/v1/events/stream?after=0');
+  test('from a cursor on, then what happens', async () => {
+    const response = await rig.open(`/v1/events/stream?cursor=${start}`);
     const lines = linesOf(response);
     const first = JSON.parse((await lines.next()).value as string) as { seq: number };
     expect(first.seq).toBe(1);
@@ -145,15 +148,47 @@ describe('events stream', () => {
   test('as server-sent events, from the last id on', async () => {
     const response = await rig.open('/v1/events/stream', {
       accept: 'text/event-stream',
-      'last-event-id': '1',
+      'last-event-id': cursorOf('n1', { boot: 1, seq: 1 }),
     });
     expect(response.headers['content-type']).toContain('text/event-stream');
     const lines = linesOf(response);
     const frame = [(await lines.next()).value, (await lines.next()).value, (await lines.next()).value];
-    expect(frame[0]).toBe('id: 2');
+    expect(frame[0]).toBe(`id: ${cursorOf('n1', { boot: 1, seq: 2 })}`);
     expect(frame[1]).toMatch(/^event: [a-z.-]+$/);
     expect(JSON.parse(String(frame[2]).replace(/^data: /, ''))).toMatchObject({ seq: 2 });
     response.destroy();
+  });
+
+  test('only what a topic and a filter want', async () => {
+    const { json: page } = await rig.ask('GET', '/v1/events?topic=app:shop&filter=level:info');
+    const { events } = page as { events: { type: string; subject: string }[] };
+    expect(events.length).toBeGreaterThan(0);
+    for (const { type, subject } of events)
+      expect([type, subject]).toEqual([expect.stringMatching(/^app\./), 'shop']);
+  });
+
+  test('pages by cursor make the whole', async () => {
+    const { json: newest } = await rig.ask('GET', '/v1/events?limit=10000');
+    const whole = (newest as { events: { seq: number }[] }).events.map(({ seq }) => seq);
+    const seen: number[] = [];
+    let cursor = start;
+    while (seen.length < whole.length) {
+      const { json: page } = await rig.ask('GET', `/v1/events?limit=3&cursor=${cursor}`);
+      const part = page as { events: { seq: number }[]; cursor: string };
+      seen.push(...part.events.map(({ seq }) => seq));
+      cursor = part.cursor;
+    }
+    expect(seen.slice(0, whole.length)).toEqual(whole);
+  });
+
+  test.each([
+    ['of another node', cursorOf('n2', { boot: 1, seq: 1 })],
+    ['of the future', cursorOf('n1', { boot: 9, seq: 1 })],
+  ])('a cursor %s is 410 before anything is sent', async (_, cursor) => {
+    for (const path of ['/v1/events', '/v1/events/stream']) {
+      const { status, json: problem } = await rig.ask('GET', `${path}?cursor=${cursor}`);
+      expect([status, problemView.parse(problem).code]).toEqual([410, 'HM-EVENTS-EXPIRED']);
+    }
   });
 });
 

@@ -163,7 +163,7 @@ describe('a request that is wrong', () => {
     ['no image name', 'DELETE', '/v1/images/%20', undefined, 'HM-IMAGE-NAME', /not the name/],
     ['an unknown actor', 'GET', '/v1/actors/show?path=/none', undefined, 'HM-ACTOR-UNKNOWN', /\/none/],
     ['no actor path', 'GET', '/v1/actors/show?path=none', undefined, 'HM-API-REQUEST', /query\.path/],
-    ['a wrong cursor', 'GET', '/v1/events?after=-1', undefined, 'HM-API-REQUEST', /query\.after/],
+    ['a wrong cursor', 'GET', '/v1/events?cursor=-1', undefined, 'HM-API-REQUEST', /not given by an event/],
     [
       'exec without an upgrade',
       'GET',

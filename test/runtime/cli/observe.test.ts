@@ -141,6 +141,8 @@ test('why: the reason, its facts, the next step', async () => {
 
 test('events, once and on', async () => {
   const event = (seq: number): object => ({
+    cursor: `c${seq}`,
+    boot: 1,
     seq,
     at: startMs + seq,
     type: 'slot.started',
@@ -148,10 +150,11 @@ test('events, once and on', async () => {
     level: 'info',
     message: 'started',
   });
-  node.on('GET /v1/events', () => ({ events: [event(1), event(2)] }));
+  node.on('GET /v1/events', () => ({ events: [event(1), event(2)], cursor: 'c2' }));
   node.on(
     'GET /v1/events/stream',
-    ({ url }) => new Lines([{ gap: 7 }, event(Number(url.split('after=')[1]) + 1)], true),
+    ({ url }) =>
+      new Lines([{ gap: 7 }, { bookmark: 'c2' }, event(Number(url.split('cursor=c')[1]) + 1)], true),
   );
   const line = '2026-11-23T12:00:00Z info    slot.started shop/web.1  started\n';
   expect((await hive('events')).stdout).toBe(line.repeat(2));
@@ -170,13 +173,15 @@ test('events, once and on', async () => {
 test('events -f outlives a restart of the node', async () => {
   let boot = 4;
   node.on('GET /v1/version', () => ({ version: '0.1.0', node: 'n1', boot, startedAt: startMs, api: 'v1' }));
-  node.on('GET /v1/events', () => ({ events: [] }));
+  node.on('GET /v1/events', () => ({ events: [], cursor: 'c0' }));
   node.on('GET /v1/events/stream', ({ url }) => {
     const first = boot === 4;
     if (first) setImmediate(() => ((boot = 5), node.cut()));
     return new Lines(
       [
         {
+          cursor: 'c9',
+          boot,
           seq: first ? 9 : 1,
           at: startMs,
           type: 'x',
@@ -191,8 +196,8 @@ test('events -f outlives a restart of the node', async () => {
   const { stdout, stderr } = await hive('events -f', {
     onOutput: (text, running) => text.includes(' 5') && running.interrupt(),
   });
-  expect(stdout).toContain('after=0 4');
-  expect(stdout).toContain('after=0 5');
+  expect(stdout).toContain('cursor=c0 4');
+  expect(stdout).toContain('cursor=c9 5');
   expect(stderr).toContain('the connection is lost');
   expect(stderr).toContain('connected again');
 });

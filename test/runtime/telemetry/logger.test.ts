@@ -13,6 +13,7 @@ test('an event becomes a line of its level with its code and hint', () => {
   const { logger, entries } = recorded();
   const because = reason('HM-DISK-FULL');
   logEvent(logger, {
+    boot: 1,
     seq: 3,
     at: 0,
     type: 'slot.failed',

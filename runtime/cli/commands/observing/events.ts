@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { LoggedEvent } from '../../../node-handle.ts';
 import type { Cli, CommonOptions } from '../../cli.ts';
-import type { EventsAnswer } from '../../connection/answers.ts';
+import type { EventsAnswer, SeenEvent } from '../../connection/answers.ts';
 import { formOf, render, type Listing } from '../../output/listing.ts';
 import { timestamp } from '../../output/units.ts';
 import { action, leaf } from '../command.ts';
@@ -32,21 +32,22 @@ async function runEvents(cli: Cli, options: { follow?: boolean; limit: string })
       for (const line of await render(cli, eventListing, events, options.follow ? 'jsonl' : form))
         cli.print(line);
   };
-  const { events } = await client.get<EventsAnswer>('/v1/events', { limit: count(options.limit) });
+  const { events, cursor } = await client.get<EventsAnswer>('/v1/events', { limit: count(options.limit) });
   await print(events);
   if (!options.follow) {
     if (events.length === 0) cli.say('Nothing has happened yet.');
     return 0;
   }
-  let last = events.at(-1)?.seq ?? 0;
+  let last = cursor;
   return follow(
     cli,
-    (signal) => client.lines<LoggedEvent>('/v1/events/stream', { after: last }, signal),
+    (signal) => client.lines<SeenEvent>('/v1/events/stream', { cursor: last }, signal),
     async (event) => {
-      last = event.seq;
+      last = event.cursor;
       await print([event]);
     },
-    () => (last = 0),
+    // The cursor holds over restarts of the node.
+    () => {},
   );
 }
 
