@@ -223,6 +223,11 @@ export const catalogue = {
     next: 'hivemind why TARGET',
     status: 409,
   },
+  'HM-HOOK-FAILED': {
+    cause: 'A hook of the service failed.',
+    next: 'hivemind logs TARGET',
+    status: 409,
+  },
   'HM-CRASH-LOOP': {
     cause: 'The container ends again and again soon after its start.',
     next: 'hivemind logs TARGET',

@@ -182,6 +182,14 @@ export const limits = {
   crashLoopFailures: 3,
   /** A run that lasted this long forgives the failures before it. */
   backoffResetMs: 60_000,
+  /** From a wish to withdraw an endpoint to the stop of its container, when names or ports cannot be changed. */
+  withdrawMs: 2_000,
+  /** What is under way may finish: most answers take less. */
+  drainMs: 250,
+  /** … where others serve as well: who asked for the name just before may still come, for as long as names are kept. */
+  drainSharedMs: 1_200,
+  /** One run of a hook that names no bound of its own. */
+  hookMs: 30_000,
   /** Compose's default for stop_grace_period. */
   stopGraceMs: 10_000,
   /** How long a container may take to be gone after SIGKILL before it is called stuck. */

@@ -1,6 +1,6 @@
 /**
  * One attempt at a container: pending → pulling → preparing → creating → attaching → starting → running →
- * stopping → removed. Its exit is news for its slot, never a crash of its own. An actor that starts anew looks
+ * withdrawing → draining → pre-stopping → stopping → removed. Its exit is news for its slot, never a crash of its own. An actor that starts anew looks
  * first what the runtime holds under its id, and adopts it.
  */
 import { setup } from 'xstate';
@@ -11,11 +11,16 @@ import {
   containerSteps,
   containerValue,
   type ContainerValue,
+  type Ending,
 } from '../../protocols/containers/container.ts';
+import { endingGuards, endingSteps } from '../../protocols/containers/ending.ts';
 import type { RunKey } from '../../protocols/containers/model.ts';
 import { limits } from '../../protocols/limits.ts';
 import type { ExitOutput } from '../../protocols/supervision/child-spec.ts';
 import { deciding, guarding, perform } from '../decide.ts';
+
+const steps = { ...containerSteps, ...endingSteps };
+const guards = { ...containerGuards, ...endingGuards };
 
 export const containerMachine = setup({
   types: {} as {
@@ -28,19 +33,21 @@ export const containerMachine = setup({
       key: RunKey;
       intent: 'run' | 'stop';
       started: boolean;
+      hooked: boolean;
+      ending?: Ending;
       assignment: Assignment;
     };
     output: ExitOutput;
     tags: 'ready';
   },
-  guards: guarding<ContainerValue, typeof containerGuards>(containerGuards),
+  guards: guarding<ContainerValue, typeof guards>(guards),
   delays: {
     retry: limits.retryMs,
     answer: 5 * limits.retryMs,
     grace: ({ context }: { context: ContainerValue }) => context.assignment.spec.stopGraceMs,
     stuck: limits.killMs,
   },
-  actions: { perform, ...deciding<ContainerValue, typeof containerSteps>(containerSteps) },
+  actions: { perform, ...deciding<ContainerValue, typeof steps>(steps) },
 }).createMachine({
   id: 'container',
   context: ({ input }) => containerValue(input),
@@ -68,7 +75,14 @@ export const containerMachine = setup({
       },
     },
     delaying: { after: { retry: 'pending' }, on: { 'container.stop': { actions: 'wantStop' } } },
-    adopting: { always: [{ guard: 'stopsWanted', target: 'stopping' }, { target: 'running' }] },
+    adopting: {
+      always: [
+        { guard: 'leavesFirst', target: 'withdrawing' },
+        { guard: 'stopsWanted', target: 'preStopping' },
+        { guard: 'hooksOpen', target: 'hooking' },
+        { target: 'running' },
+      ],
+    },
     pulling: {
       entry: 'pull',
       on: {
@@ -152,25 +166,82 @@ export const containerMachine = setup({
             'container.started': [
               { guard: 'hasExited', target: '#container.exited', actions: 'noteStart' },
               { guard: 'stopsWanted', target: '#container.stopping', actions: 'noteStart' },
+              { guard: 'hooksOpen', target: '#container.hooking', actions: 'noteStart' },
               { target: '#container.running', actions: 'noteStart' },
             ],
           },
         },
       },
     },
+    /** The process runs, and its post-start hooks in it: it counts as started when they have passed. */
+    hooking: {
+      initial: 'command',
+      entry: 'sayHooking',
+      on: {
+        'runtime.exited': { target: 'exited', actions: 'noteExit' },
+        'container.stop': { target: 'stopping', actions: 'wantStop' },
+        'container.report': { actions: 'sayHooking' },
+      },
+      states: {
+        command: {
+          entry: 'postStart',
+          always: { guard: 'hooksOver', target: '#container.running' },
+          on: {
+            'hook.ended': [
+              { guard: 'hookPassed', target: 'command', reenter: true, actions: 'postStarted' },
+              { target: 'failed', actions: 'postStartFailed' },
+            ],
+            'container.refused': [
+              { guard: 'hookUnheard', target: 'again' },
+              { target: 'failed', actions: 'postStartFailed' },
+            ],
+          },
+        },
+        again: { after: { retry: 'command' } },
+        failed: { entry: 'sayHookFailed', on: { 'container.report': { actions: 'sayHookFailed' } } },
+      },
+    },
     running: {
       entry: 'sayRunning',
       on: {
         'runtime.exited': { target: 'exited', actions: 'noteExit' },
-        'container.stop': { target: 'stopping', actions: 'wantStop' },
+        'container.stop': [
+          { guard: 'drains', target: 'withdrawing', actions: 'wantStop' },
+          { target: 'preStopping', actions: 'wantStop' },
+        ],
         'container.report': { actions: 'sayRunning' },
       },
     },
     /** Ended by itself. */
     exited: { entry: 'sayExited', always: 'removing' },
+    /** Nothing new is sent there from the answer on. */
+    withdrawing: {
+      entry: 'withdraw',
+      on: {
+        'endpoint.withdrawn': 'draining',
+        'withdraw.due': 'draining',
+        'runtime.exited': { target: 'removing', actions: 'noteExit' },
+      },
+    },
+    draining: {
+      entry: 'drain',
+      on: {
+        'drain.due': 'preStopping',
+        'runtime.exited': { target: 'removing', actions: 'noteExit' },
+      },
+    },
+    preStopping: {
+      entry: 'preStop',
+      always: { guard: 'preStopsOver', target: 'stopping' },
+      on: {
+        'hook.ended': { target: 'preStopping', reenter: true, actions: 'preStopped' },
+        'container.refused': { target: 'preStopping', reenter: true, actions: 'preStopped' },
+        'runtime.exited': { target: 'removing', actions: 'noteExit' },
+      },
+    },
     stopping: {
       entry: 'signal',
-      after: { grace: 'killing' },
+      after: { grace: { target: 'killing', actions: 'sayOverdue' } },
       on: { 'runtime.exited': { target: 'removing', actions: 'noteExit' } },
     },
     killing: {

@@ -72,6 +72,7 @@ export const slotMachine = setup({
       { guard: 'isStray', actions: 'removeStray' },
     ],
     'container.began': { guard: 'isOurs', actions: 'watchContainer' },
+    'container.prestopped': { guard: 'isOurs', actions: 'notePreStopped' },
     'check.began': { guard: 'isOurs', actions: 'watchCheck' },
   },
   states: {
@@ -97,6 +98,7 @@ export const slotMachine = setup({
         { guard: 'isToBeForgotten', target: 'clearing' },
         { guard: 'holdsOlderRun', target: 'retiring' },
         { guard: 'hasCompleted', target: 'completed' },
+        { guard: 'failsStill', target: 'failing' },
         { guard: 'hasFailed', target: 'failed' },
         { guard: 'waitsForBackoff', target: 'recycling' },
         { guard: 'holdsCurrentRun', target: 'starting' },
@@ -152,6 +154,11 @@ export const slotMachine = setup({
       after: { recheck: { target: 'starting', reenter: true, actions: 'relaunch' } },
       on: {
         'container.running': { guard: 'isOurs', target: 'running', actions: 'noteRunning' },
+        'container.hooking': { guard: 'isOurs', actions: 'noteHooking' },
+        'hook.failed': [
+          { guard: 'endsFailed', target: 'failing', actions: 'concludeHook' },
+          { guard: 'isOurs', target: 'recycling', actions: 'concludeHook' },
+        ],
         'container.failed': { guard: 'isOurs', target: 'waiting', actions: 'noteFailure' },
         'container.delayed': { guard: 'isOurs', actions: ['noteDelay', 'tellStarting'] },
         'container.exited': exited,
@@ -246,6 +253,21 @@ export const slotMachine = setup({
       after: { recheck: { target: 'recycling', reenter: true } },
       on: {
         ...untilGone('recycling', 'backoff'),
+        'slot.assigned': [
+          { guard: 'isNewPlacement', target: 'retiring', actions: 'assign' },
+          { guard: 'isOldPlacement' },
+          { actions: 'assign' },
+        ],
+        'slot.terminate': 'stopping',
+      },
+    },
+    /** Failed for good, and still to be stopped. */
+    failing: {
+      tags: 'ready',
+      entry: ['retire', 'tellStopping'],
+      after: { recheck: { target: 'failing', reenter: true } },
+      on: {
+        ...untilGone('failing', 'failed'),
         'slot.assigned': [
           { guard: 'isNewPlacement', target: 'retiring', actions: 'assign' },
           { guard: 'isOldPlacement' },

@@ -1,5 +1,6 @@
 /** Keeps the node's name server and published ports equal to what the slots report. Pushes whole tables, newest wins. */
 import { setup } from 'xstate';
+import type { SlotName } from '../../protocols/apps/model.ts';
 import type { SlotStatus } from '../../protocols/apps/status.ts';
 import {
   freshRegistry,
@@ -22,6 +23,7 @@ export const registryMachine = setup({
           whole?: boolean;
           complete?: boolean;
         }
+      | { type: 'endpoint.withdraw'; slot: SlotName; to: string }
       | { type: 'names.pushed' | 'ports.pushed' }
       | { type: 'names.refused' | 'ports.refused'; error: Reason }
     );
@@ -36,7 +38,7 @@ export const registryMachine = setup({
   tags: 'ready',
   type: 'parallel',
   entry: 'begin',
-  on: { 'observed.changed': { actions: 'note' } },
+  on: { 'observed.changed': { actions: 'note' }, 'endpoint.withdraw': { actions: 'withdraw' } },
   states: {
     names: {
       initial: 'current',

@@ -1,7 +1,8 @@
 /** What a container's machine hears. `id` of an answer is the number of its question. */
 import type { Reason } from '../errors.ts';
 import type { RunFiles } from '../ports.ts';
-import type { ContainerExit, ContainerStatus, ImageInfo } from './model.ts';
+import type { Ending } from './container.ts';
+import type { ContainerExit, ContainerStatus, ExecResult, ImageInfo } from './model.ts';
 
 interface Answer {
   readonly at: number;
@@ -38,7 +39,12 @@ export type ContainerEvent =
   | { readonly at: number; readonly type: 'address.refused'; readonly slot: string; readonly reason: Reason }
   | {
       readonly at: number;
-      readonly type: 'permit.granted' | 'container.stop' | 'container.report' | 'sys.shutdown';
+      readonly type: 'permit.granted' | 'container.report' | 'sys.shutdown';
     }
+  | { readonly at: number; readonly type: 'container.stop'; readonly ending?: Ending }
+  | (Answer & { readonly type: 'hook.ended'; readonly value: ExecResult })
+  /** From the registry: nothing new is sent there. */
+  | { readonly at: number; readonly type: 'endpoint.withdrawn' }
+  | { readonly at: number; readonly type: 'withdraw.due' | 'drain.due' }
   /** From the watcher of the runtime; without `exit` the container vanished. */
   | { readonly at: number; readonly type: 'runtime.exited'; readonly exit?: ContainerExit };

@@ -11,6 +11,16 @@ import { paths } from '../wire/paths.ts';
 import { containerId, containerName, runName } from './ids.ts';
 import type { ContainerExit, ContainerStatus, ResolvedMount, RunKey } from './model.ts';
 
+/** How a slot wants its container to end. */
+export interface Ending {
+  /** Its endpoint may be in use: it is withdrawn, and what is under way may finish. */
+  readonly drain: boolean;
+  /** World time when the end began. */
+  readonly since: number;
+  /** An earlier life of the daemon ran the pre-stop hooks. */
+  readonly hooked: boolean;
+}
+
 export interface ContainerValue {
   readonly self: string;
   readonly node: string;
@@ -24,6 +34,10 @@ export interface ContainerValue {
   /** Numbers drives: an answer to an older question is late. */
   readonly calls: number;
   readonly stopWanted: boolean;
+  readonly ending?: Ending;
+  /** Hooks that have run. */
+  readonly postStarted: number;
+  readonly preStopped: number;
   readonly mounts: readonly ResolvedMount[];
   readonly address?: string;
   readonly gateway?: string;
@@ -38,7 +52,7 @@ type Value = ContainerValue;
 type Failed = { readonly error: Reason };
 
 /** Ask a port: `done` or `container.refused` answers. Whatever was asked before is let go, so that no late answer meets a later phase. */
-function ask(
+export function ask(
   value: Value,
   done: string,
   call: Parameters<typeof drive>[1],
@@ -54,7 +68,7 @@ function ask(
   ];
 }
 
-const tell = (value: Value, event: { type: string; [field: string]: unknown }): Effect =>
+export const tell = (value: Value, event: { type: string; [field: string]: unknown }): Effect =>
   send(value.owner, { ...event, key: value.key });
 
 const begin = (value: Value): Decision<Value> => [value, [tell(value, { type: 'container.began' })]];
@@ -291,25 +305,6 @@ const sayFailed = (value: Value): Decision<Value> => [
   ],
 ];
 
-const wantStop = (value: Value): Decision<Value> => [{ ...value, stopWanted: true }, []];
-
-const signal = (value: Value): Decision<Value> => {
-  const named = value.assignment.spec.stopSignal;
-  return ask(value, 'container.signalled', {
-    port: 'containers',
-    op: 'signal',
-    args: { id: value.id, ...(named === undefined ? {} : { signal: named }) },
-  });
-};
-
-const kill = (value: Value): Decision<Value> =>
-  ask(value, 'container.killed', { port: 'containers', op: 'kill', args: { id: value.id } });
-
-const sayStuck = (value: Value): Decision<Value> => {
-  const because = reason('HM-CONTAINER-STUCK', undefined, { slot: value.key.slot, container: value.id });
-  return [{ ...value, reason: because }, [tell(value, { type: 'container.delayed', reason: because })]];
-};
-
 const remove = (value: Value): Decision<Value> =>
   ask(
     value,
@@ -352,10 +347,6 @@ export const containerSteps = {
   noteExit,
   sayExited,
   sayFailed,
-  wantStop,
-  signal,
-  kill,
-  sayStuck,
   remove,
   detach,
   sayGone,
@@ -391,8 +382,16 @@ export function containerValue(input: {
   key: RunKey;
   intent: 'run' | 'stop';
   started: boolean;
+  /** The post-start hooks have run. */
+  hooked: boolean;
+  ending?: Ending;
   assignment: Assignment;
 }): ContainerValue {
-  const { intent, ...kept } = input;
-  return { ...kept, id: containerId(input.key), calls: 0, stopWanted: intent === 'stop', mounts: [] };
+  const { intent, hooked, ...kept } = input;
+  const { postStart = [], preStop = [] } = input.assignment.spec.hooks ?? {};
+  return {
+    ...{ ...kept, id: containerId(input.key), calls: 0, stopWanted: intent === 'stop', mounts: [] },
+    postStarted: hooked ? postStart.length : 0,
+    preStopped: input.ending?.hooked ? preStop.length : 0,
+  };
 }

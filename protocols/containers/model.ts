@@ -119,6 +119,8 @@ export interface ExecRequest {
   readonly environment?: Readonly<Record<string, string>>;
   readonly workingDir?: string;
   readonly user?: string;
+  /** With all capabilities that the machine can give; the container's seccomp filter stays. */
+  readonly privileged?: boolean;
   readonly terminal: boolean;
   readonly size?: { readonly columns: number; readonly rows: number };
 }

@@ -19,6 +19,8 @@ export interface RegistryValue {
   readonly pushed: Tables;
   readonly pushing: Tables;
   readonly calls: number;
+  /** Who waits until an endpoint is in no table, and since which `news`. */
+  readonly leaving: readonly { readonly to: string; readonly news: number }[];
   /** Every slot of the node has reported since this life began. */
   readonly complete?: true;
   readonly reason?: Reason;
@@ -108,6 +110,26 @@ function showsAlike(before: SlotStatus | undefined, after: SlotStatus | undefine
   );
 }
 
+/** At once, and not when the slot's report has come round. */
+const withdraw = (value: Value, event: { slot: SlotName; to: string }): Decision<Value> => {
+  const held = value.slots[event.slot];
+  const shown = held !== undefined && isReady(held);
+  const news = value.news + (shown ? 1 : 0);
+  const slots = shown
+    ? { ...value.slots, [event.slot]: { ...held, phase: 'stopping' as const, readiness: 'none' as const } }
+    : value.slots;
+  return sayWithdrawn({ ...value, slots, news, leaving: [...value.leaving, { to: event.to, news }] });
+};
+
+/** To all whose tables are pushed. */
+const sayWithdrawn = (value: Value): Decision<Value> => {
+  const pushed = Math.min(value.pushed.names, value.pushed.ports);
+  const over = value.leaving.filter(({ news }) => news <= pushed);
+  if (over.length === 0) return [value, []];
+  const leaving = value.leaving.filter(({ news }) => news > pushed);
+  return [{ ...value, leaving }, over.map(({ to }) => send(to, { type: 'endpoint.withdrawn' }))];
+};
+
 const pushNames = (value: Value): Decision<Value> => {
   const calls = value.calls + 1;
   const call = { port: 'names', op: 'update', args: zoneOf(value.slots) } as const;
@@ -127,13 +149,11 @@ const pushPorts = (value: Value): Decision<Value> => {
   ];
 };
 
-const namesDone = (value: Value): Decision<Value> => [
-  { ...value, pushed: { ...value.pushed, names: value.pushing.names } },
-  [],
-];
+const namesDone = (value: Value): Decision<Value> =>
+  sayWithdrawn({ ...value, pushed: { ...value.pushed, names: value.pushing.names } });
 const portsDone = (value: Value): Decision<Value> => {
   const { reason: _, ...rest } = value;
-  return [{ ...rest, pushed: { ...value.pushed, ports: value.pushing.ports } }, []];
+  return sayWithdrawn({ ...rest, pushed: { ...value.pushed, ports: value.pushing.ports } });
 };
 
 const noteTrouble = (value: Value, event: { error: Reason }): Decision<Value> => {
@@ -144,7 +164,16 @@ const noteTrouble = (value: Value, event: { error: Reason }): Decision<Value> =>
   return [{ ...value, reason: event.error }, told];
 };
 
-export const registrySteps = { begin, note, pushNames, pushPorts, namesDone, portsDone, noteTrouble };
+export const registrySteps = {
+  begin,
+  note,
+  withdraw,
+  pushNames,
+  pushPorts,
+  namesDone,
+  portsDone,
+  noteTrouble,
+};
 
 export const registryGuards = {
   namesChanged: (value: Value) => value.pushed.names !== value.news,
@@ -162,4 +191,5 @@ export const freshRegistry: RegistryValue = {
   pushed: nothing,
   pushing: nothing,
   calls: 0,
+  leaving: [],
 };

@@ -142,13 +142,15 @@ export function ociText(value: OciSpec | OciProcess): string {
   );
 }
 
-/** The process of an exec inside a container of this specification. */
+/** The process of an exec inside a container of this specification. `bound`: the capabilities of a privileged one, hexadecimal. */
 export function execProcess(
   container: OciProcess,
   request: ExecRequest,
   userDatabase: UserDatabase = { passwd: '', group: '' },
+  bound = '0',
 ): OciProcess {
   if (!request.args[0]) throw coded('HM-CONTAINER-COMMAND', 'The exec names no command.');
+  const all = request.privileged ? capabilitiesOf({ privileged: true }, bound) : [];
   const user = request.user === undefined ? undefined : resolveUser(request.user, userDatabase);
   const env = merged(
     container.env,
@@ -166,6 +168,9 @@ export function execProcess(
     env,
     ...(request.workingDir ? { cwd: request.workingDir } : {}),
     ...(user ? { user: ids(user) } : {}),
+    ...(request.privileged
+      ? { capabilities: { bounding: all, effective: all, permitted: all }, noNewPrivileges: false }
+      : {}),
   };
 }
 

@@ -35,6 +35,21 @@ export type SlotEvent = At &
         readonly address?: string;
         readonly startedAt: number;
       }
+    | {
+        readonly type: 'container.hooking';
+        readonly key: RunKey;
+        readonly id: string;
+        readonly address?: string;
+        readonly startedAt: number;
+      }
+    | {
+        readonly type: 'hook.failed';
+        readonly key: RunKey;
+        readonly livedMs: number;
+        readonly exit?: undefined;
+        readonly reason: Reason;
+      }
+    | { readonly type: 'container.prestopped'; readonly key: RunKey }
     | { readonly type: 'container.failed'; readonly key: RunKey; readonly reason: Reason }
     | {
         readonly type: 'container.exited';

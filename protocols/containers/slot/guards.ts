@@ -25,6 +25,9 @@ export const slotGuards = {
   holdsOlderRun: (value: SlotValue) => value.record !== undefined && !current(value),
   waitsForBackoff: (value: SlotValue) => current(value) && value.record?.outcome === 'restart',
   hasCompleted: (value: SlotValue) => current(value) && value.record?.outcome === 'completed',
+  /** It was to be stopped when it failed, and may run on. */
+  failsStill: (value: SlotValue) =>
+    current(value) && value.record?.outcome === 'failed' && value.record.stop !== undefined,
   hasFailed: (value: SlotValue) => current(value) && value.record?.outcome === 'failed',
   holdsCurrentRun: (value: SlotValue) => current(value) && value.record?.outcome === undefined,
   recordIsCurrent: (value: SlotValue) => current(value),
@@ -34,7 +37,7 @@ export const slotGuards = {
     value.assignment !== undefined && event.assignment.placement < value.assignment.placement,
   endsCompleted: (value: SlotValue, event: SlotEventOf<'container.exited'>) =>
     sameRun(event.key, keyOf(value)) && follows(value, event) === 'completed',
-  endsFailed: (value: SlotValue, event: SlotEventOf<'container.exited'>) =>
+  endsFailed: (value: SlotValue, event: SlotEventOf<'container.exited' | 'hook.failed'>) =>
     sameRun(event.key, keyOf(value)) && follows(value, event) === 'failed',
   /** An earlier life of the daemon saw its check pass. */
   wasReady: (value: SlotValue) => value.record?.ready === true,
@@ -60,7 +63,7 @@ export const slotGuards = {
   checkActorLost: (_value: SlotValue, event: SlotEventOf<'actor.exited'>) => event.id === 'check',
 };
 
-function follows(value: SlotValue, event: SlotEventOf<'container.exited'>) {
+function follows(value: SlotValue, event: SlotEventOf<'container.exited' | 'hook.failed'>) {
   if (!value.record || !value.assignment) return 'failed';
   return afterExit(policyOf(value.assignment.spec), value.record.history, event.exit?.code, event.livedMs)
     .next;

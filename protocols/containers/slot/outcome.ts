@@ -13,6 +13,13 @@ import { record, type RunRecord, type SlotValue } from './value.ts';
 export const concludeExit = (value: SlotValue, event: SlotEventOf<'container.exited'>): Decision<SlotValue> =>
   conclude(value, event.exit?.code, event.livedMs, event.at, event.exit ? { lastExit: event.exit } : {});
 
+/** A post-start hook failed: the run has failed, and what runs of it is stopped; its pre-stop hooks are not for it. */
+export const concludeHook = (value: SlotValue, event: SlotEventOf<'hook.failed'>): Decision<SlotValue> =>
+  conclude(value, undefined, event.livedMs, event.at, {
+    reason: event.reason,
+    stop: { since: event.at, hooked: true },
+  });
+
 function conclude(
   value: SlotValue,
   code: number | undefined,
@@ -38,7 +45,8 @@ function conclude(
     'run.noted',
   );
   const level = next.next === 'completed' ? 'info' : next.next === 'failed' ? 'error' : 'warning';
-  const told = emit('container.exited', value.slot, exitText(value, code, next), because, level);
+  const text = exitText(value, code, next, extra.reason?.message);
+  const told = emit('container.exited', value.slot, text, because, level);
   return [recorded, [...effects, told, ...crashLoopNews(value, ended, next)]];
 }
 
@@ -53,8 +61,17 @@ function crashLoopNews(
   return [emit('container.crash-loop', slot, text, because, 'error')];
 }
 
-function exitText(value: SlotValue, code: number | undefined, next: ReturnType<typeof afterExit>): string {
-  const how = code === undefined ? 'was lost' : `exited with code ${code}`;
+function exitText(
+  value: SlotValue,
+  code: number | undefined,
+  next: ReturnType<typeof afterExit>,
+  instead?: string,
+): string {
+  const how = instead
+    ? `is stopped, ${instead}`
+    : code === undefined
+      ? 'was lost'
+      : `exited with code ${code}`;
   const then = next.next === 'restart' ? `starts again in about ${next.delayMs} ms` : next.next;
   return `${value.slot} ${how}: ${then}`;
 }

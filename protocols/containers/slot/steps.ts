@@ -3,20 +3,28 @@
  * event reaches which. Every change of the run is in the journal before the container hears of it.
  */
 import { drive, emit, schedule, send, type Decision, type Effect } from '../../effects.ts';
-import { reason, type Reason } from '../../errors.ts';
 import { limits } from '../../limits.ts';
-import { attemptId, checkPath, containerPath, paths, slotPath } from '../../wire/paths.ts';
+import { containerPath, paths } from '../../wire/paths.ts';
 import type { Assignment } from '../../apps/model.ts';
-import type { ActorPath } from '../../wire/address.ts';
-import { probesOf } from '../../health/check.ts';
+import { isGated } from '../../health/check.ts';
 import type { RunKey } from '../model.ts';
 import { runName } from '../ids.ts';
 import { backoffMs } from '../restart.ts';
 import { adoptRun } from './adoption.ts';
-import { awaitStable, concludeExit, concludeUnhealthy, noteStable, waitBackoff } from './outcome.ts';
+import { endCheck, ensureCheck, noteHealth, noteStarting, recheck, watchCheck } from './health.ts';
+import {
+  awaitStable,
+  concludeExit,
+  concludeHook,
+  concludeUnhealthy,
+  noteStable,
+  waitBackoff,
+} from './outcome.ts';
 import {
   assignmentEntry,
+  endingOf,
   entriesOf,
+  follow,
   forgetSlot,
   fresh,
   keyOf,
@@ -96,7 +104,7 @@ const numberAttempt: Step = (value) => {
   const held = value.record;
   if (!held || held.placement !== value.assignment?.placement)
     return numberRun(value, { type: 'retry.due', at: 0 });
-  const { nextStartAt: _, ...kept } = held;
+  const { nextStartAt: _, stop: _stop, ...kept } = held;
   return record(value, { ...kept, attempt: held.attempt + 1 }, 'run.recorded');
 };
 
@@ -111,13 +119,32 @@ const launch: Step = (value) => [
   [...startContainer(value, 'run'), schedule('container', limits.retryMs, { type: 'container.due' })],
 ];
 
+const hasPostStart = (value: SlotValue) => (value.assignment?.spec.hooks?.postStart?.length ?? 0) > 0;
+
+/** The process runs: from now on its absence means lost, whatever its hooks do. */
+const noteHooking = (value: SlotValue, event: SlotEventOf<'container.hooking'>): Decision<SlotValue> => {
+  const next = { ...value, containerId: event.id, ...(event.address ? { address: event.address } : {}) };
+  const followed = follow('container', containerPath(event.key));
+  if (!value.record || value.record.started) return [next, [followed]];
+  const noted: RunRecord = { ...value.record, started: true, startedAt: event.startedAt };
+  const [recorded, effects] = record(next, noted, 'run.noted');
+  return [recorded, [...effects, followed]];
+};
+
 const noteRunning = (value: SlotValue, event: SlotEventOf<'container.running'>): Decision<SlotValue> => {
   const { reason: _, ...kept } = value;
   const next = { ...kept, containerId: event.id, ...(event.address ? { address: event.address } : {}) };
   if (!value.record) return [next, []];
-  const alreadyNoted = value.record.started;
-  const startedAt = (alreadyNoted ? value.record.startedAt : undefined) ?? event.startedAt;
-  const noted: RunRecord = { ...value.record, started: true, startedAt };
+  const isHooked = value.record.hooked === true || !hasPostStart(value);
+  const alreadyNoted = value.record.started && isHooked;
+  const startedAt = (value.record.started ? value.record.startedAt : undefined) ?? event.startedAt;
+  const serves = value.assignment !== undefined && !isGated(value.assignment.spec);
+  const noted: RunRecord = {
+    ...value.record,
+    ...{ started: true, startedAt },
+    ...(hasPostStart(value) ? { hooked: true as const } : {}),
+    ...(serves && value.record.ready === undefined ? { ready: true } : {}),
+  };
   const told = emit('container.started', value.slot, `${value.slot}#${noted.placement}.${noted.run} runs`);
   const followed = follow('container', containerPath(event.key));
   const [recorded, effects] = alreadyNoted
@@ -127,57 +154,11 @@ const noteRunning = (value: SlotValue, event: SlotEventOf<'container.running'>):
   return [recorded, [...effects, ...follows, ...(alreadyNoted ? [] : [told])]];
 };
 
-function ensureCheck(value: SlotValue): readonly Effect[] {
-  const key = keyOf(value);
-  const { assignment, record: held } = value;
-  const probes = assignment ? probesOf(assignment.spec) : [];
-  if (!key || !held || probes.length === 0) return [];
-  const address = assignment?.spec.networkMode === 'host' ? '127.0.0.1' : value.address;
-  const input = {
-    ...{ owner: slotPath(value.slot), key, containerId: value.containerId, probes },
-    ...{ startedAt: held.startedAt ?? 0, startedUp: held.ready !== undefined },
-    ...(address === undefined ? {} : { address }),
-  };
-  return [
-    send(paths.checks, {
-      type: 'child.start',
-      spec: {
-        id: attemptId(key),
-        machine: 'check',
-        input,
-        restart: 'transient',
-        shutdown: 'brutal_kill',
-        type: 'worker',
-        backoff: { minMs: 100, maxMs: 5_000, factor: 2, jitter: 0.2, resetAfterMs: 60_000 },
-      },
-    }),
-  ];
-}
-
-const recheck: Step = (value) => [value, ensureCheck(value)];
-
-const follow = (id: string, path: ActorPath): Effect => ({
-  do: 'watch',
-  id,
-  source: { of: 'actor', path },
-});
-
 /** Children of other supervisors are followed from their first word on: then they exist. */
 const watchContainer = (value: SlotValue, event: SlotEventOf<'container.began'>): Decision<SlotValue> => [
   value,
   [follow('container', containerPath(event.key))],
 ];
-const watchCheck = (value: SlotValue, event: SlotEventOf<'check.began'>): Decision<SlotValue> => [
-  value,
-  [follow('check', checkPath(event.key))],
-];
-
-function endCheck(value: SlotValue): readonly Effect[] {
-  const key = keyOf(value);
-  if (!key || !value.assignment || probesOf(value.assignment.spec).length === 0) return [];
-  return [{ do: 'cancel', token: 'check' }, send(paths.checks, { type: 'child.stop', id: attemptId(key) })];
-}
-
 const leaveRunning: Step = (value) => [value, [{ do: 'cancel', token: 'stable' }, ...endCheck(value)]];
 
 /** A start that failed before the process ran: no exit, no budget spent; tried again until the cause is gone. */
@@ -209,65 +190,37 @@ const noteAgain: Step = (value) => {
   return held && (held.started || held.outcome) ? record(value, held, 'run.noted') : [value, []];
 };
 
-const noteHealth = (value: SlotValue, event: SlotEventOf<'health.changed'>): Decision<SlotValue> => {
-  const { reason: _, ...kept } = value;
-  const [rest, noted] = noteReadiness(kept, event.verdict === 'healthy');
-  if (event.verdict === 'healthy')
-    return [
-      rest,
-      [
-        ...noted,
-        follow('check', checkPath(event.key)),
-        emit('health.passed', value.slot, `${value.slot} is healthy`),
-      ],
-    ];
-  const because = healthReason(value.slot, event);
-  const type = event.verdict === 'unready' ? 'health.unready' : 'health.failed';
-  return [{ ...rest, reason: because }, [...noted, emit(type, value.slot, because.message, because)]];
-};
-
-/** Which probe fails, how often, and what it got to hear last. */
-function healthReason(slot: SlotValue['slot'], { verdict, finding }: SlotEventOf<'health.changed'>): Reason {
-  const output = finding?.output.trim().slice(-200) ?? '';
-  const what =
-    finding === undefined || finding.role === 'health'
-      ? 'the health check fails'
-      : `the ${finding.role} probe (${finding.action}) failed ${finding.failures} times in a row`;
-  const evidence = finding ? { probe: finding.role, failures: finding.failures } : {};
-  return reason(
-    verdict === 'unready' ? 'HM-HEALTH-UNREADY' : 'HM-HEALTH-FAILED',
-    `${what}${output ? `: ${output}` : ''}`,
-    { slot, ...evidence },
-  );
-}
-
-function noteReadiness(value: SlotValue, ready: boolean): Decision<SlotValue> {
-  if (!value.record || value.record.ready === ready) return [value, []];
-  return record(value, { ...value.record, ready }, 'run.noted');
-}
-
-const noteStarting: Step = (value) => {
-  const because = reason('HM-HEALTH-STARTING', undefined, { slot: value.slot });
-  return [{ ...value, reason: because }, []];
-};
-
 const assign = (value: SlotValue, event: SlotEventOf<'slot.assigned'>): Decision<SlotValue> => [
   { ...value, assignment: event.assignment },
   [],
 ];
 
 /** Stop the present container, also one that an earlier life left: its actor is started if it is not there. */
-const retire: Step = (value) => {
+const retire = (value: SlotValue, event: { readonly at?: number }): Decision<SlotValue> => {
   const key = keyOf(value);
-  if (!key) return [value, []];
+  const [noted, effects] = noteStop(value, event.at ?? 0);
+  if (!key || !noted.record) return [value, []];
+  const stop = { type: 'container.stop', ending: endingOf(noted.record) };
   return [
-    value,
-    [
-      ...endCheck(value),
-      ...startContainer(value, 'stop'),
-      send(containerPath(key), { type: 'container.stop' }),
-    ],
+    noted,
+    [...endCheck(value), ...effects, ...startContainer(noted, 'stop'), send(containerPath(key), stop)],
   ];
+};
+
+/** Since when it ends: in the journal where a daemon that starts anew must not begin again. */
+function noteStop(value: SlotValue, at: number): Decision<SlotValue> {
+  const { record: held, assignment } = value;
+  if (!held || held.stop) return [value, []];
+  const next = { ...held, stop: { since: at } };
+  const { hooks, probes } = assignment?.spec ?? {};
+  const lasts = hooks?.preStop !== undefined || (probes?.drainMs ?? 0) > 0;
+  return held.started && lasts ? record(value, next, 'run.noted') : [{ ...value, record: next }, []];
+}
+
+const notePreStopped = (value: SlotValue): Decision<SlotValue> => {
+  const held = value.record;
+  if (!held?.stop) return [value, []];
+  return record(value, { ...held, stop: { ...held.stop, hooked: true } }, 'run.noted');
 };
 
 const containerSoon: Step = (value) => [
@@ -343,12 +296,14 @@ export const slotSteps = {
   numberRun,
   numberAttempt,
   launch,
+  noteHooking,
   noteRunning,
   recheck,
   watchContainer,
   watchCheck,
   leaveRunning,
   concludeExit,
+  concludeHook,
   concludeUnhealthy,
   waitBackoff,
   noteStable,
@@ -361,6 +316,7 @@ export const slotSteps = {
   noteStarting,
   assign,
   retire,
+  notePreStopped,
   containerSoon,
   checkSoon,
   relaunch,

@@ -7,7 +7,9 @@ import type { SlotStatus } from '../../apps/status.ts';
 import { drive, send, type Decision, type Effect } from '../../effects.ts';
 import { limits } from '../../limits.ts';
 import type { Reason } from '../../errors.ts';
+import type { ActorPath } from '../../wire/address.ts';
 import { attemptId, paths, slotPath } from '../../wire/paths.ts';
+import type { Ending } from '../container.ts';
 import type { ContainerExit, RunKey } from '../model.ts';
 import type { RunHistory } from '../restart.ts';
 
@@ -19,8 +21,12 @@ export interface RunRecord {
   /** True once it was seen running: from then on its absence means lost, not never made. */
   readonly started: boolean;
   readonly startedAt?: number;
-  /** Its health check passed last: a daemon that starts anew withdraws nothing that serves. */
+  /** It served last: a daemon that starts anew withdraws nothing that serves. Absent until first known. */
   readonly ready?: boolean;
+  /** Its post-start hooks have run. */
+  readonly hooked?: true;
+  /** It is being ended. */
+  readonly stop?: { readonly since: number; readonly hooked?: true };
   readonly history: RunHistory;
   readonly lastExit?: ContainerExit;
   /** What follows, once the run has ended. */
@@ -68,6 +74,12 @@ export function sameRun(a: RunKey, b: RunKey | undefined): boolean {
     a.attempt === b.attempt
   );
 }
+
+export const follow = (id: string, path: ActorPath): Effect => ({
+  do: 'watch',
+  id,
+  source: { of: 'actor', path },
+});
 
 /** Tell the manager where the slot stands, unless it was told just that. */
 export function tell(
@@ -121,6 +133,8 @@ export function startContainer(value: SlotValue, intent: 'run' | 'stop'): readon
           key,
           intent,
           started: value.record.started,
+          hooked: value.record.hooked === true,
+          ...(intent === 'stop' ? { ending: endingOf(value.record) } : {}),
           assignment: value.assignment,
         },
         // Only the slot knows what the run has come to: a crashed actor begins anew from it, never from its old input.
@@ -131,6 +145,12 @@ export function startContainer(value: SlotValue, intent: 'run' | 'stop'): readon
       },
     }),
   ];
+}
+
+/** What has served is withdrawn and drained, unless it is being replaced because it fails. */
+export function endingOf(held: RunRecord): Ending {
+  const drain = held.started && held.ready === true && held.outcome === undefined;
+  return { drain, since: held.stop?.since ?? 0, hooked: held.stop?.hooked === true };
 }
 
 export const fresh: RunHistory = { restarts: 0, failuresInARow: 0 };

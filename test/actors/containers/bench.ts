@@ -73,6 +73,7 @@ export class Bench {
         worker('manager', 'stand-in'),
         worker('runtime', 'stand-in'),
       ]),
+      supervisor('edge', 'one_for_one', [worker('registry', 'stand-in')]),
     ]);
     this.world = rig(root, {
       clock: this.clock,
@@ -164,7 +165,7 @@ export class Bench {
 
   /** What the slot told the manager, one word a change. */
   story(): string[] {
-    return this.#heard(paths.manager).map((event) => {
+    return this.heard(paths.manager).map((event) => {
       if (event.type === 'slot.gone') return 'gone';
       const { phase, readiness, reason } = event['status'] as SlotStatus;
       const text = phase === 'running' ? readiness : phase;
@@ -178,7 +179,7 @@ export class Bench {
   }
 
   last(): SlotStatus {
-    return this.#heard(paths.manager).findLast((event) => event.type === 'slot.changed')![
+    return this.heard(paths.manager).findLast((event) => event.type === 'slot.changed')![
       'status'
     ] as SlotStatus;
   }
@@ -187,7 +188,7 @@ export class Bench {
     return this.world.kernel.directory.show(path)?.phase;
   }
 
-  #heard(path: ActorPath): readonly Message[] {
+  heard(path: ActorPath): readonly Message[] {
     const shown = this.world.kernel.directory.show(path)?.context as { heard: readonly Message[] };
     return shown.heard;
   }
@@ -255,8 +256,10 @@ export class Bench {
       }),
       kill: on('kill', (id, key) => this.clock.defer(() => void ended(id, key, 137))),
       remove: on('remove', (id) => void this.containers.delete(id)),
-      run: ({ args }: { args: readonly string[] }) =>
+      run: ({ id, args }: { id: string; args: readonly string[] }) =>
         asked('containers.run', async () => {
+          const key = this.containers.get(id)?.key;
+          if (args[0]?.startsWith('hook')) this.calls.push(`${args[0]} ${key ? shortly(key) : 'nothing'}`);
           const code = this.healthy && !this.sick.has(args[0] ?? '') ? 0 : 1;
           return { code, output: 'checked' };
         }),

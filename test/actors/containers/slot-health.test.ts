@@ -46,6 +46,7 @@ it('a liveness probe that fails restarts it, and the chain is told; a readiness 
     'health.passed',
     'health.failed',
     'container.restarting',
+    'container.stopping',
   ]);
   await bench.reboot();
   expect(bench.last().reason?.code).toBe('HM-HEALTH-FAILED');

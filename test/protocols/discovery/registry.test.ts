@@ -59,3 +59,23 @@ it('pushes nothing before it knows something, and nothing twice', () => {
   const [gone] = registrySteps.note(repeated, { slots: [], gone: ['shop/web.1'] });
   expect(registryGuards.portsChanged(gone)).toBe(true);
 });
+
+it('says that an endpoint is withdrawn when both tables are without it, and at once when they are', () => {
+  const leave = { slot: 'shop/web.1', to: '/c1' };
+  const [known] = registrySteps.note(freshRegistry, { slots: [slot('web', 1)], gone: [], complete: true });
+  const push = (value: typeof known) =>
+    registrySteps.namesDone(
+      registrySteps.portsDone(registrySteps.pushNames(registrySteps.pushPorts(value)[0])[0])[0],
+    );
+  const [shown] = push(known);
+  const [asked, nothing] = registrySteps.withdraw(shown, leave);
+  expect(nothing).toEqual([]);
+  expect(zoneOf(asked.slots).names).toEqual([]);
+  // A push that was under way still holds it: only a later one counts.
+  const [half, none] = registrySteps.portsDone(registrySteps.pushPorts(asked)[0]);
+  expect(none).toEqual([]);
+  const [done, said] = registrySteps.namesDone(registrySteps.pushNames(half)[0]);
+  expect(said).toMatchObject([{ do: 'send', to: '/c1', event: { type: 'endpoint.withdrawn' } }]);
+  expect(registrySteps.withdraw(done, { ...leave, to: '/c2' })[1]).toMatchObject([{ to: '/c2' }]);
+  expect(registrySteps.namesDone(done)[1]).toEqual([]);
+});

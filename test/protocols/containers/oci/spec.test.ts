@@ -269,6 +269,14 @@ describe('an exec', () => {
   it('runs as the container does unless it says otherwise', () => {
     const plain = execProcess(container, { id: 'x', args: ['/bin/sh'], terminal: false });
     expect(plain).toEqual({ ...container, args: ['/bin/sh'] });
+    const strong = execProcess(
+      container,
+      { id: 'x', args: ['/bin/sh'], terminal: false, privileged: true },
+      undefined,
+      '3',
+    );
+    expect(strong.capabilities.effective).toEqual(['CAP_CHOWN', 'CAP_DAC_OVERRIDE']);
+    expect(strong.noNewPrivileges).toBe(false);
     const other = execProcess(
       container,
       {

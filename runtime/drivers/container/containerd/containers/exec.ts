@@ -16,6 +16,7 @@ import { codedFailure, commandFailure, failedWith, failureText, isGone } from '.
 import { Tasks } from '../gen/services/tasks_pb.ts';
 import { pause } from './events.ts';
 import { find, mustRun } from './lookup.ts';
+import { kernelFacts } from './machine/facts.ts';
 import {
   createPipePool,
   makePipes,
@@ -125,12 +126,13 @@ async function startProcess(
 /** What was remembered is used unseen: a container that does not run refuses the exec itself. */
 async function specOf(engine: Engine, known: Known, request: ExecRequest, call: Call): Promise<OciProcess> {
   const remembered = request.user === undefined ? known.get(request.id) : undefined;
-  if (remembered) return execProcess(remembered, request);
+  const bound = kernelFacts().capabilityBound;
+  if (remembered) return execProcess(remembered, request, undefined, bound);
   const { record, task } = await mustRun(engine, request.id, call);
   const container = JSON.parse(Buffer.from(record.spec?.value ?? []).toString('utf8')) as OciSpec;
   known.set(request.id, container.process);
   const users = request.user === undefined ? undefined : await userDatabaseOfProcess(task.pid);
-  return execProcess(container.process, request, users);
+  return execProcess(container.process, request, users, bound);
 }
 
 async function openPipes(engine: Engine, request: ExecRequest, execId: string): Promise<Process> {
