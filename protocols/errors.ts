@@ -62,11 +62,26 @@ export const catalogue = {
     next: 'Name the file with -f, or run the command where compose.yaml is.',
     status: 422,
   },
+  'HM-COMPOSE-EXISTS': {
+    cause: 'There is a Compose file already.',
+    next: 'hivemind plan shows what it would do; or write another: hivemind init -f FILE',
+    status: 409,
+  },
   'HM-APP-UNKNOWN': { cause: 'No app of this name is deployed.', next: 'hivemind ls', status: 404 },
   'HM-APP-CONFLICT': {
     cause: 'The app changed meanwhile.',
     next: 'Look at it again and repeat the command.',
     status: 409,
+  },
+  'HM-PLAN-STALE': {
+    cause: 'Something has changed since the plan was made.',
+    next: 'Look again: hivemind plan',
+    status: 409,
+  },
+  'HM-REVISION-UNKNOWN': {
+    cause: 'The app has no such revision, or it is no longer kept.',
+    next: 'hivemind revisions APP',
+    status: 404,
   },
   'HM-SERVICE-UNKNOWN': {
     cause: 'The app has no service of this name.',

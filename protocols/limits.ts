@@ -102,6 +102,8 @@ export const limits = {
   composeContentBytes: 1_024_000,
   composeServices: 500,
   composeReplicas: 1_000,
+  /** Revisions of an app that `rollback` can go back to; a large one is 100 KB. */
+  appRevisions: 50,
   /** Intervals, timeouts and grace periods: a day. */
   composeDurationMs: 86_400_000,
   composeEnvironment: 5_000,

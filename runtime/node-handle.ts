@@ -62,9 +62,10 @@ export interface NodeHandle {
   /**
    * Ask an actor. Rejects with a `CodedError` (HM-ACTOR-UNKNOWN, HM-ACTOR-TIMEOUT, or the actor's own refusal).
    *
-   * `/leader/apps`: `app.deploy {spec: AppSpec}` → `{app, revision, changed}` · `app.remove {app, volumes: boolean}` → `{}` ·
+   * `/leader/apps`: `app.deploy {spec: AppSpec, digests?, plan?}` → `{app, revision, changed}` · `app.remove {app, volumes: boolean}` → `{}` ·
    * `app.scale {app, service, replicas}` → `{}` · `app.restart {app, service?, index?}` → `{slots: number}` · `apps.report {}` → `{apps: AppView[]}` ·
-   * `app.show {app}` → `{view: AppView, spec: AppSpec, record: AppRecord}`.
+   * `app.show {app}` → `{view: AppView, spec: AppSpec, record: AppRecord}` · `app.plan {spec, digests}` → `Plan` ·
+   * `revisions.list {app}` → `{revisions: RevisionView[]}` · `revision.find {app, revision?}` → `{record: RevisionRecord}`.
    * `/workload/manager`: `observed.report {}` → `{slots: SlotStatus[]}` · `store.accept {}` → `{}` (after HM-STORE-FOREIGN).
    */
   ask<Value>(path: ActorPath, message: Message, timeoutMs?: number): Promise<Value>;

@@ -4,6 +4,8 @@
  */
 import { setup } from 'xstate';
 import type { AppCommand } from '../../protocols/apps/commands.ts';
+import type { AppSpec } from '../../protocols/apps/model.ts';
+import type { Digests } from '../../protocols/apps/plan/plan.ts';
 import { appsGuards, appsSteps, freshApps, type AppsValue } from '../../protocols/apps/manager.ts';
 import type { SlotStatus } from '../../protocols/apps/status.ts';
 import type { Reason } from '../../protocols/errors.ts';
@@ -18,13 +20,23 @@ const onCommands = <Action extends string>(action: Action) =>
     { actions: Action }
   >;
 
+/** Answered from the mirror, so only when it is known to be the store's. */
+const questions = ['app.plan', 'revisions.list', 'revision.find'] as const;
+const onQuestions = <Action extends string>(action: Action) =>
+  Object.fromEntries(questions.map((type) => [type, { actions: action }])) as Record<
+    (typeof questions)[number],
+    { actions: Action }
+  >;
+
 export const appManagerMachine = setup({
   types: {} as {
     context: AppsValue;
     events: { at: number; replyTo?: string } & (
       | AppCommand
       | { type: 'apps.report' | 'store.trusted' | 'store.compacted' }
-      | { type: 'app.show'; app: string }
+      | { type: 'app.show' | 'revisions.list'; app: string }
+      | { type: 'revision.find'; app: string; revision?: number }
+      | { type: 'app.plan'; spec: AppSpec; digests: Digests }
       | { type: 'store.doubted'; reason: Reason }
       | { type: 'apps.listed'; value: { kvs: readonly KeyValue[]; position: Position } }
       | { type: 'apps.unlisted' | 'store.failed' | 'round.unwritten'; error: Reason }
@@ -54,6 +66,7 @@ export const appManagerMachine = setup({
     'command.written': { actions: 'commandWritten' },
     'command.unwritten': { actions: 'commandWritten' },
     ...onCommands('refuse'),
+    ...onQuestions('refuse'),
   },
   states: {
     doubting: {
@@ -92,6 +105,9 @@ export const appManagerMachine = setup({
         'store.compacted': 'listing',
         'store.failed': { target: 'listingSoon', actions: 'noteDoubt' },
         ...onCommands('command'),
+        'app.plan': { actions: 'plan' },
+        'revisions.list': { actions: 'revisions' },
+        'revision.find': { actions: 'findRevisionOf' },
       },
       initial: 'settled',
       states: {

@@ -9,6 +9,7 @@ import { keys } from '../state/keys.ts';
 import { modRevisionOf, under } from '../state/mirror.ts';
 import type { VolumeRecord } from '../storage/manager.ts';
 import type { AppRecord, AppSpec, PortSpec, RevisionRecord } from './model.ts';
+import { staleness } from './plan/plan.ts';
 import { missingVolumes, replicasOf, revisionOf, wantedSlots, type Desk, type Writes } from './reconcile.ts';
 
 /** Tags of the record (`wishTag`) that the operator has seen: `*` for any, `-` for none yet. Without it the command goes ahead whatever is there. */
@@ -22,6 +23,8 @@ export type AppCommand = Seen &
         readonly type: 'app.deploy';
         readonly spec: AppSpec;
         readonly digests?: Readonly<Record<string, string>>;
+        /** Only when it is still what this plan was made for. */
+        readonly plan?: string;
         readonly at: number;
       }
     | {
@@ -89,6 +92,8 @@ function deploy(desk: Desk, command: Extract<AppCommand, { type: 'app.deploy' }>
   const clash = portClash(desk, spec);
   if (clash) return { refusal: clash };
   const digests = command.digests ?? {};
+  const stale = command.plan === undefined ? undefined : staleness(desk, spec, digests, command.plan);
+  if (stale) return { refusal: stale };
   const present = before && revisionOf(desk, before);
   const same = present && canonicalJson([present.spec, present.digests]) === canonicalJson([spec, digests]);
   if (same && Object.keys(before.scale).length === 0) {
@@ -108,9 +113,17 @@ function deploy(desk: Desk, command: Extract<AppCommand, { type: 'app.deploy' }>
   const record: RevisionRecord = { app: spec.name, revision, spec, digests, createdAt: command.at };
   const more = same ? [] : [{ op: 'put' as const, key: keys.revision(spec.name, revision), value: record }];
   return {
-    writes: put(desk, app, [...more, ...missingVolumes(desk, spec)]),
+    writes: put(desk, app, [...more, ...missingVolumes(desk, spec), ...forgotten(desk, spec.name, revision)]),
     answer: { app: spec.name, revision, changed: true },
   };
+}
+
+/** Revisions that are too old to be kept; a few at a time, because a transaction is small. */
+function forgotten(desk: Desk, app: string, revision: number): Writes['then'] {
+  return under<RevisionRecord>(desk.mirror, keys.revisions(app))
+    .filter((row) => row.value.revision <= revision - limits.appRevisions)
+    .slice(0, 10)
+    .map((row) => ({ op: 'delete', key: row.key }));
 }
 
 function overlap(a: PortSpec, b: PortSpec): boolean {

@@ -16,7 +16,9 @@ import {
 } from '../state/model.ts';
 import { paths } from '../wire/paths.ts';
 import { decideCommand, type AppCommand } from './commands.ts';
-import type { AppRecord, SlotName } from './model.ts';
+import type { AppRecord, AppSpec, SlotName } from './model.ts';
+import { planOf, type Digests } from './plan/plan.ts';
+import { findRevision, listRevisions } from './plan/revisions.ts';
 import { reconcileApp, revisionOf, type Desk, type Writes } from './reconcile.ts';
 import type { SlotStatus } from './status.ts';
 import { viewOf } from './view.ts';
@@ -272,26 +274,32 @@ const report = (value: Value, event: { replyTo?: string }): Decision<Value> => {
   return [value, event.replyTo === undefined ? [] : [{ do: 'reply', to: event.replyTo, value: { apps } }]];
 };
 
-const show = (value: Value, event: { app: string; replyTo?: string }): Decision<Value> => {
-  if (event.replyTo === undefined) return [value, []];
-  const record = value.mirror.rows[keys.app(event.app)]?.value as AppRecord | undefined;
+/** A step that answers a question about what the mirror holds, and changes nothing. */
+function answering<Event>(
+  answer: (desk: Desk, event: Event) => { readonly value: unknown } | { readonly error: Reason },
+) {
+  return (value: Value, event: Event & { replyTo?: string }): Decision<Value> => {
+    if (event.replyTo === undefined) return [value, []];
+    return [value, [{ do: 'reply', to: event.replyTo, ...answer(deskOf(value), event) }]];
+  };
+}
+
+const show = answering((desk, event: { app: string }) => {
+  const record = desk.mirror.rows[keys.app(event.app)]?.value as AppRecord | undefined;
   if (!record)
-    return [
-      value,
-      [
-        {
-          do: 'reply',
-          to: event.replyTo,
-          error: reason('HM-APP-UNKNOWN', `no app ${event.app} is deployed`, { app: event.app }),
-        },
-      ],
-    ];
-  const spec = revisionOf(deskOf(value), record)?.spec;
-  return [
-    value,
-    [{ do: 'reply', to: event.replyTo, value: { view: viewOf(deskOf(value), record), spec, record } }],
-  ];
-};
+    return { error: reason('HM-APP-UNKNOWN', `no app ${event.app} is deployed`, { app: event.app }) };
+  return { value: { view: viewOf(desk, record), spec: revisionOf(desk, record)?.spec, record } };
+});
+
+const plan = answering((desk, { spec, digests }: { spec: AppSpec; digests: Digests }) => ({
+  value: planOf(desk, spec, digests),
+}));
+
+const revisions = answering((desk, { app }: { app: string }) => listRevisions(desk, app));
+
+const findRevisionOf = answering((desk, { app, revision }: { app: string; revision?: number }) =>
+  findRevision(desk, app, revision),
+);
 
 export const appsSteps = {
   begin,
@@ -309,6 +317,9 @@ export const appsSteps = {
   refuse,
   report,
   show,
+  plan,
+  revisions,
+  findRevisionOf,
 };
 
 export const appsGuards = { hasRound: (value: Value) => nextRound(value) !== undefined };

@@ -17,11 +17,13 @@ import { containerRoutes } from './routes/containers.ts';
 import { eventRoutes } from './routes/events.ts';
 import { imageRoutes } from './routes/images.ts';
 import { nodeRoutes } from './routes/node.ts';
+import { planRoutes } from './routes/plans.ts';
 import { secretRoutes } from './routes/secrets.ts';
 
 /** Every route that answers over plain HTTP; exec is a WebSocket. */
 export const routes: readonly Route[] = [
   ...appRoutes,
+  ...planRoutes,
   ...containerRoutes,
   ...imageRoutes,
   ...secretRoutes,

@@ -45,6 +45,8 @@ const exceptions: Partial<Record<ErrorCode, number>> = {
   'HM-CLI-TIMEOUT': exitCodes.timedOut,
   'HM-TARGET-AMBIGUOUS': exitCodes.usage,
   'HM-APP-CONFLICT': exitCodes.conflict,
+  'HM-PLAN-STALE': exitCodes.conflict,
+  'HM-COMPOSE-EXISTS': exitCodes.conflict,
   'HM-STORE-CONFLICT': exitCodes.conflict,
   'HM-STORE-FOREIGN': exitCodes.conflict,
   'HM-IMAGE-USED': exitCodes.conflict,

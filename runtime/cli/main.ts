@@ -8,6 +8,8 @@ import { Cli, type CliProcess } from './cli.ts';
 import { actorCommands } from './commands/actors/actor.ts';
 import { changeCommands } from './commands/deploying/change.ts';
 import { deployCommand } from './commands/deploying/deploy.ts';
+import { initCommand } from './commands/deploying/init.ts';
+import { planCommands } from './commands/deploying/plan.ts';
 import { eventsCommand } from './commands/observing/events.ts';
 import { execCommand } from './commands/using/exec.ts';
 import { imageCommands } from './commands/resources/image.ts';
@@ -56,7 +58,9 @@ export function declare(cli: Cli): Command {
     );
   for (const add of [
     deployCommand,
+    planCommands,
     changeCommands,
+    initCommand,
     observeCommands,
     whyCommand,
     eventsCommand,

@@ -12,10 +12,17 @@ import { listRoute } from '../lists/list-route.ts';
 import { jsonRoute, type Ask } from '../route.ts';
 import { tagOf } from '../rules/conditions.ts';
 import { appSpec } from '../schemas/app-spec.ts';
+import { planId } from '../schemas/plan.ts';
 import { appName, switched } from '../schemas/query.ts';
 import { appShow, appView } from '../schemas/views.ts';
 
 const nothing = z.strictObject({});
+
+export const deployed = z.strictObject({
+  app: z.string(),
+  revision: z.int().min(1),
+  changed: z.boolean(),
+});
 
 interface Shown {
   readonly view: AppView;
@@ -27,7 +34,10 @@ const shown = (node: NodeHandle, app: string): Promise<Shown> =>
   node.ask<Shown>(paths.apps, { type: 'app.show', app });
 
 /** The tag of an app: its record is what a change must have seen, what runs may move on meanwhile. */
-async function current({ node, params }: Pick<Ask<{ name: string }, unknown, unknown>, 'node' | 'params'>) {
+export async function current({
+  node,
+  params,
+}: Pick<Ask<{ name: string }, unknown, unknown>, 'node' | 'params'>) {
   try {
     const answer = await shown(node, params.name);
     return tagOf(JSON.stringify(answer), answer.record);
@@ -38,37 +48,43 @@ async function current({ node, params }: Pick<Ask<{ name: string }, unknown, unk
 }
 
 /** Compared once more by the app manager, where no other change can come between. */
-const seen = ({ match }: { readonly match: readonly string[] | undefined }) => (match ? { match } : {});
+export const seen = ({ match }: { readonly match: readonly string[] | undefined }) =>
+  match ? { match } : {};
 
 const deploy = jsonRoute({
   method: 'put',
   path: '/v1/apps/{name}',
   summary: 'Deploy an app: a revision of its own, unless nothing changed',
   params: appName,
-  body: z.strictObject({ spec: appSpec }),
-  answer: z.strictObject({ app: z.string(), revision: z.int().min(1), changed: z.boolean() }),
+  body: z.strictObject({ spec: appSpec, plan: z.exactOptional(planId) }),
+  answer: deployed,
   current,
-  run: async ({ node, params, body: { spec }, call, match }) => {
-    if (spec.name !== params.name)
-      throw coded('HM-API-REQUEST', `The app in the body is ${spec.name}, not ${params.name}`, {
-        at: 'body.spec.name',
-      });
+  run: async ({ node, params, body: { spec, plan }, call, match }) => {
+    assertNamed(spec, params.name);
     const digests = await digestsOf(node, spec, call);
     await assertReplaceable(node, spec, call);
     return node.ask<{ app: string; revision: number; changed: boolean }>(paths.apps, {
       type: 'app.deploy',
       spec,
       digests,
+      ...(plan === undefined ? {} : { plan }),
       ...seen({ match }),
     });
   },
 });
 
+/** HM-API-REQUEST. */
+export function assertNamed(spec: AppSpec, name: string): void {
+  if (spec.name === name) return;
+  const text = `The app in the body is ${spec.name}, not ${name}`;
+  throw coded('HM-API-REQUEST', text, { at: 'body.spec.name' });
+}
+
 /**
  * What serves is replaced only by what this node could start: its old containers stop before new ones begin. Refuses
  * with HM-IMAGE-MISSING, HM-IMAGE-PLATFORM or HM-BIND-MISSING. A service that serves nothing yet is accepted and waits.
  */
-async function assertReplaceable(node: NodeHandle, spec: AppSpec, call: Call): Promise<void> {
+export async function assertReplaceable(node: NodeHandle, spec: AppSpec, call: Call): Promise<void> {
   const { apps } = await node.ask<{ apps: readonly AppView[] }>(paths.apps, { type: 'apps.report' });
   const serving = apps.find((app) => app.name === spec.name)?.services.filter(({ ready }) => ready > 0) ?? [];
   for (const { name } of serving) {
@@ -97,7 +113,11 @@ const refusals: ReadonlySet<ErrorCode> = new Set([
  * What the images are right now: the same tag with new content is another container. An image that is not there yet
  * has no digest; its slot will say so.
  */
-async function digestsOf(node: NodeHandle, spec: AppSpec, call: Call): Promise<Record<string, string>> {
+export async function digestsOf(
+  node: NodeHandle,
+  spec: AppSpec,
+  call: Call,
+): Promise<Record<string, string>> {
   const { images } = await node.ports.images.list({}, call);
   const known = new Map(images.map((image) => [image.name, image.digest]));
   const pairs = Object.values(spec.services).flatMap(({ image }) => {

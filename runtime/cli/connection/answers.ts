@@ -1,5 +1,6 @@
 /** What the API answers, route by route. Types only. */
 import type { AppRecord, AppSpec } from '../../../protocols/apps/model.ts';
+import type { RevisionView } from '../../../protocols/apps/plan/revisions.ts';
 import type { AppView, SlotStatus } from '../../../protocols/apps/status.ts';
 import type { ImageInfo } from '../../../protocols/containers/model.ts';
 import type { Reason } from '../../../protocols/errors.ts';
@@ -10,6 +11,10 @@ export interface DeployAnswer {
   readonly app: string;
   readonly revision: number;
   readonly changed: boolean;
+}
+
+export interface RevisionsAnswer {
+  readonly revisions: readonly RevisionView[];
 }
 
 export interface AppAnswer {

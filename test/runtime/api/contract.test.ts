@@ -31,6 +31,13 @@ const requests: [route: string, path: string, asked?: () => Asked][] = [
   ['get /v1/apps/{name}', '/v1/apps/shop'],
   ['post /v1/apps/{name}/scale', '/v1/apps/shop/scale', () => json({ service: 'web', replicas: 1 })],
   ['post /v1/apps/{name}/restart', '/v1/apps/shop/restart', () => json({ service: 'web', index: 1 })],
+  [
+    'post /v1/apps/{name}/plan',
+    '/v1/apps/shop/plan',
+    () => json({ spec: app('shop', service('web', { replicas: 3, command: ['x'] })) }),
+  ],
+  ['get /v1/apps/{name}/revisions', '/v1/apps/shop/revisions'],
+  ['post /v1/apps/{name}/rollback', '/v1/apps/shop/rollback', () => json({})],
   ['get /v1/containers', '/v1/containers'],
   ['get /v1/containers/{slot}/why', `/v1/containers/${slot}/why`],
   ['get /v1/containers/{slot}/logs', `/v1/containers/${slot}/logs?tail=10`],

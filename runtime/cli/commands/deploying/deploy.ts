@@ -14,7 +14,9 @@ export interface WaitOptions extends CommonOptions {
   readonly progress: string;
 }
 
-interface DeployOptions extends WaitOptions, ProjectOptions {}
+interface DeployOptions extends WaitOptions, ProjectOptions {
+  readonly plan?: string;
+}
 
 /** The options of every command that waits for an app. */
 export function waitable(command: Command): Command {
@@ -42,7 +44,7 @@ export function deployCommand(program: Command, cli: Cli): void {
     ],
     group: 'Deploy:',
     forms: true,
-  });
+  }).option('--plan <id>', 'only when it is still what hivemind plan showed');
   action<DeployOptions>(waitable(composable(command)), cli, (options, [services]) =>
     runDeploy(cli, options, [services ?? []].flat()),
   );
@@ -51,11 +53,28 @@ export function deployCommand(program: Command, cli: Cli): void {
 async function runDeploy(cli: Cli, options: DeployOptions, services: readonly string[]): Promise<number> {
   const timeoutMs = timeoutOf(options);
   const { progressOf } = await import('../../deploy/progress.ts');
-  const progress = progressOf(cli, options.progress);
+  // A wrong --progress is refused before anything is sent.
+  progressOf(cli, options.progress);
   const spec = await compileProject(cli, options, services, 'Nothing was deployed.');
   if (typeof spec === 'number') return spec;
   const client = await cli.client();
-  const { app, revision, changed } = await client.send<DeployAnswer>('PUT', appPath(spec.name), { spec });
+  const body = { spec, ...(options.plan === undefined ? {} : { plan: options.plan }) };
+  const answer = await client.send<DeployAnswer>('PUT', appPath(spec.name), body);
+  const code = await waitForDeploy(cli, options, answer, timeoutMs);
+  if (code === 0 && saysMore(cli, options)) sayPorts(cli, spec);
+  return code;
+}
+
+const saysMore = (cli: Cli, { detach, progress }: WaitOptions): boolean =>
+  !detach && progress !== 'quiet' && !cli.wantsJson && progress !== 'json';
+
+/** Shows how a revision comes up, or with `--detach` only that it was accepted. */
+export async function waitForDeploy(
+  cli: Cli,
+  options: WaitOptions,
+  { app, revision, changed }: DeployAnswer,
+  timeoutMs: number,
+): Promise<number> {
   if (options.detach) {
     if (cli.wantsJson) cli.print(JSON.stringify({ app, revision, changed }));
     else
@@ -64,8 +83,9 @@ async function runDeploy(cli: Cli, options: DeployOptions, services: readonly st
       );
     return 0;
   }
+  const { progressOf } = await import('../../deploy/progress.ts');
   const { waitFor } = await import('../../deploy/wait.ts');
-  const code = await waitFor(
+  return waitFor(
     cli,
     {
       app,
@@ -74,11 +94,8 @@ async function runDeploy(cli: Cli, options: DeployOptions, services: readonly st
       reached: (view) => view.revision >= revision,
       done: (view) => doneText(view, changed),
     },
-    progress,
+    progressOf(cli, options.progress),
   );
-  if (code === 0 && options.progress !== 'quiet' && !cli.wantsJson && options.progress !== 'json')
-    sayPorts(cli, spec);
-  return code;
 }
 
 function doneText(view: AppView, changed: boolean): string {

@@ -1,0 +1,64 @@
+/** Before and after a deploy: what it would do, which revisions there were, and back to one of them. */
+import { z } from '@hono/zod-openapi';
+import type { RevisionRecord } from '../../../protocols/apps/model.ts';
+import type { Plan } from '../../../protocols/apps/plan/plan.ts';
+import type { RevisionView } from '../../../protocols/apps/plan/revisions.ts';
+import { paths } from '../../../protocols/wire/paths.ts';
+import { listRoute } from '../lists/list-route.ts';
+import { jsonRoute } from '../route.ts';
+import { appSpec } from '../schemas/app-spec.ts';
+import { planView, revisionView } from '../schemas/plan.ts';
+import { appName } from '../schemas/query.ts';
+import { assertNamed, assertReplaceable, current, deployed, digestsOf, seen } from './apps.ts';
+
+const plan = jsonRoute({
+  method: 'post',
+  path: '/v1/apps/{name}/plan',
+  summary: 'What a deploy of this would do; its id makes exactly that happen, or nothing',
+  params: appName,
+  body: z.strictObject({ spec: appSpec }),
+  answer: planView,
+  run: async ({ node, params, body: { spec }, call }) => {
+    assertNamed(spec, params.name);
+    const digests = await digestsOf(node, spec, call);
+    return node.ask<Plan>(paths.apps, { type: 'app.plan', spec, digests });
+  },
+});
+
+const revisions = listRoute({
+  path: '/v1/apps/{name}/revisions',
+  summary: 'The kept revisions of an app, oldest first',
+  name: 'revisions',
+  params: appName,
+  row: revisionView,
+  key: ({ revision }) => String(revision).padStart(8, '0'),
+  rows: async ({ node, params }) => {
+    const asked = { type: 'revisions.list', app: params.name };
+    return (await node.ask<{ revisions: readonly RevisionView[] }>(paths.apps, asked)).revisions;
+  },
+});
+
+const rollback = jsonRoute({
+  method: 'post',
+  path: '/v1/apps/{name}/rollback',
+  summary: 'Deploy an earlier revision anew; without a number the one before the present one',
+  params: appName,
+  body: z.strictObject({ revision: z.exactOptional(z.int().min(1)) }),
+  answer: deployed,
+  current,
+  run: async ({ node, params, body, call, match }) => {
+    const asked = { type: 'revision.find', app: params.name, ...body };
+    const { record } = await node.ask<{ record: RevisionRecord }>(paths.apps, asked);
+    const { spec } = record;
+    const digests = await digestsOf(node, spec, call);
+    await assertReplaceable(node, spec, call);
+    return node.ask<z.output<typeof deployed>>(paths.apps, {
+      type: 'app.deploy',
+      spec,
+      digests,
+      ...seen({ match }),
+    });
+  },
+});
+
+export const planRoutes = [plan, revisions, rollback];
