@@ -146,6 +146,11 @@ export const catalogue = {
     next: 'hivemind image ls',
     status: 404,
   },
+  'HM-IMAGE-PULLING': {
+    cause: 'The image is being pulled.',
+    next: 'Wait, or look: hivemind events -f',
+    status: 409,
+  },
   'HM-IMAGE-DIGEST': {
     cause: 'What the registry sent is not what its digest or size says.',
     next: 'Try again; if it stays so, push the image anew or name another registry.',

@@ -43,6 +43,7 @@ export const containerMachine = setup({
   guards: guarding<ContainerValue, typeof guards>(guards),
   delays: {
     retry: limits.retryMs,
+    progress: limits.imageProgressMs,
     answer: 5 * limits.retryMs,
     grace: ({ context }: { context: ContainerValue }) => context.assignment.spec.stopGraceMs,
     stuck: limits.killMs,
@@ -85,8 +86,19 @@ export const containerMachine = setup({
     },
     pulling: {
       entry: 'pull',
+      initial: 'waiting',
+      states: {
+        waiting: { after: { progress: 'looking' } },
+        looking: {
+          entry: 'lookAtPull',
+          on: {
+            'pulls.listed': { target: 'waiting', actions: 'sayPull' },
+            'pulls.refused': 'waiting',
+          },
+        },
+      },
       on: {
-        'image.ensured': 'preparing',
+        'image.ensured': { target: 'preparing', actions: 'notePulled' },
         'container.refused': { target: 'failed', actions: 'refuse' },
         'container.stop': 'removing',
       },

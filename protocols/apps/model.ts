@@ -156,4 +156,6 @@ export interface Assignment {
   /** The `restarts` number under which it was placed. */
   readonly restartMark: number;
   readonly spec: ServiceSpec;
+  /** Of its image, where the deploy knew it: all replicas and later starts run the same content. */
+  readonly digest?: string;
 }

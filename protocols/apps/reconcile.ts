@@ -40,6 +40,8 @@ export interface WantedSlot {
   readonly index: number;
   readonly specHash: string;
   readonly restartMark: number;
+  /** Of its image, where it was known at deploy. */
+  readonly digest?: string;
 }
 
 export function revisionOf(desk: Desk, app: AppRecord): RevisionRecord | undefined {
@@ -60,13 +62,15 @@ export function wantedSlots(desk: Desk, app: AppRecord): readonly WantedSlot[] {
   const revision = revisionOf(desk, app);
   if (app.removing || !revision) return [];
   return Object.values(revision.spec.services).flatMap((service) => {
-    const hash = specHash(service, revision.digests[service.image]);
+    const digest = revision.digests[service.image];
+    const hash = specHash(service, digest);
     return Array.from({ length: replicasOf(app, service) }, (_, position) => ({
       slot: slotName(app.name, service.name, position + 1),
       service,
       index: position + 1,
       specHash: hash,
       restartMark: restartMark(app, service.name, position + 1),
+      ...(digest === undefined ? {} : { digest }),
     }));
   });
 }
@@ -230,6 +234,7 @@ function place(desk: Desk, app: AppRecord, want: WantedSlot): Writes {
     specHash: want.specHash,
     restartMark: want.restartMark,
     spec: want.service,
+    ...(want.digest === undefined ? {} : { digest: want.digest }),
   };
   return {
     compare: [

@@ -2,7 +2,7 @@
 import type { Reason } from '../errors.ts';
 import type { RunFiles } from '../ports.ts';
 import type { Ending } from './container.ts';
-import type { ContainerExit, ContainerStatus, ExecResult, ImageInfo } from './model.ts';
+import type { ContainerExit, ContainerStatus, ExecResult, ImageInfo, PullProgress } from './model.ts';
 
 interface Answer {
   readonly at: number;
@@ -16,6 +16,11 @@ export type ContainerEvent =
     })
   | (Answer & { readonly type: 'container.refused'; readonly error: Reason })
   | (Answer & { readonly type: 'image.ensured'; readonly value: ImageInfo })
+  | (Answer & {
+      readonly type: 'pulls.listed';
+      readonly value: { readonly pulls: readonly PullProgress[] };
+    })
+  | (Answer & { readonly type: 'pulls.refused'; readonly error: Reason })
   | (Answer & {
       readonly type: 'ports.checked';
       readonly value: {

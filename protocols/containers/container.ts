@@ -8,7 +8,9 @@ import { reason, withEvidence, type Reason } from '../errors.ts';
 import { limits } from '../limits.ts';
 import type { RunFiles } from '../ports.ts';
 import { paths } from '../wire/paths.ts';
-import { containerId, containerName, runName } from './ids.ts';
+import { containerId, runName } from './ids.ts';
+import { creation } from './making/creation.ts';
+import { imageWish, lookAtPull, notePull, notePulled } from './making/pulling.ts';
 import type { ContainerExit, ContainerStatus, ResolvedMount, RunKey } from './model.ts';
 
 /** How a slot wants its container to end. */
@@ -46,6 +48,8 @@ export interface ContainerValue {
   readonly startedAt?: number;
   readonly exit?: ContainerExit;
   readonly reason?: Reason;
+  /** What was told last of the image's pull. */
+  readonly pull?: Reason;
 }
 
 type Value = ContainerValue;
@@ -99,9 +103,12 @@ const pull = (value: Value): Decision<Value> =>
   ask(
     value,
     'image.ensured',
-    { port: 'images', op: 'ensure', args: { image: value.assignment.spec.image } },
-    limits.imageImportMs,
+    { port: 'images', op: 'ensure', args: imageWish(value.assignment) },
+    limits.imagePullMs,
   );
+
+const sayPull = (value: Value, event: Parameters<typeof notePull>[1]): Decision<Value> =>
+  notePull(value, event, (because) => tell(value, { type: 'container.delayed', reason: because }));
 
 const checkPorts = (value: Value): Decision<Value> => {
   const ports = value.assignment.spec.networkMode === 'app' ? value.assignment.spec.ports : [];
@@ -215,36 +222,8 @@ const releasePermit = (value: Value): Decision<Value> => [
 ];
 
 const create = (value: Value): Decision<Value> => {
-  const { files, assignment, key } = value;
-  if (!files) throw new Error(`${containerName(key)} has no run files`);
-  return ask(
-    value,
-    'container.created',
-    {
-      port: 'containers',
-      op: 'create',
-      args: {
-        id: value.id,
-        key,
-        specHash: assignment.specHash,
-        spec: assignment.spec,
-        mounts: [...files.mounts, ...value.mounts],
-        hostname: hostname(value),
-        extraEnvironment: {
-          HIVEMIND_APP: assignment.app,
-          HIVEMIND_SERVICE: assignment.service,
-          HIVEMIND_SLOT: key.slot,
-          HIVEMIND_NODE: value.node,
-          HIVEMIND_PLACEMENT: String(key.placement),
-          HIVEMIND_RUN: String(key.run),
-        },
-        ...(value.address === undefined ? {} : { address: value.address }),
-        stdoutPath: files.stdoutPath,
-        stderrPath: files.stderrPath,
-      },
-    },
-    limits.runtimeCreateMs,
-  );
+  const args = creation(value, hostname(value));
+  return ask(value, 'container.created', { port: 'containers', op: 'create', args }, limits.runtimeCreateMs);
 };
 
 /** From now on it is in every list, and its exit is an event: the watcher must know whom to tell. */
@@ -327,6 +306,9 @@ export const containerSteps = {
   adopt,
   delayed,
   pull,
+  lookAtPull: (value: Value) => lookAtPull(value),
+  sayPull,
+  notePulled: (value: Value, event: Parameters<typeof notePulled>[1]) => notePulled(value, event),
   checkPorts,
   portTaken,
   mountNext,

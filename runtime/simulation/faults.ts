@@ -1,5 +1,6 @@
 /** What each fault does to the simulated world, and how the world is healed. */
 import type { ContainerStatus } from '../../protocols/containers/model.ts';
+import type { ScriptedPull } from '../drivers/container/scripted/images.ts';
 import { paths } from '../../protocols/wire/paths.ts';
 import { createMemoryStore, type StoreImage } from '../drivers/store/memory/memory-store.ts';
 import { chanceFor } from '../world/simulated/chance.ts';
@@ -16,6 +17,13 @@ export interface FaultEvents {
   /** The journal says which store this node follows. */
   followsStore(): boolean;
 }
+
+/** What a registry does about an image that is gone: the first it does not have, the second comes slowly, the third is not what it says. */
+const registryWays: readonly (ScriptedPull | undefined)[] = [
+  undefined,
+  { tookMs: 4_000 },
+  { tookMs: 400, fails: 'HM-IMAGE-DIGEST' },
+];
 
 export class Faults {
   readonly #world: SimulatedWorld;
@@ -123,8 +131,15 @@ export class Faults {
     this.#window(
       name,
       fault.forMs,
-      () => held.drop(name),
-      () => void held.add(name),
+      () => {
+        held.drop(name);
+        const pull = registryWays[fault.image];
+        if (pull) held.publish(name, pull);
+      },
+      () => {
+        held.unpublish(name);
+        held.add(name);
+      },
     );
   }
 
@@ -197,7 +212,10 @@ export class Faults {
     if (this.#falseStore) this.#trueStore();
     store.faults = soundStore;
     disk.faults = soundDisk;
-    for (let image = 0; image < images; image += 1) imagesHeld.add(imageName(image));
+    for (let image = 0; image < images; image += 1) {
+      imagesHeld.unpublish(imageName(image));
+      imagesHeld.add(imageName(image));
+    }
     network.foreign.clear();
     volumes.missing.clear();
     this.#life.disarm();

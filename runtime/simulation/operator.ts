@@ -2,7 +2,9 @@
  * The operator of a simulated node: gives orders one after the other, and repeats each until it was taken or refused
  * for good, through kills, silence and lost answers.
  */
+import type { AppSpec } from '../../protocols/apps/model.ts';
 import { CodedError } from '../../protocols/errors.ts';
+import { scriptedDigest } from '../drivers/container/scripted/images.ts';
 import type { Message } from '../../protocols/effects.ts';
 import type { Clock } from '../../protocols/ports.ts';
 import { paths } from '../../protocols/wire/paths.ts';
@@ -62,7 +64,7 @@ function messageOf(order: Order): Message {
   const app = appName(order.app);
   switch (order.do) {
     case 'deploy':
-      return { type: 'app.deploy', spec: specOf(order.app, order.services) };
+      return deploy(order.app, specOf(order.app, order.services));
     case 'scale':
       return { type: 'app.scale', app, service: serviceName(order.service), replicas: order.replicas };
     case 'restart':
@@ -75,4 +77,10 @@ function messageOf(order: Order): Message {
     case 'remove':
       return { type: 'app.remove', app, volumes: order.volumes };
   }
+}
+
+/** Every other app is fixed to the content of its images, as the API's door does it. */
+function deploy(app: number, spec: AppSpec): Message {
+  const pinned = Object.values(spec.services).map(({ image }) => [image, scriptedDigest(image)] as const);
+  return { type: 'app.deploy', spec, ...(app % 2 === 1 ? { digests: Object.fromEntries(pinned) } : {}) };
 }

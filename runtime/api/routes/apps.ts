@@ -2,10 +2,9 @@
 import { z } from '@hono/zod-openapi';
 import type { AppRecord, AppSpec } from '../../../protocols/apps/model.ts';
 import type { AppView } from '../../../protocols/apps/status.ts';
-import { shortImageName } from '../../../protocols/containers/image-name.ts';
 import { CodedError, coded, reasonOf, withEvidence, type ErrorCode } from '../../../protocols/errors.ts';
 import { limits } from '../../../protocols/limits.ts';
-import type { Call } from '../../../protocols/ports.ts';
+import type { Call, ImageWish } from '../../../protocols/ports.ts';
 import { paths } from '../../../protocols/wire/paths.ts';
 import type { NodeHandle } from '../../node-handle.ts';
 import { listRoute } from '../lists/list-route.ts';
@@ -62,7 +61,7 @@ const deploy = jsonRoute({
   run: async ({ node, params, body: { spec, plan }, call, match }) => {
     assertNamed(spec, params.name);
     const digests = await digestsOf(node, spec, call);
-    await assertReplaceable(node, spec, call);
+    await assertReplaceable(node, spec, digests, call);
     return node.ask<{ app: string; revision: number; changed: boolean }>(paths.apps, {
       type: 'app.deploy',
       spec,
@@ -82,16 +81,29 @@ export function assertNamed(spec: AppSpec, name: string): void {
 
 /**
  * What serves is replaced only by what this node could start: its old containers stop before new ones begin. Refuses
- * with HM-IMAGE-MISSING, HM-IMAGE-PLATFORM or HM-BIND-MISSING. A service that serves nothing yet is accepted and waits.
+ * with HM-IMAGE-…, HM-REGISTRY-… or HM-BIND-MISSING. A service that serves nothing yet is accepted and waits.
  */
-export async function assertReplaceable(node: NodeHandle, spec: AppSpec, call: Call): Promise<void> {
+export async function assertReplaceable(
+  node: NodeHandle,
+  spec: AppSpec,
+  digests: Readonly<Record<string, string>>,
+  call: Call,
+): Promise<void> {
   const { apps } = await node.ask<{ apps: readonly AppView[] }>(paths.apps, { type: 'apps.report' });
   const serving = apps.find((app) => app.name === spec.name)?.services.filter(({ ready }) => ready > 0) ?? [];
   for (const { name } of serving) {
     const service = spec.services[name];
     if (!service) continue;
     try {
-      await node.ports.images.ensure({ image: service.image }, call);
+      const digest = digests[service.image];
+      const { pullPolicy: policy, platform } = service;
+      const wish: ImageWish = {
+        image: service.image,
+        ...(policy === undefined ? {} : { policy }),
+        ...(platform === undefined ? {} : { platform }),
+        ...(digest === undefined ? {} : { digest }),
+      };
+      await node.ports.images.ensure(wish, call);
       for (const mount of service.mounts)
         if (mount.type === 'bind' && !mount.createSource)
           await node.ports.volumes.bind({ source: mount.source, create: false }, call);
@@ -106,25 +118,33 @@ export async function assertReplaceable(node: NodeHandle, spec: AppSpec, call: C
 const refusals: ReadonlySet<ErrorCode> = new Set([
   'HM-IMAGE-MISSING',
   'HM-IMAGE-PLATFORM',
+  'HM-IMAGE-DIGEST',
+  'HM-IMAGE-LAYER',
+  'HM-REGISTRY-UNREACHABLE',
+  'HM-REGISTRY-AUTH',
+  'HM-REGISTRY-BUSY',
+  'HM-REGISTRY-ANSWER',
   'HM-BIND-MISSING',
 ]);
 
 /**
- * What the images are right now: the same tag with new content is another container. An image that is not there yet
- * has no digest; its slot will say so.
+ * What the images are right now, here or in their registries, by the services' pull policies: the same tag with new
+ * content is another container. An image whose content is not known has no digest; its slot will say so.
  */
 export async function digestsOf(
   node: NodeHandle,
   spec: AppSpec,
   call: Call,
 ): Promise<Record<string, string>> {
-  const { images } = await node.ports.images.list({}, call);
-  const known = new Map(images.map((image) => [image.name, image.digest]));
-  const pairs = Object.values(spec.services).flatMap(({ image }) => {
-    const digest = known.get(shortImageName(image) ?? image);
-    return digest === undefined ? [] : [[image, digest] as const];
-  });
-  return Object.fromEntries(pairs);
+  const wishes = new Map(Object.values(spec.services).map(({ image, pullPolicy }) => [image, pullPolicy]));
+  const pairs = await Promise.all(
+    [...wishes].map(async ([image, policy]) => {
+      const wish = { image, ...(policy === undefined ? {} : { policy }) };
+      const { digest } = await node.ports.images.resolve(wish, call).catch(() => ({ digest: undefined }));
+      return digest === undefined ? [] : [[image, digest] as const];
+    }),
+  );
+  return Object.fromEntries(pairs.flat());
 }
 
 const list = listRoute({

@@ -51,7 +51,7 @@ const rollback = jsonRoute({
     const { record } = await node.ask<{ record: RevisionRecord }>(paths.apps, asked);
     const { spec } = record;
     const digests = await digestsOf(node, spec, call);
-    await assertReplaceable(node, spec, call);
+    await assertReplaceable(node, spec, digests, call);
     return node.ask<z.output<typeof deployed>>(paths.apps, {
       type: 'app.deploy',
       spec,

@@ -13,6 +13,7 @@ import { containerId } from '../../../protocols/containers/ids.ts';
 import type {
   ContainerExit,
   ContainerStatus,
+  PullProgress,
   RunKey,
   RuntimePhase,
 } from '../../../protocols/containers/model.ts';
@@ -51,6 +52,8 @@ export class Bench {
   /** By `port.op`: what it answers instead. */
   readonly refuse = new Map<string, ErrorCode>();
   readonly #held = new Map<string, { done: Promise<void>; release: () => void }>();
+  /** Under way. */
+  pulls: readonly PullProgress[] = [];
   boots = 0;
   /** Exit code of the health check's command. */
   healthy = true;
@@ -219,7 +222,10 @@ export class Bench {
             return {};
           }),
       },
-      images: { ensure: () => asked('images.ensure', nothing) },
+      images: {
+        ensure: () => asked('images.ensure', nothing),
+        pulls: async () => ({ pulls: this.pulls }),
+      },
       network: {
         taken: () => asked('network.taken', async () => ({ taken: [] })),
         detach: () => asked('network.detach', nothing),

@@ -90,12 +90,32 @@ it('answers of a hung runtime meet no later phase', async () => {
   bench.hold('images.ensure');
   // Asked again after 5 s, and answered; the first question times out after 10 s, in the middle of the pull.
   await bench.clock.advance(2_500);
-  expect(bench.phase(path)).toBe('pulling');
+  expect(bench.phase(path)).toBe('pulling.waiting');
   await bench.clock.advance(20_000);
-  expect(bench.phase(path)).toBe('pulling');
+  expect(bench.phase(path)).toBe('pulling.waiting');
   await bench.letGo('images.ensure');
   expect(bench.phase(path)).toBe('running');
   expect(bench.last()).toMatchObject({ run: 1 });
+});
+
+it('tells how far the pull of its image has come, and what it runs in the end', async () => {
+  bench = await begun((fresh) => fresh.hold('images.ensure'));
+  const pull = (doneBytes: number) => {
+    bench.pulls = [{ image: 'web:1', phase: 'pulling', doneBytes, totalBytes: 40_000_000, layers: [] }];
+  };
+  pull(1_000_000);
+  await bench.clock.advance(1_500);
+  expect(bench.last()).toMatchObject({
+    phase: 'starting',
+    reason: { code: 'HM-IMAGE-PULLING', evidence: { doneBytes: 1_000_000, totalBytes: 40_000_000 } },
+  });
+  expect(bench.last()?.reason?.message).toBe('pulling web:1: 1.0 of 40.0 MB');
+  pull(39_000_000);
+  await bench.clock.advance(1_500);
+  expect(bench.last()?.reason?.message).toBe('pulling web:1: 39.0 of 40.0 MB');
+  await bench.letGo('images.ensure');
+  expect(bench.last()).toMatchObject({ phase: 'running' });
+  expect(bench.last()?.reason).toBeUndefined();
 });
 
 it('holds its permit for as long as it launches, also when it is granted twice', async () => {

@@ -35,7 +35,7 @@ export class ScriptedImages {
   add(name: string, platform = this.platform, content = name): ImageInfo {
     const image: ImageInfo = {
       name: fullName(name),
-      digest: digestFor(content),
+      digest: scriptedDigest(content),
       platform,
       sizeBytes: 1_048_576,
       createdAt: 1_767_225_600_000,
@@ -55,7 +55,7 @@ export class ScriptedImages {
 
   offered(name: string): (ScriptedPull & { readonly digest: string }) | undefined {
     const pull = this.#registry.get(fullName(name));
-    return pull && { ...pull, digest: digestFor(pull.content ?? name) };
+    return pull && { ...pull, digest: scriptedDigest(pull.content ?? name) };
   }
 
   drop(name: string): void {
@@ -99,7 +99,9 @@ export class ScriptedImages {
 }
 
 const fullName = (name: string): string => shortImageName(name) ?? name;
-const digestFor = (content: string): string => `sha256:${hashText(content)}${hashText(`${content}:`)}`;
+/** What the registry and archives of a scripted machine hold under a name. */
+export const scriptedDigest = (content: string): string =>
+  `sha256:${hashText(content)}${hashText(`${content}:`)}`;
 
 /** Pulls of a scripted machine: one for all who want the same, told in four steps. */
 class ScriptedPulls {

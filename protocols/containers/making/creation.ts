@@ -1,0 +1,30 @@
+/** What the runtime is told to make a container from. */
+import type { ContainerValue } from '../container.ts';
+import { containerName } from '../ids.ts';
+import type { ContainerCreate } from '../model.ts';
+import { imageToRun } from './pulling.ts';
+
+/** Throws when its files are not there yet: no phase asks for it before. */
+export function creation(value: ContainerValue, hostname: string): ContainerCreate {
+  const { files, assignment, key } = value;
+  if (!files) throw new Error(`${containerName(key)} has no run files`);
+  return {
+    id: value.id,
+    key,
+    specHash: assignment.specHash,
+    spec: { ...assignment.spec, image: imageToRun(assignment) },
+    mounts: [...files.mounts, ...value.mounts],
+    hostname,
+    extraEnvironment: {
+      HIVEMIND_APP: assignment.app,
+      HIVEMIND_SERVICE: assignment.service,
+      HIVEMIND_SLOT: key.slot,
+      HIVEMIND_NODE: value.node,
+      HIVEMIND_PLACEMENT: String(key.placement),
+      HIVEMIND_RUN: String(key.run),
+    },
+    ...(value.address === undefined ? {} : { address: value.address }),
+    stdoutPath: files.stdoutPath,
+    stderrPath: files.stderrPath,
+  };
+}
