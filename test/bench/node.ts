@@ -27,7 +27,7 @@ export interface NodeFigures {
   readonly idleWrittenMbPerHour: number;
 }
 
-const app = (replicas: number, healthcheck = false): string =>
+const app = (replicas: number): string =>
   [
     'services:',
     '  a:',
@@ -36,9 +36,18 @@ const app = (replicas: number, healthcheck = false): string =>
     "    command: ['100000']",
     `    deploy: { replicas: ${replicas} }`,
     '    stop_grace_period: 0s',
-    ...(healthcheck ? ['    healthcheck:', "      test: ['CMD', 'true']", '      interval: 10s'] : []),
     '',
   ].join('\n');
+
+/** Ten that serve and that nobody visits: each is probed by a connection every ten seconds. */
+const quiet = [
+  'services:',
+  '  a:',
+  '    image: hello-web',
+  '    deploy: { replicas: 10 }',
+  '    x-hivemind: { probes: { readiness: { tcp: { port: 8000 }, interval: 10s } } }',
+  '',
+].join('\n');
 
 /** `idleSeconds`: how long the idle node is watched. */
 export async function measureNode(idleSeconds = 60): Promise<NodeFigures> {
@@ -52,7 +61,7 @@ export async function measureNode(idleSeconds = 60): Promise<NodeFigures> {
       pairs.push({ deployMs: await deploy20(daemon, `bench${pair}`), ctrMs: await ctr20(daemon, pair) });
     const counted = pairs.slice(1).sort((a, b) => a.deployMs / a.ctrMs - b.deployMs / b.ctrMs);
     const median = counted[Math.floor(counted.length / 2)]!;
-    await write(daemon, 'ten', app(10, true));
+    await write(daemon, 'ten', quiet);
     await deployed(daemon, 'ten');
     const psMs = await best(5, async () => void (await daemon.cli('ps')));
     const idle = await watchIdle(daemon, idleSeconds);

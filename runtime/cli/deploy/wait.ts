@@ -36,6 +36,8 @@ const lasting: ReadonlySet<string> = new Set([
   'HM-CONTAINER-CREATE',
   'HM-NETWORK-ADDRESS',
   'HM-HEALTH-FAILED',
+  'HM-HOOK-FAILED',
+  'HM-CRASH-LOOP',
   'HM-RESTART-BUDGET',
 ]);
 const lastingLooks = 10;
