@@ -10,6 +10,10 @@ export interface Topic {
 }
 
 export const topics: Readonly<Record<string, Topic>> = {
+  compose: {
+    about: 'every key of a Compose file: supported, with a warning, refused, or for a cluster',
+    text: async () => (await import('./compose.ts')).composeText(),
+  },
   errors: {
     about: 'every error code: its cause and the next step',
     text: () =>

@@ -74,7 +74,7 @@ export const blockKeys = {
   'services.ports': {
     app_protocol: warned('for gateways, which are not here'),
     host_ip: yes('an address of the node'),
-    mode: yes('host or ingress: the same on one node'),
+    mode: inherent('host or ingress: the same on one node'),
     name: warned('for people who read the file'),
     protocol: yes('tcp or udp'),
     published: yes('the port of the node'),
@@ -117,7 +117,7 @@ export const topKeys = {
     services: yes('see services'),
     version: warned('obsolete'),
     volumes: yes('see volumes'),
-    'x-hivemind': yes('see x-hivemind'),
+    'x-hivemind': inherent('has no keys at the top yet: any is refused'),
   },
   include: {
     env_file: yes('in place of its .env'),

@@ -155,7 +155,7 @@ export const deployKeys = {
     ),
   },
   'services.deploy.resources.reservations.generic_resources': {
-    discrete_resource_spec: inherent('kind and value'),
+    discrete_resource_spec: yes('kind and value'),
   },
   'services.deploy.resources.reservations.generic_resources.discrete_resource_spec': {
     kind: yes('what is counted'),
