@@ -69,7 +69,7 @@ const ready = jsonRoute({
   status: (answer) => (answer.ready ? 200 : 503),
   run: ({ node, query: { verbose } }) => {
     const checks = checksOf(node);
-    const waitsFor = checks.flatMap(({ name, ready }) => (ready ? [] : [name]));
+    const waitsFor = checks.flatMap((check) => (check.ready ? [] : [check.name]));
     const isVerbose = verbose !== undefined && verbose !== 'false';
     return { ready: waitsFor.length === 0, waitsFor, ...(isVerbose ? { checks } : {}) };
   },
