@@ -147,4 +147,4 @@ function say(text: string, code: number): number {
   return code;
 }
 
-process.exit(await main(process.argv.slice(2)));
+void main(process.argv.slice(2)).then((code) => process.exit(code));

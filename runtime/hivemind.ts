@@ -21,7 +21,7 @@ for (const stream of [process.stdout, process.stderr]) {
 const runtimeDirectory = environment['XDG_RUNTIME_DIR'];
 const own = runtimeDirectory && isAbsolute(runtimeDirectory) ? [join(runtimeDirectory, 'hivemind')] : [];
 
-process.exitCode = await runCli(process.argv.slice(2), {
+void runCli(process.argv.slice(2), {
   stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,
@@ -33,5 +33,7 @@ process.exitCode = await runCli(process.argv.slice(2), {
   purge: async (config, progress) => (await import('./purge.ts')).purge(config, progress),
   openInBrowser: async (url) => (await import('./cli/output/browser.ts')).openInBrowser(url, environment),
   interrupted: interrupt.signal,
+}).then((code) => {
+  process.exitCode = code;
+  process.stdin.unref?.();
 });
-process.stdin.unref?.();

@@ -15,6 +15,7 @@ const forNode = [
 ];
 const forTests = [
   ...forNode,
+  { package: 'debootstrap', program: 'debootstrap' },
   { package: 'zsh', program: 'zsh' },
   { package: 'fish', program: 'fish' },
   { package: 'tmux', program: 'tmux' },

@@ -1,0 +1,177 @@
+/**
+ * The ways to install, each in a Debian as just installed: the executable alone, the Debian package under a real
+ * systemd, and npm.
+ */
+import { execFileSync } from 'node:child_process';
+import { cp, readFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { writeBusyboxArchive } from '../kit/busybox-image.ts';
+import {
+  makeFreshRoot,
+  missingForFreshRoot,
+  must,
+  type BootedRoot,
+  type FreshRoot,
+} from '../kit/fresh-root.ts';
+import { until } from '../kit/until.ts';
+
+const missing = missingForFreshRoot();
+if (missing) console.log(`skipped: ${missing}`);
+const project = resolve(import.meta.dirname, '../..');
+
+const compose = `name: shop
+services:
+  web:
+    image: busybox
+    command: ['sleep', '1000000']
+`;
+
+/** Processes of the app; the root has no procps. */
+const countSleeps = `n=0; for each in /proc/[0-9]*/cmdline; do
+  if tr '\\0' ' ' < $each 2>/dev/null | grep -q '^sleep 1000000'; then n=$((n+1)); fi; done; echo $n`;
+
+describe.skipIf(missing !== undefined)('installed in a fresh Debian', () => {
+  let root: FreshRoot;
+  let version: string;
+
+  beforeAll(async () => {
+    execFileSync(process.execPath, ['runtime/setup/package.mjs'], { cwd: project, stdio: 'ignore' });
+    ({ version } = JSON.parse(await readFile(join(project, 'package.json'), 'utf8')) as { version: string });
+    root = await makeFreshRoot();
+    await writeBusyboxArchive(join(root.dir, 'root/busybox.tar'), { name: 'busybox:latest' });
+    must(await root.run(`cat > /root/compose.yaml <<'END'\n${compose}END`));
+  }, 300_000);
+  afterAll(async () => {
+    await root?.end();
+  }, 120_000);
+
+  test('the executable alone: both programs, without Node', async () => {
+    await root.put(join(project, 'dist/executable/hivemind'), 'root/hivemind');
+    const output = must(
+      await root.run(
+        'cd /root; ln -s hivemind hivemind-node; ./hivemind --version; ./hivemind-node --version; command -v node || echo none',
+      ),
+    );
+    expect(output.trim().split('\n')).toEqual([version, version, 'none']);
+    must(await root.run('rm /root/hivemind /root/hivemind-node'));
+  });
+
+  test('the Debian package brings what it stands on', async () => {
+    const deb = `hivemind_${version}_${process.arch === 'x64' ? 'amd64' : process.arch}.deb`;
+    await root.put(join(project, 'dist', deb), `root/${deb}`);
+    const output = must(
+      await root.run(
+        `apt-get update -q && apt-get install -y -q --no-install-recommends /root/${deb} systemd dbus && command -v containerd runc nft ip hivemind hivemind-node && hivemind --version`,
+      ),
+    );
+    expect(output.trim().split('\n').at(-1)).toBe(version);
+    must(
+      await root.run(
+        'bash -n /usr/share/bash-completion/completions/hivemind && gzip -t /usr/share/man/man1/hivemind.1.gz',
+      ),
+    );
+  }, 300_000);
+
+  describe('under its systemd', () => {
+    let booted: BootedRoot;
+    const hive = async (words: string): Promise<string> => must(await booted.run(`hivemind ${words}`));
+    const ready = () =>
+      until(
+        'the node is ready',
+        async () => ((await booted.run('hivemind ps')).code === 0 ? true : undefined),
+        60_000,
+      );
+    const slots = async () =>
+      JSON.parse(await hive('ps -o json')) as {
+        slot: string;
+        phase: string;
+        restarts: number;
+        containerId: string;
+      }[];
+    const mainPid = async () =>
+      Number((await booted.run('systemctl show -p MainPID --value hivemind-node')).stdout);
+
+    beforeAll(async () => {
+      booted = await root.boot();
+    }, 120_000);
+
+    test('the unit is sound, enabled, and starts with the machine', async () => {
+      const verified = await booted.run('systemd-analyze verify hivemind-node.service');
+      expect(`${verified.stdout}${verified.stderr}`).not.toContain('hivemind');
+      await ready();
+      expect(
+        must(await booted.run('systemctl is-active hivemind-node && systemctl is-enabled hivemind-node')),
+      ).toBe('active\nenabled\n');
+    }, 120_000);
+
+    test('an app runs on it', async () => {
+      await hive('image import /root/busybox.tar');
+      await hive('deploy -f /root/compose.yaml');
+      expect(await slots()).toMatchObject([{ slot: 'shop/web.1', phase: 'running', restarts: 0 }]);
+    }, 120_000);
+
+    test('kill -9: systemd starts it again, and it adopts', async () => {
+      const [before] = await slots();
+      const pid = await mainPid();
+      must(await booted.run('systemctl kill --kill-who=main -s KILL hivemind-node'));
+      await until(
+        'another life',
+        async () => {
+          const now = await mainPid();
+          return now !== 0 && now !== pid ? true : undefined;
+        },
+        60_000,
+      );
+      await ready();
+      await until(
+        'it is reported',
+        async () => ((await slots())[0]?.phase === 'running' ? true : undefined),
+        30_000,
+      );
+      expect(await slots()).toMatchObject([{ restarts: 0, containerId: before!.containerId }]);
+    }, 180_000);
+
+    test('stop ends the daemon alone; removing the package too', async () => {
+      const sleeps = async () => must(await booted.run(countSleeps)).trim();
+      must(await booted.run('systemctl stop hivemind-node'));
+      expect(await sleeps()).toBe('1');
+      must(await booted.run('systemctl start hivemind-node'));
+      await ready();
+      await until(
+        'it is reported',
+        async () => ((await slots())[0]?.phase === 'running' ? true : undefined),
+        30_000,
+      );
+      expect(await slots()).toMatchObject([{ restarts: 0 }]);
+      const removed = must(await booted.run('apt-get remove -y -q hivemind'));
+      expect(removed).toContain('hivemind purge');
+      expect(await sleeps()).toBe('1');
+      expect((await booted.run('command -v hivemind')).code).not.toBe(0);
+    }, 180_000);
+  });
+
+  test('npm install -g', async () => {
+    const npm = dirname(
+      dirname(
+        execFileSync('readlink', ['-f', execFileSync('which', ['npm'], { encoding: 'utf8' }).trim()], {
+          encoding: 'utf8',
+        }).trim(),
+      ),
+    );
+    await cp(npm, join(root.dir, 'usr/local/lib/node_modules/npm'), { recursive: true });
+    await root.put(process.execPath, 'usr/local/bin/node');
+    await root.put(join(project, 'dist', `hivemind-${version}.tgz`), 'root/hivemind.tgz');
+    const registry = execFileSync('npm', ['config', 'get', 'registry'], {
+      encoding: 'utf8',
+      cwd: '/',
+    }).trim();
+    const output = must(
+      await root.run(
+        `ln -sf ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm
+         npm install -g --registry ${registry} /root/hivemind.tgz && cd / && hivemind --version && hivemind-node --version && hivemind docs exit-codes`,
+      ),
+    );
+    expect(output).toContain(`\n${version}\n${version}\n`);
+  }, 300_000);
+});
