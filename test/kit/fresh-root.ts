@@ -37,11 +37,11 @@ export interface BootedRoot {
 /** What is missing to make one here, in words. */
 export function missingForFreshRoot(): string | undefined {
   if (process.getuid?.() !== 0) return 'not root';
-  for (const program of ['debootstrap', 'unshare', 'nsenter', 'dpkg-deb', 'tar']) {
+  for (const needed of ['debootstrap', 'unshare', 'nsenter', 'dpkg-deb', 'tar']) {
     try {
-      execFileSync('which', [program], { stdio: 'ignore' });
+      execFileSync('which', [needed], { stdio: 'ignore' });
     } catch {
-      return `${program} is not installed`;
+      return `${needed} is not installed`;
     }
   }
   return existsSync('/sys/fs/cgroup/memory') ? undefined : 'no cgroup v1 hierarchies to give to a systemd';
