@@ -13,7 +13,7 @@ import {
   must,
   type BootedRoot,
   type FreshRoot,
-} from '../kit/fresh-root.ts';
+} from '../kit/install/fresh-root.ts';
 import { until } from '../kit/until.ts';
 
 const missing = missingForFreshRoot();
