@@ -17,6 +17,7 @@ import type {
   RuntimeEvent,
 } from './containers/model.ts';
 import type { Reason } from './errors.ts';
+import type { ResourceSettings } from './apps/service-model.ts';
 import type { ZoneUpdate } from './discovery/model.ts';
 import type { ProbeRequest, ProbeResult } from './health/model.ts';
 import type { Attachment, AttachRequest, NodeNetwork, Publication } from './network/model.ts';
@@ -106,6 +107,14 @@ export interface ContainerRuntime {
   signal(args: { readonly id: string; readonly signal?: string }, call: Call): Promise<Record<string, never>>;
   /** SIGKILL to all of its processes. */
   kill(args: { readonly id: string }, call: Call): Promise<Record<string, never>>;
+  /** What it may use from now on; it runs on. HM-CONTAINER-UPDATE when the kernel refuses, as for less memory than it holds. */
+  update(
+    args: { readonly id: string; readonly resources: ResourceSettings },
+    call: Call,
+  ): Promise<Record<string, never>>;
+  /** Its processes stand still until `unpause`, a signal or a kill; doing either twice is done already. HM-CONTAINER-STOPPED. */
+  pause(args: { readonly id: string }, call: Call): Promise<Record<string, never>>;
+  unpause(args: { readonly id: string }, call: Call): Promise<Record<string, never>>;
   /** Ends it if need be and removes task, record, snapshot, bundle and cgroups; logs stay. */
   remove(args: { readonly id: string }, call: Call): Promise<Record<string, never>>;
   stats(

@@ -48,24 +48,6 @@ export interface Finding {
   readonly remedy?: string;
 }
 
-/** The machine under a node, measured when it is asked. */
-export interface MachineFacts {
-  readonly hostname: string;
-  readonly os: string;
-  readonly kernel: string;
-  readonly architecture: string;
-  readonly cpus: number;
-  /** Runnable processes over the last minute. */
-  readonly load: number;
-  readonly memoryBytes: number;
-  /** What new work could have without swapping. */
-  readonly memoryFreeBytes: number;
-  /** Of the disk with the data folder. */
-  readonly diskBytes: number;
-  readonly diskFreeBytes: number;
-  readonly labels: Readonly<Record<string, string>>;
-}
-
 export interface NodeHandle {
   readonly name: string;
   readonly boot: number;
@@ -88,7 +70,6 @@ export interface NodeHandle {
    */
   ask<Value>(path: ActorPath, message: Message, timeoutMs?: number): Promise<Value>;
   doctor(): Promise<readonly Finding[]>;
-  machine(): Promise<MachineFacts>;
   /** `detach`: actors go, containers stay. */
   stop(): Promise<void>;
 }

@@ -113,7 +113,6 @@ function run(
     exited: kernel.exited,
     ask: (path, message, timeoutMs = limits.askTimeoutMs) => kernel.ask(path, message, timeoutMs),
     doctor: () => opened.doctor(),
-    machine: () => opened.machine(),
     halt: () => kernel.halt(),
     stop: async () => {
       await kernel.stop();

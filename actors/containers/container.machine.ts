@@ -6,13 +6,8 @@
 import { setup } from 'xstate';
 import type { Assignment } from '../../protocols/apps/model.ts';
 import type { ContainerEvent } from '../../protocols/containers/container-events.ts';
-import {
-  containerGuards,
-  containerSteps,
-  containerValue,
-  type ContainerValue,
-  type Ending,
-} from '../../protocols/containers/container.ts';
+import { containerGuards, containerSteps } from '../../protocols/containers/container.ts';
+import { containerValue, type ContainerValue, type Ending } from '../../protocols/containers/life/value.ts';
 import { endingGuards, endingSteps } from '../../protocols/containers/ending.ts';
 import type { RunKey } from '../../protocols/containers/model.ts';
 import { limits } from '../../protocols/limits.ts';
@@ -57,7 +52,10 @@ export const containerMachine = setup({
   initial: 'pending',
   entry: 'begin',
   /** A permit that comes when it is no longer needed goes straight back. */
-  on: { 'permit.granted': { actions: 'releasePermit' } },
+  on: {
+    'permit.granted': { actions: 'releasePermit' },
+    'container.resources': { actions: 'wishResources' },
+  },
   states: {
     pending: {
       entry: 'inspect',
@@ -215,13 +213,26 @@ export const containerMachine = setup({
     },
     running: {
       entry: 'sayRunning',
+      initial: 'settled',
       on: {
+        'runtime.paused': { guard: 'pauseChanged', actions: 'notePause' },
         'runtime.exited': { target: 'exited', actions: 'noteExit' },
         'container.stop': [
           { guard: 'drains', target: 'withdrawing', actions: 'wantStop' },
           { target: 'preStopping', actions: 'wantStop' },
         ],
         'container.report': { actions: 'sayRunning' },
+      },
+      states: {
+        settled: { always: { guard: 'resourcesDiffer', target: 'updating' } },
+        updating: {
+          entry: 'update',
+          on: {
+            'container.updated': { target: 'settled', actions: 'noteUpdated' },
+            'container.refused': { target: 'updatingSoon', actions: 'noteUpdateRefused' },
+          },
+        },
+        updatingSoon: { after: { answer: 'settled' } },
       },
     },
     /** Ended by itself. */

@@ -194,11 +194,18 @@ export const slotMachine = setup({
         'container.due': { actions: 'relaunch' },
         'check.due': { actions: 'recheck' },
         'stable.due': { actions: 'noteStable' },
+        'container.delayed': { guard: 'isOurs', actions: ['noteDelay', 'retell'] },
+        'container.eased': { guard: 'isOurs', actions: ['noteEased', 'retell'] },
+        'container.paused': [
+          { guard: 'wasPaused', target: '.paused', actions: 'notePaused' },
+          { guard: 'isOurs', target: '.arriving', actions: ['notePaused', 'recheck'] },
+        ],
         'slot.terminate': 'stopping',
       },
       states: {
         arriving: {
           always: [
+            { guard: 'isPaused', target: 'paused' },
             { guard: 'wasReady', target: 'ready' },
             { guard: 'isGated', target: 'unready' },
             { target: 'ready' },
@@ -232,6 +239,11 @@ export const slotMachine = setup({
             ],
             'slot.assigned': assigned('#slot.retiring', 'tellWithdrawn'),
           },
+        },
+        /** It stands still at somebody's wish: nothing is sent to it, and it is not probed. */
+        paused: {
+          entry: ['leaveRunning', 'tellWithdrawn'],
+          on: { 'slot.assigned': assigned('#slot.retiring', 'tellWithdrawn') },
         },
         /** Withdrawn first, then restarted as the policy allows. */
         unhealthy: {

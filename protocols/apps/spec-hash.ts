@@ -1,10 +1,11 @@
 /** What makes a container of its own: when this hash is equal, a running container may stay. */
+import { fixedResources } from '../containers/oci/resources.ts';
 import { hashValue } from '../hash.ts';
 import type { ServiceSpec } from './model.ts';
 
 /**
- * Replica count and start order concern the slots around a container, so they do not count; everything else
- * does. The image's digest counts when it is known: the same tag with new content is another container.
+ * Replica count and start order concern the slots around a container, and limits can be changed while it runs, so they do
+ * not count; everything else does. The image's digest counts when it is known: the same tag with new content is another container.
  */
 export function specHash(service: ServiceSpec, imageDigest = ''): string {
   const known = hashes.get(service) ?? new Map<string, string>();
@@ -18,6 +19,8 @@ export function specHash(service: ServiceSpec, imageDigest = ''): string {
 const hashes = new WeakMap<ServiceSpec, Map<string, string>>();
 
 function hashOf(service: ServiceSpec, imageDigest: string): string {
-  const { replicas: _replicas, dependsOn: _dependsOn, ...own } = service;
+  const { replicas: _replicas, dependsOn: _dependsOn, resources, ...rest } = service;
+  const fixed = fixedResources(resources);
+  const own = { ...rest, ...(Object.keys(fixed).length > 0 ? { resources: fixed } : {}) };
   return hashValue({ own, ...(imageDigest === '' ? {} : { imageDigest }) });
 }

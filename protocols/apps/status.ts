@@ -21,6 +21,8 @@ export interface SlotStatus {
   readonly image: string;
   readonly ports: readonly PortSpec[];
   readonly containerId?: string;
+  /** Its processes stand still, at somebody's wish. */
+  readonly paused?: true;
   readonly address?: string;
   /** Restarts of this placement after a failure, an exit or a bad health check. */
   readonly restarts: number;

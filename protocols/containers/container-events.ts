@@ -1,7 +1,8 @@
 /** What a container's machine hears. `id` of an answer is the number of its question. */
+import type { ResourceSettings } from '../apps/service-model.ts';
 import type { Reason } from '../errors.ts';
 import type { RunFiles } from '../ports.ts';
-import type { Ending } from './container.ts';
+import type { Ending } from './life/value.ts';
 import type { ContainerExit, ContainerStatus, ExecResult, ImageInfo, PullProgress } from './model.ts';
 
 interface Answer {
@@ -33,6 +34,9 @@ export type ContainerEvent =
   | (Answer & {
       readonly type: 'network.attached' | 'container.started' | 'container.signalled' | 'container.killed';
     })
+  | (Answer & { readonly type: 'container.updated' })
+  | { readonly at: number; readonly type: 'container.resources'; readonly resources?: ResourceSettings }
+  | { readonly at: number; readonly type: 'runtime.paused'; readonly paused: boolean }
   | (Answer & { readonly type: 'container.removed' | 'network.detached' })
   | {
       readonly at: number;

@@ -2,78 +2,22 @@
  * One attempt at one run of a slot: what its machine knows, what it hears and its decisions. Its life only goes
  * forward; a retry is another attempt with another actor. The phases stand in `container.machine.ts`.
  */
-import type { Assignment, MountSpec } from '../apps/model.ts';
-import { drive, send, type Decision, type Effect } from '../effects.ts';
+import type { MountSpec } from '../apps/model.ts';
+import { send, type Decision } from '../effects.ts';
 import { reason, withEvidence, type Reason } from '../errors.ts';
 import { limits } from '../limits.ts';
 import type { RunFiles } from '../ports.ts';
 import { paths } from '../wire/paths.ts';
-import { containerId, runName } from './ids.ts';
+import { ask, tell, type ContainerValue } from './life/value.ts';
+import { runName } from './ids.ts';
 import { creation } from './making/creation.ts';
 import { imageWish, lookAtPull, notePull, notePulled } from './making/pulling.ts';
-import type { ContainerExit, ContainerStatus, ResolvedMount, RunKey } from './model.ts';
-
-/** How a slot wants its container to end. */
-export interface Ending {
-  /** Its endpoint may be in use: it is withdrawn, and what is under way may finish. */
-  readonly drain: boolean;
-  /** World time when the end began. */
-  readonly since: number;
-  /** An earlier life of the daemon ran the pre-stop hooks. */
-  readonly hooked: boolean;
-}
-
-export interface ContainerValue {
-  readonly self: string;
-  readonly node: string;
-  /** Path of the slot. */
-  readonly owner: string;
-  readonly key: RunKey;
-  readonly id: string;
-  readonly assignment: Assignment;
-  /** The journal says it ran: absent means lost. */
-  readonly started: boolean;
-  /** Numbers drives: an answer to an older question is late. */
-  readonly calls: number;
-  readonly stopWanted: boolean;
-  readonly ending?: Ending;
-  /** Hooks that have run. */
-  readonly postStarted: number;
-  readonly preStopped: number;
-  readonly mounts: readonly ResolvedMount[];
-  readonly address?: string;
-  readonly gateway?: string;
-  readonly files?: RunFiles;
-  readonly pid?: number;
-  readonly startedAt?: number;
-  readonly exit?: ContainerExit;
-  readonly reason?: Reason;
-  /** What was told last of the image's pull. */
-  readonly pull?: Reason;
-}
+import { liveGuards, liveSteps } from './life/live.ts';
+import type { ContainerExit, ContainerStatus, ResolvedMount } from './model.ts';
+import { resourcesMark } from './oci/resources.ts';
 
 type Value = ContainerValue;
 type Failed = { readonly error: Reason };
-
-/** Ask a port: `done` or `container.refused` answers. Whatever was asked before is let go, so that no late answer meets a later phase. */
-export function ask(
-  value: Value,
-  done: string,
-  call: Parameters<typeof drive>[1],
-  timeoutMs: number = limits.runtimeCallMs,
-): Decision<Value> {
-  const calls = value.calls + 1;
-  return [
-    { ...value, calls },
-    [
-      ...(value.calls > 0 ? [{ do: 'cancel', token: String(value.calls) } as const] : []),
-      drive(String(calls), call, { done, failed: 'container.refused' }, timeoutMs),
-    ],
-  ];
-}
-
-export const tell = (value: Value, event: { type: string; [field: string]: unknown }): Effect =>
-  send(value.owner, { ...event, key: value.key });
 
 const begin = (value: Value): Decision<Value> => [value, [tell(value, { type: 'container.began' })]];
 
@@ -87,6 +31,8 @@ const adopt = (value: Value, event: { value: { container?: ContainerStatus } }):
     {
       ...value,
       startedAt: found.createdAt,
+      given: found.resources ?? resourcesMark(undefined),
+      ...(found.phase === 'paused' ? { paused: true } : {}),
       ...(found.address === undefined ? {} : { address: found.address }),
       ...(found.exit === undefined ? {} : { exit: found.exit }),
     },
@@ -223,7 +169,9 @@ const releasePermit = (value: Value): Decision<Value> => [
 
 const create = (value: Value): Decision<Value> => {
   const args = creation(value, hostname(value));
-  return ask(value, 'container.created', { port: 'containers', op: 'create', args }, limits.runtimeCreateMs);
+  const given = resourcesMark(value.assignment.spec.resources);
+  const call = { port: 'containers', op: 'create', args } as const;
+  return ask({ ...value, given }, 'container.created', call, limits.runtimeCreateMs);
 };
 
 /** From now on it is in every list, and its exit is an event: the watcher must know whom to tell. */
@@ -254,6 +202,7 @@ const sayRunning = (value: Value): Decision<Value> => [
       type: 'container.running',
       id: value.id,
       startedAt: value.startedAt ?? 0,
+      ...(value.paused ? { paused: true } : {}),
       ...(value.address === undefined ? {} : { address: value.address }),
     }),
   ],
@@ -301,6 +250,7 @@ const sayGone = (value: Value): Decision<Value> => [
 ];
 
 export const containerSteps = {
+  ...liveSteps,
   begin,
   inspect,
   adopt,
@@ -337,6 +287,7 @@ export const containerSteps = {
 const found = (event: { value: { container?: ContainerStatus } }) => event.value.container?.phase;
 
 export const containerGuards = {
+  ...liveGuards,
   isRunning: (_: Value, event: { value: { container?: ContainerStatus } }) =>
     found(event) === 'running' || found(event) === 'paused',
   hasStopped: (_: Value, event: { value: { container?: ContainerStatus } }) => found(event) === 'stopped',
@@ -355,25 +306,3 @@ export const containerGuards = {
     value.assignment.spec.networkMode !== 'app' && value.mounts.length >= value.assignment.spec.mounts.length,
   hasOwnAddress: (value: Value) => value.assignment.spec.networkMode === 'app',
 };
-
-/** The value of a fresh actor. `intent: stop` adopts only to stop. */
-export function containerValue(input: {
-  self: string;
-  node: string;
-  owner: string;
-  key: RunKey;
-  intent: 'run' | 'stop';
-  started: boolean;
-  /** The post-start hooks have run. */
-  hooked: boolean;
-  ending?: Ending;
-  assignment: Assignment;
-}): ContainerValue {
-  const { intent, hooked, ...kept } = input;
-  const { postStart = [], preStop = [] } = input.assignment.spec.hooks ?? {};
-  return {
-    ...{ ...kept, id: containerId(input.key), calls: 0, stopWanted: intent === 'stop', mounts: [] },
-    postStarted: hooked ? postStart.length : 0,
-    preStopped: input.ending?.hooked ? preStop.length : 0,
-  };
-}

@@ -7,7 +7,7 @@ import { emit, schedule, send, type Decision } from '../effects.ts';
 import { reason, withEvidence, type Reason } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { paths } from '../wire/paths.ts';
-import { ask, tell, type ContainerValue, type Ending } from './container.ts';
+import { ask, tell, type ContainerValue, type Ending } from './life/value.ts';
 import type { ExecResult } from './model.ts';
 
 type Value = ContainerValue;

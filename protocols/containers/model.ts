@@ -69,6 +69,7 @@ export interface ContainerExit {
 export type RuntimeEvent =
   | { readonly type: 'exited'; readonly id: string; readonly exit: ContainerExit }
   | { readonly type: 'oom'; readonly id: string }
+  | { readonly type: 'paused'; readonly id: string; readonly paused: boolean }
   | { readonly type: 'resync' };
 
 export interface ContainerStats {

@@ -9,9 +9,15 @@ import { limits } from '../limits.ts';
 import { containerPath, paths } from '../wire/paths.ts';
 import type { ContainerStatus, RunKey, RuntimeEvent } from './model.ts';
 
+interface Known {
+  readonly key: RunKey;
+  readonly since: number;
+  readonly paused?: true;
+}
+
 export interface RuntimeWatchValue {
   /** Every container that was seen and is not gone, by id. `since`: the last list asked for when it was learnt. */
-  readonly known: Readonly<Record<string, { readonly key: RunKey; readonly since: number }>>;
+  readonly known: Readonly<Record<string, Known>>;
   /** Numbers the lists. */
   readonly calls: number;
   readonly reason?: Reason;
@@ -48,9 +54,16 @@ const compare = (
 ): Decision<Value> => {
   const listed = event.value.containers;
   const effects: Effect[] = [];
-  const known: Record<string, { key: RunKey; since: number }> = {};
+  const known: Record<string, Known> = {};
   for (const container of listed) {
-    known[container.id] = { key: container.key, since: value.calls - 1 };
+    const isPaused = container.phase === 'paused';
+    known[container.id] = {
+      key: container.key,
+      since: value.calls - 1,
+      ...(isPaused ? { paused: true } : {}),
+    };
+    if (isPaused !== (value.known[container.id]?.paused ?? false))
+      effects.push(paused(container.key, isPaused));
     if (container.phase === 'stopped') effects.push(exited(container.key, container.exit));
     effects.push(
       send(paths.manager, {
@@ -76,6 +89,10 @@ function exited(key: RunKey, exit: ContainerStatus['exit']): Effect {
   return send(containerPath(key), { type: 'runtime.exited', ...(exit ? { exit } : {}) });
 }
 
+function paused(key: RunKey, isPaused: boolean): Effect {
+  return send(containerPath(key), { type: 'runtime.paused', paused: isPaused });
+}
+
 const unlisted = (value: Value, event: { error: Reason }): Decision<Value> => {
   const told =
     value.reason?.code === event.error.code
@@ -92,7 +109,10 @@ const pass = (value: Value, event: { event: RuntimeEvent }): Decision<Value> => 
   if (!key) return list(value);
   if (news.type === 'oom')
     return [value, [emit('container.oom', key.slot, `${key.slot} ran out of memory`, undefined, 'warning')]];
-  return [value, [exited(key, news.exit)]];
+  if (news.type === 'exited') return [value, [exited(key, news.exit)]];
+  const { paused: _, ...before } = value.known[news.id]!;
+  const known = { ...value.known, [news.id]: news.paused ? { ...before, paused: true as const } : before };
+  return [{ ...value, known }, [paused(key, news.paused)]];
 };
 
 /** A container actor tells what it started, so that its exit needs no list. */

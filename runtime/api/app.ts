@@ -18,11 +18,7 @@ import { eventRoutes } from './routes/events.ts';
 import { imageRoutes } from './routes/images.ts';
 import { nodeRoutes } from './routes/node.ts';
 import { planRoutes } from './routes/plans.ts';
-import { clusterRoutes } from './routes/cluster.ts';
 import { secretRoutes } from './routes/secrets.ts';
-import { serviceRoutes } from './routes/services.ts';
-import { tokenRoutes } from './routes/tokens.ts';
-import { volumeRoutes } from './routes/volumes.ts';
 
 /** Every route that answers over plain HTTP; exec is a WebSocket. */
 export const routes: readonly Route[] = [
@@ -31,10 +27,6 @@ export const routes: readonly Route[] = [
   ...containerRoutes,
   ...imageRoutes,
   ...secretRoutes,
-  ...serviceRoutes,
-  ...volumeRoutes,
-  ...clusterRoutes,
-  ...tokenRoutes,
   ...eventRoutes,
   ...actorRoutes,
   ...nodeRoutes,

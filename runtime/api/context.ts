@@ -1,14 +1,15 @@
 /** What stands behind every request: the node, who asks, and what is counted over all doors. */
 import { coded } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
-import type { Scope } from '../../protocols/security/tokens.ts';
 import type { NodeHandle } from '../node-handle.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { EventHub } from './lists/event-reader.ts';
 import { Feeds } from './lists/feeds.ts';
 import { IdempotencyKeys } from './rules/idempotency.ts';
 import { Rates } from './rules/rates.ts';
-import { Tokens } from './rules/tokens.ts';
+
+/** What a token allows: each holds the one before. */
+export type Scope = 'read' | 'write' | 'admin';
 
 /** Who asks: `socket`, `root`, or the name of a token. */
 export interface Identity {
@@ -29,7 +30,6 @@ export interface ApiContext {
   /** Lists that are watched. */
   readonly feeds: Feeds;
   readonly events: EventHub;
-  readonly tokens: Tokens;
 }
 
 export interface Env {
@@ -55,7 +55,6 @@ export function createContext(
     rates: new Rates(node.clock),
     feeds: new Feeds(node),
     events: new EventHub(node),
-    tokens: new Tokens(node),
   };
 }
 

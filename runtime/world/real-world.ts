@@ -30,13 +30,11 @@ import { createDirectoryVolumes, runFolders } from '../drivers/volume/directory.
 import { createLogStore, type ManagedLogs } from '../logs/log-store.ts';
 import { openEventFiles } from '../telemetry/events/event-files.ts';
 import { examine } from './doctor.ts';
-import { measureMachine } from './machine.ts';
 import { realClock } from './real-clock.ts';
 import { realRandom } from './real-random.ts';
 import type { NodeSettings, OpenedWorld, World } from './world.ts';
 
 export interface RealWorldOptions {
-  readonly labels?: Readonly<Record<string, string>>;
   /** Absolute. */
   readonly dataDir: string;
   readonly containerdAddress: string;
@@ -112,7 +110,6 @@ async function open(options: RealWorldOptions, settings: NodeSettings): Promise<
       // A missing key stops nothing: whoever needs a secret hears it again.
       recovered: [...opened.recovered, ...events.recovered, ...(locked ? [locked] : [])],
       close,
-      machine: () => measureMachine(dataDir, options.labels ?? {}),
       doctor: () => examine({ ports, network, settings, dataDir, place: engine.place }),
     };
   } catch (thrown) {

@@ -5,6 +5,7 @@
  */
 import { afterAll, afterEach, beforeAll, describe } from 'vitest';
 import { until } from '../kit/until.ts';
+import { changeTests } from './container-runtime/changes.ts';
 import { endTests } from './container-runtime/ends.ts';
 import { execTests } from './container-runtime/execs.ts';
 import { lifeTests } from './container-runtime/life.ts';
@@ -42,6 +43,7 @@ export function containerRuntimeConformance(name: string, makeArm: () => Promise
     lifeTests(given);
     refusalTests(given);
     endTests(given);
+    changeTests(given);
     execTests(given);
     observationTests(given);
   });

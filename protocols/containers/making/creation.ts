@@ -1,5 +1,5 @@
 /** What the runtime is told to make a container from. */
-import type { ContainerValue } from '../container.ts';
+import type { ContainerValue } from '../life/value.ts';
 import { containerName } from '../ids.ts';
 import type { ContainerCreate } from '../model.ts';
 import { imageToRun } from './pulling.ts';

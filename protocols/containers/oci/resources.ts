@@ -19,12 +19,14 @@ export interface LimitGround {
   readonly cgroups: 1 | 2;
   /** By path of a block device. */
   readonly blockDevices: Readonly<Record<string, DeviceNumber>>;
+  /** Whether the kernel counts swap at all. */
+  readonly swapCounted: boolean;
 }
 
 /** Parts that are absent are the kernel's defaults. HM-CONTAINER-SETTING for what this cgroup version does not have. */
 export function limitsOf(settings: ResourceSettings, ground: LimitGround): Limits {
   mustExist(settings, ground.cgroups);
-  const memory = memoryOf(settings);
+  const memory = memoryOf(settings, ground);
   const cpu = cpuOf(settings);
   const blockIO = blockIoOf(settings, ground);
   const pids = settings.limits?.pids;
@@ -39,21 +41,25 @@ export function limitsOf(settings: ResourceSettings, ground: LimitGround): Limit
 /** The same for a container that runs: what is no longer limited is said too, because silence changes nothing there. */
 export function limitsUpdate(
   settings: ResourceSettings,
-  ground: LimitGround & { readonly cpuset: string },
+  ground: LimitGround & { readonly cpuset: string; readonly weighsDisks: boolean },
 ): Limits {
   const { memory, cpu, pids, blockIO } = limitsOf(settings, ground);
   const weight = blockIO?.weight;
   return {
     memory: {
       limit: -1,
-      swap: -1,
+      ...(ground.swapCounted ? { swap: -1 } : {}),
       // On v2 this is a protection: one byte is none, and the largest number would be all.
       reservation: ground.cgroups === 2 ? 1 : -1,
       ...withoutSwappiness(memory),
     },
-    cpu: { shares: defaultShares, quota: -1, period: defaultPeriodUs, cpus: ground.cpuset, ...cpu },
+    cpu: {
+      ...{ shares: defaultShares, quota: -1, period: defaultPeriodUs },
+      ...(ground.cpuset === '' ? {} : { cpus: ground.cpuset }),
+      ...cpu,
+    },
     pids: pids ?? { limit: -1 },
-    ...(ground.cgroups === 1 || weight !== undefined ? { blockIO: { weight: weight ?? defaultWeight } } : {}),
+    ...(ground.weighsDisks || weight !== undefined ? { blockIO: { weight: weight ?? defaultWeight } } : {}),
   };
 }
 
@@ -102,9 +108,11 @@ const words = {
 } as const;
 
 /** Without a word about swap there is as much of it again, as Docker users know it. */
-function memoryOf(settings: ResourceSettings): OciMemory | undefined {
+function memoryOf(settings: ResourceSettings, { swapCounted }: LimitGround): OciMemory | undefined {
+  if (settings.memorySwapBytes !== undefined && !swapCounted)
+    throw refusal('memswap_limit', 'the kernel of this machine does not count swap');
   const limit = settings.limits?.memoryBytes;
-  const swap = settings.memorySwapBytes ?? (limit === undefined ? undefined : limit * 2);
+  const swap = settings.memorySwapBytes ?? (limit === undefined || !swapCounted ? undefined : limit * 2);
   const memory: OciMemory = {
     ...(limit === undefined ? {} : { limit }),
     ...(swap === undefined ? {} : { swap }),

@@ -122,6 +122,7 @@ export interface Surroundings {
   readonly capabilityBound: string;
   readonly appArmor: boolean;
   readonly seLinux: boolean;
+  readonly swapCounted: boolean;
   readonly devices: readonly OciDevice[];
   readonly blockDevices: Readonly<Record<string, DeviceNumber>>;
   /** First process of the container to share with, by service. */

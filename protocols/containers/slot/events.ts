@@ -34,6 +34,7 @@ export type SlotEvent = At &
         readonly id: string;
         readonly address?: string;
         readonly startedAt: number;
+        readonly paused?: true;
       }
     | {
         readonly type: 'container.hooking';
@@ -50,6 +51,8 @@ export type SlotEvent = At &
         readonly reason: Reason;
       }
     | { readonly type: 'container.prestopped'; readonly key: RunKey }
+    | { readonly type: 'container.paused'; readonly key: RunKey; readonly paused: boolean }
+    | { readonly type: 'container.eased'; readonly key: RunKey }
     | { readonly type: 'container.failed'; readonly key: RunKey; readonly reason: Reason }
     | {
         readonly type: 'container.exited';

@@ -3,6 +3,7 @@ import type { RunKey } from '../model.ts';
 import { isGated } from '../../health/check.ts';
 import { afterExit, policyOf } from '../restart.ts';
 import { endingEntry, keyOf, newestWrite, sameRun, type SlotValue } from './value.ts';
+import { liveSlotGuards } from './live.ts';
 import { adoptionGuards } from './adoption.ts';
 import type { SlotEventOf } from './events.ts';
 
@@ -13,6 +14,7 @@ export const slotGuards = {
   /** The message is about the present attempt; others are late. */
   isOurs: (value: SlotValue, event: { readonly key: RunKey }) => sameRun(event.key, keyOf(value)),
   ...adoptionGuards,
+  ...liveSlotGuards,
   nothingAssigned: (value: SlotValue) => value.assignment === undefined,
   /** The manager had told it to end before this life began. */
   isToEnd: (value: SlotValue, event: SlotEventOf<'journal.read'>) =>

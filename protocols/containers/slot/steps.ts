@@ -10,6 +10,7 @@ import { isGated } from '../../health/check.ts';
 import type { RunKey } from '../model.ts';
 import { runName } from '../ids.ts';
 import { backoffMs } from '../restart.ts';
+import { handResources, liveSlotSteps, pausedReason } from './live.ts';
 import { adoptRun } from './adoption.ts';
 import { endCheck, ensureCheck, noteHealth, noteStarting, recheck, watchCheck } from './health.ts';
 import {
@@ -109,7 +110,7 @@ const numberAttempt: Step = (value) => {
 };
 
 function clear(value: SlotValue): SlotValue {
-  const { reason: _reason, containerId: _id, ...rest } = value;
+  const { reason: _reason, containerId: _id, paused: _paused, ...rest } = value;
   return rest;
 }
 
@@ -132,8 +133,13 @@ const noteHooking = (value: SlotValue, event: SlotEventOf<'container.hooking'>):
 };
 
 const noteRunning = (value: SlotValue, event: SlotEventOf<'container.running'>): Decision<SlotValue> => {
-  const { reason: _, ...kept } = value;
-  const next = { ...kept, containerId: event.id, ...(event.address ? { address: event.address } : {}) };
+  const [{ reason: _, ...kept }] = event.paused ? [value] : liveSlotSteps.notePaused(value, {});
+  const next = {
+    ...kept,
+    ...(event.paused ? { paused: true as const, reason: pausedReason(value.slot) } : {}),
+    containerId: event.id,
+    ...(event.address ? { address: event.address } : {}),
+  };
   if (!value.record) return [next, []];
   const isHooked = value.record.hooked === true || !hasPostStart(value);
   const alreadyNoted = value.record.started && isHooked;
@@ -192,7 +198,7 @@ const noteAgain: Step = (value) => {
 
 const assign = (value: SlotValue, event: SlotEventOf<'slot.assigned'>): Decision<SlotValue> => [
   { ...value, assignment: event.assignment },
-  [],
+  handResources(value, event.assignment),
 ];
 
 /** Stop the present container, also one that an earlier life left: its actor is started if it is not there. */
@@ -289,6 +295,7 @@ const tellStarting: Step = (value, event) => {
 };
 
 export const slotSteps = {
+  ...liveSlotSteps,
   adoptRun,
   readJournal,
   recover,

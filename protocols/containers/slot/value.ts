@@ -9,7 +9,7 @@ import { limits } from '../../limits.ts';
 import type { Reason } from '../../errors.ts';
 import type { ActorPath } from '../../wire/address.ts';
 import { attemptId, paths, slotPath } from '../../wire/paths.ts';
-import type { Ending } from '../container.ts';
+import type { Ending } from '../life/value.ts';
 import type { ContainerExit, RunKey } from '../model.ts';
 import type { RunHistory } from '../restart.ts';
 
@@ -47,6 +47,8 @@ export interface SlotValue {
   readonly writes: number;
   readonly address?: string;
   readonly containerId?: string;
+  /** The processes of its container stand still. */
+  readonly paused?: true;
   readonly reason?: Reason;
   /** What was told to the manager last, to tell only changes. */
   readonly told?: SlotStatus;
@@ -107,6 +109,7 @@ export function tell(
     ports: assignment.spec.ports,
     ...(value.containerId === undefined ? {} : { containerId: value.containerId }),
     ...(value.address === undefined ? {} : { address: value.address }),
+    ...(value.paused && phase === 'running' ? { paused: true } : {}),
     restarts: present?.history.restarts ?? 0,
     ...(present?.nextStartAt === undefined ? {} : { nextStartAt: present.nextStartAt }),
     ...(phase === 'running' && present?.startedAt !== undefined ? { startedAt: present.startedAt } : {}),

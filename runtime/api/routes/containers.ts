@@ -7,7 +7,6 @@ import { paths } from '../../../protocols/wire/paths.ts';
 import type { LogLine, NodeHandle } from '../../node-handle.ts';
 import { listRoute } from '../lists/list-route.ts';
 import { jsonRoute, lineRoute } from '../route.ts';
-import { slotStats } from '../schemas/resources.ts';
 import { lineCount, slotParams, switched } from '../schemas/query.ts';
 import { gapView, logLine, reasonView, slotStatus } from '../schemas/views.ts';
 
@@ -28,37 +27,6 @@ const list = listRoute({
   key: ({ slot }) => slot,
   filters: { health: ({ readiness }) => readiness, code: ({ reason }) => reason?.code },
   rows: ({ node }) => observedSlots(node),
-});
-
-/** The status of a slot that this node holds; HM-TARGET-UNKNOWN. */
-async function statusOf(node: NodeHandle, slot: SlotName): Promise<SlotStatus> {
-  const status = (await observedSlots(node)).find((one) => one.slot === slot);
-  if (!status) throw unknownSlot(slot);
-  return status;
-}
-
-const show = jsonRoute({
-  method: 'get',
-  path: '/v1/containers/{slot}',
-  summary: 'One slot that this node holds',
-  params: slotParams,
-  answer: slotStatus,
-  run: ({ node, params }) => statusOf(node, params.slot),
-});
-
-const stats = jsonRoute({
-  method: 'get',
-  path: '/v1/containers/{slot}/stats',
-  summary: 'What the container of a slot uses now',
-  params: slotParams,
-  answer: slotStats,
-  run: async ({ node, params: { slot }, call }) => {
-    const { containerId, phase } = await statusOf(node, slot);
-    const ids = containerId === undefined ? [] : [containerId];
-    const [used] = (await node.ports.containers.stats({ ids }, call)).stats;
-    if (!used) throw coded('HM-CONTAINER-STOPPED', `${slot} is ${phase}`, { slot, phase });
-    return { slot, at: node.clock.now(), ...used };
-  },
 });
 
 interface Why {
@@ -132,4 +100,4 @@ async function mustExist(node: NodeHandle, slot: SlotName): Promise<void> {
   if ((await node.logs.read({ slot, tail: 1 })).length === 0) throw unknownSlot(slot);
 }
 
-export const containerRoutes = [list, show, stats, why, logs];
+export const containerRoutes = [list, why, logs];

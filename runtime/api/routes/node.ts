@@ -56,32 +56,18 @@ const ready = jsonRoute({
   method: 'get',
   path: '/readyz',
   summary: 'The node may be worked with: its tree has started and the app manager answers; else 503',
-  query: z.object({ verbose: z.exactOptional(z.enum(['', 'true', 'false'])) }),
-  answer: z.strictObject({
-    ready: z.boolean(),
-    waitsFor: z.array(z.string()),
-    checks: z.exactOptional(
-      z
-        .array(z.strictObject({ name: z.string(), ready: z.boolean(), phase: z.string() }))
-        .openapi({ description: 'with verbose: each part that is looked at' }),
-    ),
-  }),
+  answer: z.strictObject({ ready: z.boolean(), waitsFor: z.array(z.string()) }),
   status: (answer) => (answer.ready ? 200 : 503),
-  run: ({ node, query: { verbose } }) => {
-    const checks = checksOf(node);
-    const waitsFor = checks.flatMap((check) => (check.ready ? [] : [check.name]));
-    const isVerbose = verbose !== undefined && verbose !== 'false';
-    return { ready: waitsFor.length === 0, waitsFor, ...(isVerbose ? { checks } : {}) };
+  run: ({ node }) => {
+    const waitsFor = unready(node);
+    return { ready: waitsFor.length === 0, waitsFor };
   },
 });
 
-/** The well-known actors that must be there and ready. Slots and containers do not count: they may wait for good reasons. */
-function checksOf(node: NodeHandle): { name: string; ready: boolean; phase: string }[] {
+/** The well-known actors that are not there or not ready. Slots and containers do not count: they may wait for good reasons. */
+function unready(node: NodeHandle): string[] {
   const { root, guard, apps, manager } = paths;
-  return [root, guard, apps, manager].map((path) => {
-    const actor = node.actors.show(path);
-    return { name: path, ready: actor?.tags.includes('ready') ?? false, phase: actor?.phase ?? 'gone' };
-  });
+  return [root, guard, apps, manager].filter((path) => !node.actors.show(path)?.tags.includes('ready'));
 }
 
 export const nodeRoutes = [version, doctor, acceptStore, live, ready];

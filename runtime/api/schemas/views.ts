@@ -75,6 +75,7 @@ export const slotStatus: z.ZodType<SlotStatus> = z
     image: z.string(),
     ports: z.array(portSpec),
     containerId: z.exactOptional(z.string()),
+    paused: z.exactOptional(z.literal(true)),
     address: z.exactOptional(z.string()),
     restarts: count,
     nextStartAt: z.exactOptional(time),

@@ -7,8 +7,10 @@ import { checkMachine } from '../../../actors/health/check.machine.ts';
 import { containerMachine } from '../../../actors/containers/container.machine.ts';
 import { permitsMachine } from '../../../actors/containers/permits.machine.ts';
 import { slotMachine } from '../../../actors/containers/slot.machine.ts';
+import type { ResourceSettings } from '../../../protocols/apps/service-model.ts';
 import type { Assignment, ServiceSpec } from '../../../protocols/apps/model.ts';
 import type { SlotStatus } from '../../../protocols/apps/status.ts';
+import { resourcesMark } from '../../../protocols/containers/oci/resources.ts';
 import { containerId } from '../../../protocols/containers/ids.ts';
 import type {
   ContainerExit,
@@ -140,7 +142,14 @@ export class Bench {
 
   put(key: RunKey, phase: RuntimePhase): void {
     const id = containerId(key);
-    this.containers.set(id, { id, key, specHash: '', phase, createdAt: this.clock.now() });
+    const before = this.containers.get(id);
+    this.containers.set(id, { ...before, id, key, specHash: '', phase, createdAt: this.clock.now() });
+  }
+
+  /** Somebody pauses a container, or lets it go on; with nobody there to hear it unless `heard`. */
+  async pause(key: RunKey, paused: boolean, heard = true): Promise<void> {
+    this.put(key, paused ? 'paused' : 'running');
+    if (heard) await this.send(containerPath(key), { type: 'runtime.paused', paused });
   }
 
   /** Calls of this operation wait until they are let go. */
@@ -256,6 +265,13 @@ export class Bench {
         this.put(key, 'created');
         return { pid: 1 };
       }),
+      update: async (args: { id: string; resources: ResourceSettings }) =>
+        asked('containers.update', async () => {
+          const status = this.containers.get(args.id)!;
+          this.calls.push(`update ${shortly(status.key)} ${JSON.stringify(args.resources)}`);
+          this.containers.set(args.id, { ...status, resources: resourcesMark(args.resources) });
+          return {};
+        }),
       start: on('start', (_, key) => this.put(key, 'running')),
       signal: on('signal', (id, key) => {
         if (this.heeds) this.clock.defer(() => void ended(id, key, 0));

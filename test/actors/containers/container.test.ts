@@ -70,7 +70,7 @@ it('all container actors lost with their supervisor: each container is adopted',
   bench = await running();
   await bench.send('/workload', { type: 'child.restart', id: 'containers' });
   await bench.clock.advance(5_000);
-  expect(bench.phase(path)).toBe('running');
+  expect(bench.phase(path)).toBe('running.settled');
   expect(bench.there()).toEqual(['1.1.1 running']);
 });
 
@@ -94,7 +94,7 @@ it('answers of a hung runtime meet no later phase', async () => {
   await bench.clock.advance(20_000);
   expect(bench.phase(path)).toBe('pulling.waiting');
   await bench.letGo('images.ensure');
-  expect(bench.phase(path)).toBe('running');
+  expect(bench.phase(path)).toBe('running.settled');
   expect(bench.last()).toMatchObject({ run: 1 });
 });
 

@@ -48,6 +48,23 @@ describe('placing', () => {
     },
   );
 
+  it('a change of limits alone keeps every placement, and is in the assignment', () => {
+    const town = new Town();
+    town.deploy(appOf('shop', [serviceOf('web', { replicas: 2 })]));
+    town.converge();
+    const before = slotsOf(town);
+    const resources = { limits: { memoryBytes: 1_000 } };
+    town.deploy(appOf('shop', [serviceOf('web', { replicas: 2, resources })]));
+    town.settle();
+    expect(slotsOf(town)).toEqual(before);
+    expect(town.assignments().map(({ spec }) => spec.resources)).toEqual([resources, resources]);
+    // What the kernel takes only at the start makes another container.
+    const fixed = { ...resources, memorySwappiness: 1 };
+    town.deploy(appOf('shop', [serviceOf('web', { replicas: 2, resources: fixed })]));
+    town.converge();
+    expect(slotsOf(town)).not.toEqual(before);
+  });
+
   it('a change replaces one serving replica at a time, the next when it serves', () => {
     const town = new Town();
     town.deploy(appOf('shop', [serviceOf('web', { replicas: 3 })]));

@@ -14,6 +14,7 @@ import { createExecs } from './containers/exec.ts';
 import { inspect, list, mustFind } from './containers/lookup.ts';
 import { phaseOf, stopSignalOfRecord } from './containers/record.ts';
 import { killAll, removeContainer } from './containers/remove.ts';
+import { pauseContainer, unpauseContainer, updateResources } from './containers/running/changes.ts';
 import { createSerial, type Serial } from './containers/serial.ts';
 import { readStats } from './containers/stats.ts';
 import { openEngine, type ContainerdRuntimeOptions, type Engine } from './engine.ts';
@@ -56,6 +57,7 @@ export function createContainerdRuntime(options: ContainerdRuntimeOptions): Cont
         await killAll(engine, id, call);
         return {};
       }),
+    ...changes(engine, serial),
     remove: ({ id }, call) => {
       execs.forget(id);
       return guard({ id }, () => remove(engine, serial, id, call));
@@ -96,6 +98,20 @@ async function info(engine: Engine, call: Call) {
   return { name: 'containerd' as const, version, snapshotter, cgroups: engine.cgroups, platform };
 }
 
+function changes(engine: Engine, serial: Serial): Pick<ContainerRuntime, 'update' | 'pause' | 'unpause'> {
+  const changing = (id: string, call: Call, change: () => Promise<void>) =>
+    guard({ id }, async () => {
+      await serial.run(id, call.signal, change);
+      return {};
+    });
+  return {
+    update: ({ id, resources }, call) =>
+      changing(id, call, () => updateResources(engine, id, resources, call)),
+    pause: ({ id }, call) => changing(id, call, () => pauseContainer(engine, id, call)),
+    unpause: ({ id }, call) => changing(id, call, () => unpauseContainer(engine, id, call)),
+  };
+}
+
 /** What runs is started; what has ended is HM-CONTAINER-STOPPED. */
 async function start(engine: Engine, id: string, call: Call): Promise<Record<string, never>> {
   try {
@@ -117,7 +133,7 @@ async function sendSignal(
   signal: string | undefined,
   call: Call,
 ): Promise<Record<string, never>> {
-  const { record } = await mustFind(engine, id, call);
+  const { record, task } = await mustFind(engine, id, call);
   const name = signal ?? stopSignalOfRecord(record);
   const wish = { containerId: id, signal: signalNumber(name) };
   try {
@@ -125,6 +141,8 @@ async function sendSignal(
   } catch (error) {
     if (!isGone(error)) throw error;
   }
+  // It could not take the signal where it stands.
+  if (phaseOf(task) === 'paused') await unpauseContainer(engine, id, call);
   return {};
 }
 

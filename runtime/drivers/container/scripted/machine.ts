@@ -9,14 +9,26 @@ import type {
   ContainerExit,
   ContainerStatus,
   RuntimeEvent,
+  RuntimePhase,
 } from '../../../../protocols/containers/model.ts';
+import { resourcesMark } from '../../../../protocols/containers/oci/resources.ts';
 import type { Clock, Random } from '../../../../protocols/ports.ts';
 import { Engine } from './engine.ts';
 import { idleScript, signalCode, type ContainerScript, type ScriptOf } from './script.ts';
 
 /** What happened to a container, whoever is there to see it. `by`: a call, the script, or a fault from outside. */
 export interface MachineEvent {
-  readonly what: 'made' | 'created' | 'started' | 'signalled' | 'killed' | 'exited' | 'removed';
+  readonly what:
+    | 'made'
+    | 'created'
+    | 'started'
+    | 'signalled'
+    | 'killed'
+    | 'exited'
+    | 'removed'
+    | 'paused'
+    | 'resumed'
+    | 'updated';
   readonly status: ContainerStatus;
   readonly by: 'call' | 'script' | 'fault';
 }
@@ -28,8 +40,12 @@ interface Held {
   startedAt?: number;
   /** Of its end to come. */
   timer?: unknown;
+  end?: { readonly at: number; readonly run: () => void };
+  pausedAt?: number;
   signalled?: true;
 }
+
+const alive: ReadonlySet<RuntimePhase> = new Set(['created', 'running', 'paused']);
 
 export class ScriptedMachine {
   readonly engine: Engine;
@@ -88,7 +104,9 @@ export class ScriptedMachine {
   rescript(scriptOf: (create: ContainerCreate) => ContainerScript): void {
     for (const held of this.#held.values()) {
       held.script = scriptOf(held.create);
-      if (!held.signalled) this.#clock.clearTimer(held.timer);
+      if (held.signalled) continue;
+      this.#clock.clearTimer(held.timer);
+      delete held.end;
     }
   }
 
@@ -117,6 +135,7 @@ export class ScriptedMachine {
       key: create.key,
       specHash: create.specHash,
       phase: 'unknown',
+      resources: resourcesMark(create.spec.resources),
       ...(create.address === undefined ? {} : { address: create.address }),
       createdAt: this.#clock.now(),
     };
@@ -144,7 +163,35 @@ export class ScriptedMachine {
     if (exit) this.#endIn(held, exit.afterMs, exit.code, 'script', exit.oom ?? false);
   }
 
+  /** Nothing of it goes on, its end included. */
+  pause(id: string): void {
+    const held = this.#must(id);
+    if (held.status.phase !== 'running') return;
+    this.#clock.clearTimer(held.timer);
+    held.pausedAt = this.#clock.now();
+    held.status = { ...held.status, phase: 'paused' };
+    this.#tell('paused', held.status, 'call');
+    if (!this.deaf) this.#send({ type: 'paused', id, paused: true });
+  }
+
+  resume(id: string): void {
+    const held = this.#held.get(id);
+    if (held?.status.phase !== 'paused') return;
+    held.status = { ...held.status, phase: 'running' };
+    const { end, pausedAt = 0 } = held;
+    if (end) held.timer = this.#clock.setTimer(Math.max(0, end.at - pausedAt), end.run);
+    this.#tell('resumed', held.status, 'call');
+    if (!this.deaf) this.#send({ type: 'paused', id, paused: false });
+  }
+
+  update(id: string, mark: string): void {
+    const held = this.#must(id);
+    held.status = { ...held.status, resources: mark };
+    this.#tell('updated', held.status, 'call');
+  }
+
   signal(id: string, signal: string): void {
+    this.resume(id);
     const held = this.#held.get(id);
     if (held?.status.phase !== 'running') return;
     if (signal === 'SIGKILL') return this.kill(id);
@@ -158,7 +205,7 @@ export class ScriptedMachine {
   /** SIGKILL to all processes. A task that has not started ends too. */
   kill(id: string, by: 'call' | 'fault' = 'call'): void {
     const held = this.#held.get(id);
-    if (held?.status.phase !== 'running' && held?.status.phase !== 'created') return;
+    if (!held || !alive.has(held.status.phase)) return;
     this.#tell('killed', held.status, by);
     this.#end(held, 137, by, false);
   }
@@ -186,11 +233,13 @@ export class ScriptedMachine {
 
   #endIn(held: Held, afterMs: number, code: number, by: MachineEvent['by'], oom: boolean): void {
     this.#clock.clearTimer(held.timer);
-    held.timer = this.#clock.setTimer(afterMs, () => this.#end(held, code, by, oom));
+    const run = () => this.#end(held, code, by, oom);
+    held.end = { at: this.#clock.now() + afterMs, run };
+    held.timer = this.#clock.setTimer(afterMs, run);
   }
 
   #end(held: Held, code: number, by: MachineEvent['by'], oom: boolean): void {
-    if (held.status.phase !== 'running' && held.status.phase !== 'created') return;
+    if (!alive.has(held.status.phase)) return;
     this.#clock.clearTimer(held.timer);
     const exit: ContainerExit = { code, at: this.#clock.now(), oomKilled: oom };
     const { pid: _, ...rest } = held.status;

@@ -3,6 +3,7 @@
  * is also what a killed daemon does to it: calls under way are dropped. How containers are made stands in `create.ts`.
  */
 import type { ContainerStatus, ExecRequest, RuntimeEvent } from '../../../../protocols/containers/model.ts';
+import { resourcesMark } from '../../../../protocols/containers/oci/resources.ts';
 import { coded } from '../../../../protocols/errors.ts';
 import { limits } from '../../../../protocols/limits.ts';
 import type { Call, Clock, ContainerRuntime, ExecSession, Stop } from '../../../../protocols/ports.ts';
@@ -48,7 +49,7 @@ export function scriptedRuntime(
     ...lives(machine, work),
     stats: async ({ ids }, call) => {
       await work(call);
-      const running = ids.filter((id) => machine.find(id)?.phase === 'running');
+      const running = ids.filter((id) => isAlive(machine.find(id)));
       return { stats: running.map((id) => statsOf(id, machine.upMs(id))) };
     },
     ...execs(machine, clock, work),
@@ -62,7 +63,7 @@ type Work = (call: Call, ms?: number) => Promise<void>;
 function lives(
   machine: ScriptedMachine,
   work: Work,
-): Pick<ContainerRuntime, 'start' | 'signal' | 'kill' | 'remove'> {
+): Pick<ContainerRuntime, 'start' | 'signal' | 'kill' | 'remove' | 'update' | 'pause' | 'unpause'> {
   return {
     start: async ({ id }, call) => {
       await work(call, machine.scriptFor(id)?.startMs ?? 5);
@@ -82,6 +83,24 @@ function lives(
       await work(call);
       mustExist(machine, id);
       machine.kill(id);
+      return {};
+    },
+    update: async ({ id, resources }, call) => {
+      await work(call);
+      mustLive(machine, id);
+      machine.update(id, resourcesMark(resources));
+      return {};
+    },
+    pause: async ({ id }, call) => {
+      await work(call);
+      mustLive(machine, id);
+      machine.pause(id);
+      return {};
+    },
+    unpause: async ({ id }, call) => {
+      await work(call);
+      mustLive(machine, id);
+      machine.resume(id);
       return {};
     },
     remove: async ({ id }, call) => {
@@ -119,6 +138,13 @@ const statsOf = (id: string, upMs: number) => ({
   pids: 1,
 });
 
+const isAlive = (status: ContainerStatus | undefined) =>
+  status?.phase === 'running' || status?.phase === 'paused';
+
+function mustLive(machine: ScriptedMachine, id: string): void {
+  if (!isAlive(mustExist(machine, id))) throw coded('HM-CONTAINER-STOPPED', undefined, { container: id });
+}
+
 function mustExist(machine: ScriptedMachine, id: string): ContainerStatus {
   const found = machine.find(id);
   if (!found) throw coded('HM-CONTAINER-UNKNOWN', undefined, { container: id });
@@ -126,8 +152,9 @@ function mustExist(machine: ScriptedMachine, id: string): ContainerStatus {
 }
 
 function answerOf(machine: ScriptedMachine, { id, args }: ExecRequest): ExecScript | undefined {
-  if (mustExist(machine, id).phase !== 'running')
-    throw coded('HM-CONTAINER-STOPPED', undefined, { container: id });
+  const { phase } = mustExist(machine, id);
+  if (phase === 'paused') throw coded('HM-CONTAINER-PAUSED', undefined, { container: id });
+  if (phase !== 'running') throw coded('HM-CONTAINER-STOPPED', undefined, { container: id });
   return execAnswer(machine.scriptFor(id) ?? {}, args[0] ?? '', machine.upMs(id));
 }
 

@@ -11,8 +11,8 @@ import {
 import { CodedError } from '../../../../protocols/errors.ts';
 
 const disk = { '/dev/vda': { major: 254, minor: 0 } };
-const v1 = { cgroups: 1, blockDevices: disk, cpuset: '0-1' } as const;
-const v2 = { ...v1, cgroups: 2 } as const;
+const v1 = { cgroups: 1, blockDevices: disk, swapCounted: true, cpuset: '0-1', weighsDisks: true } as const;
+const v2 = { ...v1, cgroups: 2, weighsDisks: false } as const;
 
 describe('limits', () => {
   it.each<[string, ResourceSettings, object]>([
@@ -70,6 +70,13 @@ describe('limits', () => {
     expect(run).toThrow(CodedError);
     expect(run).toThrow(/HM-CONTAINER-SETTING/);
   });
+});
+
+it('of swap are refused where it is not counted, and left out unless they are said', () => {
+  const uncounted = { ...v1, swapCounted: false };
+  expect(limitsOf({ limits: { memoryBytes: 10 } }, uncounted)).toEqual({ memory: { limit: 10 } });
+  expect(() => limitsOf({ memorySwapBytes: 10 }, uncounted)).toThrow(/HM-CONTAINER-SETTING/);
+  expect(limitsUpdate({}, uncounted).memory).toEqual({ limit: -1, reservation: -1 });
 });
 
 describe('limits of what runs', () => {

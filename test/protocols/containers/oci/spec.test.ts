@@ -32,6 +32,7 @@ const machine: Surroundings = {
   capabilityBound: '1ffffffffff',
   appArmor: false,
   seLinux: false,
+  swapCounted: true,
   devices: [],
   blockDevices: {},
   peers: {},

@@ -9,7 +9,7 @@ import { create as message } from '@bufbuild/protobuf';
 import type { RuntimeEvent } from '../../../../../protocols/containers/model.ts';
 import type { Clock, Stop } from '../../../../../protocols/ports.ts';
 import type { Engine } from '../engine.ts';
-import { TaskExitSchema, TaskOOMSchema } from '../gen/payloads/events_pb.ts';
+import { TaskExitSchema, TaskOOMSchema, TaskPausedSchema } from '../gen/payloads/events_pb.ts';
 import { Events, type Envelope } from '../gen/services/events_pb.ts';
 import { oomKillsIn } from './cgroup.ts';
 import { exitOf } from './record.ts';
@@ -38,7 +38,7 @@ async function follow(
   signal: AbortSignal,
 ): Promise<void> {
   const ended = new AbortController();
-  const filters = ['/tasks/exit', '/tasks/oom', markerTopic].map(
+  const filters = ['/tasks/exit', '/tasks/oom', '/tasks/paused', '/tasks/resumed', markerTopic].map(
     (topic) => `namespace==${engine.namespace},topic==${JSON.stringify(topic)}`,
   );
   const stream = engine.connection.serverStream(
@@ -82,6 +82,10 @@ async function eventOf(engine: Engine, { topic, event }: Envelope): Promise<Runt
   if (!event) return undefined;
   if (topic === '/tasks/oom') {
     return { type: 'oom', id: fromBinary(TaskOOMSchema, event.value).containerId };
+  }
+  if (topic === '/tasks/paused' || topic === '/tasks/resumed') {
+    const { containerId } = fromBinary(TaskPausedSchema, event.value);
+    return { type: 'paused', id: containerId, paused: topic === '/tasks/paused' };
   }
   const exit = fromBinary(TaskExitSchema, event.value);
   if (exit.id !== exit.containerId) return undefined;

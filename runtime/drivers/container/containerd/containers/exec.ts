@@ -157,6 +157,8 @@ async function stoppedMeanwhile(
   if (!failedWith(error, status.NOT_FOUND, status.FAILED_PRECONDITION, status.UNKNOWN)) return undefined;
   const found = await find(engine, id, call).catch(() => undefined);
   if (found && phaseOf(found.task) === 'running') return undefined;
+  if (found && phaseOf(found.task) === 'paused')
+    return coded('HM-CONTAINER-PAUSED', `The container ${id} is paused.`, { id });
   return coded('HM-CONTAINER-STOPPED', `The container ${id} is not running.`, { id });
 }
 

@@ -36,6 +36,8 @@ export async function mustFind(engine: Engine, id: string, call: Call): Promise<
 /** HM-CONTAINER-UNKNOWN, HM-CONTAINER-STOPPED. */
 export async function mustRun(engine: Engine, id: string, call: Call): Promise<Required<Found>> {
   const { record, task } = await mustFind(engine, id, call);
+  if (phaseOf(task) === 'paused')
+    throw coded('HM-CONTAINER-PAUSED', `The container ${id} is paused.`, { id });
   if (!task || phaseOf(task) !== 'running') {
     throw coded('HM-CONTAINER-STOPPED', `The container ${id} is not running.`, { id });
   }

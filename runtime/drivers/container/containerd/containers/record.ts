@@ -65,6 +65,11 @@ function ownLabels(labels: Readonly<Record<string, string>>): Readonly<Record<st
   return labels;
 }
 
+/** Labels with which a record says what its container may use now. */
+export function resourceLabels(mark: string): Record<string, string> {
+  return { [label.resources]: mark };
+}
+
 /** Made by Hivemind, and not by somebody else who uses the same namespace of containerd. */
 export function isOurs(record: Container): boolean {
   return record.labels[label.slot] !== undefined;

@@ -31,6 +31,10 @@ export function kernelFacts(): Kernel {
   return { ...known, ...(init === undefined ? {} : { init }) };
 }
 
+export function swapIsCounted(cgroups: 1 | 2): boolean {
+  return cgroups === 2 || existsSync('/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes');
+}
+
 function text(path: string): string {
   try {
     return readFileSync(path, 'utf8').trim();

@@ -7,7 +7,7 @@ import { coded } from '../../../../../../protocols/errors.ts';
 import type { Call } from '../../../../../../protocols/ports.ts';
 import type { Engine } from '../../engine.ts';
 import { list } from '../lookup.ts';
-import { blockDevicesOf, devicesOf, kernelFacts } from './facts.ts';
+import { blockDevicesOf, devicesOf, kernelFacts, swapIsCounted } from './facts.ts';
 import { mountSharedMemory, sharedMemoryOf } from './held-mounts.ts';
 
 /** HM-CONTAINER-PEER when the service to share with has no running container, HM-CONTAINER-SETTING for devices. */
@@ -30,6 +30,7 @@ export async function surroundingsOf(
   return {
     cgroups: engine.cgroups,
     ...kernelFacts(),
+    swapCounted: swapIsCounted(engine.cgroups),
     devices: await devicesOf(create.spec),
     blockDevices: await blockDevicesOf(resources?.blkio),
     peers,

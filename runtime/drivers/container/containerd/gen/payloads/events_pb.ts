@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file payloads/events.proto.
  */
 export const file_payloads_events: GenFile = /*@__PURE__*/
-  fileDesc("ChVwYXlsb2Fkcy9ldmVudHMucHJvdG8SEWNvbnRhaW5lcmQuZXZlbnRzIn0KCFRhc2tFeGl0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCRIKCgJpZBgCIAEoCRILCgNwaWQYAyABKA0SEwoLZXhpdF9zdGF0dXMYBCABKA0SLQoJZXhpdGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIfCgdUYXNrT09NEhQKDGNvbnRhaW5lcl9pZBgBIAEoCSJ/CgpUYXNrRGVsZXRlEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRILCgNwaWQYAiABKA0SEwoLZXhpdF9zdGF0dXMYAyABKA0SLQoJZXhpdGVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIKCgJpZBgFIAEoCSIdCg9Db250YWluZXJEZWxldGUSCgoCaWQYASABKAliBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("ChVwYXlsb2Fkcy9ldmVudHMucHJvdG8SEWNvbnRhaW5lcmQuZXZlbnRzIn0KCFRhc2tFeGl0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCRIKCgJpZBgCIAEoCRILCgNwaWQYAyABKA0SEwoLZXhpdF9zdGF0dXMYBCABKA0SLQoJZXhpdGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIfCgdUYXNrT09NEhQKDGNvbnRhaW5lcl9pZBgBIAEoCSIiCgpUYXNrUGF1c2VkEhQKDGNvbnRhaW5lcl9pZBgBIAEoCSIjCgtUYXNrUmVzdW1lZBIUCgxjb250YWluZXJfaWQYASABKAkifwoKVGFza0RlbGV0ZRIUCgxjb250YWluZXJfaWQYASABKAkSCwoDcGlkGAIgASgNEhMKC2V4aXRfc3RhdHVzGAMgASgNEi0KCWV4aXRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASCgoCaWQYBSABKAkiHQoPQ29udGFpbmVyRGVsZXRlEgoKAmlkGAEgASgJYgZwcm90bzM", [file_google_protobuf_timestamp]);
 
 /**
  * `id` is the container's own id for its first process, else the exec's.
@@ -74,6 +74,40 @@ export const TaskOOMSchema: GenMessage<TaskOOM> = /*@__PURE__*/
   messageDesc(file_payloads_events, 1);
 
 /**
+ * @generated from message containerd.events.TaskPaused
+ */
+export type TaskPaused = Message<"containerd.events.TaskPaused"> & {
+  /**
+   * @generated from field: string container_id = 1;
+   */
+  containerId: string;
+};
+
+/**
+ * Describes the message containerd.events.TaskPaused.
+ * Use `create(TaskPausedSchema)` to create a new message.
+ */
+export const TaskPausedSchema: GenMessage<TaskPaused> = /*@__PURE__*/
+  messageDesc(file_payloads_events, 2);
+
+/**
+ * @generated from message containerd.events.TaskResumed
+ */
+export type TaskResumed = Message<"containerd.events.TaskResumed"> & {
+  /**
+   * @generated from field: string container_id = 1;
+   */
+  containerId: string;
+};
+
+/**
+ * Describes the message containerd.events.TaskResumed.
+ * Use `create(TaskResumedSchema)` to create a new message.
+ */
+export const TaskResumedSchema: GenMessage<TaskResumed> = /*@__PURE__*/
+  messageDesc(file_payloads_events, 3);
+
+/**
  * @generated from message containerd.events.TaskDelete
  */
 export type TaskDelete = Message<"containerd.events.TaskDelete"> & {
@@ -108,7 +142,7 @@ export type TaskDelete = Message<"containerd.events.TaskDelete"> & {
  * Use `create(TaskDeleteSchema)` to create a new message.
  */
 export const TaskDeleteSchema: GenMessage<TaskDelete> = /*@__PURE__*/
-  messageDesc(file_payloads_events, 2);
+  messageDesc(file_payloads_events, 4);
 
 /**
  * @generated from message containerd.events.ContainerDelete
@@ -125,5 +159,5 @@ export type ContainerDelete = Message<"containerd.events.ContainerDelete"> & {
  * Use `create(ContainerDeleteSchema)` to create a new message.
  */
 export const ContainerDeleteSchema: GenMessage<ContainerDelete> = /*@__PURE__*/
-  messageDesc(file_payloads_events, 3);
+  messageDesc(file_payloads_events, 5);
 

@@ -1,0 +1,96 @@
+/** One attempt at one run of a slot: what its machine knows, and the two ways it speaks. The decisions stand in `container.ts`. */
+import type { Assignment } from '../../apps/model.ts';
+import { drive, send, type Decision, type Effect } from '../../effects.ts';
+import type { Reason } from '../../errors.ts';
+import { limits } from '../../limits.ts';
+import type { RunFiles } from '../../ports.ts';
+import { containerId } from '../ids.ts';
+import type { ContainerExit, ResolvedMount, RunKey } from '../model.ts';
+
+/** How a slot wants its container to end. */
+export interface Ending {
+  /** Its endpoint may be in use: it is withdrawn, and what is under way may finish. */
+  readonly drain: boolean;
+  /** World time when the end began. */
+  readonly since: number;
+  /** An earlier life of the daemon ran the pre-stop hooks. */
+  readonly hooked: boolean;
+}
+
+export interface ContainerValue {
+  readonly self: string;
+  readonly node: string;
+  /** Path of the slot. */
+  readonly owner: string;
+  readonly key: RunKey;
+  readonly id: string;
+  readonly assignment: Assignment;
+  /** The journal says it ran: absent means lost. */
+  readonly started: boolean;
+  /** Numbers drives: an answer to an older question is late. */
+  readonly calls: number;
+  readonly stopWanted: boolean;
+  readonly ending?: Ending;
+  /** Hooks that have run. */
+  readonly postStarted: number;
+  readonly preStopped: number;
+  readonly mounts: readonly ResolvedMount[];
+  readonly address?: string;
+  readonly gateway?: string;
+  readonly files?: RunFiles;
+  readonly pid?: number;
+  readonly startedAt?: number;
+  readonly exit?: ContainerExit;
+  /** What it may use, as the runtime was told last; and what it is being told. */
+  readonly given?: string;
+  readonly offered?: string;
+  /** Its processes stand still. */
+  readonly paused?: true;
+  readonly reason?: Reason;
+  /** What was told last of the image's pull. */
+  readonly pull?: Reason;
+}
+
+type Value = ContainerValue;
+
+/** Ask a port: `done` or `container.refused` answers. Whatever was asked before is let go, so that no late answer meets a later phase. */
+export function ask(
+  value: Value,
+  done: string,
+  call: Parameters<typeof drive>[1],
+  timeoutMs: number = limits.runtimeCallMs,
+): Decision<Value> {
+  const calls = value.calls + 1;
+  return [
+    { ...value, calls },
+    [
+      ...(value.calls > 0 ? [{ do: 'cancel', token: String(value.calls) } as const] : []),
+      drive(String(calls), call, { done, failed: 'container.refused' }, timeoutMs),
+    ],
+  ];
+}
+
+export const tell = (value: Value, event: { type: string; [field: string]: unknown }): Effect =>
+  send(value.owner, { ...event, key: value.key });
+
+/** The value of a fresh actor. `intent: stop` adopts only to stop. */
+export function containerValue(input: {
+  self: string;
+  node: string;
+  owner: string;
+  key: RunKey;
+  intent: 'run' | 'stop';
+  started: boolean;
+  /** The post-start hooks have run. */
+  hooked: boolean;
+  ending?: Ending;
+  assignment: Assignment;
+}): ContainerValue {
+  const { intent, hooked, ...kept } = input;
+  const { postStart = [], preStop = [] } = input.assignment.spec.hooks ?? {};
+  return {
+    ...{ ...kept, id: containerId(input.key), calls: 0, stopWanted: intent === 'stop', mounts: [] },
+    postStarted: hooked ? postStart.length : 0,
+    preStopped: input.ending?.hooked ? preStop.length : 0,
+  };
+}
