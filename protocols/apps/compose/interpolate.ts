@@ -28,6 +28,12 @@ export const lookupIn =
   (name) =>
     Object.hasOwn(environment, name) ? environment[name] : undefined;
 
+/** Both, where the second wins as far as it has a value. */
+export function under(first: Environment, second: Environment): Environment {
+  const set = Object.entries(second).filter(([, value]) => value !== undefined);
+  return { ...first, ...Object.fromEntries(set) };
+}
+
 type Expansion =
   | { readonly text: string }
   | {

@@ -5,7 +5,7 @@
 import { coded, CodedError } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import { Problems, textOf, type ComposeNode } from '../document.ts';
-import { Interpolation, lookupIn, type Environment } from '../interpolate.ts';
+import { Interpolation, lookupIn, under, type Environment } from '../interpolate.ts';
 import { resolvePath } from '../values.ts';
 import { foldEnvFiles } from './env-files.ts';
 import { normalizeName } from './names.ts';
@@ -73,7 +73,7 @@ function* load(options: LoadOptions, problems: Problems): Loading<Loaded | undef
   const second =
     projectDirectory === start || options.envFiles.length > 0 || isSet(first, 'COMPOSE_ENV_FILES')
       ? first
-      : { ...(yield* dotEnv(reading, projectDirectory, first)), ...first };
+      : under(yield* dotEnv(reading, projectDirectory, first), first);
   const name = options.name ?? (second['COMPOSE_PROJECT_NAME'] || undefined);
   const shown =
     name ?? (yield* nameInFiles(reading, files, second)) ?? normalizeName(lastOf(projectDirectory));
@@ -101,13 +101,13 @@ function* outerEnvironment(
 ): Loading<Environment> {
   const listed = envFiles.length > 0 ? envFiles : (environment['COMPOSE_ENV_FILES'] || '').split(',');
   const files = listed.filter((file) => file !== '');
-  if (files.length === 0) return { ...(yield* dotEnv(reading, start, environment)), ...environment };
+  if (files.length === 0) return under(yield* dotEnv(reading, start, environment), environment);
   const read: Record<string, string> = {};
   for (const file of files) {
     const path = resolvePath(directory, file);
-    Object.assign(read, yield* reading.variables(path, { ...read, ...environment }, undefined, true));
+    Object.assign(read, yield* reading.variables(path, under(read, environment), undefined, true));
   }
-  return { ...read, ...environment };
+  return under(read, environment);
 }
 
 function* dotEnv(reading: Reading, directory: string, environment: Environment): Loading<Environment> {

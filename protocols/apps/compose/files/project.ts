@@ -5,7 +5,7 @@
 import { coded, reason } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import { type ComposeNode, type MapNode, type Place, type Problems } from '../document.ts';
-import { Interpolation, lookupIn, type Budget, type Environment } from '../interpolate.ts';
+import { Interpolation, lookupIn, under, type Budget, type Environment } from '../interpolate.ts';
 import { resolvePath } from '../values.ts';
 import { parseEnvFile } from './dotenv.ts';
 import { applyExtends, scopeOf, type ServiceScope } from './extends.ts';
@@ -174,13 +174,13 @@ function* loadIncluded(
   const own: Record<string, string | undefined> = {};
   const sources = envFiles?.map((path) => resolvePath(project.directory, path)) ?? [`${directory}/.env`];
   for (const source of sources) {
-    const known = { ...own, ...project.environment };
+    const known = under(own, project.environment);
     Object.assign(own, yield* reading.variables(source, known, at, envFiles !== undefined));
   }
   const tree = yield* loadProject(reading, {
     files: files.map((path) => ({ path, file: reading.label(path), at })),
     directory,
-    environment: { ...own, ...project.environment },
+    environment: under(own, project.environment),
     trail,
   });
   return tree && rebaseTree(tree, directory);
