@@ -285,6 +285,26 @@ export const catalogue = {
     next: 'Remove slots or nodes; the pool is fixed when the cluster is made (--container-pool).',
     status: 409,
   },
+  'HM-NETWORK-UNKNOWN': {
+    cause: 'A service wants a network that nobody declares.',
+    next: 'Declare it under networks: in the file, or deploy the app that declares it first.',
+    status: 422,
+  },
+  'HM-NETWORK-SUBNET': {
+    cause: 'A subnet of a network cannot be used, or a static address does not lie in one.',
+    next: 'Choose a free IPv4 subnet (ipam.config.subnet) and addresses inside it; hivemind network ls shows those in use.',
+    status: 422,
+  },
+  'HM-NETWORK-INTERNAL': {
+    cause: 'A service on internal networks alone publishes ports.',
+    next: 'Remove its ports:, or put it on a further network that is not internal.',
+    status: 422,
+  },
+  'HM-NETWORK-TAKEN': {
+    cause: 'A static address would belong to two containers.',
+    next: 'Give each service its own address, and one replica to a service with one; hivemind network ls shows those in use.',
+    status: 409,
+  },
   'HM-NETWORK-DRIVER': {
     cause: 'The kernel refused a network change.',
     next: 'hivemind doctor',

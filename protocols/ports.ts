@@ -20,8 +20,8 @@ import type { Reason } from './errors.ts';
 import type { ResourceSettings } from './apps/service-model.ts';
 import type { ZoneUpdate } from './discovery/model.ts';
 import type { ProbeRequest, ProbeResult } from './health/model.ts';
-import type { Attachment, AttachRequest, NodeNetwork, Publication } from './network/model.ts';
 import type { SealedValue } from './security/model.ts';
+import type { Attachment, AttachRequest, Member, NodeNetwork, Publication } from './network/model.ts';
 import type { KeyValue, Position, StoreStatus, Txn, TxnResult, WatchNotice } from './state/model.ts';
 
 /** Handed to every driven call. */
@@ -188,13 +188,19 @@ export interface ImageWish {
 /** Bridge, veths, NAT and published ports of this node. All level-triggered: the whole wish is given, the driver mends the difference. */
 export interface NetworkDriver {
   ensureNode(args: NodeNetwork, call: Call): Promise<Record<string, never>>;
-  /** Between create and start: link, address, default route and loopback, inside the container's own namespace. */
+  /**
+   * Between create and start: link, addresses, default route and loopback, inside the container's own namespace.
+   * The rules know its networks before its first instruction.
+   */
   attach(args: AttachRequest, call: Call): Promise<Record<string, never>>;
   detach(args: { readonly id: string }, call: Call): Promise<Record<string, never>>;
   list(args: Record<string, never>, call: Call): Promise<{ readonly attachments: readonly Attachment[] }>;
-  /** All published ports of the node, in one transaction. */
+  /**
+   * All published ports of the node and all of its containers that it is to know the networks of, in one transaction.
+   * Who was attached in this life and is not among them stays as attached.
+   */
   publish(
-    args: { readonly publications: readonly Publication[] },
+    args: { readonly publications: readonly Publication[]; readonly members?: readonly Member[] },
     call: Call,
   ): Promise<Record<string, never>>;
   /** Which of these ports something outside Hivemind listens on. */

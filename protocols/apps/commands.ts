@@ -5,6 +5,7 @@
 import { reason, type Reason } from '../errors.ts';
 import { canonicalJson, wishTag } from '../hash.ts';
 import { limits } from '../limits.ts';
+import { fixedAddress, networkProblem, shared } from '../network/networks.ts';
 import { keys } from '../state/keys.ts';
 import { modRevisionOf, under } from '../state/mirror.ts';
 import type { VolumeRecord } from '../storage/manager.ts';
@@ -89,7 +90,7 @@ function deploy(desk: Desk, command: Extract<AppCommand, { type: 'app.deploy' }>
   const { spec } = command;
   const before = desk.mirror.rows[keys.app(spec.name)]?.value as AppRecord | undefined;
   if (before?.removing) return { refusal: beingRemoved(spec.name) };
-  const clash = portClash(desk, spec);
+  const clash = portClash(desk, spec) ?? networkProblem(spec, otherSpecs(desk, spec.name));
   if (clash) return { refusal: clash };
   const digests = command.digests ?? {};
   const stale = command.plan === undefined ? undefined : staleness(desk, spec, digests, command.plan);
@@ -130,6 +131,13 @@ function overlap(a: PortSpec, b: PortSpec): boolean {
   const anywhere =
     a.hostAddress === '0.0.0.0' || b.hostAddress === '0.0.0.0' || a.hostAddress === b.hostAddress;
   return a.hostPort === b.hostPort && a.protocol === b.protocol && anywhere;
+}
+
+/** Also of apps that are being removed: their containers hold their addresses until they are gone. */
+function otherSpecs(desk: Desk, app: string): readonly AppSpec[] {
+  return under<AppRecord>(desk.mirror, keys.apps)
+    .filter(({ value }) => value.name !== app)
+    .flatMap(({ value }) => revisionOf(desk, value)?.spec ?? []);
 }
 
 /** Two services cannot publish one port: refused here, before anything is written. */
@@ -174,6 +182,9 @@ function scale(desk: Desk, app: AppRecord, command: Extract<AppCommand, { type: 
       }),
     };
   }
+  const fixed = fixedAddress(service);
+  if (fixed !== undefined && command.replicas > 1)
+    return { refusal: shared(`${app.name}/${service.name}`, fixed, command.replicas) };
   if (replicasOf(app, service) === command.replicas) return { writes: { compare: [], then: [] }, answer: {} };
   return {
     writes: put(desk, { ...app, scale: { ...app.scale, [service.name]: command.replicas } }),

@@ -2,6 +2,7 @@
  * The app model: what a Compose file compiles to. Plain data with defaults filled in; equal files give equal
  * models, so a revision's hash says whether anything changed. What few services need stands in service-model.ts.
  */
+import type { JoinedNetwork } from '../network/model.ts';
 import type { FileSource, NetworkSpec, ServiceParts } from './service-model.ts';
 
 export interface AppSpec {
@@ -158,4 +159,6 @@ export interface Assignment {
   readonly spec: ServiceSpec;
   /** Of its image, where the deploy knew it: all replicas and later starts run the same content. */
   readonly digest?: string;
+  /** By id. Absent: the open network alone. */
+  readonly networks?: readonly JoinedNetwork[];
 }

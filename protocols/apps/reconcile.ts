@@ -18,6 +18,8 @@ import {
   type ServiceSpec,
   type SlotName,
 } from './model.ts';
+import type { JoinedNetwork } from '../network/model.ts';
+import { joinedNetworks } from '../network/networks.ts';
 import { specHash } from './spec-hash.ts';
 import type { SlotStatus } from './status.ts';
 
@@ -42,6 +44,7 @@ export interface WantedSlot {
   readonly restartMark: number;
   /** Of its image, where it was known at deploy. */
   readonly digest?: string;
+  readonly networks?: readonly JoinedNetwork[];
 }
 
 export function revisionOf(desk: Desk, app: AppRecord): RevisionRecord | undefined {
@@ -64,11 +67,14 @@ export function wantedSlots(desk: Desk, app: AppRecord): readonly WantedSlot[] {
   return Object.values(revision.spec.services).flatMap((service) => {
     const digest = revision.digests[service.image];
     const hash = specHash(service, digest);
+    const networks = joinedNetworks(revision.spec, service);
+    const hash = specHash(service, revision.digests[service.image], networks);
     return Array.from({ length: replicasOf(app, service) }, (_, position) => ({
       slot: slotName(app.name, service.name, position + 1),
       service,
       index: position + 1,
       specHash: hash,
+      ...(networks === undefined ? {} : { networks }),
       restartMark: restartMark(app, service.name, position + 1),
       ...(digest === undefined ? {} : { digest }),
     }));
@@ -235,6 +241,7 @@ function place(desk: Desk, app: AppRecord, want: WantedSlot): Writes {
     restartMark: want.restartMark,
     spec: want.service,
     ...(want.digest === undefined ? {} : { digest: want.digest }),
+    ...(want.networks === undefined ? {} : { networks: want.networks }),
   };
   return {
     compare: [

@@ -1,17 +1,23 @@
 /** What makes a container of its own: when this hash is equal, a running container may stay. */
 import { fixedResources } from '../containers/oci/resources.ts';
 import { hashValue } from '../hash.ts';
+import type { JoinedNetwork } from '../network/model.ts';
 import type { ServiceSpec } from './model.ts';
 
 /**
  * Replica count and start order concern the slots around a container, and limits can be changed while it runs, so they do
  * not count; everything else does. The image's digest counts when it is known: the same tag with new content is another container.
  */
-export function specHash(service: ServiceSpec, imageDigest = ''): string {
+export function specHash(
+  service: ServiceSpec,
+  imageDigest = '',
+  networks?: readonly JoinedNetwork[],
+): string {
   const known = hashes.get(service) ?? new Map<string, string>();
   hashes.set(service, known);
-  const hash = known.get(imageDigest) ?? hashOf(service, imageDigest);
-  known.set(imageDigest, hash);
+  const key = networks === undefined ? imageDigest : `${imageDigest} ${JSON.stringify(networks)}`;
+  const hash = known.get(key) ?? hashOf(service, imageDigest, networks);
+  known.set(key, hash);
   return hash;
 }
 
@@ -23,4 +29,15 @@ function hashOf(service: ServiceSpec, imageDigest: string): string {
   const fixed = fixedResources(resources);
   const own = { ...rest, ...(Object.keys(fixed).length > 0 ? { resources: fixed } : {}) };
   return hashValue({ own, ...(imageDigest === '' ? {} : { imageDigest }) });
+function hashOf(
+  service: ServiceSpec,
+  imageDigest: string,
+  networks: readonly JoinedNetwork[] | undefined,
+): string {
+  const { replicas: _replicas, dependsOn: _dependsOn, ...own } = service;
+  return hashValue({
+    own,
+    ...(imageDigest === '' ? {} : { imageDigest }),
+    ...(networks === undefined ? {} : { networks }),
+  });
 }

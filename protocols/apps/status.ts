@@ -1,6 +1,7 @@
 /** Observed state of slots and apps: what `ps`, `status` and `why` show, and what reconciling compares with. */
 import type { Reason } from '../errors.ts';
 import type { ContainerExit } from '../containers/model.ts';
+import type { JoinedNetwork } from '../network/model.ts';
 import type { PortSpec, SlotName } from './model.ts';
 
 /** Written only by the node that holds the slot. */
@@ -24,6 +25,8 @@ export interface SlotStatus {
   /** Its processes stand still, at somebody's wish. */
   readonly paused?: true;
   readonly address?: string;
+  /** Absent: the open network alone. */
+  readonly networks?: readonly JoinedNetwork[];
   /** Restarts of this placement after a failure, an exit or a bad health check. */
   readonly restarts: number;
   /** World time of the next start while in backoff. */

@@ -184,7 +184,12 @@ const attach = (value: Value): Decision<Value> =>
   ask(value, 'network.attached', {
     port: 'network',
     op: 'attach',
-    args: { id: value.id, pid: value.pid ?? 0, address: value.address ?? '' },
+    args: {
+      id: value.id,
+      pid: value.pid ?? 0,
+      address: value.address ?? '',
+      ...(value.assignment.networks === undefined ? {} : { networks: value.assignment.networks }),
+    },
   });
 
 const start = (value: Value): Decision<Value> =>

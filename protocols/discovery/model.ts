@@ -1,5 +1,7 @@
 /** What the registry knows and the name server answers from. */
 
+import type { JoinedNetwork } from '../network/model.ts';
+
 /** One address of one name inside one app; only ready ones are handed to the name server. */
 export interface NameRecord {
   readonly app: string;
@@ -7,12 +9,15 @@ export interface NameRecord {
   /** Replica number: `<slot>.<service>.<app>.hive.internal`. */
   readonly index: number;
   readonly address: string;
+  /** Absent: the open network alone. Only who shares one of them knows the name. */
+  readonly networks?: readonly JoinedNetwork[];
 }
 
 /** Where a question came from decides which app's short names it may use. */
 export interface ClientRecord {
   readonly address: string;
   readonly app: string;
+  readonly networks?: readonly JoinedNetwork[];
 }
 
 export interface ZoneUpdate {

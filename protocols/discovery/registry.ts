@@ -7,7 +7,8 @@ import type { SlotStatus } from '../apps/status.ts';
 import { drive, emit, send, type Decision } from '../effects.ts';
 import type { Reason } from '../errors.ts';
 import { limits } from '../limits.ts';
-import type { Publication } from '../network/model.ts';
+import type { Member, Publication } from '../network/model.ts';
+import { joinedOrOpen } from '../network/networks.ts';
 import { paths } from '../wire/paths.ts';
 import type { ZoneUpdate } from './model.ts';
 
@@ -44,11 +45,23 @@ export function zoneOf(slots: Readonly<Record<SlotName, SlotStatus>>): ZoneUpdat
     .filter((slot) => slot.address !== undefined)
     .sort(byName);
   return {
-    names: placed
-      .filter(isReady)
-      .map(({ app, service, index, address }) => ({ app, service, index, address: address ?? '' })),
-    clients: placed.map(({ app, address }) => ({ address: address ?? '', app })),
+    names: placed.filter(isReady).map((slot) => {
+      const { app, service, index, address = '' } = slot;
+      return { app, service, index, address, ...networksOf(slot) };
+    }),
+    clients: placed.map((slot) => ({ address: slot.address ?? '', app: slot.app, ...networksOf(slot) })),
   };
+}
+
+const networksOf = ({ networks }: SlotStatus): Pick<SlotStatus, 'networks'> =>
+  networks === undefined ? {} : { networks };
+
+/** Everybody with an address, ready or not. */
+export function membersOf(slots: Readonly<Record<SlotName, SlotStatus>>): readonly Member[] {
+  return Object.values(slots)
+    .filter((slot) => slot.address !== undefined)
+    .sort(byName)
+    .map(({ address = '', networks }) => ({ address, networks: joinedOrOpen(networks) }));
 }
 
 /** One publication a host port; the first service by name keeps a port that two want. */
@@ -106,7 +119,8 @@ function showsAlike(before: SlotStatus | undefined, after: SlotStatus | undefine
   return (
     before.address === after.address &&
     isReady(before) === isReady(after) &&
-    (before.ports === after.ports || JSON.stringify(before.ports) === JSON.stringify(after.ports))
+    alike(before.networks, after.networks) &&
+    alike(before.ports, after.ports)
   );
 }
 
@@ -130,6 +144,9 @@ const sayWithdrawn = (value: Value): Decision<Value> => {
   return [{ ...value, leaving }, over.map(({ to }) => send(to, { type: 'endpoint.withdrawn' }))];
 };
 
+const alike = (one: unknown, other: unknown): boolean =>
+  one === other || JSON.stringify(one) === JSON.stringify(other);
+
 const pushNames = (value: Value): Decision<Value> => {
   const calls = value.calls + 1;
   const call = { port: 'names', op: 'update', args: zoneOf(value.slots) } as const;
@@ -141,7 +158,7 @@ const pushNames = (value: Value): Decision<Value> => {
 
 const pushPorts = (value: Value): Decision<Value> => {
   const calls = value.calls + 1;
-  const args = { publications: publicationsOf(value.slots) };
+  const args = { publications: publicationsOf(value.slots), members: membersOf(value.slots) };
   const call = { port: 'network', op: 'publish', args } as const;
   return [
     { ...value, calls, pushing: { ...value.pushing, ports: value.news } },

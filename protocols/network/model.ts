@@ -23,17 +23,41 @@ export interface NodeNetwork {
   readonly tag: string;
 }
 
+/** A network of the cluster with a service on it. */
+export interface JoinedNetwork {
+  /** `shop_back`: the name outside the app. */
+  readonly id: string;
+  /** No way out of it, and none in. */
+  readonly internal?: true;
+  /** Further names, for those who share the network. */
+  readonly aliases?: readonly string[];
+  /** A static address beside the one of the pool, and the subnet it lies in: both or none. */
+  readonly address?: string;
+  readonly subnet?: string;
+}
+
+/** A container in the rules: it reaches those, and is reached by those, who share a network. */
+export interface Member {
+  readonly address: string;
+  /** Never empty. */
+  readonly networks: readonly JoinedNetwork[];
+}
+
 export interface AttachRequest {
   /** Container id. */
   readonly id: string;
   /** Process whose network namespace gets the link. */
   readonly pid: number;
   readonly address: string;
+  /** Absent: the open network alone. */
+  readonly networks?: readonly JoinedNetwork[];
 }
 
 export interface Attachment {
   readonly id: string;
   readonly address: string;
+  /** Static addresses. */
+  readonly fixed?: readonly string[];
 }
 
 /** A published port with the ready containers behind it, in any order; none: refuse connections. */

@@ -1,13 +1,14 @@
 /**
- * The whole nftables table of a node as text for one `nft -f -`, which the kernel takes as one transaction: there is
- * no moment with half of it. Pure. The table replaces itself; no other table is touched.
+ * The nftables tables of a node, `ip` and `bridge`, as text for one `nft -f -`, which the kernel takes as one
+ * transaction: there is no moment with half of it. Pure. The tables replace themselves; no others are touched.
  *
  * Published ports are DNAT at the host's own addresses, from outside, from containers and from the host itself.
  * A port without backends is refused at once instead of left to hang, or to whatever else listens there.
  */
 import { coded } from '../errors.ts';
 import { formatAddress, overlap, parseAddress, parseBlock } from './cidr.ts';
-import type { NodeNetwork, Publication } from './model.ts';
+import { addressesOf, families, partsOf } from './isolation.ts';
+import type { Member, NodeNetwork, Publication } from './model.ts';
 
 const anyAddress = '0.0.0.0';
 const loopback = '127.0.0.0/8';
@@ -26,9 +27,10 @@ export function tableName(tag: string): string {
   return `hivemind_${tag}`;
 }
 
-/** Removes the table; no error when there is none. */
+/** Removes the tables; no error when there are none. */
 export function withoutRuleset(tag: string): string {
-  return `table ip ${tableName(tag)}\ndelete table ip ${tableName(tag)}\n`;
+  const tables = families.map((family) => `table ${family} ${tableName(tag)}`);
+  return `${tables.map((table) => `${table}\ndelete ${table}`).join('\n')}\n`;
 }
 
 /**
@@ -50,8 +52,14 @@ function setsOf({ blocks }: NodeNetwork) {
 }
 
 /** HM-NETWORK-DRIVER for what is no address, port or name: nothing else may become part of a rule. */
-export function rulesetOf(node: NodeNetwork, publications: readonly Publication[]): string {
+export function rulesetOf(
+  node: NodeNetwork,
+  publications: readonly Publication[],
+  members: readonly Member[] = [],
+): string {
   checkNode(node);
+  for (const member of members) addressesOf(member).forEach(checkAddress);
+  const parts = partsOf(members).map(({ kind, name, lines }) => section(kind, name, lines));
   const published = distinct(publications.map(publishedOf));
   const served = published.filter(({ backends }) => backends.length > 0);
   const empty = published.filter(({ backends }) => backends.length === 0);
@@ -63,6 +71,10 @@ export function rulesetOf(node: NodeNetwork, publications: readonly Publication[
       // route_localnet on the bridge would let containers reach what listens on the host's loopback only.
       `iifname != "lo" ip saddr ${loopback} drop`,
       `iifname != "lo" ip daddr ${loopback} drop`,
+    ]),
+    // Where the kernel's bridge filter is on, translated packets go from port to port: they are not the table's of the bridge.
+    chain('translated', 'type filter hook prerouting priority dstnat + 10; policy accept;', [
+      `iifname "${node.bridge}" ct status dnat meta mark set meta mark or ${translatedMark}`,
     ]),
     chain('prerouting', 'type nat hook prerouting priority dstnat; policy accept;', [
       'fib daddr type local jump published',
@@ -80,11 +92,31 @@ export function rulesetOf(node: NodeNetwork, publications: readonly Publication[
     chain('input', 'type filter hook input priority filter - 10; policy accept;', [
       `iifname != { "lo", "${node.bridge}" } ip daddr @gateways ip saddr != ${node.pool} drop`,
       ...refusals(empty),
+      // Who has no way out reaches of the host its name server alone.
+      `iifname "${node.bridge}" ip saddr @enclosed ct state new ip daddr @gateways meta l4proto { tcp, udp } th dport ${dnsPort} accept`,
+      `iifname "${node.bridge}" ip saddr @enclosed ct state new drop`,
     ]),
     chain('forward', 'type filter hook forward priority filter; policy accept;', forward(node)),
   ];
-  return `${withoutRuleset(node.tag)}table ip ${tableName(node.tag)} {\n${[...sets, ...chains].join('\n')}}\n`;
+  const table = (family: string, body: readonly string[]): string =>
+    `table ${family} ${tableName(node.tag)} {\n${body.join('\n')}}\n`;
+  const bridged = chain('forward', 'type filter hook forward priority filter; policy accept;', [
+    `iifname != "${portPrefix}*" accept`,
+    `meta mark and ${translatedMark} == ${translatedMark} accept`,
+    // Nothing else has addresses that the rules know.
+    'ether type != { ip, arp } drop',
+    ...sharing,
+  ]);
+  return `${withoutRuleset(node.tag)}${table('ip', [...sets, ...parts, ...chains])}${table('bridge', [...parts, bridged])}`;
 }
+
+/** Set on packets of containers that a published port translated. */
+const translatedMark = '0x00800000';
+/** Of the host's ends of containers' links. */
+export const portPrefix = 'hv';
+
+/** A sender of whom nothing is known (of another node, of a daemon before networks) counts as on the open network. */
+const sharing = ['ip saddr vmap @sources', 'ip daddr @closed drop'];
 
 function postrouting(node: NodeNetwork): readonly string[] {
   return [
@@ -93,16 +125,20 @@ function postrouting(node: NodeNetwork): readonly string[] {
     // A container that comes by a published port: the answer must come back this way, not directly.
     `ip saddr @blocks ip daddr ${node.pool} ct status dnat masquerade`,
     `ip saddr @blocks ip daddr != ${node.pool} oifname != "${node.bridge}" masquerade`,
+    `ip saddr @fixed oifname != "${node.bridge}" masquerade`,
   ];
 }
 
 /** From outside the pool only published ports lead to containers, although the machine forwards packets. */
 function forward(node: NodeNetwork): readonly string[] {
   return [
+    `ip saddr @enclosed oifname != "${node.bridge}" drop`,
     `oifname != "${node.bridge}" accept`,
     'ct state established,related accept',
-    `ip saddr ${node.pool} accept`,
+    'ip daddr @enclosed ct status dnat drop',
     'ct status dnat accept',
+    ...sharing,
+    `ip saddr ${node.pool} accept`,
     'drop',
   ];
 }
@@ -182,7 +218,7 @@ function chain(name: string, head: string | undefined, rules: readonly string[])
   return section('chain', name, [...(head === undefined ? [] : [head]), ...rules]);
 }
 
-function section(kind: 'chain' | 'set', name: string, lines: readonly string[]): string {
+function section(kind: 'chain' | 'set' | 'map', name: string, lines: readonly string[]): string {
   return `\t${kind} ${name} {\n${lines.map((line) => `\t\t${line}\n`).join('')}\t}\n`;
 }
 

@@ -110,6 +110,7 @@ export function tell(
     ...(value.containerId === undefined ? {} : { containerId: value.containerId }),
     ...(value.address === undefined ? {} : { address: value.address }),
     ...(value.paused && phase === 'running' ? { paused: true } : {}),
+    ...(assignment.networks === undefined ? {} : { networks: assignment.networks }),
     restarts: present?.history.restarts ?? 0,
     ...(present?.nextStartAt === undefined ? {} : { nextStartAt: present.nextStartAt }),
     ...(phase === 'running' && present?.startedAt !== undefined ? { startedAt: present.startedAt } : {}),

@@ -4,6 +4,7 @@ import type { AppRecord, AppSpec } from '../../../protocols/apps/model.ts';
 import type { AppView, SlotStatus } from '../../../protocols/apps/status.ts';
 import type { ImageInfo } from '../../../protocols/containers/model.ts';
 import { catalogue, type ErrorCode, type Reason } from '../../../protocols/errors.ts';
+import type { JoinedNetwork } from '../../../protocols/network/model.ts';
 import type { ActorView, TranscriptLine } from '../../../protocols/inspection.ts';
 import type { SecretView } from '../../../protocols/security/model.ts';
 import type { ActorPath } from '../../../protocols/wire/address.ts';
@@ -59,6 +60,16 @@ export const gapView: z.ZodType<Gap> = z
   .strictObject({ gap: count.openapi({ description: 'lines that are missing here' }) })
   .openapi('Gap');
 
+const joinedNetwork: z.ZodType<JoinedNetwork> = z
+  .strictObject({
+    id: z.string(),
+    internal: z.exactOptional(z.literal(true)),
+    aliases: z.exactOptional(z.array(z.string()).readonly()),
+    address: z.exactOptional(z.string()),
+    subnet: z.exactOptional(z.string()),
+  })
+  .openapi('JoinedNetwork');
+
 export const slotStatus: z.ZodType<SlotStatus> = z
   .strictObject({
     slot: z.string(),
@@ -77,6 +88,7 @@ export const slotStatus: z.ZodType<SlotStatus> = z
     containerId: z.exactOptional(z.string()),
     paused: z.exactOptional(z.literal(true)),
     address: z.exactOptional(z.string()),
+    networks: z.exactOptional(z.array(joinedNetwork).readonly()),
     restarts: count,
     nextStartAt: z.exactOptional(time),
     startedAt: z.exactOptional(time),

@@ -91,6 +91,8 @@ export class NetworkRig {
       this.tell({ type: 'address.release', slot });
     }
     await this.pass(0);
+    // An address that was on its way when the release was sent is given back by it all the same.
+    for (const slot of slots) this.owners.delete(slot);
   }
 
   pass(ms: number): Promise<void> {

@@ -128,6 +128,21 @@ export function networkDriverConformance(name: string, makeArm: () => Promise<Ne
       expect(await arm.traces()).toEqual([]);
     });
 
+    it('keeps static addresses beside the one of the pool, and refuses those of the pool', async () => {
+      await ensure();
+      const pid = await arm.container();
+      const on = (address: string) => [{ id: 'shop_lan', address, subnet: address.replace(/\d+$/, '0/24') }];
+      const request = { id: 'db', pid, address: '10.42.0.2', networks: on('172.28.0.9') };
+      await arm.network.attach(request, newCall());
+      await arm.network.attach(request, newCall());
+      const held = [{ id: 'db', address: '10.42.0.2', fixed: ['172.28.0.9'] }];
+      expect(await arm.again().list({}, newCall())).toEqual({ attachments: held });
+      const wrong = { ...request, id: 'wrong', networks: on('10.42.9.9') };
+      expect((await refusal(arm.network.attach(wrong, newCall()))).code).toBe('HM-NETWORK-SUBNET');
+      await arm.network.purge({}, newCall());
+      expect(await arm.traces()).toEqual([]);
+    });
+
     it('knows which ports others listen on, and does not count its own', async () => {
       await ensure();
       const port = { hostAddress: '0.0.0.0', hostPort: 8080, protocol: 'tcp' as const };

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { answer, zoneOf, type Answer } from '../../../protocols/discovery/answers.ts';
+import type { JoinedNetwork } from '../../../protocols/network/model.ts';
 import type { NameRecord } from '../../../protocols/discovery/model.ts';
 
 const zone = zoneOf({
@@ -107,5 +108,66 @@ describe('answers', () => {
       }),
       { numRuns: 500 },
     );
+  });
+});
+
+describe('names on several networks', () => {
+  const front: JoinedNetwork = { id: 'shop_front' };
+  const back: JoinedNetwork = { id: 'shop_back', internal: true, aliases: ['Database'] };
+  const fixed = { address: '172.28.0.9', subnet: '172.28.0.0/24' };
+  const record = (
+    app: string,
+    service: string,
+    address: string,
+    ...networks: JoinedNetwork[]
+  ): NameRecord => ({
+    app,
+    service,
+    index: 1,
+    address,
+    ...(networks.length > 0 ? { networks } : {}),
+  });
+  const records = [
+    record('shop', 'web', '10.42.0.2', front),
+    record('shop', 'api', '10.42.0.3', back, front),
+    record('shop', 'db', '10.42.0.4', { ...back, ...fixed }),
+    record('blog', 'web', '10.42.0.5'),
+    record('blog', 'worker', '10.42.0.6', { id: '*', aliases: ['jobs'] }, { id: 'shop_back' }),
+  ];
+  const zone = zoneOf({ names: records, clients: records });
+  const ask = (from: string, name: string): string => {
+    const found = answer(zone, { name, type: 'A' }, from, 0);
+    return found.kind === 'addresses' ? found.addresses.join(' ') : found.kind;
+  };
+
+  it.each([
+    ['10.42.0.2', 'api', '10.42.0.3'],
+    ['10.42.0.2', 'db', 'forward'],
+    ['10.42.0.2', 'db.shop.hive.internal', 'nxdomain'],
+    ['10.42.0.2', 'database', 'forward'],
+    ['10.42.0.2', 'web.blog.hive.internal', 'nxdomain'],
+    ['10.42.0.3', 'database', '10.42.0.3 172.28.0.9'],
+    ['10.42.0.3', 'database.shop.hive.internal', '10.42.0.3 172.28.0.9'],
+    ['10.42.0.3', 'db', '172.28.0.9'],
+    ['10.42.0.3', '1.db.shop.hive.internal', '172.28.0.9'],
+    // An external network: by its bare name, by an alias, by the whole name.
+    ['10.42.0.6', 'db', '172.28.0.9'],
+    ['10.42.0.6', 'database', '10.42.0.3 172.28.0.9'],
+    ['10.42.0.6', 'database.blog.hive.internal', '10.42.0.3 172.28.0.9'],
+    ['10.42.0.6', 'db.shop.hive.internal', '172.28.0.9'],
+    ['10.42.0.3', 'worker', '10.42.0.6'],
+    ['10.42.0.6', 'web', '10.42.0.5'],
+    ['10.42.0.5', 'jobs', '10.42.0.6'],
+    ['10.42.0.3', 'jobs', 'forward'],
+    // No way out, also not by questions; a static address asks like its owner.
+    ['10.42.0.4', 'example.com', 'nxdomain'],
+    ['172.28.0.9', 'api', '10.42.0.3'],
+    ['172.28.0.9', 'example.com', 'nxdomain'],
+    ['10.42.0.3', 'example.com', 'forward'],
+    // The host.
+    ['10.42.0.1', 'db.shop.hive.internal', '10.42.0.4'],
+    ['10.42.0.2', 'db./shop_back', 'forward'],
+  ])('%s asks %s: %s', (from, name, said) => {
+    expect(ask(from, name)).toBe(said);
   });
 });

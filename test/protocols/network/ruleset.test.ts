@@ -3,7 +3,15 @@ import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { CodedError } from '../../../protocols/errors.ts';
-import type { NodeBlock, NodeNetwork, Publication } from '../../../protocols/network/model.ts';
+import type {
+  Member,
+  NodeBlock,
+  NodeNetwork,
+  Publication,
+  JoinedNetwork,
+} from '../../../protocols/network/model.ts';
+import { joining } from '../../../protocols/network/isolation.ts';
+import { openNetwork } from '../../../protocols/network/networks.ts';
 import { coverage, rulesetOf, withoutRuleset } from '../../../protocols/network/ruleset.ts';
 
 const node: NodeNetwork = {
@@ -37,8 +45,19 @@ const wishes = [
   publication('0.0.0.0', 9001, 'udp'),
 ];
 
+const members: readonly Member[] = [
+  { address: '10.42.0.2', networks: [{ id: openNetwork }] },
+  {
+    address: '10.42.0.3',
+    networks: [{ id: 'shop_back', internal: true, address: '172.28.0.5', subnet: '172.28.0.0/24' }],
+  },
+  { address: '10.42.0.4', networks: [{ id: 'shop_back', internal: true }, { id: 'shop_front' }] },
+];
+
 const golden = `table ip hivemind_a1
 delete table ip hivemind_a1
+table bridge hivemind_a1
+delete table bridge hivemind_a1
 table ip hivemind_a1 {
 	set blocks {
 		type ipv4_addr; flags interval;
@@ -50,10 +69,66 @@ table ip hivemind_a1 {
 		elements = { 10.42.0.1, 10.42.7.65 }
 	}
 
+	set closed {
+		type ipv4_addr;
+		elements = { 10.42.0.3, 10.42.0.4, 172.28.0.5 }
+	}
+
+	set enclosed {
+		type ipv4_addr;
+		elements = { 10.42.0.3, 172.28.0.5 }
+	}
+
+	set fixed {
+		type ipv4_addr;
+		elements = { 172.28.0.5 }
+	}
+
+	set net_125367f2c8 {
+		type ipv4_addr;
+		elements = { 10.42.0.3, 10.42.0.4, 172.28.0.5 }
+	}
+
+	set net_19b5b092a9 {
+		type ipv4_addr;
+		elements = { 10.42.0.4 }
+	}
+
+	set net_open {
+		type ipv4_addr;
+		elements = { 10.42.0.2 }
+	}
+
+	chain from_6077e59790 {
+		ip daddr @net_125367f2c8 accept
+		drop
+	}
+
+	chain from_74f9c5110e {
+		ip daddr @net_125367f2c8 accept
+		ip daddr @net_19b5b092a9 accept
+		drop
+	}
+
+	chain from_dbc4854b5b {
+		ip daddr @net_open accept
+		drop
+	}
+
+	map sources {
+		type ipv4_addr : verdict;
+		elements = { 10.42.0.2 : goto from_dbc4854b5b, 10.42.0.3 : goto from_6077e59790, 10.42.0.4 : goto from_74f9c5110e, 172.28.0.5 : goto from_6077e59790 }
+	}
+
 	chain guard {
 		type filter hook prerouting priority raw; policy accept;
 		iifname != "lo" ip saddr 127.0.0.0/8 drop
 		iifname != "lo" ip daddr 127.0.0.0/8 drop
+	}
+
+	chain translated {
+		type filter hook prerouting priority dstnat + 10; policy accept;
+		iifname "hive0" ct status dnat meta mark set meta mark or 0x00800000
 	}
 
 	chain prerouting {
@@ -90,6 +165,7 @@ table ip hivemind_a1 {
 		ip saddr 127.0.0.0/8 oifname "hive0" masquerade
 		ip saddr @blocks ip daddr 10.42.0.0/16 ct status dnat masquerade
 		ip saddr @blocks ip daddr != 10.42.0.0/16 oifname != "hive0" masquerade
+		ip saddr @fixed oifname != "hive0" masquerade
 	}
 
 	chain input {
@@ -97,15 +173,82 @@ table ip hivemind_a1 {
 		iifname != { "lo", "hive0" } ip daddr @gateways ip saddr != 10.42.0.0/16 drop
 		ct state new ip daddr . tcp dport { 127.0.0.1 . 8082 } reject with tcp reset
 		ct state new udp dport { 9001 } reject with icmp type port-unreachable
+		iifname "hive0" ip saddr @enclosed ct state new ip daddr @gateways meta l4proto { tcp, udp } th dport 53 accept
+		iifname "hive0" ip saddr @enclosed ct state new drop
 	}
 
 	chain forward {
 		type filter hook forward priority filter; policy accept;
+		ip saddr @enclosed oifname != "hive0" drop
 		oifname != "hive0" accept
 		ct state established,related accept
-		ip saddr 10.42.0.0/16 accept
+		ip daddr @enclosed ct status dnat drop
 		ct status dnat accept
+		ip saddr vmap @sources
+		ip daddr @closed drop
+		ip saddr 10.42.0.0/16 accept
 		drop
+	}
+}
+table bridge hivemind_a1 {
+	set closed {
+		type ipv4_addr;
+		elements = { 10.42.0.3, 10.42.0.4, 172.28.0.5 }
+	}
+
+	set enclosed {
+		type ipv4_addr;
+		elements = { 10.42.0.3, 172.28.0.5 }
+	}
+
+	set fixed {
+		type ipv4_addr;
+		elements = { 172.28.0.5 }
+	}
+
+	set net_125367f2c8 {
+		type ipv4_addr;
+		elements = { 10.42.0.3, 10.42.0.4, 172.28.0.5 }
+	}
+
+	set net_19b5b092a9 {
+		type ipv4_addr;
+		elements = { 10.42.0.4 }
+	}
+
+	set net_open {
+		type ipv4_addr;
+		elements = { 10.42.0.2 }
+	}
+
+	chain from_6077e59790 {
+		ip daddr @net_125367f2c8 accept
+		drop
+	}
+
+	chain from_74f9c5110e {
+		ip daddr @net_125367f2c8 accept
+		ip daddr @net_19b5b092a9 accept
+		drop
+	}
+
+	chain from_dbc4854b5b {
+		ip daddr @net_open accept
+		drop
+	}
+
+	map sources {
+		type ipv4_addr : verdict;
+		elements = { 10.42.0.2 : goto from_dbc4854b5b, 10.42.0.3 : goto from_6077e59790, 10.42.0.4 : goto from_74f9c5110e, 172.28.0.5 : goto from_6077e59790 }
+	}
+
+	chain forward {
+		type filter hook forward priority filter; policy accept;
+		iifname != "hv*" accept
+		meta mark and 0x00800000 == 0x00800000 accept
+		ether type != { ip, arp } drop
+		ip saddr vmap @sources
+		ip daddr @closed drop
 	}
 }
 `;
@@ -121,6 +264,18 @@ const anyPublication: fc.Arbitrary<Publication> = fc.record({
   backends: fc.array(fc.record({ address, port: fc.integer({ min: 1, max: 65_535 }) }), { maxLength: 20 }),
 });
 
+const anyNetwork: fc.Arbitrary<JoinedNetwork> = fc.record(
+  { id: fc.constantFrom(openNetwork, 'a_x', 'a_y', 'a "z" {'), internal: fc.constant(true as const) },
+  { requiredKeys: ['id'] },
+);
+const anyMember: fc.Arbitrary<Member> = fc.record({
+  address,
+  networks: fc.array(anyNetwork, { minLength: 1, maxLength: 4 }),
+});
+const distinct = (some: readonly Member[]): readonly Member[] => [
+  ...new Map(some.map((one) => [one.address, one])).values(),
+];
+
 const canCheck =
   process.getuid?.() === 0 && spawnSync('unshare', ['-n', 'nft', 'list', 'ruleset']).status === 0;
 
@@ -131,14 +286,14 @@ function check(text: string): string {
 
 describe('the table of rules', () => {
   it('reads like this', () => {
-    expect(rulesetOf(node, wishes)).toBe(golden);
+    expect(rulesetOf(node, wishes, members)).toBe(golden);
   });
 
   it('is the same whatever the order of the wish', () => {
     fc.assert(
       fc.property(fc.shuffledSubarray(wishes, { minLength: wishes.length }), (shuffled) => {
         const turned = shuffled.map(({ port, backends }) => ({ port, backends: [...backends].reverse() }));
-        expect(rulesetOf(node, turned)).toBe(golden);
+        expect(rulesetOf(node, turned, [...members].reverse())).toBe(golden);
       }),
     );
   });
@@ -160,15 +315,22 @@ describe('the table of rules', () => {
     ).toBe('');
     expect(check(coverage(node))).not.toBe('');
     fc.assert(
-      fc.property(fc.array(anyPublication, { maxLength: 60 }), (publications) => {
-        expect(check(rulesetOf(node, publications))).toBe('');
-      }),
+      fc.property(
+        fc.array(anyPublication, { maxLength: 60 }),
+        fc.array(anyMember, { maxLength: 60 }),
+        (publications, some) => {
+          const whole = rulesetOf(node, publications, distinct(some));
+          expect(check(whole)).toBe('');
+          expect(check(whole + joining('hivemind_a1', distinct(some)))).toBe('');
+        },
+      ),
       { numRuns: 25 },
     );
   });
 
   it.each<[string, () => string]>([
     ['a host address', () => rulesetOf(node, [publication('0.0.0.0 accept #', 80, 'tcp')])],
+    ['a member', () => rulesetOf(node, [], [{ address: '10.42.0.2 }', networks: [{ id: openNetwork }] }])],
     ['a backend', () => rulesetOf(node, [publication('0.0.0.0', 80, 'tcp', '10.42.0.2; flush ruleset')])],
     ['a port', () => rulesetOf(node, [publication('0.0.0.0', 80.5, 'tcp')])],
     ['a port beyond the last', () => rulesetOf(node, [publication('0.0.0.0', 65_536, 'tcp')])],

@@ -8,7 +8,6 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { coded } from '../../../../protocols/errors.ts';
-import { holding } from '../../../../protocols/network/cidr.ts';
 import { forwardObstacles, type ForwardObstacle } from '../../../../protocols/network/forwarding.ts';
 import type {
   Attachment,
@@ -17,7 +16,14 @@ import type {
   NodeNetwork,
   Publication,
 } from '../../../../protocols/network/model.ts';
-import { checkNode, coverage, rulesetOf, withoutRuleset } from '../../../../protocols/network/ruleset.ts';
+import { joinedOrOpen } from '../../../../protocols/network/networks.ts';
+import {
+  checkNode,
+  coverage,
+  rulesetOf,
+  tableName,
+  withoutRuleset,
+} from '../../../../protocols/network/ruleset.ts';
 import type { Call, Clock, NetworkDriver } from '../../../../protocols/ports.ts';
 import { createRun, succeeded, type Run } from './command.ts';
 import {
@@ -29,11 +35,15 @@ import {
   markedAlias,
   outsideBatch,
   parseReports,
+  routeProtocol,
+  strayRoutes,
   switchedBy,
   type LinkReport,
   type SwitchName,
 } from './links.ts';
 import { collides, parseListeners } from './listeners.ts';
+import { Members } from './members.ts';
+import { checkRequest } from '../requests.ts';
 import { putBack, setSwitches } from './switches.ts';
 
 export interface LinuxNetworkOptions {
@@ -63,6 +73,7 @@ class Driver implements LinuxNetwork {
   #node: NodeNetwork | undefined;
   /** `undefined` until this life was told: what stands there from the life before stays until then. */
   #publications: readonly Publication[] | undefined;
+  readonly #members: Members;
   /** Bridge and table change one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -70,6 +81,9 @@ class Driver implements LinuxNetwork {
     this.#tag = tag;
     this.#netns = netns;
     this.#run = createRun({ clock, within: netns === undefined ? [] : ['nsenter', `--net=${netns}`] });
+    this.#members = new Members(tableName(tag), (input, call) =>
+      this.#run(['nft', '-f', '-'], { input, signal: call.signal }),
+    );
   }
 
   ensureNode: NetworkDriver['ensureNode'] = (node, call) =>
@@ -84,10 +98,21 @@ class Driver implements LinuxNetwork {
         await this.#batch(['ip'], mark, `bridge ${node.bridge}`, call);
       }
       this.#node = node;
+      await this.#pruneRoutes(node, call);
       if (this.#publications !== undefined || !(await this.#covers(node, call)))
         await this.#apply(node, this.#publications ?? [], call);
       return {};
     });
+
+  /** A container that ended took its link along, but not the host's routes to its static addresses. */
+  async #pruneRoutes({ bridge }: NodeNetwork, call: Call): Promise<void> {
+    const show = ['ip', '-j', 'route', 'show', 'proto', `${routeProtocol}`, 'dev', bridge];
+    const routes = succeeded('the list of routes', await this.#run(show, call));
+    if (!/dst/.test(routes)) return;
+    const { attachments } = await this.list({}, call);
+    for (const address of strayRoutes(routes, attachments))
+      await this.#run(['ip', 'route', 'delete', `${address}/32`, 'dev', bridge], call);
+  }
 
   /** Whether the table of the life before stands; now it covers all blocks of the node. */
   async #covers(node: NodeNetwork, call: Call): Promise<boolean> {
@@ -112,6 +137,7 @@ class Driver implements LinuxNetwork {
     const node = this.#node;
     if (!node) throw coded('HM-NETWORK-DRIVER', 'the bridge is not ready yet', { id: request.id });
     const block = checkRequest(node, request);
+    await this.#admit(node, request, call);
     const outside = outsideBatch(node, request, this.#ipv6);
     const made = await this.#run(['ip', '-batch', '-'], { input: lines(outside), signal: call.signal });
     if (made.code !== 0) {
@@ -121,9 +147,21 @@ class Driver implements LinuxNetwork {
       await this.detach({ id: request.id }, call);
       await this.#batch(['ip'], outside, `the link of ${request.id}`, call);
     }
-    await this.#batch(within(request.pid, 'ip'), insideBatch(block, request, this.#ipv6), request.id, call);
+    await this.#batch(within(request.pid, 'ip'), insideBatch(node, request, this.#ipv6), request.id, call);
     return {};
   };
+
+  /** Into the rules, before it can send anything. */
+  #admit(node: NodeNetwork, { id, address, networks }: AttachRequest, call: Call): Promise<void> {
+    return this.#members.join(id, { address, networks: joinedOrOpen(networks) }, call, (join) =>
+      this.#inTurn(async () => {
+        if (await join()) return;
+        // The address leads elsewhere: the whole table anew, if all of it is known.
+        if (this.#publications !== undefined) await this.#apply(node, this.#publications, call);
+        else await this.#members.replace(call);
+      }),
+    );
+  }
 
   /** Whether the link is whole, both ends of it. */
   async #attached(node: NodeNetwork, block: NodeBlock, request: AttachRequest, call: Call): Promise<boolean> {
@@ -140,6 +178,7 @@ class Driver implements LinuxNetwork {
   }
 
   detach: NetworkDriver['detach'] = async ({ id }, call) => {
+    this.#members.leave(id);
     const gone = await this.#run(['ip', 'link', 'delete', 'dev', linkName(this.#tag, id)], call);
     if (gone.code !== 0 && !/Cannot find device/.test(gone.stderr)) succeeded(`the link of ${id}`, gone);
     return {};
@@ -151,8 +190,9 @@ class Driver implements LinuxNetwork {
       .filter((one): one is Attachment => one !== undefined),
   });
 
-  publish: NetworkDriver['publish'] = ({ publications }, call) =>
+  publish: NetworkDriver['publish'] = ({ publications, members = [] }, call) =>
     this.#inTurn(async () => {
+      this.#members.tell(members);
       // Before the bridge is there nothing can be published: `ensureNode` will.
       if (this.#node) await this.#apply(this.#node, publications, call);
       this.#publications = publications;
@@ -160,7 +200,7 @@ class Driver implements LinuxNetwork {
     });
 
   async #apply(node: NodeNetwork, publications: readonly Publication[], call: Call): Promise<void> {
-    const input = rulesetOf(node, publications);
+    const input = rulesetOf(node, publications, this.#members.all());
     succeeded('the table of rules', await this.#run(['nft', '-f', '-'], { input, signal: call.signal }));
   }
 
@@ -210,6 +250,7 @@ class Driver implements LinuxNetwork {
       if (switched.length > 0 && !others) await putBack(this.#run, switched, call);
       this.#node = undefined;
       this.#publications = undefined;
+      this.#members.clear();
       return {};
     });
 
@@ -245,20 +286,3 @@ const within = (pid: number, program: string): readonly string[] => [
   '-n',
   program,
 ];
-
-/** The block that the address lies in. Nothing that could be another command becomes part of a batch. */
-function checkRequest({ blocks }: NodeNetwork, { id, pid, address }: AttachRequest): NodeBlock {
-  const evidence = { id, pid, address };
-  const block = holding(blocks, address);
-  if (!block || address === block.gateway) {
-    const all = blocks.map((one) => one.block).join(', ');
-    throw coded('HM-NETWORK-DRIVER', `${address} is not a container's address in ${all}`, evidence);
-  }
-  if (!/^[A-Za-z0-9._-]{1,128}$/.test(id)) {
-    throw coded('HM-NETWORK-DRIVER', `${JSON.stringify(id)} is not a container's id`, evidence);
-  }
-  if (!Number.isInteger(pid) || pid < 1) {
-    throw coded('HM-NETWORK-DRIVER', `${pid} is not a process`, evidence);
-  }
-  return block;
-}

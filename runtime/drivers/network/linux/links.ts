@@ -2,11 +2,13 @@
  * The links of a node as text for `ip -batch -`, and what `ip -j` says of them. Pure. The alias of a link carries
  * whose it is: names are too short for that, and the kernel keeps it for as long as the link lives.
  */
-import { parseAddress, prefixOf } from '../../../../protocols/network/cidr.ts';
+import { holding, parseAddress, prefixOf } from '../../../../protocols/network/cidr.ts';
 import { hashText } from '../../../../protocols/hash.ts';
+import { portPrefix } from '../../../../protocols/network/ruleset.ts';
 import type {
   Attachment,
   AttachRequest,
+  JoinedNetwork,
   NodeBlock,
   NodeNetwork,
 } from '../../../../protocols/network/model.ts';
@@ -33,7 +35,7 @@ export function parseReports(json: string): readonly LinkReport[] {
 
 /** The host's end of a container's link: 15 characters are all that Linux allows. */
 export function linkName(tag: string, id: string): string {
-  return `hv${hashText(`${tag}/${id}`).slice(0, 13)}`;
+  return `${portPrefix}${hashText(`${tag}/${id}`).slice(0, 13)}`;
 }
 
 /** From the address, so that whoever remembers the address of the run before finds the next one. */
@@ -60,14 +62,29 @@ export function switchedBy(tag: string, { ifalias = '' }: LinkReport): readonly 
 }
 
 export const isBridgeOf = (tag: string, link: LinkReport): boolean => switchedBy(tag, link) !== undefined;
-const linkAlias = (tag: string, { id, address }: Attachment): string => `hivemind/${tag}/${address}/${id}`;
+/** `hivemind/a1/10.42.0.2+172.28.0.5/shop-db-1`: static addresses stand behind the one of the pool. */
+const linkAlias = (tag: string, { id, address, networks = [] }: AttachRequest): string =>
+  `hivemind/${tag}/${[address, ...fixedOf(networks).map((one) => one.address)].join('+')}/${id}`;
+
+export interface FixedAddress {
+  readonly address: string;
+  readonly subnet: string;
+}
+
+export function fixedOf(networks: readonly JoinedNetwork[]): readonly FixedAddress[] {
+  return networks.flatMap(({ address, subnet }) =>
+    address === undefined || subnet === undefined ? [] : [{ address, subnet }],
+  );
+}
 
 /** The attachment that a link's alias tells of; `undefined` for links of others. */
 export function attachmentOf(tag: string, link: LinkReport): Attachment | undefined {
   const start = `hivemind/${tag}/`;
   if (!link.ifalias?.startsWith(start)) return undefined;
-  const [address = '', ...id] = link.ifalias.slice(start.length).split('/');
-  return parseAddress(address) === undefined ? undefined : { id: id.join('/'), address };
+  const [addresses = '', ...id] = link.ifalias.slice(start.length).split('/');
+  const [address = '', ...fixed] = addresses.split('+');
+  if (parseAddress(address) === undefined) return undefined;
+  return { id: id.join('/'), address, ...(fixed.length > 0 ? { fixed } : {}) };
 }
 
 /** IPv6 makes up addresses by itself; Hivemind gives none out. */
@@ -121,20 +138,58 @@ export function outsideBatch(node: NodeNetwork, request: AttachRequest, ipv6: bo
     `link set dev ${name} master ${node.bridge} up`,
     // Where the kernel's bridge filter is on, a container reaches itself by a published port through its own link only.
     `link set dev ${name} type bridge_slave hairpin on`,
+    ...fixedOf(request.networks ?? []).map(({ address }) => {
+      return `route replace ${address}/32 dev ${node.bridge} src ${node.blocks[0].gateway} proto ${routeProtocol}`;
+    }),
   ];
 }
 
-/** `block`: the one that the address lies in. Other blocks of the node are reached through the host. */
-export function insideBatch(
-  { block, gateway }: NodeBlock,
-  { address }: AttachRequest,
-  ipv6: boolean,
-): readonly string[] {
+/** Marks the host's routes to static addresses; no routing daemon has it. */
+export const routeProtocol = 143;
+
+/** The host's routes to static addresses that no container has any more. */
+export function strayRoutes(json: string, attachments: readonly Attachment[]): readonly string[] {
+  const rows = json.trim() === '' ? [] : (JSON.parse(json) as readonly { readonly dst: string }[]);
+  const held = new Set(attachments.flatMap(({ fixed = [] }) => fixed));
+  return rows.map(({ dst }) => dst.replace(/\/32$/, '')).filter((address) => !held.has(address));
+}
+
+/** Other blocks of the node are reached through the host; it is the name server by its address in the first one. */
+export function insideBatch(node: NodeNetwork, request: AttachRequest, ipv6: boolean): readonly string[] {
+  const { address, networks = [] } = request;
+  const own = holding(node.blocks, address);
+  if (!own) throw new Error(`${address} is in no block`);
+  const { block, gateway } = own;
   return [
     'link set dev lo up',
     ...noLinkLocal('eth0', ipv6),
     `address replace ${address}/${prefixOf(block)} dev eth0`,
+    ...fixedOf(networks).map((fixed) => `address replace ${fixed.address}/32 dev eth0`),
     'link set dev eth0 up',
     `route replace default via ${gateway} dev eth0`,
+    ...fixedRoutes(node, own, request),
+  ];
+}
+
+/**
+ * A container with a static address shows it to other containers, also in answers of sockets that are bound to none;
+ * to the host and the world it shows the one of the pool.
+ */
+function fixedRoutes(
+  { blocks, pool }: NodeNetwork,
+  { block, gateway }: NodeBlock,
+  { address, networks = [] }: AttachRequest,
+): readonly string[] {
+  const fixed = fixedOf(networks);
+  const [first] = fixed;
+  if (!first) return [];
+  return [
+    ...blocks.map((one) => {
+      const way = one.gateway === gateway ? '' : `via ${gateway} `;
+      return `route replace ${one.gateway}/32 ${way}dev eth0 src ${address}`;
+    }),
+    `route replace ${block} dev eth0 proto kernel scope link src ${first.address}`,
+    `route replace ${pool} via ${gateway} dev eth0 src ${first.address}`,
+    ...fixed.map((one) => `route replace ${one.subnet} via ${gateway} dev eth0 src ${one.address}`),
   ];
 }

@@ -4,15 +4,24 @@
  * refuses attachments, two nodes' tags share nothing.
  */
 import { coded } from '../../../../protocols/errors.ts';
-import { holding } from '../../../../protocols/network/cidr.ts';
-import type { Attachment, NodeNetwork, Publication } from '../../../../protocols/network/model.ts';
+import type {
+  Attachment,
+  JoinedNetwork,
+  NodeNetwork,
+  Publication,
+} from '../../../../protocols/network/model.ts';
+import { joinedOrOpen } from '../../../../protocols/network/networks.ts';
 import type { NetworkDriver } from '../../../../protocols/ports.ts';
+import { checkRequest } from '../requests.ts';
 
 type HostPort = Parameters<NetworkDriver['taken']>[0]['ports'][number];
 
 export class MemoryNetwork implements NetworkDriver {
   node: NodeNetwork | undefined;
-  readonly attachments = new Map<string, Attachment & { readonly pid: number }>();
+  readonly attachments = new Map<
+    string,
+    Attachment & { readonly pid: number; readonly networks: readonly JoinedNetwork[] }
+  >();
   publications: readonly Publication[] = [];
   /** Host ports that something else listens on. */
   readonly foreign = new Set<number>();
@@ -25,17 +34,15 @@ export class MemoryNetwork implements NetworkDriver {
     return {};
   };
 
-  attach: NetworkDriver['attach'] = async ({ id, pid, address }) => {
+  attach: NetworkDriver['attach'] = async (request) => {
+    const { id, pid, address, networks } = request;
     if (!this.node) throw coded('HM-NETWORK-DRIVER', 'the bridge does not exist', { id });
-    const { blocks } = this.node;
-    const block = holding(blocks, address);
-    if (!block || block.gateway === address) {
-      const all = blocks.map((one) => one.block).join(', ');
-      throw coded('HM-NETWORK-DRIVER', `${address} is not a container's address in ${all}`, { id, address });
-    }
+    checkRequest(this.node, request);
     const known = this.attachments.get(id);
     if (known?.address !== address || known.pid !== pid) this.changes += 1;
-    this.attachments.set(id, { id, pid, address });
+    const fixed = (networks ?? []).flatMap((one) => one.address ?? []);
+    const more = fixed.length > 0 ? { fixed } : {};
+    this.attachments.set(id, { id, pid, address, ...more, networks: joinedOrOpen(networks) });
     return {};
   };
 
@@ -45,7 +52,7 @@ export class MemoryNetwork implements NetworkDriver {
   };
 
   list: NetworkDriver['list'] = async () => ({
-    attachments: [...this.attachments.values()].map(({ id, address }) => ({ id, address })),
+    attachments: [...this.attachments.values()].map(({ pid: _, networks: __, ...one }) => one),
   });
 
   publish: NetworkDriver['publish'] = async ({ publications }) => {

@@ -113,7 +113,7 @@ describe('the link of a container', () => {
 
   it('has a hardware address that comes with the address', () => {
     expect(hardwareAddress('10.42.255.9')).toBe('02:68:0a:2a:ff:09');
-    expect(insideBatch(node.blocks[0], request, false)).toEqual([
+    expect(insideBatch(node, request, false)).toEqual([
       'link set dev lo up',
       'address replace 10.42.0.2/26 dev eth0',
       'link set dev eth0 up',
