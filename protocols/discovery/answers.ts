@@ -116,8 +116,8 @@ function heldOf(records: readonly NameRecord[], groups: ReadonlyMap<string, read
     return { all };
   const seen = new Map<string, readonly string[]>();
   for (const [group, joined] of groups) {
-    const told = new Set(records.flatMap((record) => addressFor(record, joined) ?? []));
-    if (told.size > 0) seen.set(group, [...told]);
+    const shown = new Set(records.flatMap((record) => addressFor(record, joined) ?? []));
+    if (shown.size > 0) seen.set(group, [...shown]);
   }
   return { all, seen };
 }

@@ -134,9 +134,9 @@ describe('names on several networks', () => {
     record('blog', 'web', '10.42.0.5'),
     record('blog', 'worker', '10.42.0.6', { id: '*', aliases: ['jobs'] }, { id: 'shop_back' }),
   ];
-  const zone = zoneOf({ names: records, clients: records });
+  const several = zoneOf({ names: records, clients: records });
   const ask = (from: string, name: string): string => {
-    const found = answer(zone, { name, type: 'A' }, from, 0);
+    const found = answer(several, { name, type: 'A' }, from, 0);
     return found.kind === 'addresses' ? found.addresses.join(' ') : found.kind;
   };
 
