@@ -244,6 +244,8 @@ export const limits = {
   dnsForwardMs: 2_000,
   dnsForwards: 1_000,
   dnsCache: 4_096,
+  /** Sets of servers that containers name (`dns:`) and that have a forwarder of their own: each has sockets and a cache. */
+  dnsForwarders: 32,
   /** Answers waiting on one TCP stream whose other end does not read: two of the largest. */
   dnsStreamBytes: 131_072,
 

@@ -6,6 +6,7 @@
  * is what lets a `drive` effect be data. Rejections are `CodedError`s; anything else counts as a defect.
  */
 import type { PullPolicy } from './apps/service-model.ts';
+import type { NameSettings } from './apps/service-model.ts';
 import type {
   ContainerCreate,
   ContainerStats,
@@ -241,6 +242,8 @@ export interface VolumeDriver {
       readonly address?: string;
       readonly nameserver?: string;
       readonly search?: string;
+      readonly domainname?: string;
+      readonly names?: NameSettings;
     },
     call: Call,
   ): Promise<RunFiles>;

@@ -27,6 +27,8 @@ export interface SlotStatus {
   readonly address?: string;
   /** Absent: the open network alone. */
   readonly networks?: readonly JoinedNetwork[];
+  /** Servers that names outside the zone are asked of, in place of the node's own. */
+  readonly dns?: readonly string[];
   /** Restarts of this placement after a failure, an exit or a bad health check. */
   readonly restarts: number;
   /** World time of the next start while in backoff. */

@@ -4,6 +4,9 @@
  */
 import type { MountSpec } from '../apps/model.ts';
 import { send, type Decision } from '../effects.ts';
+import type { Assignment, MountSpec, ServiceSpec } from '../apps/model.ts';
+import type { NameSettings } from '../apps/service-model.ts';
+import { drive, send, type Decision, type Effect } from '../effects.ts';
 import { reason, withEvidence, type Reason } from '../errors.ts';
 import { limits } from '../limits.ts';
 import type { RunFiles } from '../ports.ts';
@@ -138,6 +141,13 @@ export function hostname(value: Value): string {
   return `${value.assignment.service}-${value.assignment.index}`.replace(/[^A-Za-z0-9-]/g, '-').slice(0, 63);
 }
 
+function namesOf({ process, names }: ServiceSpec): { domainname?: string; names?: NameSettings } {
+  return {
+    ...(process?.domainname === undefined ? {} : { domainname: process.domainname }),
+    ...(names === undefined ? {} : { names }),
+  };
+}
+
 const prepareFiles = (value: Value): Decision<Value> =>
   ask(value, 'files.prepared', {
     port: 'volumes',
@@ -150,6 +160,7 @@ const prepareFiles = (value: Value): Decision<Value> =>
       ...(value.gateway === undefined
         ? {}
         : { nameserver: value.gateway, search: `${value.assignment.app}.hive.internal` }),
+      ...namesOf(value.assignment.spec),
     },
   });
 

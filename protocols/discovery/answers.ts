@@ -22,7 +22,8 @@ export type Answer =
   /** The name exists, but has nothing of this type. */
   | { readonly kind: 'nodata' }
   | { readonly kind: 'nxdomain' }
-  | { readonly kind: 'forward' };
+  /** `to`: the asker's own servers, where it has some. */
+  | { readonly kind: 'forward'; readonly to?: readonly string[] };
 
 interface Asker {
   readonly app: string;
@@ -32,6 +33,7 @@ interface Asker {
   readonly group: string;
   /** All of its networks are internal: nothing outside the zone is asked for it. */
   readonly enclosed: boolean;
+  readonly dns?: readonly string[];
 }
 
 /** Of one name: everybody, and, unless all are on the open network, what each group of askers is told. */
@@ -93,7 +95,7 @@ function scopedNames({ app, service, networks = [] }: NameRecord): readonly stri
 const scopeOf = (id: string, app: string): string =>
   (id === openNetwork ? `${app}.${zoneName}` : `/${id}`).toLowerCase();
 
-function askerOf({ app, networks }: ClientRecord): Asker {
+function askerOf({ app, networks, dns = [] }: ClientRecord): Asker {
   const joined = joinedOrOpen(networks);
   const ids = joined.map(({ id }) => id);
   return {
@@ -101,6 +103,7 @@ function askerOf({ app, networks }: ClientRecord): Asker {
     scopes: [...new Set([`${app}.${zoneName}`.toLowerCase(), ...ids.map((id) => scopeOf(id, app))])],
     group: ids.join(' '),
     enclosed: isEnclosed(joined),
+    ...(dns.length > 0 ? { dns } : {}),
   };
 }
 
@@ -142,8 +145,15 @@ export function answer(zone: Zone, question: Question, client: string, turn: num
       return { kind: 'addresses', addresses: rotated(addresses, turn) };
     return { kind: 'nodata' };
   }
-  if (!ours) return asker?.enclosed ? { kind: 'nxdomain' } : { kind: 'forward' };
+  if (!ours) return outside(asker);
   return zone.inner.has(name) ? { kind: 'nodata' } : { kind: 'nxdomain' };
+}
+
+const forward: Answer = { kind: 'forward' };
+
+function outside(asker: Asker | undefined): Answer {
+  if (asker?.enclosed) return { kind: 'nxdomain' };
+  return asker?.dns ? { kind: 'forward', to: asker.dns } : forward;
 }
 
 /** The host itself, and whoever else asks from no container, is told everything. */

@@ -18,6 +18,8 @@ export interface ClientRecord {
   readonly address: string;
   readonly app: string;
   readonly networks?: readonly JoinedNetwork[];
+  /** Who is asked for its names outside the zone; absent: the node's own upstreams. */
+  readonly dns?: readonly string[];
 }
 
 export interface ZoneUpdate {

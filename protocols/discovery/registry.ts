@@ -49,7 +49,12 @@ export function zoneOf(slots: Readonly<Record<SlotName, SlotStatus>>): ZoneUpdat
       const { app, service, index, address = '' } = slot;
       return { app, service, index, address, ...networksOf(slot) };
     }),
-    clients: placed.map((slot) => ({ address: slot.address ?? '', app: slot.app, ...networksOf(slot) })),
+    clients: placed.map((slot) => ({
+      address: slot.address ?? '',
+      app: slot.app,
+      ...networksOf(slot),
+      ...(slot.dns === undefined ? {} : { dns: slot.dns }),
+    })),
   };
 }
 
@@ -120,6 +125,7 @@ function showsAlike(before: SlotStatus | undefined, after: SlotStatus | undefine
     before.address === after.address &&
     isReady(before) === isReady(after) &&
     alike(before.networks, after.networks) &&
+    alike(before.dns, after.dns) &&
     alike(before.ports, after.ports)
   );
 }

@@ -111,6 +111,7 @@ export function tell(
     ...(value.address === undefined ? {} : { address: value.address }),
     ...(value.paused && phase === 'running' ? { paused: true } : {}),
     ...(assignment.networks === undefined ? {} : { networks: assignment.networks }),
+    ...(assignment.spec.names?.dns === undefined ? {} : { dns: assignment.spec.names.dns }),
     restarts: present?.history.restarts ?? 0,
     ...(present?.nextStartAt === undefined ? {} : { nextStartAt: present.nextStartAt }),
     ...(phase === 'running' && present?.startedAt !== undefined ? { startedAt: present.startedAt } : {}),

@@ -89,6 +89,7 @@ export const slotStatus: z.ZodType<SlotStatus> = z
     paused: z.exactOptional(z.literal(true)),
     address: z.exactOptional(z.string()),
     networks: z.exactOptional(z.array(joinedNetwork).readonly()),
+    dns: z.exactOptional(z.array(z.string()).readonly()),
     restarts: count,
     nextStartAt: z.exactOptional(time),
     startedAt: z.exactOptional(time),

@@ -33,7 +33,7 @@ export class Responder {
     bytes: Buffer,
     client: string,
     by: 'udp' | 'tcp',
-    forwarder: Forwarder,
+    forwarders: (upstreams: readonly string[] | undefined) => Forwarder,
     send: (answer: Buffer, query?: Query) => void,
   ): void {
     this.#guarded(() => {
@@ -49,7 +49,7 @@ export class Responder {
         return send(reply(query, found), query);
       }
       this.counts.forwarded += 1;
-      forwarder.forward(bytes, by, (answered) => {
+      forwarders(found.to).forward(bytes, by, (answered) => {
         if (!answered) this.counts.failed += 1;
         this.#guarded(() => send(answered ?? refuse(query, 'servfail'), query));
       });

@@ -4,7 +4,9 @@
  * `responder.ts`; here are the doors. No recursion of its own, no DNSSEC, no zone transfers.
  */
 import type { Socket } from 'node:dgram';
+import { LRUCache } from 'lru-cache';
 import { coded } from '../../../protocols/errors.ts';
+import { limits } from '../../../protocols/limits.ts';
 import type { Clock, NameServer, Random } from '../../../protocols/ports.ts';
 import { createForwarder, type Forwarder } from './forwarder.ts';
 import { truncated } from './replies.ts';
@@ -24,7 +26,10 @@ interface Doors {
   readonly key: string;
   readonly udp: Socket;
   readonly tcp: StreamDoor;
+  /** For whoever names no servers of its own … */
   readonly forwarder: Forwarder;
+  /** … and for those who do, by their servers. */
+  readonly others: LRUCache<string, Forwarder>;
 }
 
 /** `listen` rejects with HM-DNS-LISTEN. */
@@ -51,7 +56,11 @@ class Server implements CountingNameServer {
       await this.#closeDoors();
       const others = upstreams.filter((upstream) => upstream !== address);
       const forwarder = createForwarder({ ...this.#options, upstreams: others });
-      this.#doors = { key, forwarder, ...(await this.#open(address, port, forwarder)) };
+      const own = new LRUCache<string, Forwarder>({
+        max: limits.dnsForwarders,
+        dispose: (unused) => unused.close(),
+      });
+      this.#doors = { key, forwarder, others: own, ...(await this.#open(address, port, forwarder, own)) };
       return {};
     });
 
@@ -66,11 +75,25 @@ class Server implements CountingNameServer {
       return {};
     });
 
-  async #open(address: string, port: number, forwarder: Forwarder): Promise<Pick<Doors, 'udp' | 'tcp'>> {
+  async #open(
+    address: string,
+    port: number,
+    forwarder: Forwarder,
+    others: Doors['others'],
+  ): Promise<Pick<Doors, 'udp' | 'tcp'>> {
+    const forwarders = (upstreams: readonly string[] | undefined): Forwarder => {
+      // A container that names the node itself would make it ask itself.
+      const servers = upstreams?.filter((upstream) => upstream !== address) ?? [];
+      if (servers.length === 0) return forwarder;
+      const key = servers.join(' ');
+      const known = others.get(key) ?? createForwarder({ ...this.#options, upstreams: servers });
+      others.set(key, known);
+      return known;
+    };
     let udp: Socket | undefined;
     try {
       udp = await bindUdp(address, port, (bytes, client) => {
-        this.#responder.handle(bytes, client.address, 'udp', forwarder, (full, query) => {
+        this.#responder.handle(bytes, client.address, 'udp', forwarders, (full, query) => {
           const fitting = query && full.length > query.udpBytes ? truncated(query, full) : full;
           // The doors may have closed while an upstream was asked.
           if (this.#doors?.forwarder === forwarder)
@@ -79,7 +102,7 @@ class Server implements CountingNameServer {
       });
       const tcp = await bindTcp(address, port, (bytes, stream) => {
         const client = stream.remoteAddress ?? '';
-        this.#responder.handle(bytes, client, 'tcp', forwarder, (full) => writeTo(stream, full));
+        this.#responder.handle(bytes, client, 'tcp', forwarders, (full) => writeTo(stream, full));
       });
       return { udp, tcp };
     } catch (thrown) {
@@ -95,6 +118,7 @@ class Server implements CountingNameServer {
     this.#doors = undefined;
     if (!doors) return;
     doors.forwarder.close();
+    doors.others.clear();
     await Promise.all([new Promise<void>((done) => doors.udp.close(() => done())), doors.tcp.close()]);
   }
 

@@ -43,17 +43,50 @@ export function runFolder(slot: string, run: string): string {
   });
 }
 
-/** File name → text, for the files that are mounted over /etc. */
+/** File name → text, for the files that are mounted over /etc. Absent parts leave no line. */
 export function etcFiles(args: PrepareRun, machine: MachineFiles): Readonly<Record<string, string>> {
-  const own = args.address === undefined ? '' : `${args.address}\t${args.hostname}\n`;
-  const loopback = '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n';
-  const search = args.search === undefined ? '' : `search ${args.search}\n`;
+  const own = args.address === undefined ? machine.hosts || loopback : loopback + ownLine(args);
   return {
-    hosts: args.address === undefined ? machine.hosts || loopback : loopback + own,
+    hosts: own + extraHosts(args),
     hostname: `${args.hostname}\n`,
-    'resolv.conf':
-      args.nameserver === undefined ? machine.resolvConf : `nameserver ${args.nameserver}\n${search}`,
+    'resolv.conf': resolvConf(args, machine),
   };
+}
+
+const loopback = '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n';
+
+const ownLine = ({ address, hostname, domainname }: PrepareRun): string =>
+  `${address}\t${domainname === undefined ? '' : `${hostname}.${domainname} `}${hostname}\n`;
+
+/** `host-gateway` is the node as its containers see it; a container on the node's own network sees it as localhost. */
+function extraHosts({ names, nameserver }: PrepareRun): string {
+  const gateway = nameserver ?? '127.0.0.1';
+  return (names?.extraHosts ?? [])
+    .map(({ host, address }) => `${address === 'host-gateway' ? gateway : address}\t${host}\n`)
+    .join('');
+}
+
+/**
+ * With an address of its own a container asks the node, whose names come first; the node forwards what is not in its
+ * zone to the container's `dns` servers. Without one it asks them itself.
+ */
+function resolvConf({ nameserver, search, names = {} }: PrepareRun, machine: MachineFiles): string {
+  const { dns = [], dnsSearch = [], dnsOptions = [] } = names;
+  const said = dns.length + dnsSearch.length + dnsOptions.length > 0;
+  if (nameserver === undefined && !said) return machine.resolvConf;
+  const kept = machine.resolvConf.split('\n').filter((line) => line.startsWith('nameserver'));
+  const asked = dns.length > 0 ? dns.map((address) => `nameserver ${address}`) : kept;
+  // In Docker `.` clears the list; ours is how a service finds its neighbours.
+  const domains = [
+    ...(search === undefined ? [] : [search]),
+    ...dnsSearch.filter((domain) => domain !== '.'),
+  ];
+  const lines = [
+    ...(nameserver === undefined ? asked : [`nameserver ${nameserver}`]),
+    ...(domains.length > 0 ? [`search ${domains.join(' ')}`] : []),
+    ...(dnsOptions.length > 0 ? [`options ${dnsOptions.join(' ')}`] : []),
+  ];
+  return `${lines.join('\n')}\n`;
 }
 
 /** Writable like Docker's: they belong to this run alone, and images exist that add to /etc/hosts. */

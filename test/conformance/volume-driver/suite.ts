@@ -127,6 +127,35 @@ export function volumeDriverConformance(name: string, makeArm: () => Promise<Vol
         expect(files.stdoutPath).not.toBe(files.stderrPath);
       });
 
+      it('hold the hosts, search list and options that the service names', async () => {
+        const names = {
+          extraHosts: [
+            { host: 'printer', address: '192.0.2.7' },
+            { host: 'me', address: 'host-gateway' },
+            { host: 'six', address: '2001:db8::1' },
+          ],
+          dns: ['192.0.2.53'],
+          dnsSearch: ['corp.example', '.'],
+          dnsOptions: ['ndots:2', 'timeout:1'],
+        };
+        const more = { domainname: 'corp.example', names };
+        const found = await contents(
+          await arm.volumes.prepareRun({ ...named, run: '7.3', ...more }, newCall()),
+        );
+        expect(found['/etc/hosts']).toContain('\n10.42.0.7\tweb-2.corp.example web-2\n');
+        expect(found['/etc/hosts']).toContain('192.0.2.7\tprinter\n10.42.0.1\tme\n2001:db8::1\tsix\n');
+        // The name server of the node asks 192.0.2.53 in the container's stead.
+        expect(found['/etc/resolv.conf']).toBe(
+          'nameserver 10.42.0.1\nsearch shop.hive.internal corp.example\noptions ndots:2 timeout:1\n',
+        );
+        const host = { slot: 'shop/web.2', run: '7.4', hostname: 'web-2', names };
+        const shared = await contents(await arm.volumes.prepareRun(host, newCall()));
+        expect(shared['/etc/hosts']).toContain('127.0.0.1\tme\n');
+        expect(shared['/etc/resolv.conf']).toBe(
+          'nameserver 192.0.2.53\nsearch corp.example\noptions ndots:2 timeout:1\n',
+        );
+      });
+
       it('keep what a run has written when they are prepared again', async () => {
         const files = await arm.volumes.prepareRun({ ...named, run: '7.3' }, newCall());
         await arm.write(files.stdoutPath, 'hello\n');

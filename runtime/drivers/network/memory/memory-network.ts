@@ -52,7 +52,11 @@ export class MemoryNetwork implements NetworkDriver {
   };
 
   list: NetworkDriver['list'] = async () => ({
-    attachments: [...this.attachments.values()].map(({ pid: _, networks: __, ...one }) => one),
+    attachments: [...this.attachments.values()].map(({ id, address, fixed }) => ({
+      id,
+      address,
+      ...(fixed ? { fixed } : {}),
+    })),
   });
 
   publish: NetworkDriver['publish'] = async ({ publications }) => {

@@ -41,11 +41,20 @@ it('100,000 mutated packets', () => {
     for (let flips = pick(7); flips > 0; flips--) bytes[pick(bytes.length)] = pick(256);
     const packetBytes = pick(4) === 0 ? bytes.subarray(0, pick(bytes.length + 1)) : bytes;
     let answers = 0;
-    responder.handle(packetBytes, client, 'udp', forwarder, (answer) => {
-      answers += 1;
-      if (packet.decode(answer).type !== 'response' || answer.readUInt16BE(0) !== packetBytes.readUInt16BE(0))
-        unreadable += 1;
-    });
+    responder.handle(
+      packetBytes,
+      client,
+      'udp',
+      () => forwarder,
+      (answer) => {
+        answers += 1;
+        if (
+          packet.decode(answer).type !== 'response' ||
+          answer.readUInt16BE(0) !== packetBytes.readUInt16BE(0)
+        )
+          unreadable += 1;
+      },
+    );
     if (answers > 1) throw new Error(`packet ${n} was answered ${answers} times`);
   }
   expect(unreadable).toBe(0);
@@ -57,6 +66,12 @@ it('is not caught in names that point at themselves', () => {
   const responder = new Responder();
   const forwarder = createForwarder({ clock: new HeapClock(), random: seededRandom(1), upstreams: [] });
   const loop = Buffer.from([0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0xc0, 0x0c, 0, 1, 0, 1]);
-  responder.handle(loop, client, 'udp', forwarder, () => expect.unreachable());
+  responder.handle(
+    loop,
+    client,
+    'udp',
+    () => forwarder,
+    () => expect.unreachable(),
+  );
   expect(responder.counts.malformed).toBe(1);
 });

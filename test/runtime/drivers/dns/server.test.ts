@@ -236,6 +236,18 @@ describe('names of others', () => {
     expect(server.counts).toMatchObject({ forwarded: 4, failed: 0 });
   });
 
+  it("are asked of a container's own servers in place of the node's, and not of them by others", async () => {
+    const [nodes, own] = [await upstream(), await upstream()];
+    await listen([nodes.at]);
+    await server.update({ ...zone, clients: [{ app: 'shop', address, dns: [own.at] }] }, newCall());
+    await askUdp(question('example.org', 'A'));
+    await askUdp(question('web', 'A'));
+    expect([nodes.asked(), own.asked()]).toEqual([0, 1]);
+    await server.update(zone, newCall());
+    await askUdp(question('example.org', 'A'));
+    expect([nodes.asked(), own.asked()]).toEqual([1, 1]);
+  });
+
   it('are asked of the next upstream when the first is silent', async () => {
     let heard = 0;
     const silent = await boundUdp(() => (heard += 1));
