@@ -66,9 +66,8 @@ export function wantedSlots(desk: Desk, app: AppRecord): readonly WantedSlot[] {
   if (app.removing || !revision) return [];
   return Object.values(revision.spec.services).flatMap((service) => {
     const digest = revision.digests[service.image];
-    const hash = specHash(service, digest);
     const networks = joinedNetworks(revision.spec, service);
-    const hash = specHash(service, revision.digests[service.image], networks);
+    const hash = specHash(service, digest, networks);
     return Array.from({ length: replicasOf(app, service) }, (_, position) => ({
       slot: slotName(app.name, service.name, position + 1),
       service,

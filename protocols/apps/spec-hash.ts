@@ -24,17 +24,14 @@ export function specHash(
 /** Every look at an app asks for the hashes of all of its services, which never change: once each is enough. */
 const hashes = new WeakMap<ServiceSpec, Map<string, string>>();
 
-function hashOf(service: ServiceSpec, imageDigest: string): string {
-  const { replicas: _replicas, dependsOn: _dependsOn, resources, ...rest } = service;
-  const fixed = fixedResources(resources);
-  const own = { ...rest, ...(Object.keys(fixed).length > 0 ? { resources: fixed } : {}) };
-  return hashValue({ own, ...(imageDigest === '' ? {} : { imageDigest }) });
 function hashOf(
   service: ServiceSpec,
   imageDigest: string,
   networks: readonly JoinedNetwork[] | undefined,
 ): string {
-  const { replicas: _replicas, dependsOn: _dependsOn, ...own } = service;
+  const { replicas: _replicas, dependsOn: _dependsOn, resources, ...rest } = service;
+  const fixed = fixedResources(resources);
+  const own = { ...rest, ...(Object.keys(fixed).length > 0 ? { resources: fixed } : {}) };
   return hashValue({
     own,
     ...(imageDigest === '' ? {} : { imageDigest }),

@@ -2,11 +2,9 @@
  * One attempt at one run of a slot: what its machine knows, what it hears and its decisions. Its life only goes
  * forward; a retry is another attempt with another actor. The phases stand in `container.machine.ts`.
  */
-import type { MountSpec } from '../apps/model.ts';
-import { send, type Decision } from '../effects.ts';
-import type { Assignment, MountSpec, ServiceSpec } from '../apps/model.ts';
+import type { MountSpec, ServiceSpec } from '../apps/model.ts';
 import type { NameSettings } from '../apps/service-model.ts';
-import { drive, send, type Decision, type Effect } from '../effects.ts';
+import { send, type Decision } from '../effects.ts';
 import { reason, withEvidence, type Reason } from '../errors.ts';
 import { limits } from '../limits.ts';
 import type { RunFiles } from '../ports.ts';
