@@ -50,7 +50,8 @@ const rollback = jsonRoute({
     const asked = { type: 'revision.find', app: params.name, ...body };
     const { record } = await node.ask<{ record: RevisionRecord }>(paths.apps, asked);
     const { spec } = record;
-    const digests = await digestsOf(node, spec, call);
+    // The content that this revision ran, where it was known.
+    const digests = { ...(await digestsOf(node, spec, call)), ...record.digests };
     await assertReplaceable(node, spec, digests, call);
     return node.ask<z.output<typeof deployed>>(paths.apps, {
       type: 'app.deploy',

@@ -8,8 +8,8 @@ import type { PullProgress } from '../../../protocols/containers/model.ts';
 import { writeBusyboxArchive } from '../../kit/busybox-image.ts';
 import { missingForContainerd, startContainerd, type TestContainerd } from '../../kit/containerd.ts';
 import { newCall, refusal } from '../../kit/port-call.ts';
-import { missingForRegistry, startRegistry, type TestRegistry } from '../../kit/registry.ts';
-import { startTokenServer, type TokenServer } from '../../kit/token-server.ts';
+import { missingForRegistry, startRegistry, type TestRegistry } from '../../kit/registries/registry.ts';
+import { startTokenServer, type TokenServer } from '../../kit/registries/token-server.ts';
 import { pullRig, type PullRig, type PullRigOptions } from './rig.ts';
 
 const missing = missingForContainerd() ?? missingForRegistry();

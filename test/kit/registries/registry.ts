@@ -8,8 +8,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { freePort } from './daemon.ts';
-import { until } from './until.ts';
+import { freePort } from '../daemon.ts';
+import { until } from '../until.ts';
 
 const run = promisify(execFile);
 
