@@ -11,7 +11,16 @@ import { modRevisionOf, under } from '../state/mirror.ts';
 import type { VolumeRecord } from '../storage/manager.ts';
 import type { AppRecord, AppSpec, PortSpec, RevisionRecord } from './model.ts';
 import { staleness } from './plan/plan.ts';
-import { missingVolumes, replicasOf, revisionOf, wantedSlots, type Desk, type Writes } from './reconcile.ts';
+import { specHash } from './spec-hash.ts';
+import {
+  isGlobal,
+  missingVolumes,
+  replicasOf,
+  revisionOf,
+  wantedSlots,
+  type Desk,
+  type Writes,
+} from './reconcile.ts';
 
 /** Tags of the record (`wishTag`) that the operator has seen: `*` for any, `-` for none yet. Without it the command goes ahead whatever is there. */
 interface Seen {
@@ -109,7 +118,7 @@ function deploy(desk: Desk, command: Extract<AppCommand, { type: 'app.deploy' }>
     revision,
     removing: false,
     scale: {},
-    restarts: before?.restarts ?? {},
+    restarts: raised(before?.restarts ?? {}, followers(spec, replacedServices(spec, digests, present))),
   };
   const record: RevisionRecord = { app: spec.name, revision, spec, digests, createdAt: command.at };
   const more = same ? [] : [{ op: 'put' as const, key: keys.revision(spec.name, revision), value: record }];
@@ -118,6 +127,37 @@ function deploy(desk: Desk, command: Extract<AppCommand, { type: 'app.deploy' }>
     answer: { app: spec.name, revision, changed: true },
   };
 }
+
+/** Services that run and are replaced by this deploy. */
+function replacedServices(
+  spec: AppSpec,
+  digests: Readonly<Record<string, string>>,
+  present: RevisionRecord | undefined,
+): readonly string[] {
+  return Object.values(spec.services)
+    .filter((service) => {
+      const before = present?.spec.services[service.name];
+      if (!before) return false;
+      return specHash(before, present.digests[before.image]) !== specHash(service, digests[service.image]);
+    })
+    .map(({ name }) => name);
+}
+
+/** Those that are to be restarted with these (`depends_on` with `restart: true`), and those with them, without these. */
+function followers(spec: AppSpec, names: readonly string[]): readonly string[] {
+  const found = new Set(names);
+  for (let before = -1; before !== found.size;) {
+    before = found.size;
+    for (const { name, dependsOn } of Object.values(spec.services))
+      if (dependsOn.some(({ service, restart: follows }) => follows && found.has(service))) found.add(name);
+  }
+  return [...found].filter((name) => !names.includes(name));
+}
+
+const raised = (restarts: AppRecord['restarts'], marks: readonly string[]): AppRecord['restarts'] => ({
+  ...restarts,
+  ...Object.fromEntries(marks.map((mark) => [mark, (restarts[mark] ?? 0) + 1])),
+});
 
 /** Revisions that are too old to be kept; a few at a time, because a transaction is small. */
 function forgotten(desk: Desk, app: string, revision: number): Writes['then'] {
@@ -182,6 +222,10 @@ function scale(desk: Desk, app: AppRecord, command: Extract<AppCommand, { type: 
       }),
     };
   }
+  if (isGlobal(service) && command.replicas !== 1) {
+    const text = `${app.name}/${service.name} has one container a node: it cannot be scaled`;
+    return { refusal: reason('HM-COMPOSE-LIMIT', text, {}, 'Deploy it with deploy: { mode: replicated }.') };
+  }
   const fixed = fixedAddress(service);
   if (fixed !== undefined && command.replicas > 1)
     return { refusal: shared(`${app.name}/${service.name}`, fixed, command.replicas) };
@@ -220,7 +264,9 @@ function restart(desk: Desk, app: AppRecord, command: Extract<AppCommand, { type
       : command.index === undefined
         ? command.service
         : `${command.service}.${command.index}`;
-  const restarts = { ...app.restarts, [mark]: (app.restarts[mark] ?? 0) + 1 };
+  const spec = revisionOf(desk, app)?.spec;
+  const more = spec && command.service !== undefined ? followers(spec, [command.service]) : [];
+  const restarts = raised(app.restarts, [mark, ...more]);
   return { writes: put(desk, { ...app, restarts }), answer: { slots: matching.length } };
 }
 

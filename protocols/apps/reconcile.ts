@@ -47,12 +47,22 @@ export interface WantedSlot {
   readonly networks?: readonly JoinedNetwork[];
 }
 
+export const isJob = ({ mode }: ServiceSpec): boolean => mode === 'replicated-job' || mode === 'global-job';
+
+export const isGlobal = ({ mode }: ServiceSpec): boolean => mode === 'global' || mode === 'global-job';
+
 export function revisionOf(desk: Desk, app: AppRecord): RevisionRecord | undefined {
   return desk.mirror.rows[keys.revision(app.name, app.revision)]?.value as RevisionRecord | undefined;
 }
 
 export function replicasOf(app: AppRecord, service: ServiceSpec): number {
-  return app.scale[service.name] ?? service.replicas;
+  return isGlobal(service) ? 1 : (app.scale[service.name] ?? writtenReplicas(service));
+}
+
+/** How many slots the file asks for: of a job, one for each run that must succeed; of what runs on every node, one. */
+export function writtenReplicas(service: ServiceSpec): number {
+  if (isGlobal(service)) return 1;
+  return isJob(service) ? (service.job?.completions ?? service.replicas) : service.replicas;
 }
 
 /** Raised by every restart that names the app, the service or the very slot. */
@@ -146,17 +156,42 @@ export function waitsFor({ desk, byService, assigned }: Sight, service: ServiceS
     return !slots.every((slot) => {
       const assignment = assigned[slot.slot];
       const status = desk.observed[slot.slot];
-      if (!isCurrent(slot, assignment) || status?.placement !== assignment?.placement) return false;
+      if (!assignment || !isCurrent(slot, assignment) || status?.placement !== assignment.placement)
+        return false;
+      if (dependency.required === false && hasTrouble(status)) return true;
+      if (dependency.condition === 'completed') return status.phase === 'completed';
       if (dependency.condition === 'healthy') return isServing(assignment, status);
-      return status?.phase === 'running' || status?.phase === 'completed';
+      return status.phase === 'running' || status.phase === 'completed';
     });
   });
   return unmet?.service;
 }
 
+/** Who need not have it waits no longer for what fails. */
+const hasTrouble = ({ phase, readiness }: SlotStatus): boolean =>
+  phase === 'failed' || phase === 'backoff' || readiness === 'unhealthy';
+
 /** The node runs a later placement than the store knows: the store was restored. Only a still later one is followed. */
 function isBehind(assigned: Assignment | undefined, status: SlotStatus | undefined): boolean {
   return assigned !== undefined && status !== undefined && status.placement > assigned.placement;
+}
+
+/** A job's slots to place now: never more at work than may be at once; those that have ended make room for the next. */
+function dueOfJob({ desk, assigned }: Sight, slots: readonly WantedSlot[]): readonly WantedSlot[] {
+  const { service } = slots[0]!;
+  const parallel = service.job?.parallel ?? (isGlobal(service) ? 1 : service.replicas);
+  const isAtWork = ({ slot }: WantedSlot): boolean => {
+    const status = desk.observed[slot];
+    const ended = status?.phase === 'completed' || status?.phase === 'failed';
+    return assigned[slot] !== undefined && !(ended && status.placement === assigned[slot].placement);
+  };
+  const fits = (slot: WantedSlot): boolean =>
+    isCurrent(slot, assigned[slot.slot]) && !isBehind(assigned[slot.slot], desk.observed[slot.slot]);
+  const stale = slots.filter((slot) => !fits(slot));
+  // What is at work for an earlier wish gives way in its own place.
+  const replaced = stale.filter(isAtWork);
+  const room = Math.max(0, parallel - slots.filter(isAtWork).length);
+  return [...replaced, ...stale.filter((slot) => !isAtWork(slot)).slice(0, room)];
 }
 
 /** Slots to place or to place anew now. Of several that serve well one at a time gives way; what does not serve, at once. */
@@ -164,7 +199,12 @@ export function duePlacements(sight: Sight): readonly WantedSlot[] {
   const { desk, assigned } = sight;
   const due: WantedSlot[] = [];
   for (const slots of sight.byService.values()) {
-    if (waitsFor(sight, slots[0]!.service) !== undefined) continue;
+    const { service } = slots[0]!;
+    if (waitsFor(sight, service) !== undefined) continue;
+    if (isJob(service)) {
+      due.push(...dueOfJob(sight, slots));
+      continue;
+    }
     const serves = (slot: WantedSlot) => isServing(assigned[slot.slot], desk.observed[slot.slot]);
     const fits = (slot: WantedSlot) =>
       isCurrent(slot, assigned[slot.slot]) && !isBehind(assigned[slot.slot], desk.observed[slot.slot]);

@@ -5,8 +5,9 @@ import type { JoinedNetwork } from '../network/model.ts';
 import type { ServiceSpec } from './model.ts';
 
 /**
- * Replica count and start order concern the slots around a container, and limits can be changed while it runs, so they do
- * not count; everything else does. The image's digest counts when it is known: the same tag with new content is another container.
+ * Replica count, start order and the like concern the slots around a container, and limits can be changed while it runs, so
+ * they do not count; everything else does. The image's digest counts when it is known: the same tag with new content is another
+ * container.
  */
 export function specHash(
   service: ServiceSpec,
@@ -24,12 +25,23 @@ export function specHash(
 /** Every look at an app asks for the hashes of all of its services, which never change: once each is enough. */
 const hashes = new WeakMap<ServiceSpec, Map<string, string>>();
 
+/** What is said of the service and not of its containers: where and how often they run, and how the image comes. */
+const around: ReadonlySet<string> = new Set<keyof ServiceSpec>([
+  'serviceLabels',
+  'cluster',
+  'mode',
+  'job',
+  'pullPolicy',
+  'onSecretChange',
+]);
+
 function hashOf(
   service: ServiceSpec,
   imageDigest: string,
   networks: readonly JoinedNetwork[] | undefined,
 ): string {
-  const { replicas: _replicas, dependsOn: _dependsOn, resources, ...rest } = service;
+  const { replicas: _replicas, dependsOn: _dependsOn, resources, ...others } = service;
+  const rest = Object.fromEntries(Object.entries(others).filter(([key]) => !around.has(key)));
   const fixed = fixedResources(resources);
   const own = { ...rest, ...(Object.keys(fixed).length > 0 ? { resources: fixed } : {}) };
   return hashValue({

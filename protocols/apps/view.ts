@@ -3,6 +3,7 @@ import { reason } from '../errors.ts';
 import type { AppRecord, SlotName } from './model.ts';
 import {
   isCurrent,
+  isJob,
   isServing,
   lookAt,
   replicasOf,
@@ -36,7 +37,13 @@ export function viewOf(desk: Desk, app: AppRecord): AppView {
     return { slot: slot.slot, ...(status ? { status } : {}), ...(because ? { reason: because } : {}) };
   });
   const serving = (slot: SlotName) => isServing(assigned[slot], desk.observed[slot]);
-  const settled = wanted.every((slot) => isCurrent(slot, assigned[slot.slot]) && serving(slot.slot));
+  // A job that still runs is not done.
+  const settled = wanted.every(
+    (want) =>
+      isCurrent(want, assigned[want.slot]) &&
+      serving(want.slot) &&
+      (!isJob(want.service) || desk.observed[want.slot]?.phase === 'completed'),
+  );
   return {
     name: app.name,
     revision: app.revision,

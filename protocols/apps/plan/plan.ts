@@ -8,7 +8,7 @@ import { hashValue } from '../../hash.ts';
 import { keys } from '../../state/keys.ts';
 import { modRevisionOf } from '../../state/mirror.ts';
 import type { AppRecord, AppSpec, ServiceSpec } from '../model.ts';
-import { replicasOf, revisionOf, type Desk } from '../reconcile.ts';
+import { replicasOf, revisionOf, writtenReplicas, type Desk } from '../reconcile.ts';
 import { specHash } from '../spec-hash.ts';
 import { differences, type FieldDifference } from './fields.ts';
 import { shownValue } from './shown.ts';
@@ -83,7 +83,9 @@ export function planOf(desk: Desk, spec: AppSpec, digests: Digests): Plan {
     const before = serviceIn(old, name);
     const after = serviceIn(spec, name);
     return servicePlan(name, {
-      ...(before ? { before, had: record ? replicasOf(record, before) : before.replicas } : { had: 0 }),
+      ...(before
+        ? { before, had: record ? replicasOf(record, before) : writtenReplicas(before) }
+        : { had: 0 }),
       ...(after ? { after } : {}),
       oldDigest: before && oldDigests[before.image],
       newDigest: after && digests[after.image],
@@ -126,7 +128,7 @@ interface Pair {
 
 function servicePlan(name: string, pair: Pair): ServicePlan {
   const { before, after, had, oldDigest, newDigest } = pair;
-  const wanted = after?.replicas ?? 0;
+  const wanted = after ? writtenReplicas(after) : 0;
   const kept = before && after ? Math.min(had, wanted) : 0;
   const replaced =
     before !== undefined && after !== undefined && specHash(before, oldDigest) !== specHash(after, newDigest);
