@@ -9,6 +9,7 @@ import type { PullPolicy } from './apps/service-model.ts';
 import type { NameSettings } from './apps/service-model.ts';
 import type {
   ContainerCreate,
+  ContainerProcess,
   ContainerStats,
   ContainerStatus,
   ExecRequest,
@@ -119,9 +120,17 @@ export interface ContainerRuntime {
   /** Ends it if need be and removes task, record, snapshot, bundle and cgroups; logs stay. */
   remove(args: { readonly id: string }, call: Call): Promise<Record<string, never>>;
   stats(
-    args: { readonly ids: readonly string[] },
+    args: {
+      readonly ids: readonly string[];
+      /** Their files are counted too, which takes a walk. */ readonly disk?: true;
+    },
     call: Call,
   ): Promise<{ readonly stats: readonly ContainerStats[] }>;
+  /** Inside it, as the machine sees them. HM-CONTAINER-STOPPED. */
+  processes(
+    args: { readonly id: string },
+    call: Call,
+  ): Promise<{ readonly processes: readonly ContainerProcess[] }>;
   /** Run to its end, output gathered: health checks. A missing binary is code 127. */
   run(args: ExecRequest, call: Call): Promise<ExecResult>;
   /** Interactive: `exec -it`. */

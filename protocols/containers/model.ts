@@ -81,6 +81,21 @@ export interface ContainerStats {
   readonly workingSetBytes: number;
   readonly memoryLimitBytes?: number;
   readonly pids: number;
+  /** Written over its image so far; absent where the runtime does not know. */
+  readonly diskBytes?: number;
+}
+
+/** One process of a container. */
+export interface ContainerProcess {
+  /** On the machine, not inside. */
+  readonly pid: number;
+  readonly parent: number;
+  readonly uid: number;
+  /** The kernel's letter: R, S, D, T, Z. */
+  readonly state: string;
+  readonly cpuMs: number;
+  readonly memoryBytes: number;
+  readonly command: string;
 }
 
 export interface ImageInfo {

@@ -14,6 +14,7 @@ import { openGate, type Gate } from './rules/gate.ts';
 import { actorRoutes } from './routes/actors.ts';
 import { appRoutes } from './routes/apps.ts';
 import { containerRoutes } from './routes/containers.ts';
+import { runningRoutes } from './routes/running.ts';
 import { eventRoutes } from './routes/events.ts';
 import { imageRoutes } from './routes/images.ts';
 import { nodeRoutes } from './routes/node.ts';
@@ -25,6 +26,7 @@ export const routes: readonly Route[] = [
   ...appRoutes,
   ...planRoutes,
   ...containerRoutes,
+  ...runningRoutes,
   ...imageRoutes,
   ...secretRoutes,
   ...eventRoutes,

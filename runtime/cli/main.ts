@@ -20,6 +20,8 @@ import { contextCommands } from './commands/meta/context.ts';
 import { docsCommand } from './commands/meta/docs.ts';
 import { nodeCommands } from './commands/meta/node.ts';
 import { observeCommands } from './commands/observing/observe.ts';
+import { pauseCommands } from './commands/using/pause.ts';
+import { topCommand } from './commands/observing/top.ts';
 import { openCommand } from './commands/observing/open.ts';
 import { whyCommand } from './commands/observing/why.ts';
 import { localCommands } from './commands/meta/local.ts';
@@ -66,6 +68,8 @@ export function declare(cli: Cli): Command {
     eventsCommand,
     logsCommand,
     execCommand,
+    pauseCommands,
+    topCommand,
     actorCommands,
     imageCommands,
     secretCommands,

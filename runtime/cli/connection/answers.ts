@@ -2,10 +2,13 @@
 import type { AppRecord, AppSpec } from '../../../protocols/apps/model.ts';
 import type { RevisionView } from '../../../protocols/apps/plan/revisions.ts';
 import type { AppView, SlotStatus } from '../../../protocols/apps/status.ts';
-import type { ImageInfo } from '../../../protocols/containers/model.ts';
+import type { ContainerStats, ImageInfo } from '../../../protocols/containers/model.ts';
 import type { Reason } from '../../../protocols/errors.ts';
 import type { ActorView } from '../../../protocols/inspection.ts';
 import type { Finding, LoggedEvent } from '../../node-handle.ts';
+
+/** Of one running container; `at` in ms since 1970. */
+export type StatsRow = ContainerStats & { readonly slot: string; readonly at: number };
 
 export interface DeployAnswer {
   readonly app: string;

@@ -7,11 +7,12 @@ import { constants } from 'node:os';
 import { status } from '@grpc/grpc-js';
 import { coded, type ErrorCode } from '../../../../protocols/errors.ts';
 import type { Call, ContainerRuntime, Stop } from '../../../../protocols/ports.ts';
-import { removeIdleCgroup } from './containers/cgroup.ts';
+import { processesOf } from '../files/process-table.ts';
+import { processesIn, removeIdleCgroup } from './containers/cgroup.ts';
 import { createContainerCreator } from './containers/create.ts';
 import { followEvents } from './containers/events.ts';
 import { createExecs } from './containers/exec.ts';
-import { inspect, list, mustFind } from './containers/lookup.ts';
+import { inspect, list, mustFind, mustLive } from './containers/lookup.ts';
 import { phaseOf, stopSignalOfRecord } from './containers/record.ts';
 import { killAll, removeContainer } from './containers/remove.ts';
 import { pauseContainer, unpauseContainer, updateResources } from './containers/running/changes.ts';
@@ -62,7 +63,13 @@ export function createContainerdRuntime(options: ContainerdRuntimeOptions): Cont
       execs.forget(id);
       return guard({ id }, () => remove(engine, serial, id, call));
     },
-    stats: ({ ids }, call) => guard({}, async () => ({ stats: await readStats(engine, ids, call) })),
+    stats: ({ ids, disk = false }, call) =>
+      guard({}, async () => ({ stats: await readStats(engine, ids, disk, call) })),
+    processes: ({ id }, call) =>
+      guard({ id }, async () => {
+        await mustLive(engine, id, call);
+        return { processes: await processesOf(await processesIn(engine.cgroups, engine.cgroupOf(id))) };
+      }),
     run: (request, call) => guard({ id: request.id }, () => execs.run(request, call)),
     exec: (request, call) => guard({ id: request.id }, () => execs.exec(request, call)),
     events: (notify) => {

@@ -47,10 +47,19 @@ export function scriptedRuntime(
     },
     create: creator(machine, images, client),
     ...lives(machine, work),
-    stats: async ({ ids }, call) => {
+    stats: async ({ ids, disk }, call) => {
       await work(call);
       const running = ids.filter((id) => isAlive(machine.find(id)));
-      return { stats: running.map((id) => statsOf(id, machine.upMs(id))) };
+      return {
+        stats: running.map((id) => ({ ...statsOf(id, machine.upMs(id)), ...(disk ? { diskBytes: 0 } : {}) })),
+      };
+    },
+    processes: async ({ id }, call) => {
+      await work(call);
+      mustLive(machine, id);
+      const process = { pid: machine.find(id)!.pid ?? 0, parent: 1, uid: 0, state: 'S' };
+      const memoryBytes = statsOf(id, 0).workingSetBytes;
+      return { processes: [{ ...process, cpuMs: 0, memoryBytes, command: 'script' }] };
     },
     ...execs(machine, clock, work),
     events: (notify) => follow(machine, clock, client, notify),

@@ -33,7 +33,15 @@ export async function mustFind(engine: Engine, id: string, call: Call): Promise<
   return found;
 }
 
-/** HM-CONTAINER-UNKNOWN, HM-CONTAINER-STOPPED. */
+/** Running or paused. HM-CONTAINER-UNKNOWN, HM-CONTAINER-STOPPED. */
+export async function mustLive(engine: Engine, id: string, call: Call): Promise<Required<Found>> {
+  const { record, task } = await mustFind(engine, id, call);
+  const phase = phaseOf(task);
+  if (task && (phase === 'running' || phase === 'paused')) return { record, task };
+  throw coded('HM-CONTAINER-STOPPED', `The container ${id} is not running.`, { id });
+}
+
+/** HM-CONTAINER-UNKNOWN, HM-CONTAINER-STOPPED, HM-CONTAINER-PAUSED. */
 export async function mustRun(engine: Engine, id: string, call: Call): Promise<Required<Found>> {
   const { record, task } = await mustFind(engine, id, call);
   if (phaseOf(task) === 'paused')

@@ -4,8 +4,10 @@ import type { Any } from '@bufbuild/protobuf/wkt';
 import type { ContainerStats } from '../../../../../protocols/containers/model.ts';
 import type { Call } from '../../../../../protocols/ports.ts';
 import type { Engine } from '../engine.ts';
+import { isGone } from '../failure.ts';
 import { MetricsSchema as MetricsV1 } from '../gen/payloads/cgroups-v1_pb.ts';
 import { MetricsSchema as MetricsV2 } from '../gen/payloads/cgroups-v2_pb.ts';
+import { Snapshots } from '../gen/services/snapshots_pb.ts';
 import { Tasks } from '../gen/services/tasks_pb.ts';
 
 /** A limit above this is the kernel's way to say "none". */
@@ -15,6 +17,7 @@ const noLimit = 2 ** 60;
 export async function readStats(
   engine: Engine,
   ids: readonly string[],
+  disk: boolean,
   call: Call,
 ): Promise<readonly ContainerStats[]> {
   if (ids.length === 0) return [];
@@ -24,10 +27,27 @@ export async function readStats(
     { filters },
     engine.callLimits(call),
   );
-  return metrics.flatMap(({ id, data }) => {
+  const stats = metrics.flatMap(({ id, data }) => {
     const used = data && usageOf(data);
     return used ? [{ id, ...used }] : [];
   });
+  if (!disk) return stats;
+  return Promise.all(stats.map(async (one) => ({ ...one, ...(await diskOf(engine, one.id, call)) })));
+}
+
+/** What it wrote over its image; a snapshot that goes meanwhile has none. */
+async function diskOf(engine: Engine, id: string, call: Call): Promise<Pick<ContainerStats, 'diskBytes'>> {
+  const { snapshotter } = await engine.facts(call);
+  const asked = engine.connection.unary(
+    Snapshots.method.usage,
+    { snapshotter, key: id },
+    engine.callLimits(call),
+  );
+  const used = await asked.catch((error: unknown) => {
+    if (isGone(error)) return undefined;
+    throw error;
+  });
+  return used ? { diskBytes: Number(used.size) } : {};
 }
 
 /** Undefined for a kind of metrics that is not a Linux cgroup's. */

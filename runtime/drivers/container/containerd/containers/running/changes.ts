@@ -11,7 +11,7 @@ import type { Engine } from '../../engine.ts';
 import { failedWith, failureText } from '../../failure.ts';
 import { Containers } from '../../gen/services/containers_pb.ts';
 import { Tasks } from '../../gen/services/tasks_pb.ts';
-import { mustFind } from '../lookup.ts';
+import { mustLive } from '../lookup.ts';
 import { blockDevicesOf, swapIsCounted } from '../machine/facts.ts';
 import { phaseOf, resourceLabels } from '../record.ts';
 
@@ -24,7 +24,7 @@ export async function updateResources(
   settings: ResourceSettings,
   call: Call,
 ): Promise<void> {
-  const { record } = await mustAlive(engine, id, call);
+  const { record } = await mustLive(engine, id, call);
   const resources = limitsUpdate(settings, {
     cgroups: engine.cgroups,
     blockDevices: await blockDevicesOf(settings.blkio),
@@ -48,21 +48,13 @@ export async function updateResources(
 }
 
 export async function pauseContainer(engine: Engine, id: string, call: Call): Promise<void> {
-  if ((await mustAlive(engine, id, call)).phase === 'paused') return;
+  if (phaseOf((await mustLive(engine, id, call)).task) === 'paused') return;
   await engine.connection.unary(Tasks.method.pause, { containerId: id }, engine.callLimits(call));
 }
 
 export async function unpauseContainer(engine: Engine, id: string, call: Call): Promise<void> {
-  if ((await mustAlive(engine, id, call)).phase === 'running') return;
+  if (phaseOf((await mustLive(engine, id, call)).task) === 'running') return;
   await engine.connection.unary(Tasks.method.resume, { containerId: id }, engine.callLimits(call));
-}
-
-async function mustAlive(engine: Engine, id: string, call: Call) {
-  const { record, task } = await mustFind(engine, id, call);
-  const phase = phaseOf(task);
-  if (phase !== 'running' && phase !== 'paused')
-    throw coded('HM-CONTAINER-STOPPED', `The container ${id} is not running.`, { id });
-  return { record, phase };
 }
 
 /** What "no longer pinned" is written as. */
