@@ -17,6 +17,7 @@ import { containerRoutes } from './routes/containers.ts';
 import { runningRoutes } from './routes/running.ts';
 import { eventRoutes } from './routes/events.ts';
 import { imageRoutes } from './routes/images.ts';
+import { networkRoutes } from './routes/networks.ts';
 import { nodeRoutes } from './routes/node.ts';
 import { planRoutes } from './routes/plans.ts';
 import { secretRoutes } from './routes/secrets.ts';
@@ -28,6 +29,7 @@ export const routes: readonly Route[] = [
   ...containerRoutes,
   ...runningRoutes,
   ...imageRoutes,
+  ...networkRoutes,
   ...secretRoutes,
   ...eventRoutes,
   ...actorRoutes,

@@ -13,6 +13,7 @@ import { planCommands } from './commands/deploying/plan.ts';
 import { eventsCommand } from './commands/observing/events.ts';
 import { execCommand } from './commands/using/exec.ts';
 import { imageCommands } from './commands/resources/image.ts';
+import { networkCommands } from './commands/resources/network.ts';
 import { secretCommands } from './commands/resources/secret.ts';
 import { logsCommand } from './commands/observing/logs.ts';
 import { answerCompletion, completionCommand } from './commands/meta/completion.ts';
@@ -72,6 +73,7 @@ export function declare(cli: Cli): Command {
     topCommand,
     actorCommands,
     imageCommands,
+    networkCommands,
     secretCommands,
     nodeCommands,
     localCommands,

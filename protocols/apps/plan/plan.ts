@@ -5,6 +5,8 @@
  */
 import { reason, type Reason } from '../../errors.ts';
 import { hashValue } from '../../hash.ts';
+import type { JoinedNetwork } from '../../network/model.ts';
+import { joinedNetworks } from '../../network/networks.ts';
 import { keys } from '../../state/keys.ts';
 import { modRevisionOf } from '../../state/mirror.ts';
 import type { AppRecord, AppSpec, ServiceSpec } from '../model.ts';
@@ -89,6 +91,8 @@ export function planOf(desk: Desk, spec: AppSpec, digests: Digests): Plan {
       ...(after ? { after } : {}),
       oldDigest: before && oldDigests[before.image],
       newDigest: after && digests[after.image],
+      oldNetworks: before && old && joinedNetworks(old, before),
+      newNetworks: after && joinedNetworks(spec, after),
     });
   });
   const fields = partChanges(old, spec);
@@ -124,6 +128,9 @@ interface Pair {
   readonly had: number;
   readonly oldDigest: string | undefined;
   readonly newDigest: string | undefined;
+  /** Those of the app as the service has them: also a change of theirs makes another container. */
+  readonly oldNetworks: readonly JoinedNetwork[] | undefined;
+  readonly newNetworks: readonly JoinedNetwork[] | undefined;
 }
 
 function servicePlan(name: string, pair: Pair): ServicePlan {
@@ -131,7 +138,9 @@ function servicePlan(name: string, pair: Pair): ServicePlan {
   const wanted = after ? writtenReplicas(after) : 0;
   const kept = before && after ? Math.min(had, wanted) : 0;
   const replaced =
-    before !== undefined && after !== undefined && specHash(before, oldDigest) !== specHash(after, newDigest);
+    before !== undefined &&
+    after !== undefined &&
+    specHash(before, oldDigest, pair.oldNetworks) !== specHash(after, newDigest, pair.newNetworks);
   const containers: ContainerCounts = {
     create: Math.max(0, wanted - (before ? had : 0)),
     replace: replaced ? kept : 0,

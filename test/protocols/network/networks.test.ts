@@ -1,8 +1,10 @@
 /** Which networks services stand on, and which wishes are refused. */
 import { describe, expect, it } from 'vitest';
 import type { AppSpec, PortSpec } from '../../../protocols/apps/model.ts';
+import type { SlotStatus } from '../../../protocols/apps/status.ts';
 import type { NetworkAttachment, NetworkSpec } from '../../../protocols/apps/service-model.ts';
 import { joinedNetworks, networkProblem } from '../../../protocols/network/networks.ts';
+import { networksOf } from '../../../protocols/network/view.ts';
 
 type Networks = Readonly<Record<string, NetworkAttachment>>;
 const port: PortSpec = { hostAddress: '0.0.0.0', hostPort: 80, containerPort: 80, protocol: 'tcp' };
@@ -112,5 +114,35 @@ describe('the networks of a service', () => {
     ],
   ])('refuses %s', (_, code, spec, others) => {
     expect(networkProblem(spec, others)?.code).toBe(code);
+  });
+});
+
+describe('the networks of a node', () => {
+  it('are those that apps declare and slots stand on', () => {
+    const status = (slot: string, address: string, networks?: SlotStatus['networks']) =>
+      ({ slot, address, ...(networks ? { networks } : {}) }) as SlotStatus;
+    const spec = app('shop', { lan, back: { internal: true }, mesh: { external: true } }, {});
+    const seen = networksOf(
+      [spec],
+      [
+        status('shop/web.1', '10.42.0.2'),
+        status('shop/db.1', '10.42.0.3', [
+          { id: 'shop_lan', address: '172.28.0.9', subnet: '172.28.0.0/24' },
+        ]),
+        status('gone/x.1', '10.42.0.4', [{ id: 'gone_net' }]),
+      ],
+    );
+    expect(seen).toEqual([
+      { id: '*', internal: false, subnets: [], members: [{ slot: 'shop/web.1', address: '10.42.0.2' }] },
+      { id: 'gone_net', internal: false, subnets: [], members: [{ slot: 'gone/x.1', address: '10.42.0.4' }] },
+      { id: 'shop_back', app: 'shop', internal: true, subnets: [], members: [] },
+      {
+        id: 'shop_lan',
+        app: 'shop',
+        internal: false,
+        subnets: lan.subnets,
+        members: [{ slot: 'shop/db.1', address: '172.28.0.9' }],
+      },
+    ]);
   });
 });

@@ -42,6 +42,7 @@ const requests: [route: string, path: string, asked?: () => Asked][] = [
   ['get /v1/containers/{slot}/why', `/v1/containers/${slot}/why`],
   ['get /v1/containers/{slot}/logs', `/v1/containers/${slot}/logs?tail=10`],
   ['get /v1/images', '/v1/images'],
+  ['get /v1/networks', '/v1/networks'],
   ['delete /v1/images/{name}', '/v1/images/spare'],
   ['put /v1/secrets/{name}', '/v1/secrets/pw', () => ({ body: 'one' })],
   ['post /v1/secrets/{name}/rotate', '/v1/secrets/pw/rotate', () => ({ body: 'two' })],

@@ -120,6 +120,26 @@ test('image import sends the very bytes; ls and rm', async () => {
   });
 });
 
+test('network ls', async () => {
+  const open = { id: '*', internal: false, subnets: [], members: [] };
+  const back = {
+    id: 'shop_back',
+    app: 'shop',
+    internal: true,
+    subnets: ['172.28.0.0/24'],
+    members: [{ slot: 'shop/db.1', address: '172.28.0.9' }],
+  };
+  node.on('GET /v1/networks', () => ({ networks: [open, back] }));
+  expect((await hive('network ls -o wide')).stdout).toBe(
+    [
+      'NETWORK    APP   INTERNAL  SUBNET         SLOTS  MEMBERS',
+      '*          -     no        -              0      -',
+      'shop_back  shop  yes       172.28.0.0/24  1      shop/db.1=172.28.0.9',
+      '',
+    ].join('\n'),
+  );
+});
+
 const actor = (path: `/${string}`, parent?: `/${string}`, more: Partial<ActorView> = {}): ActorView => ({
   path,
   address: `hive://n1${path}#4.1`,
