@@ -46,6 +46,8 @@ export interface Finding {
   readonly verdict: 'ok' | 'warning' | 'failed';
   readonly detail: string;
   readonly remedy?: string;
+  /** What was done about it just now. */
+  readonly mended?: string;
 }
 
 export interface NodeHandle {
@@ -69,7 +71,8 @@ export interface NodeHandle {
    * `/workload/manager`: `observed.report {}` → `{slots: SlotStatus[]}` · `store.accept {}` → `{}` (after HM-STORE-FOREIGN).
    */
   ask<Value>(path: ActorPath, message: Message, timeoutMs?: number): Promise<Value>;
-  doctor(): Promise<readonly Finding[]>;
+  /** `mend`: what can be mended without harm is, first. */
+  doctor(options?: { readonly mend?: boolean }): Promise<readonly Finding[]>;
   /** `detach`: actors go, containers stay. */
   stop(): Promise<void>;
 }

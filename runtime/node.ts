@@ -112,7 +112,7 @@ function run(
     kernel,
     exited: kernel.exited,
     ask: (path, message, timeoutMs = limits.askTimeoutMs) => kernel.ask(path, message, timeoutMs),
-    doctor: () => opened.doctor(),
+    doctor: ({ mend = false } = {}) => opened.doctor({ mend }),
     halt: () => kernel.halt(),
     stop: async () => {
       await kernel.stop();

@@ -8,7 +8,9 @@ export interface ForwardObstacle {
   readonly family: string;
   readonly table: string;
   readonly chain: string;
-  /** The command that lets packets of the bridge pass there. */
+  /** The commands that let packets of the bridge pass there, as argument vectors … */
+  readonly commands: readonly (readonly string[])[];
+  /** … and as a person types them. */
   readonly mend: string;
 }
 
@@ -34,15 +36,16 @@ export function forwardObstacles(ruleset: unknown, bridge: string): readonly For
   const rules = rows.flatMap(({ rule }) => (rule ? [rule] : []));
   return rows
     .flatMap(({ chain }) => (chain ? [chain] : []))
-    .filter(({ hook, policy }) => hook === 'forward' && policy === 'drop')
+    .filter(({ hook, policy, family }) => hook === 'forward' && policy === 'drop' && carriesIpv4(family))
     .filter((chain) => !accepts(rules, chain, bridge))
-    .map(({ family, table, name }) => ({
-      family,
-      table,
-      chain: name,
-      mend: mendFor(table, name, family, bridge),
-    }));
+    .map(({ family, table, name }) => {
+      const commands = commandsFor(table, name, family, bridge);
+      const mend = commands.map((words) => words.map(shellWord).join(' ')).join(' && ');
+      return { family, table, chain: name, commands, mend };
+    });
 }
+
+const carriesIpv4 = (family: string): boolean => family === 'ip' || family === 'inet';
 
 /** Both directions must pass: by input name and by output name. Chains that are jumped to (DOCKER-USER) count. */
 function accepts(rules: readonly Rule[], chain: Chain, bridge: string): boolean {
@@ -79,13 +82,14 @@ function names({ op, left, right }: Match, key: string, bridge: string): boolean
   return op === '==' && left?.meta?.key === key && right === bridge;
 }
 
-function mendFor(table: string, chain: string, family: string, bridge: string): string {
+function commandsFor(table: string, chain: string, family: string, bridge: string): string[][] {
   const iptables = table === 'filter' && family === 'ip';
-  return ['iif', 'oif']
-    .map((side) =>
-      iptables
-        ? `iptables -I ${chain} ${side === 'iif' ? '-i' : '-o'} ${bridge} -j ACCEPT`
-        : `nft insert rule ${family} ${table} ${chain} ${side}name "${bridge}" accept`,
-    )
-    .join(' && ');
+  return (['iif', 'oif'] as const).map((side) =>
+    iptables
+      ? ['iptables', '-I', chain, side === 'iif' ? '-i' : '-o', bridge, '-j', 'ACCEPT']
+      : ['nft', 'insert', 'rule', family, table, chain, `${side}name`, `"${bridge}"`, 'accept'],
+  );
 }
+
+/** nft's own quotes must reach it. */
+const shellWord = (word: string): string => (word.includes('"') ? `'${word}'` : word);

@@ -1,9 +1,9 @@
 /**
- * What others did to this machine, and what Hivemind needs of it: one finding a line, each with its remedy. Reads
- * only; `hivemind doctor` prints it.
+ * What others did to this machine, and what Hivemind needs of it: one finding a line, each with its remedy. It reads
+ * only; `hivemind doctor --fix` also mends what can be mended without harm to anybody.
  */
 import { execFile } from 'node:child_process';
-import { readFile, statfs } from 'node:fs/promises';
+import { readFile, statfs, writeFile } from 'node:fs/promises';
 import { reasonOf } from '../../protocols/errors.ts';
 import { overlap } from '../../protocols/network/cidr.ts';
 import type { Call, Ports } from '../../protocols/ports.ts';
@@ -33,6 +33,42 @@ export async function examine(subject: Subject): Promise<readonly Finding[]> {
     bridge(subject.settings.bridge),
     routes(subject.settings),
   ]);
+}
+
+/** Each mender answers what it did, nothing when there was nothing to do. */
+const menders: Readonly<Record<string, (subject: Subject) => Promise<string | undefined>>> = {
+  'ip-forward': async () => {
+    if (await forwards()) return undefined;
+    await writeFile(forwardSwitch, '1');
+    return 'net.ipv4.ip_forward is 1 now';
+  },
+  'forward-policy': async ({ network }) => {
+    const obstacles = await network.obstacles(call());
+    for (const obstacle of obstacles) await network.clear(obstacle, call());
+    return obstacles.length === 0 ? undefined : obstacles.map(({ mend }) => mend).join('; ');
+  },
+};
+
+/** A mender that fails leaves its finding as it is, with what went wrong behind it. */
+export async function mendAndExamine(subject: Subject): Promise<readonly Finding[]> {
+  const done = new Map<string, string>();
+  const failed = new Map<string, string>();
+  for (const [id, mend] of Object.entries(menders)) {
+    try {
+      const told = await mend(subject);
+      if (told !== undefined) done.set(id, told);
+    } catch (thrown) {
+      failed.set(id, (thrown as Error).message);
+    }
+  }
+  return (await examine(subject)).map((finding) => {
+    const [mended, trouble] = [done.get(finding.id), failed.get(finding.id)];
+    return {
+      ...finding,
+      ...(mended === undefined ? {} : { mended }),
+      ...(trouble === undefined ? {} : { detail: `${finding.detail} (mending it failed: ${trouble})` }),
+    };
+  });
 }
 
 const call = (): Call => ({ key: 'doctor', signal: AbortSignal.timeout(5_000) });
@@ -92,10 +128,14 @@ async function disk(dataDir: string): Promise<Finding> {
   };
 }
 
+const forwardSwitch = '/proc/sys/net/ipv4/ip_forward';
+
+const forwards = async (): Promise<boolean> =>
+  (await readFile(forwardSwitch, 'utf8').catch(() => '?')).trim() === '1';
+
 async function forwarding(): Promise<Finding> {
   const id = 'ip-forward';
-  const on = (await readFile('/proc/sys/net/ipv4/ip_forward', 'utf8').catch(() => '?')).trim() === '1';
-  if (on) return { id, verdict: 'ok', detail: 'IPv4 forwarding is on' };
+  if (await forwards()) return { id, verdict: 'ok', detail: 'IPv4 forwarding is on' };
   return {
     id,
     verdict: 'failed',

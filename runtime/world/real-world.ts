@@ -29,7 +29,7 @@ import { openEmbeddedStore } from '../drivers/store/embedded/embedded-store.ts';
 import { createDirectoryVolumes, runFolders } from '../drivers/volume/directory.ts';
 import { createLogStore, type ManagedLogs } from '../logs/log-store.ts';
 import { openEventFiles } from '../telemetry/events/event-files.ts';
-import { examine } from './doctor.ts';
+import { examine, mendAndExamine } from './doctor.ts';
 import { realClock } from './real-clock.ts';
 import { realRandom } from './real-random.ts';
 import type { NodeSettings, OpenedWorld, World } from './world.ts';
@@ -110,7 +110,10 @@ async function open(options: RealWorldOptions, settings: NodeSettings): Promise<
       // A missing key stops nothing: whoever needs a secret hears it again.
       recovered: [...opened.recovered, ...events.recovered, ...(locked ? [locked] : [])],
       close,
-      doctor: () => examine({ ports, network, settings, dataDir, place: engine.place }),
+      doctor: ({ mend }) => {
+        const subject = { ports, network, settings, dataDir, place: engine.place };
+        return mend ? mendAndExamine(subject) : examine(subject);
+      },
     };
   } catch (thrown) {
     await close();

@@ -31,7 +31,7 @@ export interface OpenedWorld {
   readonly events?: EventStore;
   /** What opening had to mend: a torn journal, for one. Each becomes a warning in the event log. */
   readonly recovered: readonly Reason[];
-  doctor(): Promise<readonly Finding[]>;
+  doctor(options: { readonly mend: boolean }): Promise<readonly Finding[]>;
   /** Lets go of files and sockets; containers stay. */
   close(): Promise<void>;
 }

@@ -33,6 +33,14 @@ const doctor = jsonRoute({
   run: async ({ node }) => ({ findings: await node.doctor() }),
 });
 
+const mend = jsonRoute({
+  method: 'post',
+  path: '/v1/doctor/mend',
+  summary: 'Mend what can be mended without harm, then tell how it stands',
+  answer: z.strictObject({ findings: z.array(finding).readonly() }),
+  run: async ({ node }) => ({ findings: await node.doctor({ mend: true }) }),
+});
+
 const acceptStore = jsonRoute({
   method: 'post',
   path: '/v1/store/accept',
@@ -70,4 +78,4 @@ function unready(node: NodeHandle): string[] {
   return [root, guard, apps, manager].filter((path) => !node.actors.show(path)?.tags.includes('ready'));
 }
 
-export const nodeRoutes = [version, doctor, acceptStore, live, ready];
+export const nodeRoutes = [version, doctor, mend, acceptStore, live, ready];

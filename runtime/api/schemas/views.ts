@@ -227,5 +227,6 @@ export const finding: z.ZodType<Finding> = z
     verdict: z.enum(['ok', 'warning', 'failed']),
     detail: z.string(),
     remedy: z.exactOptional(z.string()),
+    mended: z.exactOptional(z.string()),
   })
   .openapi('Finding');

@@ -306,5 +306,19 @@ describe.skipIf(missing).each(['0', '1'])(
       expect(await one.call('tcp', machine.outsideAddress, 80)).toContain('outside');
       await host.run('nft', 'delete', 'table', 'ip', 'filter');
     });
+
+    it('lets packets of containers pass a firewall of another program, when asked', async () => {
+      const { node: host } = machine;
+      await host.run('nft', 'add', 'table', 'inet', 'firewall');
+      await host.run(
+        'nft',
+        'add chain inet firewall forward { type filter hook forward priority filter; policy drop; }',
+      );
+      expect(await one.call('tcp', machine.outsideAddress, 80, silenceMs)).toBe('TIMEOUT');
+      for (const obstacle of await network.obstacles(newCall())) await network.clear(obstacle, newCall());
+      expect(await network.obstacles(newCall())).toEqual([]);
+      expect(await one.call('tcp', machine.outsideAddress, 80)).toContain('outside');
+      await host.run('nft', 'delete', 'table', 'inet', 'firewall');
+    });
   },
 );

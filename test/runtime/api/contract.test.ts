@@ -56,6 +56,7 @@ const requests: [route: string, path: string, asked?: () => Asked][] = [
   ['get /v1/actors/transcript', '/v1/actors/transcript?path=/workload&limit=1000'],
   ['get /v1/version', '/v1/version'],
   ['get /v1/doctor', '/v1/doctor'],
+  ['post /v1/doctor/mend', '/v1/doctor/mend'],
   ['get /livez', '/livez'],
   ['get /readyz', '/readyz'],
   ['delete /v1/apps/{name}', '/v1/apps/shop?volumes=true'],

@@ -221,6 +221,13 @@ test('doctor: 1 when something failed, with the remedy', async () => {
 `,
   });
   expect(JSON.parse((await hive('doctor --json')).stdout)).toEqual(findings);
+  node.on('POST /v1/doctor/mend', () => ({
+    findings: [{ id: 'forward', verdict: 'ok', detail: 'nothing drops', mended: 'nft …' }],
+  }));
+  expect(await hive('doctor --fix')).toMatchObject({
+    code: 0,
+    stdout: '✓ forward  nothing drops\n           mended: nft …\n1 ok, 0 warnings, 0 failed\n',
+  });
   await hive('doctor --accept-store');
   expect(node.requests.map(({ method, url }) => `${method} ${url}`)).toContain('POST /v1/store/accept');
 });

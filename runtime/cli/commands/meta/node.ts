@@ -13,16 +13,16 @@ export function nodeCommands(program: Command, cli: Cli): void {
   const doctor = leaf(program, {
     usage: 'doctor',
     summary: 'check the node and what it stands on',
-    examples: ['hivemind doctor', 'hivemind doctor --json', 'hivemind doctor --accept-store'],
+    examples: ['hivemind doctor', 'hivemind doctor --fix', 'hivemind doctor --json'],
     group: 'Cluster:',
     forms: true,
-  }).option(
-    '--accept-store',
-    'confirm that the store the node found is the right one (after HM-STORE-FOREIGN)',
-  );
-  action(doctor, cli, (options: CommonOptions & { acceptStore?: boolean }) =>
-    runDoctor(cli, options.acceptStore ?? false),
-  );
+  })
+    .option('--fix', 'mend what can be mended without harm')
+    .option(
+      '--accept-store',
+      'confirm that the store the node found is the right one (after HM-STORE-FOREIGN)',
+    );
+  action(doctor, cli, (options: CommonOptions & DoctorOptions) => runDoctor(cli, options));
 
   const version = leaf(program, {
     usage: 'version',
@@ -34,17 +34,24 @@ export function nodeCommands(program: Command, cli: Cli): void {
   action(version, cli, () => runVersion(cli));
 }
 
+interface DoctorOptions {
+  readonly acceptStore?: boolean;
+  readonly fix?: boolean;
+}
+
 const marks = { ok: '✓', warning: '!', failed: '✗' } as const;
 const tones = { ok: 'good', warning: 'busy', failed: 'bad' } as const;
 
 /** 0 when nothing failed; warnings do not count. */
-async function runDoctor(cli: Cli, accept: boolean): Promise<number> {
+async function runDoctor(cli: Cli, { acceptStore, fix }: DoctorOptions): Promise<number> {
   const client = await cli.client();
-  if (accept) {
+  if (acceptStore) {
     await client.send('POST', '/v1/store/accept');
     cli.say('The store is accepted.');
   }
-  const { findings } = await client.get<DoctorAnswer>('/v1/doctor');
+  const { findings } = fix
+    ? await client.send<DoctorAnswer>('POST', '/v1/doctor/mend')
+    : await client.get<DoctorAnswer>('/v1/doctor');
   const failed = findings.filter(({ verdict }) => verdict === 'failed').length;
   if (formOf(cli) !== 'table') await printListing(cli, listing, () => Promise.resolve(findings));
   else printFindings(cli, findings, failed);
@@ -54,8 +61,9 @@ async function runDoctor(cli: Cli, accept: boolean): Promise<number> {
 function printFindings(cli: Cli, findings: readonly Finding[], failed: number): void {
   const ink = paint(cli.colored(cli.process.stdout));
   const width = Math.max(0, ...findings.map(({ id }) => id.length));
-  for (const { id, verdict, detail, remedy } of findings) {
+  for (const { id, verdict, detail, remedy, mended } of findings) {
     cli.print(`${ink[tones[verdict]](marks[verdict])} ${id.padEnd(width)}  ${detail}`);
+    if (mended) cli.print(`  ${' '.repeat(width)}  mended: ${mended}`);
     if (remedy && verdict !== 'ok') cli.print(`  ${' '.repeat(width)}  fix: ${remedy}`);
   }
   const warnings = findings.filter(({ verdict }) => verdict === 'warning').length;
@@ -64,7 +72,7 @@ function printFindings(cli: Cli, findings: readonly Finding[], failed: number): 
 
 const listing: Listing<Finding> = {
   name: ({ id }) => id,
-  fields: ['id', 'verdict', 'detail', 'remedy'],
+  fields: ['id', 'verdict', 'detail', 'remedy', 'mended'],
   empty: 'Nothing was checked.',
   columns: [
     { title: 'NAME', cell: ({ id }) => id },

@@ -57,6 +57,8 @@ export interface LinuxNetworkOptions {
 export interface LinuxNetwork extends NetworkDriver {
   /** What on this machine would drop packets of containers, for `doctor`: Docker's or a firewall's FORWARD policy. */
   obstacles(call: Call): Promise<readonly ForwardObstacle[]>;
+  /** Lets packets of the bridge pass there. */
+  clear(obstacle: ForwardObstacle, call: Call): Promise<void>;
 }
 
 /** All rejections are HM-NETWORK-DRIVER, with what the command said. */
@@ -255,8 +257,12 @@ class Driver implements LinuxNetwork {
     });
 
   async obstacles(call: Call): Promise<readonly ForwardObstacle[]> {
-    const list = await this.#run(['nft', '-j', 'list', 'ruleset', 'ip'], call);
+    const list = await this.#run(['nft', '-j', 'list', 'ruleset'], call);
     return forwardObstacles(JSON.parse(succeeded('the list of rules', list)), this.#node?.bridge ?? '');
+  }
+
+  async clear({ commands, table, chain }: ForwardObstacle, call: Call): Promise<void> {
+    for (const command of commands) succeeded(`a rule in ${table} ${chain}`, await this.#run(command, call));
   }
 
   async #links(call: Call): Promise<readonly LinkReport[]> {
