@@ -356,6 +356,11 @@ export const catalogue = {
     next: 'Set the secret again, or deploy the app again.',
     status: 500,
   },
+  'HM-SECRET-TMPFS': {
+    cause: 'Secrets and configs need a memory file system, and it cannot be mounted or written.',
+    next: 'Run hivemind-node as root; then: hivemind doctor',
+    status: 409,
+  },
   // -- state ------------------------------------------------------------------------------------
   'HM-STORE-DOWN': {
     cause: 'The store does not answer.',

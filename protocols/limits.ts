@@ -235,6 +235,16 @@ export const limits = {
   secrets: 1_000,
   /** Sealed values that one page of a rekeying reads: at most 7 MB at once. */
   secretPage: 10,
+  /** New configs and secrets that one deploy brings: with the app's other writes they are one transaction … */
+  appFiles: 64,
+  /** … and so are their sealed bytes as text, beside a revision of the usual size. */
+  appFileBytes: 1_000_000,
+  /** Sealed values that a deploy forgets because nothing refers to them: the rest of its transaction is for what it brings. */
+  appFilesForgotten: 8,
+  /** A run's files without a container are removed after this long: between placing and creating lies one call. */
+  grantOrphanMs: 120_000,
+  /** mount and umount: a few ms. */
+  mountMs: 10_000,
   /** A key file: a few keys of 32 bytes. */
   secretKeyFileBytes: 65_536,
 

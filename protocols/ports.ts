@@ -18,6 +18,7 @@ import type {
   PullProgress,
   RuntimeEvent,
 } from './containers/model.ts';
+import type { FileGrant } from './apps/service-model.ts';
 import type { Reason } from './errors.ts';
 import type { ResourceSettings } from './apps/service-model.ts';
 import type { ZoneUpdate } from './discovery/model.ts';
@@ -321,6 +322,34 @@ export interface SecretBox {
   renewKey(args: Record<string, never>, call: Call): Promise<{ readonly keyId: string }>;
 }
 
+/**
+ * Configs and secrets as files of one container, in memory and nowhere else, by the container's id. They stay while
+ * the container lives, also when the daemon does not; whoever removes the container removes them.
+ */
+export interface GrantFiles {
+  /** Opened and written; again for the same id: the same. HM-SECRET-UNKNOWN, HM-SECRET-KEY, HM-SECRET-DAMAGED, HM-SECRET-TMPFS. */
+  place(args: GrantRequest, call: Call): Promise<{ readonly mounts: readonly GrantMount[] }>;
+  /** Other contents in the files of a living container; `changed` when one was another before. */
+  renew(args: GrantRequest, call: Call): Promise<{ readonly changed: boolean }>;
+  remove(args: { readonly id: string }, call: Call): Promise<Record<string, never>>;
+  /** Those of containers that are gone, but for the youngest: a container may be about to be created. */
+  sweep(args: { readonly keep: readonly string[] }, call: Call): Promise<Record<string, never>>;
+}
+
+export interface GrantRequest {
+  readonly id: string;
+  readonly files: readonly FileGrant[];
+  /** Where a grant names no owner. */
+  readonly owner: { readonly uid: number; readonly gid: number };
+}
+
+export interface GrantMount {
+  readonly type: 'bind';
+  readonly source: string;
+  readonly target: string;
+  readonly readOnly: true;
+}
+
 /** The ports that `drive` can reach, and the secret box, which it cannot. */
 export interface Ports {
   readonly store: StateStore;
@@ -332,6 +361,7 @@ export interface Ports {
   readonly names: NameServer;
   readonly probes: Probe;
   readonly secrets: SecretBox;
+  readonly grants: GrantFiles;
 }
 
 type Drivable<Port> = {

@@ -13,10 +13,12 @@ import { createContainerdRuntime } from './drivers/container/containerd/driver.t
 import { openEngine } from './drivers/container/containerd/engine.ts';
 import { Namespaces } from './drivers/container/containerd/gen/services/namespaces_pb.ts';
 import { createContainerdImages } from './drivers/container/containerd/images/image-source.ts';
+import { removeAllGrants } from './drivers/grants/tmpfs-grants.ts';
 import { createLinuxNetwork } from './drivers/network/linux/driver.ts';
 import { lockDataFolder } from './drivers/store/embedded/data-lock.ts';
 import { ensureContainerd, type ContainerdPlace } from './drivers/container/containerd/bootstrap.ts';
 import { realClock } from './world/real-clock.ts';
+import { grantsFolder } from './world/real-world.ts';
 
 export type PurgeConfig = Pick<
   NodeConfig,
@@ -40,6 +42,9 @@ export async function purge(config: PurgeConfig, progress: (line: string) => voi
       ensureContainerd({ address: config.containerdAddress, dataDir: config.dataDir, clock: realClock }),
     );
     if (place) await attempt(progress, 'containers and images', () => emptyContainerd(config, place));
+    await attempt(progress, 'files in memory', () =>
+      removeAllGrants(grantsFolder(networkTag(config.name)), call()),
+    );
     await attempt(progress, 'network', () => removeNetwork(config));
     await attempt(progress, 'own containerd', () =>
       stopOwnContainerd({ dataDir: config.dataDir, clock: realClock }),

@@ -9,13 +9,14 @@ import type { ContainerEvent } from '../../protocols/containers/container-events
 import { containerGuards, containerSteps } from '../../protocols/containers/container.ts';
 import { containerValue, type ContainerValue, type Ending } from '../../protocols/containers/life/value.ts';
 import { endingGuards, endingSteps } from '../../protocols/containers/ending.ts';
+import { grantGuards, grantSteps } from '../../protocols/containers/grants.ts';
 import type { RunKey } from '../../protocols/containers/model.ts';
 import { limits } from '../../protocols/limits.ts';
 import type { ExitOutput } from '../../protocols/supervision/child-spec.ts';
 import { deciding, guarding, perform } from '../decide.ts';
 
-const steps = { ...containerSteps, ...endingSteps };
-const guards = { ...containerGuards, ...endingGuards };
+const steps = { ...containerSteps, ...endingSteps, ...grantSteps };
+const guards = { ...containerGuards, ...endingGuards, ...grantGuards };
 
 export const containerMachine = setup({
   types: {} as {
@@ -55,6 +56,7 @@ export const containerMachine = setup({
   on: {
     'permit.granted': { actions: 'releasePermit' },
     'container.resources': { actions: 'wishResources' },
+    'container.reassigned': { actions: 'reassign' },
   },
   states: {
     pending: {
@@ -140,7 +142,7 @@ export const containerMachine = setup({
     },
     /** What needs the runtime's hands: under a permit, and never left half way without a removal. */
     launching: {
-      initial: 'creating',
+      initial: 'granting',
       exit: 'releasePermit',
       on: {
         'container.refused': { target: 'discarding', actions: 'refuse' },
@@ -151,6 +153,17 @@ export const containerMachine = setup({
         'runtime.exited': { actions: 'noteExit' },
       },
       states: {
+        granting: { always: [{ guard: 'hasGrants', target: 'placing' }, { target: 'creating' }] },
+        /** Configs and secrets, in memory: only now, so that they never wait for a container that is not about to be. */
+        placing: {
+          entry: 'placeGrants',
+          on: {
+            'grants.placed': [
+              { guard: 'stopsWanted', target: '#container.removing' },
+              { target: 'creating', actions: 'granted' },
+            ],
+          },
+        },
         creating: {
           entry: 'create',
           on: {
@@ -212,10 +225,14 @@ export const containerMachine = setup({
       },
     },
     running: {
-      entry: 'sayRunning',
+      entry: ['sayRunning', 'renewGrants'],
       initial: 'settled',
       on: {
         'runtime.paused': { guard: 'pauseChanged', actions: 'notePause' },
+        'container.reassigned': { actions: ['reassign', 'renewGrants'] },
+        'grants.renewed': { guard: 'changedFiles', actions: 'signalChange' },
+        'grants.unrenewed': { actions: 'renewSoon' },
+        'renew.due': { actions: 'renewGrants' },
         'runtime.exited': { target: 'exited', actions: 'noteExit' },
         'container.stop': [
           { guard: 'drains', target: 'withdrawing', actions: 'wantStop' },

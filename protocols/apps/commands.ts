@@ -8,6 +8,13 @@ import { limits } from '../limits.ts';
 import { fixedAddress, networkProblem, shared } from '../network/networks.ts';
 import { keys } from '../state/keys.ts';
 import { modRevisionOf, under } from '../state/mirror.ts';
+import {
+  externalGuards,
+  missingValue,
+  tooMuchBrought,
+  unreferred,
+  type SealedPut,
+} from '../security/files.ts';
 import type { VolumeRecord } from '../storage/manager.ts';
 import type { AppRecord, AppSpec, PortSpec, RevisionRecord } from './model.ts';
 import { staleness } from './plan/plan.ts';
@@ -35,6 +42,8 @@ export type AppCommand = Seen &
         readonly digests?: Readonly<Record<string, string>>;
         /** Only when it is still what this plan was made for. */
         readonly plan?: string;
+        /** Contents of its configs and secrets, sealed: those that are new are written with the revision. */
+        readonly sealed?: readonly SealedPut[];
         readonly at: number;
       }
     | {
@@ -101,12 +110,17 @@ function deploy(desk: Desk, command: Extract<AppCommand, { type: 'app.deploy' }>
   if (before?.removing) return { refusal: beingRemoved(spec.name) };
   const clash = portClash(desk, spec) ?? networkProblem(spec, otherSpecs(desk, spec.name));
   if (clash) return { refusal: clash };
+  const missing = missingValue(desk.mirror, spec, command.sealed ?? []);
+  if (missing) return { refusal: missing };
+  const brought = (command.sealed ?? []).filter((one) => !desk.mirror.rows[one.key]);
+  const tooMuch = tooMuchBrought(spec.name, brought);
+  if (tooMuch) return { refusal: tooMuch };
   const digests = command.digests ?? {};
   const stale = command.plan === undefined ? undefined : staleness(desk, spec, digests, command.plan);
   if (stale) return { refusal: stale };
   const present = before && revisionOf(desk, before);
   const same = present && canonicalJson([present.spec, present.digests]) === canonicalJson([spec, digests]);
-  if (same && Object.keys(before.scale).length === 0) {
+  if (same && brought.length === 0 && Object.keys(before.scale).length === 0) {
     return {
       writes: { compare: [], then: [] },
       answer: { app: spec.name, revision: before.revision, changed: false },
@@ -122,8 +136,10 @@ function deploy(desk: Desk, command: Extract<AppCommand, { type: 'app.deploy' }>
   };
   const record: RevisionRecord = { app: spec.name, revision, spec, digests, createdAt: command.at };
   const more = same ? [] : [{ op: 'put' as const, key: keys.revision(spec.name, revision), value: record }];
+  const files = [...forgotten(desk, spec.name, revision), ...brought, ...unreferred(desk.mirror, spec)];
+  const writes = put(desk, app, [...more, ...missingVolumes(desk, spec), ...files]);
   return {
-    writes: put(desk, app, [...more, ...missingVolumes(desk, spec), ...forgotten(desk, spec.name, revision)]),
+    writes: { ...writes, compare: [...writes.compare, ...externalGuards(desk.mirror, spec)] },
     answer: { app: spec.name, revision, changed: true },
   };
 }

@@ -8,6 +8,7 @@ import { keys } from '../state/keys.ts';
 import { modRevisionOf, under, type Mirror } from '../state/mirror.ts';
 import type { Compare, StoreOp } from '../state/model.ts';
 import { utf8Bytes } from '../state/order.ts';
+import { sameFiles, withPlaces } from '../security/files.ts';
 import type { VolumeRecord } from '../storage/manager.ts';
 import {
   slotName,
@@ -74,7 +75,8 @@ export function restartMark(app: AppRecord, service: string, index: number): num
 export function wantedSlots(desk: Desk, app: AppRecord): readonly WantedSlot[] {
   const revision = revisionOf(desk, app);
   if (app.removing || !revision) return [];
-  return Object.values(revision.spec.services).flatMap((service) => {
+  return Object.values(revision.spec.services).flatMap((declared) => {
+    const service = withPlaces(revision.spec, desk.mirror, declared);
     const digest = revision.digests[service.image];
     const networks = joinedNetworks(revision.spec, service);
     const hash = specHash(service, digest, networks);
@@ -141,6 +143,11 @@ export function isCurrent(wanted: WantedSlot, assigned: Assignment | undefined):
     assigned.specHash === wanted.specHash &&
     assigned.restartMark === wanted.restartMark
   );
+}
+
+/** The same container, to be told news: of another revision, or of files that it does not restart for. */
+function isStale(app: AppRecord, want: WantedSlot, assignment: Assignment): boolean {
+  return assignment.revision !== app.revision || !sameFiles(want.service, assignment.spec);
 }
 
 /** Assigned so, and the node reports that very placement up and ready (or completed). */
@@ -232,7 +239,7 @@ export function reconcileApp(desk: Desk, app: AppRecord): Writes {
     const guard: Compare = { key, field: 'modRevision', equals: modRevisionOf(desk.mirror, key) };
     const want = wanted.get(slot);
     if (!want) writes.push({ compare: [guard], then: [{ op: 'delete', key }] });
-    else if (isCurrent(want, assignment) && assignment.revision !== app.revision) {
+    else if (isCurrent(want, assignment) && isStale(app, want, assignment)) {
       const value = { ...assignment, revision: app.revision, spec: want.service };
       writes.push({ compare: [guard], then: [{ op: 'put', key, value }] });
     }
@@ -298,7 +305,9 @@ function place(desk: Desk, app: AppRecord, want: WantedSlot): Writes {
 function finishRemoval(desk: Desk, app: AppRecord): Writes[] {
   if (Object.values(desk.observed).some((status) => status.app === app.name)) return [];
   const revisions = Object.keys(desk.mirror.rows).filter((key) => key.startsWith(keys.revisions(app.name)));
-  if (revisions.length > 0) return revisions.map((key) => ({ compare: [], then: [{ op: 'delete', key }] }));
+  const sealed = under(desk.mirror, keys.sealedUnder(`apps/${app.name}`)).map((row) => row.key);
+  const going = [...revisions, ...sealed];
+  if (going.length > 0) return going.map((key) => ({ compare: [], then: [{ op: 'delete', key }] }));
   const volumes = under<VolumeRecord>(desk.mirror, keys.volume(app.name, ''));
   if (volumes.some((row) => row.value.removing)) return [];
   return [{ compare: [], then: [{ op: 'delete', key: keys.app(app.name) }] }];

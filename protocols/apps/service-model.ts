@@ -4,6 +4,8 @@
  * revisions written by earlier versions stay readable. Read first: model.ts.
  */
 
+import type { SealedPlace } from '../security/model.ts';
+
 /** The first process of a container and how the container calls itself. */
 export interface ProcessSettings {
   readonly workingDir?: string;
@@ -127,6 +129,8 @@ export interface FileGrant {
   readonly gid?: number;
   /** Default 0o400. */
   readonly mode?: number;
+  /** In assignments alone: the sealed value that the node opens. */
+  readonly held?: SealedPlace;
 }
 
 /** A command inside the container. A failing `postStart` stops the container; a failing `preStop` is told and passed over. */

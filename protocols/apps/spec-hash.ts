@@ -2,6 +2,7 @@
 import { fixedResources } from '../containers/oci/resources.ts';
 import { hashValue } from '../hash.ts';
 import type { JoinedNetwork } from '../network/model.ts';
+import { filesThatCount } from '../security/files.ts';
 import type { ServiceSpec } from './model.ts';
 
 /**
@@ -43,7 +44,12 @@ function hashOf(
   const { replicas: _replicas, dependsOn: _dependsOn, resources, ...others } = service;
   const rest = Object.fromEntries(Object.entries(others).filter(([key]) => !around.has(key)));
   const fixed = fixedResources(resources);
-  const own = { ...rest, ...(Object.keys(fixed).length > 0 ? { resources: fixed } : {}) };
+  const files = filesThatCount(service);
+  const own = {
+    ...rest,
+    ...(files ? { files } : {}),
+    ...(Object.keys(fixed).length > 0 ? { resources: fixed } : {}),
+  };
   return hashValue({
     own,
     ...(imageDigest === '' ? {} : { imageDigest }),

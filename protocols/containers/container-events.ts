@@ -1,7 +1,8 @@
 /** What a container's machine hears. `id` of an answer is the number of its question. */
+import type { Assignment } from '../apps/model.ts';
 import type { ResourceSettings } from '../apps/service-model.ts';
 import type { Reason } from '../errors.ts';
-import type { RunFiles } from '../ports.ts';
+import type { GrantMount, RunFiles } from '../ports.ts';
 import type { Ending } from './life/value.ts';
 import type { ContainerExit, ContainerStatus, ExecResult, ImageInfo, PullProgress } from './model.ts';
 
@@ -37,6 +38,10 @@ export type ContainerEvent =
   | (Answer & { readonly type: 'container.updated' })
   | { readonly at: number; readonly type: 'container.resources'; readonly resources?: ResourceSettings }
   | { readonly at: number; readonly type: 'runtime.paused'; readonly paused: boolean }
+  | (Answer & { readonly type: 'grants.placed'; readonly value: { readonly mounts: readonly GrantMount[] } })
+  | (Answer & { readonly type: 'grants.renewed'; readonly value: { readonly changed: boolean } })
+  | (Answer & { readonly type: 'grants.unrenewed'; readonly error: Reason })
+  | (Answer & { readonly type: 'grants.signalled' })
   | (Answer & { readonly type: 'container.removed' | 'network.detached' })
   | {
       readonly at: number;
@@ -46,9 +51,10 @@ export type ContainerEvent =
       readonly gateway: string;
     }
   | { readonly at: number; readonly type: 'address.refused'; readonly slot: string; readonly reason: Reason }
+  | { readonly at: number; readonly type: 'container.reassigned'; readonly assignment: Assignment }
   | {
       readonly at: number;
-      readonly type: 'permit.granted' | 'container.report' | 'sys.shutdown';
+      readonly type: 'renew.due' | 'permit.granted' | 'container.report' | 'sys.shutdown';
     }
   | { readonly at: number; readonly type: 'container.stop'; readonly ending?: Ending }
   | (Answer & { readonly type: 'hook.ended'; readonly value: ExecResult })

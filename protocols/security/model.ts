@@ -13,6 +13,12 @@ export interface SealedValue {
   readonly body: string;
 }
 
+/** What a sealed value is bound to, and where it stands: `sealed/<name>/<version>`. */
+export interface SealedPlace {
+  readonly name: string;
+  readonly version: string;
+}
+
 export interface SecretVersion {
   /** From 1. */
   readonly version: number;

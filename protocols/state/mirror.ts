@@ -2,6 +2,7 @@
  * A mirror of part of the store: what a list answered, kept current by a watch. Pure; the machine that owns it
  * feeds it. Not a cache: it is replaced whole whenever the watch was interrupted.
  */
+import { keys } from './keys.ts';
 import { comparePositions, type KeyValue, type Position, type StoreEvent } from './model.ts';
 
 export interface Mirror {
@@ -11,9 +12,12 @@ export interface Mirror {
 
 export const emptyMirror: Mirror = { position: { epoch: 0, revision: 0 }, rows: {} };
 
+/** That a sealed value is there is all that decisions need: its bytes may be many. */
+const light = (kv: KeyValue): KeyValue => (kv.key.startsWith(keys.allSealed) ? { ...kv, value: null } : kv);
+
 /** The mirror a list answer describes. */
 export function mirrorOf(kvs: readonly KeyValue[], position: Position): Mirror {
-  return { position, rows: Object.fromEntries(kvs.map((kv) => [kv.key, kv])) };
+  return { position, rows: Object.fromEntries(kvs.map((kv) => [kv.key, light(kv)])) };
 }
 
 /** Fold whole revisions in. Events at or before the position are known already and skipped. */
@@ -22,7 +26,7 @@ export function advance(mirror: Mirror, events: readonly StoreEvent[], position:
   for (const event of events) {
     const revision = event.type === 'put' ? event.kv.modRevision : event.modRevision;
     if (revision <= mirror.position.revision) continue;
-    if (event.type === 'put') rows[event.kv.key] = event.kv;
+    if (event.type === 'put') rows[event.kv.key] = light(event.kv);
     else delete rows[event.key];
   }
   return { position: comparePositions(position, mirror.position) > 0 ? position : mirror.position, rows };

@@ -21,6 +21,8 @@ import { createRegistryClient } from '../drivers/container/registry/registry.ts'
 import { createNameServer } from '../drivers/dns/server.ts';
 import { createFileDisk } from '../drivers/journal/disk.ts';
 import { openJournal } from '../drivers/journal/journal.ts';
+import { createTmpfsGrants } from '../drivers/grants/tmpfs-grants.ts';
+import { unsealFrom, withGrants } from '../drivers/grants/unseal.ts';
 import { createLinuxNetwork } from '../drivers/network/linux/driver.ts';
 import { networkProbe } from '../drivers/probe/network-probe.ts';
 import { createKeyFile } from '../drivers/secrets/key-file.ts';
@@ -92,16 +94,22 @@ async function open(options: RealWorldOptions, settings: NodeSettings): Promise<
     });
     const secrets = createSecretBox({ storage, random: realRandom, store: () => store });
     const { locked } = await secrets.status({}, { key: 'open', signal: new AbortController().signal });
+    const grants = createTmpfsGrants({
+      folder: grantsFolder(settings.networkTag),
+      clock: realClock,
+      unseal: unsealFrom({ store, secrets }),
+    });
     const ports: Ports = {
       store,
       journal: opened.journal,
-      containers: engine.runtime,
+      containers: withGrants(engine.runtime, grants),
       images: engine.images,
       network,
       volumes: withLogs(createDirectoryVolumes({ dataDir, clock: realClock }), logs),
       names,
       probes: networkProbe,
       secrets,
+      grants,
     };
     return {
       ports,
@@ -120,6 +128,9 @@ async function open(options: RealWorldOptions, settings: NodeSettings): Promise<
     throw thrown;
   }
 }
+
+/** Outside every data folder, and by the node's tag, so that nodes of one machine do not meet. */
+export const grantsFolder = (tag: string): string => `/run/hivemind/grants-${tag}`;
 
 async function makeDataDir(dataDir: string): Promise<void> {
   try {

@@ -69,6 +69,7 @@ test('every port has a conformance suite', () => {
     NameServer: ['name-server'],
     Probe: ['probe'],
     SecretBox: ['secret-box'],
+    GrantFiles: ['grant-files'],
   };
   // Time and chance have one real driver each, without anything to disagree about.
   const without = new Set(['Clock', 'Random', 'ExecSession']);

@@ -3,7 +3,7 @@ import type { Assignment } from '../../apps/model.ts';
 import { drive, send, type Decision, type Effect } from '../../effects.ts';
 import type { Reason } from '../../errors.ts';
 import { limits } from '../../limits.ts';
-import type { RunFiles } from '../../ports.ts';
+import type { GrantMount, RunFiles } from '../../ports.ts';
 import { containerId } from '../ids.ts';
 import type { ContainerExit, ResolvedMount, RunKey } from '../model.ts';
 
@@ -38,6 +38,7 @@ export interface ContainerValue {
   readonly address?: string;
   readonly gateway?: string;
   readonly files?: RunFiles;
+  readonly grants?: readonly GrantMount[];
   readonly pid?: number;
   readonly startedAt?: number;
   readonly exit?: ContainerExit;

@@ -13,7 +13,7 @@ export function creation(value: ContainerValue, hostname: string): ContainerCrea
     key,
     specHash: assignment.specHash,
     spec: { ...assignment.spec, image: imageToRun(assignment) },
-    mounts: [...files.mounts, ...value.mounts],
+    mounts: [...files.mounts, ...value.mounts, ...(value.grants ?? [])],
     hostname,
     extraEnvironment: {
       HIVEMIND_APP: assignment.app,

@@ -5,6 +5,7 @@
 import { drive, emit, schedule, send, type Decision, type Effect } from '../../effects.ts';
 import { limits } from '../../limits.ts';
 import { containerPath, paths } from '../../wire/paths.ts';
+import { sameFiles } from '../../security/files.ts';
 import type { Assignment } from '../../apps/model.ts';
 import { isGated } from '../../health/check.ts';
 import type { RunKey } from '../model.ts';
@@ -196,10 +197,16 @@ const noteAgain: Step = (value) => {
   return held && (held.started || held.outcome) ? record(value, held, 'run.noted') : [value, []];
 };
 
-const assign = (value: SlotValue, event: SlotEventOf<'slot.assigned'>): Decision<SlotValue> => [
-  { ...value, assignment: event.assignment },
-  handResources(value, event.assignment),
-];
+/** The present container of the same placement hears the news: limits, and files that it does not restart for. */
+const assign = (value: SlotValue, event: SlotEventOf<'slot.assigned'>): Decision<SlotValue> => {
+  const { assignment } = event;
+  const key = keyOf(value);
+  const renewed = value.assignment && !sameFiles(value.assignment.spec, assignment.spec);
+  const isSame = key !== undefined && key.placement === assignment.placement;
+  const news =
+    renewed && isSame ? [send(containerPath(key), { type: 'container.reassigned', assignment })] : [];
+  return [{ ...value, assignment }, [...handResources(value, assignment), ...news]];
+};
 
 /** Stop the present container, also one that an earlier life left: its actor is started if it is not there. */
 const retire = (value: SlotValue, event: { readonly at?: number }): Decision<SlotValue> => {

@@ -8,6 +8,7 @@ import type { Call, ImageWish } from '../../../protocols/ports.ts';
 import { paths } from '../../../protocols/wire/paths.ts';
 import type { NodeHandle } from '../../node-handle.ts';
 import { listRoute } from '../lists/list-route.ts';
+import { sealApp } from '../../secrets/app-files.ts';
 import { jsonRoute, type Ask } from '../route.ts';
 import { tagOf } from '../rules/conditions.ts';
 import { appSpec } from '../schemas/app-spec.ts';
@@ -58,8 +59,9 @@ const deploy = jsonRoute({
   body: z.strictObject({ spec: appSpec, plan: z.exactOptional(planId) }),
   answer: deployed,
   current,
-  run: async ({ node, params, body: { spec, plan }, call, match }) => {
-    assertNamed(spec, params.name);
+  run: async ({ node, params, body: { spec: brought, plan }, call, match }) => {
+    assertNamed(brought, params.name);
+    const { spec, sealed } = await sealApp(node.ports.secrets, brought, call);
     const digests = await digestsOf(node, spec, call);
     await assertReplaceable(node, spec, digests, call);
     return node.ask<{ app: string; revision: number; changed: boolean }>(paths.apps, {
@@ -67,6 +69,7 @@ const deploy = jsonRoute({
       spec,
       digests,
       ...(plan === undefined ? {} : { plan }),
+      sealed,
       ...seen({ match }),
     });
   },

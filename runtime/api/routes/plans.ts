@@ -4,6 +4,7 @@ import type { RevisionRecord } from '../../../protocols/apps/model.ts';
 import type { Plan } from '../../../protocols/apps/plan/plan.ts';
 import type { RevisionView } from '../../../protocols/apps/plan/revisions.ts';
 import { paths } from '../../../protocols/wire/paths.ts';
+import { sealApp } from '../../secrets/app-files.ts';
 import { listRoute } from '../lists/list-route.ts';
 import { jsonRoute } from '../route.ts';
 import { appSpec } from '../schemas/app-spec.ts';
@@ -18,8 +19,10 @@ const plan = jsonRoute({
   params: appName,
   body: z.strictObject({ spec: appSpec }),
   answer: planView,
-  run: async ({ node, params, body: { spec }, call }) => {
-    assertNamed(spec, params.name);
+  run: async ({ node, params, body, call }) => {
+    assertNamed(body.spec, params.name);
+    // Contents stop at this door also when nothing is to be written: a plan compares digests.
+    const { spec } = await sealApp(node.ports.secrets, body.spec, call);
     const digests = await digestsOf(node, spec, call);
     return node.ask<Plan>(paths.apps, { type: 'app.plan', spec, digests });
   },

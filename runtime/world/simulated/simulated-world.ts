@@ -9,6 +9,8 @@ import { ScriptedMachine } from '../../drivers/container/scripted/machine.ts';
 import { scriptedRuntime } from '../../drivers/container/scripted/runtime.ts';
 import type { ScriptOf } from '../../drivers/container/scripted/script.ts';
 import { MemoryNames } from '../../drivers/dns/memory-names.ts';
+import { MemoryGrants } from '../../drivers/grants/memory-grants.ts';
+import { unsealFrom, withGrants } from '../../drivers/grants/unseal.ts';
 import { openJournal } from '../../drivers/journal/journal.ts';
 import { MemoryNetwork } from '../../drivers/network/memory/memory-network.ts';
 import { MemoryKeys } from '../../drivers/secrets/key-ring.ts';
@@ -55,6 +57,7 @@ export class SimulatedWorld {
   onMemory: (memory: MemoryStore) => void = () => {};
   /** Its keys outlive every life, as a key file does. */
   readonly secrets: SecretBox;
+  readonly grants: MemoryGrants;
   #boots = 0;
 
   constructor(seed: number, options: { readonly images: readonly string[]; readonly scriptOf: ScriptOf }) {
@@ -74,6 +77,7 @@ export class SimulatedWorld {
       store: () => this.memory,
     });
     this.store = new FaultyStore(this.memory, this.clock, chanceFor(seed, 'store'));
+    this.grants = new MemoryGrants(this.clock, unsealFrom({ store: this.store, secrets: this.secrets }));
   }
 
   /** The store's process restarts: what waited is refused, what was answered is there. */
@@ -103,13 +107,14 @@ export class SimulatedWorld {
       const ports: Ports = {
         store: this.store,
         journal,
-        containers: runtime,
+        containers: withGrants(runtime, this.grants),
         images: scriptedImageSource(this.images, this.machine.engine),
         network: this.network,
         volumes: this.volumes,
         names: this.names,
         probes: scriptedProbe(this.machine, clock),
         secrets: this.secrets,
+        grants: this.grants,
       };
       return {
         ports: gate.guard(ports),

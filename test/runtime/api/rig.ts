@@ -12,6 +12,8 @@ import { ScriptedImages, scriptedImageSource } from '../../../runtime/drivers/co
 import { ScriptedMachine } from '../../../runtime/drivers/container/scripted/machine.ts';
 import { scriptedRuntime } from '../../../runtime/drivers/container/scripted/runtime.ts';
 import type { ScriptOf } from '../../../runtime/drivers/container/scripted/script.ts';
+import { MemoryGrants } from '../../../runtime/drivers/grants/memory-grants.ts';
+import { unsealFrom, withGrants } from '../../../runtime/drivers/grants/unseal.ts';
 import { openJournal } from '../../../runtime/drivers/journal/journal.ts';
 import { MemoryNetwork } from '../../../runtime/drivers/network/memory/memory-network.ts';
 import { MemoryKeys } from '../../../runtime/drivers/secrets/key-ring.ts';
@@ -48,6 +50,7 @@ export interface ApiRig {
   readonly token: string;
   readonly logs: TestLogs;
   readonly images: ScriptedImages;
+  readonly grants: MemoryGrants;
   /** Over the unix socket. */
   ask(method: string, path: string, asked?: Asked): Promise<Answer>;
   /** Over TCP, with the token unless headers say otherwise. */
@@ -82,6 +85,7 @@ export async function apiRig(): Promise<ApiRig> {
     token,
     logs,
     images,
+    grants: node.ports.grants as MemoryGrants,
     ask,
     askTcp: (method, path, asked = {}) =>
       send({ host, port }, method, path, { headers: { authorization: `Bearer ${token}` }, ...asked }),
@@ -130,16 +134,19 @@ function world(images: ScriptedImages, logs: LogStore): World {
     const disk = new VirtualDisk(realClock, realRandom).mount();
     const { journal, recovered, close } = await openJournal({ disk, clock: realClock, path: '/journal' });
     const store = createMemoryStore({ clock: realClock, random: realRandom });
+    const secrets = createSecretBox({ storage: new MemoryKeys(), random: realRandom, store: () => store });
+    const grants = new MemoryGrants(realClock, unsealFrom({ store, secrets }));
     const ports = {
       store,
       journal,
-      containers: runtime,
+      containers: withGrants(runtime, grants),
       images: scriptedImageSource(images, machine.engine),
       network: new MemoryNetwork(),
       volumes: new MemoryVolumes(),
       names: new MemoryNames(),
       probes: scriptedProbe(machine, realClock),
-      secrets: createSecretBox({ storage: new MemoryKeys(), random: realRandom, store: () => store }),
+      secrets,
+      grants,
     };
     const findings: Finding[] = [
       { id: 'disk', verdict: 'warning', detail: 'nearly full', remedy: 'free some' },
