@@ -7,6 +7,7 @@ import { reason, type Reason } from '../../errors.ts';
 import { hashValue } from '../../hash.ts';
 import type { JoinedNetwork } from '../../network/model.ts';
 import { joinedNetworks } from '../../network/networks.ts';
+import { withPlaces } from '../../security/files.ts';
 import { keys } from '../../state/keys.ts';
 import { modRevisionOf } from '../../state/mirror.ts';
 import type { AppRecord, AppSpec, ServiceSpec } from '../model.ts';
@@ -82,8 +83,8 @@ export function planOf(desk: Desk, spec: AppSpec, digests: Digests): Plan {
     ...Object.keys(old?.services ?? {}).filter((name) => !Object.hasOwn(spec.services, name)),
   ];
   const services = names.map((name) => {
-    const before = serviceIn(old, name);
-    const after = serviceIn(spec, name);
+    const before = serviceIn(desk, old, name);
+    const after = serviceIn(desk, spec, name);
     return servicePlan(name, {
       ...(before
         ? { before, had: record ? replicasOf(record, before) : writtenReplicas(before) }
@@ -118,8 +119,11 @@ export function planOf(desk: Desk, spec: AppSpec, digests: Digests): Plan {
   };
 }
 
-const serviceIn = (spec: AppSpec | undefined, name: string): ServiceSpec | undefined =>
-  spec && Object.hasOwn(spec.services, name) ? spec.services[name] : undefined;
+/** With the sealed value behind each of its files: another content is another container. */
+function serviceIn(desk: Desk, spec: AppSpec | undefined, name: string): ServiceSpec | undefined {
+  const service = spec && Object.hasOwn(spec.services, name) ? spec.services[name] : undefined;
+  return spec && service && withPlaces(spec, desk.mirror, service);
+}
 
 interface Pair {
   readonly before?: ServiceSpec;

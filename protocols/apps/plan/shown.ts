@@ -32,9 +32,10 @@ export function shownValue(path: readonly string[], value: unknown): string | un
 const isFree = ([first]: readonly string[]): boolean =>
   first === 'environment' || first === 'command' || first === 'entrypoint' || first === 'hooks';
 
-/** `secrets` and `configs` of the app: neither content nor digest. */
+/** `secrets` and `configs` of the app: neither content nor digest; and of a service's files not which value they hold. */
 const isOpaque = (path: readonly string[]): boolean =>
-  (path[0] === 'secrets' || path[0] === 'configs') && /^(?:content|digest)$/.test(path.at(-1) ?? '');
+  ((path[0] === 'secrets' || path[0] === 'configs') && /^(?:content|digest)$/.test(path.at(-1) ?? '')) ||
+  (path[0] === 'files' && path.includes('held'));
 
 function compact([first]: readonly string[], value: unknown): string {
   const part = value as Readonly<Record<string, unknown>>;

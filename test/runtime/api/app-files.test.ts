@@ -81,12 +81,18 @@ describe('configs and secrets of an app', () => {
     expect((await deploy(shown)).json).toMatchObject({ revision: 1, changed: false });
   });
 
-  it('with another content make another container', async () => {
+  it('with another content make another container, as a plan says without saying more', async () => {
     const spec = (text: string) =>
       withFiles('changed', [grant('pw')], { secrets: source('pw', { content: base64(text) }) });
     await rig.deploy(spec('one'));
     await settled('changed', { 'whole/pw': 'one' });
     const before = await slot('changed');
+    const plan = (text: string) => rig.ask('POST', '/v1/apps/changed/plan', json({ spec: spec(text) }));
+    expect((await plan('one')).json).toMatchObject({ changed: false });
+    const planned = await plan('two');
+    expect(planned.json).toMatchObject({ changed: true, services: [{ name: 'web', action: 'replace' }] });
+    const { services, fields } = planned.json as { services: unknown; fields: unknown };
+    expect(JSON.stringify([services, fields])).not.toMatch(/[0-9a-f]{64}/);
     await rig.deploy(spec('two'));
     await settled('changed', { 'whole/pw': 'two' });
     expect((await slot('changed'))?.placement).toBe(before!.placement + 1);

@@ -189,7 +189,15 @@ test('content and digest of configs and secrets are not shown', () => {
     ...appOf('shop', [web()]),
     secrets: { s: { name: 's', digest, content: 'aGk=' } },
   });
-  const plan = planOf(town(spec('sha256:1')).desk, spec('sha256:2'), {});
+  const made = new Town();
+  const sealed = { keyId: 'k', wrap: '', body: '' };
+  made.command({
+    type: 'app.deploy',
+    spec: spec('sha256:1'),
+    sealed: [{ op: 'put', key: 'sealed/apps/shop/secret.s/1', value: sealed }],
+    at: 1,
+  });
+  const plan = planOf(made.desk, spec('sha256:2'), {});
   expect(plan.fields.map(line)).toEqual(['changed secrets.s.digest (changed) in-place']);
   expect(JSON.stringify(planOf(new Town().desk, spec('sha256:1'), {}))).not.toMatch(/aGk|sha256/);
 });
