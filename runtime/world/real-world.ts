@@ -7,7 +7,14 @@ import { join } from 'node:path';
 import { coded } from '../../protocols/errors.ts';
 import type { Registries } from '../../protocols/containers/registry/endpoints.ts';
 import { limits } from '../../protocols/limits.ts';
-import type { Clock, ContainerRuntime, ImageSource, Ports, VolumeDriver } from '../../protocols/ports.ts';
+import type {
+  Clock,
+  ContainerRuntime,
+  ImageSource,
+  Ports,
+  StateStore,
+  VolumeDriver,
+} from '../../protocols/ports.ts';
 import {
   ensureContainerd,
   ownWatch,
@@ -87,18 +94,7 @@ async function open(options: RealWorldOptions, settings: NodeSettings): Promise<
     const network = createLinuxNetwork({ clock: realClock, tag: settings.networkTag });
     const names = createNameServer({ clock: realClock, random: realRandom });
     closers.push(() => void names.close({}, { key: 'close', signal: new AbortController().signal }));
-    const storage = createKeyFile({
-      path: options.secretKeyFile,
-      passphrases: options.passphrases,
-      random: realRandom,
-    });
-    const secrets = createSecretBox({ storage, random: realRandom, store: () => store });
-    const { locked } = await secrets.status({}, { key: 'open', signal: new AbortController().signal });
-    const grants = createTmpfsGrants({
-      folder: grantsFolder(settings.networkTag),
-      clock: realClock,
-      unseal: unsealFrom({ store, secrets }),
-    });
+    const { secrets, grants, locked } = await openSecrets(options, settings, store);
     const ports: Ports = {
       store,
       journal: opened.journal,
@@ -115,7 +111,6 @@ async function open(options: RealWorldOptions, settings: NodeSettings): Promise<
       ports,
       logs,
       events: events.store,
-      // A missing key stops nothing: whoever needs a secret hears it again.
       recovered: [...opened.recovered, ...events.recovered, ...(locked ? [locked] : [])],
       close,
       doctor: ({ mend }) => {
@@ -127,6 +122,23 @@ async function open(options: RealWorldOptions, settings: NodeSettings): Promise<
     await close();
     throw thrown;
   }
+}
+
+/** `locked`: the key is missing or another one; whoever needs a secret hears it again. */
+async function openSecrets(options: RealWorldOptions, settings: NodeSettings, store: StateStore) {
+  const storage = createKeyFile({
+    path: options.secretKeyFile,
+    passphrases: options.passphrases,
+    random: realRandom,
+  });
+  const secrets = createSecretBox({ storage, random: realRandom, store: () => store });
+  const { locked } = await secrets.status({}, { key: 'open', signal: new AbortController().signal });
+  const grants = createTmpfsGrants({
+    folder: grantsFolder(settings.networkTag),
+    clock: realClock,
+    unseal: unsealFrom({ store, secrets }),
+  });
+  return { secrets, grants, locked };
 }
 
 /** Outside every data folder, and by the node's tag, so that nodes of one machine do not meet. */
