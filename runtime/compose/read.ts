@@ -52,7 +52,7 @@ export function readCompose(source: ComposeText): ReadResult {
       const listed = mistakes.slice(0, limits.composeProblems);
       return {
         problems: listed.map(
-          (error) => failure('HM-COMPOSE-SYNTAX', place(error.pos[0]), error.message).reason,
+          (error) => failure('HM-COMPOSE-SYNTAX', place(error.pos[0]), clipped(error.message)).reason,
         ),
       };
     }
@@ -75,6 +75,9 @@ const tagOf = (node: Node): { readonly tag?: MergeTag } => {
   const tag = node.tag === undefined ? undefined : mergeTags[node.tag];
   return tag === undefined ? {} : { tag };
 };
+
+/** What is wrong may quote the whole of a long line. */
+const clipped = (text: string): string => (text.length > 300 ? `${text.slice(0, 299)}…` : text);
 
 function failure(code: ErrorCode, at: Place, text: string): CodedError {
   const evidence = { file: at.file, line: at.line, column: at.column };

@@ -116,7 +116,11 @@ export class Problems {
 const fileOf = (problem: Reason): string => String(problem.evidence['file'] ?? '');
 const lineOf = (problem: Reason): number => Number(problem.evidence['line'] ?? 0);
 
-function located(code: ErrorCode, at: Place | undefined, text: string, hint?: string): Reason {
+/** A message names what is wrong in it; what stands there may be very long. */
+const longestMessage = 500;
+
+function located(code: ErrorCode, at: Place | undefined, told: string, hint?: string): Reason {
+  const text = told.length > longestMessage ? `${told.slice(0, longestMessage - 1)}…` : told;
   if (!at) return reason(code, text, {}, hint);
   const evidence = { file: at.file, line: at.line, column: at.column };
   return reason(code, `${at.file}:${at.line}: ${text}`, evidence, hint);

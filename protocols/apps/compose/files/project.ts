@@ -119,7 +119,8 @@ export function* loadProject(reading: Reading, project: Project): Loading<Compos
     const extending = yield* applyExtends(plain, scope, { problems, open });
     const complete = yield* applyInclude(reading, project, path, extending);
     const merged = whole ? mergeNodes(whole, complete, [], problems) : complete;
-    whole = settle(merged) ?? whole;
+    // All of it reset: a file that says nothing, and is refused as one.
+    whole = settle(merged) ?? { kind: 'scalar', at: merged.at, value: null, text: '' };
   }
   return whole;
 }

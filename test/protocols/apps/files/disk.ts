@@ -6,8 +6,8 @@ import type { FileAnswer, FileRequest } from '../../../../protocols/apps/compose
 import { reason } from '../../../../protocols/errors.ts';
 import { readCompose } from '../../../../runtime/compose/read.ts';
 
-/** By absolute path. */
-export type Disk = Readonly<Record<string, string>>;
+/** By absolute path: the text of a file, or a Compose file as it would have been read. */
+export type Disk = Readonly<Record<string, string | ComposeNode>>;
 
 export const cwd = '/srv/shop';
 
@@ -28,7 +28,8 @@ function answer(disk: Disk, request: FileRequest): FileAnswer {
     }
   }
   const text = disk[request.path];
-  if (text === undefined)
+  if (typeof text === 'object' && request.want === 'tree') return { root: text };
+  if (typeof text !== 'string')
     return { failed: reason('HM-COMPOSE-FILE', `${request.path} does not exist`), absent: true };
   if (request.want === 'bytes') return { bytes: new TextEncoder().encode(text) };
   return readCompose({ file: request.file, text });

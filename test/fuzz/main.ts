@@ -1,0 +1,48 @@
+/**
+ * `npm run fuzz -- TARGET [--runs N] [--seed N]`: mutated input for one door of the product, each piece accepted or
+ * refused with a code. Prints what was seen, the slowest piece, and every finding with the seed that repeats it.
+ */
+import { performance } from 'node:perf_hooks';
+import { fuzzCompose } from './compose/target.ts';
+import type { Target } from './target.ts';
+
+const targets: Readonly<Record<string, Target>> = { compose: fuzzCompose };
+
+const usage = `npm run fuzz -- ${Object.keys(targets).join('|')} [--runs N] [--seed N]`;
+
+function numberOf(args: readonly string[], name: string, otherwise: number): number {
+  const at = args.indexOf(`--${name}`);
+  const value = at < 0 ? otherwise : Number(args[at + 1]);
+  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`--${name} is a whole number\n${usage}`);
+  return value;
+}
+
+function main(args: readonly string[]): number {
+  const target = targets[args[0] ?? ''];
+  if (!target) throw new Error(usage);
+  const runs = numberOf(args, 'runs', 10_000);
+  const first = numberOf(args, 'seed', 1);
+  const seen = new Map<string, number>();
+  let findings = 0;
+  let slowest = { ms: 0, seed: first };
+  let peak = 0;
+  const began = performance.now();
+  for (let seed = first; seed < first + runs; seed++) {
+    const start = performance.now();
+    const { outcome, finding } = target(seed);
+    const ms = performance.now() - start;
+    if (ms > slowest.ms) slowest = { ms, seed };
+    seen.set(outcome, (seen.get(outcome) ?? 0) + 1);
+    if (finding !== undefined && ++findings <= 20) console.log(`seed ${seed}: ${finding}`);
+    if (seed % 1_000 === 0) peak = Math.max(peak, process.memoryUsage().rss);
+  }
+  const seconds = (performance.now() - began) / 1_000;
+  for (const [outcome, count] of [...seen].sort(([, a], [, b]) => b - a)) console.log(`${count}  ${outcome}`);
+  const memory = `most memory ${Math.round(peak / 1_048_576)} MB`;
+  console.log(
+    `${runs} runs in ${seconds.toFixed(0)} s, slowest ${slowest.ms.toFixed(0)} ms (seed ${slowest.seed}), ${memory}, ${findings} findings`,
+  );
+  return findings === 0 ? 0 : 1;
+}
+
+process.exitCode = main(process.argv.slice(2));
