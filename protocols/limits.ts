@@ -100,6 +100,8 @@ export const limits = {
   composeExpansion: 8_388_608,
   /** A config or secret from a file; swarm keeps as much. */
   composeContentBytes: 1_024_000,
+  /** Items of one list: words of a command, mounts, names. */
+  composeItems: 1_000,
   composeServices: 500,
   composeReplicas: 1_000,
   /** Revisions of an app that `rollback` can go back to; a large one is 100 KB. */

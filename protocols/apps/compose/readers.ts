@@ -120,11 +120,21 @@ export function readMap(scope: Scope, node: ComposeNode): MapNode | undefined {
 }
 
 export function readList(scope: Scope, node: ComposeNode): ListNode | undefined {
-  return node.kind === 'list' ? node : mistyped(scope, node, 'a list');
+  if (node.kind !== 'list') return mistyped(scope, node, 'a list');
+  return assertShort(scope, node.at, node.items.length) ? node : undefined;
+}
+
+/** Whether a list is one that the model takes. */
+export function assertShort(scope: Scope, at: Place, length: number): boolean {
+  if (length <= limits.composeItems) return true;
+  const text = `${scope.path} has ${length} items, more than ${limits.composeItems}`;
+  scope.problems.add('HM-COMPOSE-LIMIT', at, text);
+  return false;
 }
 
 export function readTexts(scope: Scope, node: ListNode): string[] {
   const texts: string[] = [];
+  if (!assertShort(scope, node.at, node.items.length)) return texts;
   node.items.forEach((item, index) => {
     const text = readText(inside(scope, index), item);
     if (text !== undefined) texts.push(text);

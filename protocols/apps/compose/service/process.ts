@@ -4,6 +4,7 @@ import { limits } from '../../../limits.ts';
 import type { ComposeNode, Place } from '../document.ts';
 import type { Environment } from '../interpolate.ts';
 import {
+  assertShort,
   inside,
   mistyped,
   readAbsolute,
@@ -76,7 +77,9 @@ export function readArgs(scope: Scope, node: ComposeNode): readonly string[] | u
   if (node.kind === 'scalar' && node.value === null) return undefined;
   const text = readText(scope, node);
   if (text === undefined) return undefined;
-  return splitWords(text) ?? refuse(scope, node.at, 'a quotation mark is left open');
+  const words = splitWords(text);
+  if (!words) return refuse(scope, node.at, 'a quotation mark is left open');
+  return assertShort(scope, node.at, words.length) ? words : undefined;
 }
 
 export function readUser(scope: Scope, node: ComposeNode): string | undefined {
