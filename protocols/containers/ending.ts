@@ -22,6 +22,8 @@ export function drainMs({ assignment: { spec } }: Value): number {
   return spec.replicas > 1 ? limits.drainSharedMs : limits.drainMs;
 }
 
+const isServed = (value: Value): boolean => value.assignment.spec.networkMode === 'app' || drainMs(value) > 0;
+
 const wantStop = (value: Value, event: { ending?: Ending }): Decision<Value> => [
   { ...value, stopWanted: true, ...(event.ending ? { ending: event.ending } : {}) },
   [],
@@ -185,8 +187,8 @@ export const endingSteps = {
 export const endingGuards = {
   /** Others may be sent there: it leaves names and ports first. */
   drains: (value: Value, event: { ending?: Ending }) =>
-    (event.ending ?? value.ending)?.drain === true && drainMs(value) > 0,
-  leavesFirst: (value: Value) => value.stopWanted && value.ending?.drain === true && drainMs(value) > 0,
+    (event.ending ?? value.ending)?.drain === true && isServed(value),
+  leavesFirst: (value: Value) => value.stopWanted && value.ending?.drain === true && isServed(value),
   hooksOpen: (value: Value) => value.postStarted < postStarts(value).length,
   hooksOver: (value: Value) => value.postStarted >= postStarts(value).length,
   hookPassed: (_: Value, event: Answered) => failureOf(event) === undefined,

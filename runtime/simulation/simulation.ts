@@ -116,14 +116,13 @@ class Simulation {
   #sight(): Sight {
     const here = () => this;
     const world = this.#world;
-    const { records } = this.#journal;
     return {
       nowMs: () => world.clock.monotonicMs(),
-      machine: world.machine,
+      ...{ machine: world.machine, names: world.names, network: world.network },
       get rows() {
         return here().#view.rows;
       },
-      records,
+      records: this.#journal.records,
       calmSinceMs: () => this.#calmSinceMs,
       storeIsFalse: () => this.#faults.storeIsFalse,
       engineTroubledWithin: (ms) => this.#faults.engineTroubledWithin(ms),
@@ -334,10 +333,12 @@ class Simulation {
       this.#named.journal.asked(entriesOf(call.args));
       this.#journal.appended(entriesOf(call.args));
     }
+    this.#each((checker) => checker.onCall(call));
     this.#faults.strike(`${call.port}.${call.op}`);
   }
 
   #answered(call: PortCall, value: unknown): void {
+    this.#each((checker) => checker.onAnswer(call, value));
     if (call.port !== 'journal') return;
     this.#each(() => {
       if (call.op === 'append') this.#named.journal.answered(entriesOf(call.args));

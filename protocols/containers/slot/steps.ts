@@ -25,6 +25,7 @@ import {
 import {
   assignmentEntry,
   endingOf,
+  endsOf,
   entriesOf,
   follow,
   forgetSlot,
@@ -79,6 +80,7 @@ const numberRun: Step = (value) => {
     run: same ? held.run + 1 : 1,
     attempt: 1,
     started: false,
+    ends: endsOf(assignment.spec),
     history: same ? held.history : fresh,
     ...(same && held.lastExit ? { lastExit: held.lastExit } : {}),
     logs: [

@@ -2,7 +2,8 @@
  * What a slot's machine knows, and its record in the journal. A slot owns placements, runs and the restart
  * policy; the phase it is in stands in `actors/containers/slot.machine.ts` alone.
  */
-import type { Assignment, SlotName } from '../../apps/model.ts';
+import type { Assignment, ServiceSpec, SlotName } from '../../apps/model.ts';
+import type { HookSpec } from '../../apps/service-model.ts';
 import type { SlotStatus } from '../../apps/status.ts';
 import { drive, send, type Decision, type Effect } from '../../effects.ts';
 import { limits } from '../../limits.ts';
@@ -25,6 +26,8 @@ export interface RunRecord {
   readonly ready?: boolean;
   /** Its post-start hooks have run. */
   readonly hooked?: true;
+  /** How it is to be ended: the assignment may be another one by then. */
+  readonly ends?: Ends;
   /** It is being ended. */
   readonly stop?: { readonly since: number; readonly hooked?: true };
   readonly history: RunHistory;
@@ -35,6 +38,37 @@ export interface RunRecord {
   readonly reason?: Reason;
   /** Names of the newest runs, over placements: those whose logs are kept. */
   readonly logs: readonly string[];
+}
+
+/** What of a specification counts at a container's end. */
+export interface Ends extends Pick<ServiceSpec, 'stopGraceMs' | 'stopSignal' | 'networkMode' | 'replicas'> {
+  readonly preStop?: readonly HookSpec[];
+  readonly drainMs?: number;
+}
+
+export function endsOf(spec: ServiceSpec): Ends {
+  const { stopGraceMs, stopSignal, networkMode, replicas, hooks, probes } = spec;
+  return {
+    ...{ stopGraceMs, networkMode, replicas },
+    ...(stopSignal === undefined ? {} : { stopSignal }),
+    ...(hooks?.preStop === undefined ? {} : { preStop: hooks.preStop }),
+    ...(probes?.drainMs === undefined ? {} : { drainMs: probes.drainMs }),
+  };
+}
+
+/** A container that is to end is ended as the specification says that it was made by. */
+function endedBy(assignment: Assignment, { placement, ends }: RunRecord): Assignment {
+  if (!ends || placement === assignment.placement) return assignment;
+  const { preStop, drainMs, ...rest } = ends;
+  const { stopSignal: _, hooks: _hooks, probes: _probes, ...spec } = assignment.spec;
+  return {
+    ...assignment,
+    spec: {
+      ...{ ...spec, ...rest },
+      ...(preStop === undefined ? {} : { hooks: { preStop } }),
+      ...(drainMs === undefined ? {} : { probes: { drainMs } }),
+    },
+  };
 }
 
 export interface SlotValue {
@@ -140,7 +174,7 @@ export function startContainer(value: SlotValue, intent: 'run' | 'stop'): readon
           started: value.record.started,
           hooked: value.record.hooked === true,
           ...(intent === 'stop' ? { ending: endingOf(value.record) } : {}),
-          assignment: value.assignment,
+          assignment: intent === 'stop' ? endedBy(value.assignment, value.record) : value.assignment,
         },
         // Only the slot knows what the run has come to: a crashed actor begins anew from it, never from its old input.
         restart: 'temporary',

@@ -5,6 +5,8 @@ import { MessageOrder } from './actors/order.ts';
 import { NothingLeft, SameTree } from './actors/remains.ts';
 import type { Checker, Sight } from './checker.ts';
 import { BackoffKept } from './containers/backoff.ts';
+import { HooksOnce, LivenessHeeded } from './containers/care.ts';
+import { Appears, Withdrawn } from './containers/endpoints.ts';
 import { JournalKept } from './containers/journal.ts';
 import { ForeignStore, Kept } from './containers/kept.ts';
 import { ForwardLives } from './containers/lives.ts';
@@ -28,6 +30,10 @@ export function allCheckers(sight: Sight) {
     idempotent: new Idempotent(sight),
     kept: new Kept(sight),
     foreignStore: new ForeignStore(sight),
+    withdrawn: new Withdrawn(sight),
+    appears: new Appears(sight),
+    hooksOnce: new HooksOnce(sight),
+    livenessHeeded: new LivenessHeeded(sight),
   } satisfies Record<string, Checker>;
 }
 

@@ -6,6 +6,9 @@
 import type { RunRecord } from '../../../protocols/containers/slot/value.ts';
 import type { ActorView, Frame, KernelCounters } from '../../../protocols/inspection.ts';
 import type { StoreEvent } from '../../../protocols/state/model.ts';
+import type { MemoryNames } from '../../drivers/dns/memory-names.ts';
+import type { MemoryNetwork } from '../../drivers/network/memory/memory-network.ts';
+import type { PortCall } from '../../world/simulated/gate.ts';
 import type { MachineEvent, ScriptedMachine } from '../../drivers/container/scripted/machine.ts';
 
 /** What all checkers may look at. */
@@ -13,6 +16,8 @@ export interface Sight {
   /** Virtual ms since the start. */
   nowMs(): number;
   readonly machine: ScriptedMachine;
+  readonly names: MemoryNames;
+  readonly network: MemoryNetwork;
   /** The true store's rows, whatever the node is shown. */
   readonly rows: ReadonlyMap<string, unknown>;
   /** The newest run of each slot that was ever handed to the journal. */
@@ -61,6 +66,9 @@ export abstract class Checker {
   onMachine(_event: MachineEvent): void {}
   /** One revision of the true store; `rows` holds it already. */
   onRevision(_events: readonly StoreEvent[], _revision: number): void {}
+  /** Before a call of a port goes out, and when it was answered well. */
+  onCall(_call: PortCall): void {}
+  onAnswer(_call: PortCall, _value: unknown): void {}
   onBoot(): void {}
   /** A life is over: everything it left behind. */
   onEnd(_remains: Remains): void {}

@@ -7,6 +7,7 @@ import {
   faultyMs,
   images,
   type Behaviour,
+  type CarePlan,
   type Fault,
   type Order,
   type Plan,
@@ -36,8 +37,34 @@ const behaviour: fc.Arbitrary<Behaviour> = oneof(
     weight: 2,
     arbitrary: record({ kind: constant('sick' as const), fromMs: integer({ min: 0, max: 20_000 }) }),
   },
+  {
+    weight: 1,
+    arbitrary: record({
+      kind: constant('unready' as const),
+      fromMs: integer({ min: 0, max: 20_000 }),
+      forMs: duration(40_000),
+    }),
+  },
+  { weight: 1, arbitrary: constant({ kind: 'unhooked' as const }) },
   { weight: 1, arbitrary: constant({ kind: 'broken' as const }) },
 );
+
+const care: fc.Arbitrary<CarePlan> = record({
+  startup: boolean(),
+  readiness: boolean(),
+  liveness: boolean(),
+  postStart: boolean(),
+  preStop: boolean(),
+  drainMs: option(oneof(constant(0), integer({ min: 500, max: 4_000 })), { freq: 2 }),
+  job: constantFrom(false, false, false, true),
+  delayMs: option(integer({ min: 0, max: 5_000 }), { freq: 2 }),
+  windowMs: option(integer({ min: 1_000, max: 30_000 }), { freq: 2 }),
+}).map(({ drainMs, delayMs, windowMs, ...rest }) => ({
+  ...rest,
+  ...(drainMs === null ? {} : { drainMs }),
+  ...(delayMs === null ? {} : { delayMs }),
+  ...(windowMs === null ? {} : { windowMs }),
+}));
 
 const service: fc.Arbitrary<ServicePlan> = record({
   behaviour,
@@ -50,8 +77,13 @@ const service: fc.Arbitrary<ServicePlan> = record({
   volume: boolean(),
   bind: constantFrom(true, false, false),
   network: constantFrom('app', 'app', 'app', 'app', 'host', 'none'),
+  care: option(care, { freq: 2 }),
   version: integer({ min: 1, max: 3 }),
-}).map(({ dependsOn, ...rest }) => ({ ...rest, ...(dependsOn === null ? {} : { dependsOn }) }));
+}).map(({ dependsOn, care: cared, ...rest }) => ({
+  ...rest,
+  ...(dependsOn === null ? {} : { dependsOn }),
+  ...(cared === null ? {} : { care: cared }),
+}));
 
 const app = integer({ min: 0, max: 1 });
 const deploy = record({
@@ -114,6 +146,7 @@ export const defects = [
   'containers.start',
   'containers.remove',
   'containers.run',
+  'probes.probe',
   'images.ensure',
   'network.attach',
   'network.publish',

@@ -13,10 +13,28 @@ export type Behaviour =
   | { readonly kind: 'stubborn' }
   /** Takes so long to be created. */
   | { readonly kind: 'slow'; readonly createMs: number }
-  /** Its health check fails from `fromMs` after each start. */
+  /** Its readiness probe fails for a while, from `fromMs` after each start. */
+  | { readonly kind: 'unready'; readonly fromMs: number; readonly forMs: number }
+  /** Its post-start hook fails. */
+  | { readonly kind: 'unhooked' }
+  /** Its health check and liveness probe fail from `fromMs` after each start. */
   | { readonly kind: 'sick'; readonly fromMs: number }
   /** Its container cannot be created. */
   | { readonly kind: 'broken' };
+
+/** How a service is looked after, beside Compose's own health check. */
+export interface CarePlan {
+  readonly startup: boolean;
+  readonly readiness: boolean;
+  readonly liveness: boolean;
+  readonly postStart: boolean;
+  readonly preStop: boolean;
+  readonly drainMs?: number;
+  /** Runs to its end. */
+  readonly job: boolean;
+  readonly delayMs?: number;
+  readonly windowMs?: number;
+}
 
 export interface ServicePlan {
   readonly behaviour: Behaviour;
@@ -31,6 +49,7 @@ export interface ServicePlan {
   readonly volume: boolean;
   readonly bind: boolean;
   readonly network: 'app' | 'host' | 'none';
+  readonly care?: CarePlan;
   /** Stands in the environment: another number is another container. */
   readonly version: number;
 }

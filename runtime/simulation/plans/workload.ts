@@ -1,7 +1,8 @@
 /** From a plan to apps: specifications whose containers carry their own script in their command. */
 import type { AppSpec, RestartPolicy, ServiceSpec } from '../../../protocols/apps/model.ts';
+import type { HookSettings, ProbeSettings, ProbeSpec } from '../../../protocols/apps/service-model.ts';
 import type { ContainerCreate } from '../../../protocols/containers/model.ts';
-import type { ContainerScript } from '../../drivers/container/scripted/script.ts';
+import type { ContainerScript, ExecScript } from '../../drivers/container/scripted/script.ts';
 import { appName, bindSource, imageName, serviceName, type Behaviour, type ServicePlan } from './plan.ts';
 
 const policies: Readonly<Record<ServicePlan['restart'], RestartPolicy>> = {
@@ -59,7 +60,7 @@ function serviceOf(app: number, plan: ServicePlan, position: number): ServiceSpe
     dependsOn: dependsOn
       ? [{ service: serviceName(position - 1), condition: plan.dependsOn ?? 'started' }]
       : [],
-    restart: policies[plan.restart],
+    restart: restartOf(plan),
     replicas: plan.replicas,
     ...(plan.health
       ? {
@@ -72,16 +73,61 @@ function serviceOf(app: number, plan: ServicePlan, position: number): ServiceSpe
           },
         }
       : {}),
+    ...cared(plan),
     networkMode: plan.network,
     stopGraceMs: 2_000 + 1_000 * position,
   };
 }
 
+function restartOf({ restart, care }: ServicePlan): RestartPolicy {
+  const { delayMs, windowMs } = care ?? {};
+  return {
+    ...policies[restart],
+    ...(delayMs === undefined ? {} : { delayMs }),
+    ...(windowMs === undefined ? {} : { windowMs }),
+  };
+}
+
+export const probePorts = { startup: 81, readiness: 82, liveness: 83 } as const;
+
+/** Where there is no network, nothing can be probed over it. */
+function cared({ care, network }: ServicePlan): Pick<ServiceSpec, 'probes' | 'hooks' | 'mode'> {
+  if (!care) return {};
+  const probe = (role: keyof typeof probePorts, failures: number): ProbeSpec => ({
+    action: { type: 'tcp', port: probePorts[role] },
+    ...{ initialDelayMs: 0, intervalMs: 2_000, timeoutMs: 1_000, successes: 1, failures },
+  });
+  const reachable = network !== 'none';
+  const probes: ProbeSettings = {
+    ...(care.startup && reachable ? { startup: probe('startup', 10) } : {}),
+    ...(care.readiness && reachable ? { readiness: probe('readiness', 2) } : {}),
+    ...(care.liveness && reachable ? { liveness: probe('liveness', 2) } : {}),
+    ...(care.drainMs === undefined ? {} : { drainMs: care.drainMs }),
+  };
+  const hooks: HookSettings = {
+    ...(care.postStart ? { postStart: [{ command: ['post-start'], timeoutMs: 5_000 }] } : {}),
+    ...(care.preStop ? { preStop: [{ command: ['pre-stop'], timeoutMs: 5_000 }] } : {}),
+  };
+  return { probes, hooks, ...(care.job ? { mode: 'replicated-job' as const } : {}) };
+}
+
+const answers = (from: number, until: number): readonly ExecScript[] => [
+  { fromMs: 0, code: 0 },
+  { fromMs: from, code: 1, output: 'not now' },
+  ...(until === Infinity ? [] : [{ fromMs: until, code: 0 }]),
+];
+const always: readonly ExecScript[] = [{ fromMs: 0, code: 0 }];
+
 const well: ContainerScript = {
   createMs: 30,
   startMs: 5,
   stop: { afterMs: 20 },
-  execs: { health: [{ fromMs: 0, code: 0, tookMs: 20 }] },
+  execs: {
+    health: [{ fromMs: 0, code: 0, tookMs: 20 }],
+    'post-start': [{ fromMs: 0, code: 0, tookMs: 150 }],
+    'pre-stop': [{ fromMs: 0, code: 0, tookMs: 150 }],
+  },
+  ports: { 81: always, 82: always, 83: always },
 };
 
 /** `healed`: what is only a fault is gone; a stubborn process stays stubborn. */
@@ -99,13 +145,22 @@ export function scriptOf(create: ContainerCreate, healed: boolean): ContainerScr
     case 'sick':
       return {
         ...well,
+        ports: { ...well.ports, 83: answers(behaviour.fromMs, Infinity) },
         execs: {
+          ...well.execs,
           health: [
             { fromMs: 0, code: 0, tookMs: 20 },
             { fromMs: behaviour.fromMs, code: 1, output: 'sick', tookMs: 20 },
           ],
         },
       };
+    case 'unready':
+      return {
+        ...well,
+        ports: { ...well.ports, 82: answers(behaviour.fromMs, behaviour.fromMs + behaviour.forMs) },
+      };
+    case 'unhooked':
+      return { ...well, execs: { ...well.execs, 'post-start': [{ fromMs: 0, code: 1, tookMs: 50 }] } };
     case 'broken':
       return { ...well, createFails: 'HM-CONTAINER-CREATE' };
     default:

@@ -97,6 +97,21 @@ describe('the end', () => {
     expect(calls()).toEqual(['signal 1.1.1']);
   });
 
+  it('one of an older placement ends as its own specification says, also after a restart of the daemon', async () => {
+    bench = await running({ ...ends, probes: { drainMs: 1_000 }, stopGraceMs: 7_000 });
+    bench.hold('journal.append');
+    bench.journal.set(assignmentEntry(slot), assignment(2, { stopGraceMs: 1_000 }));
+    bench.heeds = false;
+    await bench.reboot();
+    await withdrawn();
+    await bench.clock.advance(1_000);
+    expect(calls()).toEqual(['hook-a 1.1.1', 'hook-b 1.1.1', 'signal 1.1.1']);
+    await bench.clock.advance(6_999);
+    expect(calls()).toHaveLength(3);
+    await bench.clock.advance(1);
+    expect(calls()[3]).toBe('kill 1.1.1');
+  });
+
   it('a pre-stop hook that fails or hangs is told and passed over', async () => {
     bench = await running({ hooks: { preStop: [hook('hook-bad'), hook('hook-slow', 1_500)] } });
     bench.sick.add('hook-bad');

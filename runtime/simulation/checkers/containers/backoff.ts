@@ -65,17 +65,17 @@ export class BackoffKept extends Checker {
   #exited({ id, key, exit }: ContainerStatus, by: MachineEvent['by']): void {
     const chain = this.#chains.get(key.slot);
     if (!chain || chain.placement !== key.placement) return;
+    const policy = this.sight.machine.created(id)?.spec.restart;
+    const lived = (exit?.at ?? 0) > 0 ? this.sight.nowMs() - chain.startedAt : 0;
+    const lasted = lived >= (policy?.windowMs || limits.backoffResetMs);
+    // A window of its own gives the budget back. How long the node thinks it lived, which it may have missed, is not seen.
+    if (policy?.windowMs && (lasted || by === 'fault')) chain.starts = 1;
     // Asked for: a stop, or a health check that failed. Its delay is counted from the verdict, which is not seen here.
     if (by === 'call') {
       chain.failures = 0;
       delete chain.endedAt;
       return;
     }
-    const lived = (exit?.at ?? 0) > 0 ? this.sight.nowMs() - chain.startedAt : 0;
-    const policy = this.sight.machine.created(id)?.spec.restart;
-    const lasted = lived >= (policy?.windowMs || limits.backoffResetMs);
-    // A window of its own gives the budget back: the run that ends now is the first of a new row.
-    if (lasted && policy?.windowMs) chain.starts = 1;
     chain.failures = lasted ? 1 : chain.failures + 1;
     chain.endedAt = this.sight.nowMs();
   }

@@ -5,7 +5,8 @@
  */
 import type { ContainerStatus } from '../../../../protocols/containers/model.ts';
 import type { MachineEvent } from '../../../drivers/container/scripted/machine.ts';
-import { scriptOf } from '../../plans/workload.ts';
+import type { ExecScript } from '../../../drivers/container/scripted/script.ts';
+import { probePorts, scriptOf } from '../../plans/workload.ts';
 import { assignmentsIn } from '../../oracle.ts';
 import { Checker } from '../checker.ts';
 import { compareKeys } from './lives.ts';
@@ -39,14 +40,20 @@ export class Kept extends Checker {
     return this.#isSick(status) ? 'unhealthy' : undefined;
   }
 
-  #isSick({ id, key }: ContainerStatus): boolean {
-    const check = assignmentsIn(this.sight.rows).get(key.slot)?.spec.healthcheck;
-    if (check === undefined) return false;
+  /** A readiness probe is no cause: it only withdraws. */
+  #isSick({ id }: ContainerStatus): boolean {
     const create = this.sight.machine.created(id);
+    const { healthcheck: check, probes, hooks } = create?.spec ?? {};
+    const script = create ? scriptOf(create, false) : {};
+    const fails = (entries: readonly ExecScript[] | undefined) =>
+      entries?.some((entry) => entry.code !== 0) ?? false;
+    if (probes?.liveness && fails(script.ports?.[probePorts.liveness])) return true;
+    if (hooks?.postStart && fails(script.execs?.['post-start'])) return true;
+    if (check === undefined)
+      return hooks?.postStart !== undefined && this.sight.engineTroubledWithin(verdictMs);
+
     // As it was before everything healed: the verdict may come later.
-    const answers = create ? scriptOf(create, false).execs?.[check.test[0] ?? ''] : [];
-    const sick = answers?.some((entry) => entry.code !== 0) ?? false;
-    return sick || this.sight.engineTroubledWithin(verdictMs);
+    return fails(script.execs?.[check.test[0] ?? '']) || this.sight.engineTroubledWithin(verdictMs);
   }
 }
 
@@ -72,7 +79,8 @@ export class ForeignStore extends Checker {
     const assignment = assignmentsIn(this.sight.rows).get(status.key.slot);
     // What the true store wished before it went is still carried out.
     if (assignment === undefined || assignment.placement > status.key.placement) return;
-    if (assignment.spec.healthcheck !== undefined) return;
+    const { healthcheck, probes, hooks } = assignment.spec;
+    if (healthcheck ?? probes?.liveness ?? hooks?.postStart) return;
     this.fail(`${status.id} was ${what} while a false store stood there`);
   }
 }
