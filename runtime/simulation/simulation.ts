@@ -115,10 +115,9 @@ class Simulation {
 
   #sight(): Sight {
     const here = () => this;
-    const world = this.#world;
+    const { clock, machine, names, network } = this.#world;
     return {
-      nowMs: () => world.clock.monotonicMs(),
-      ...{ machine: world.machine, names: world.names, network: world.network },
+      ...{ machine, names, network, nowMs: () => clock.monotonicMs() },
       get rows() {
         return here().#view.rows;
       },
