@@ -2,6 +2,7 @@
  * `npm run bench`: each figure beside its limit or its peer, in one run. `npm run bench -- kernel store node` runs
  * some of them. It never fails on a figure: it prints, and a person reads.
  */
+import { measureImages } from './images.ts';
 import { measureKernel } from './kernel.ts';
 import { measureNode } from './node.ts';
 import { measureStore } from './store.ts';
@@ -52,6 +53,15 @@ const suites: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
             row('embedded ÷ etcd, 32 writers', ratio.writers32, ' ×', least(2)),
           ]
         : []),
+    ];
+  },
+  images: async () => {
+    const figures = await measureImages();
+    if (!figures) return [];
+    return [
+      row('pull of 100 MB from a local registry', figures.pullMs, ' ms'),
+      row("the same by containerd's own client", figures.ctrMs, ' ms'),
+      row('pull ÷ ctr images pull', figures.ratio, ' ×', most(1.2)),
     ];
   },
   node: async () => {

@@ -8,12 +8,14 @@ import type { ReadableStream } from 'node:stream/web';
 import { z } from '@hono/zod-openapi';
 import type { AppView } from '../../../protocols/apps/status.ts';
 import { shortImageName } from '../../../protocols/containers/image-name.ts';
-import { CodedError, coded } from '../../../protocols/errors.ts';
+import type { PullProgress } from '../../../protocols/containers/model.ts';
+import { parsePullPolicy } from '../../../protocols/containers/registry/policy.ts';
+import { CodedError, coded, reasonOf } from '../../../protocols/errors.ts';
 import { limits } from '../../../protocols/limits.ts';
 import { paths } from '../../../protocols/wire/paths.ts';
 import { listRoute } from '../lists/list-route.ts';
-import { jsonRoute } from '../route.ts';
-import { imageView } from '../schemas/views.ts';
+import { jsonRoute, lineRoute } from '../route.ts';
+import { imageView, pullView } from '../schemas/views.ts';
 
 const images = z.strictObject({ images: z.array(imageView).readonly() });
 
@@ -86,4 +88,53 @@ const remove = jsonRoute({
   },
 });
 
-export const imageRoutes = [list, add, remove];
+const wish = z.strictObject({
+  image: z.string().min(1).max(255),
+  platform: z.exactOptional(z.string().regex(/^[a-z0-9_.-]+\/[a-z0-9_.-]+(?:\/[a-z0-9_.-]+)?$/)),
+  policy: z
+    .exactOptional(z.string().max(32))
+    .openapi({ description: 'always (usual), missing, never, daily, weekly, every_12h' }),
+});
+
+const pull = lineRoute({
+  method: 'post',
+  path: '/v1/images/pull',
+  summary: 'Pull an image: how far it has come, line by line, the last of phase done or failed',
+  body: wish,
+  line: pullView,
+  run: ({ node, body, call }) => {
+    const { image: text, platform, policy: said = 'always' } = body as z.output<typeof wish>;
+    const image = shortImageName(text);
+    if (image === undefined) throw coded('HM-IMAGE-NAME', `${text} is not the name of an image`);
+    const policy = parsePullPolicy(said);
+    if (!policy) throw coded('HM-API-REQUEST', `${said} is no pull policy`, { at: 'body.policy' });
+    const { images: source } = node.ports;
+    const asked = { image, policy, ...(platform === undefined ? {} : { platform }) };
+    const all = { image, doneBytes: 0, totalBytes: 0, layers: [] };
+    return {
+      present: () => [],
+      follow: (push, end) => {
+        let last: PullProgress = { ...all, phase: 'resolving' };
+        const left = new AbortController();
+        const stop = source.onPull((progress) => {
+          if (progress.image !== image || progress.phase === 'done' || progress.phase === 'failed') return;
+          push((last = progress));
+        });
+        const signal = AbortSignal.any([call.signal, left.signal]);
+        void source
+          .ensure(asked, { ...call, signal })
+          .then(
+            ({ digest }) => push({ ...last, phase: 'done', digest }),
+            (thrown: unknown) => push({ ...last, phase: 'failed', reason: reasonOf(thrown) }),
+          )
+          .finally(end);
+        return () => {
+          stop();
+          left.abort();
+        };
+      },
+    };
+  },
+});
+
+export const imageRoutes = [list, add, remove, pull];

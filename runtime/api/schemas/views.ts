@@ -2,7 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import type { AppRecord, AppSpec } from '../../../protocols/apps/model.ts';
 import type { AppView, SlotStatus } from '../../../protocols/apps/status.ts';
-import type { ImageInfo } from '../../../protocols/containers/model.ts';
+import type { ImageInfo, PullProgress } from '../../../protocols/containers/model.ts';
 import { catalogue, type ErrorCode, type Reason } from '../../../protocols/errors.ts';
 import type { JoinedNetwork } from '../../../protocols/network/model.ts';
 import type { ActorView, TranscriptLine } from '../../../protocols/inspection.ts';
@@ -149,6 +149,27 @@ export const imageView: z.ZodType<ImageInfo> = z
     createdAt: time,
   })
   .openapi('Image');
+
+export const pullView: z.ZodType<PullProgress> = z
+  .strictObject({
+    image: z.string(),
+    phase: z.enum(['resolving', 'pulling', 'unpacking', 'done', 'failed']),
+    doneBytes: count,
+    totalBytes: count,
+    layers: z
+      .array(
+        z.strictObject({
+          digest: z.string(),
+          phase: z.enum(['waiting', 'pulling', 'pulled', 'unpacking', 'done']),
+          doneBytes: count,
+          totalBytes: count,
+        }),
+      )
+      .readonly(),
+    digest: z.exactOptional(z.string()),
+    reason: z.exactOptional(reasonView),
+  })
+  .openapi('Pull');
 
 export const secretView: z.ZodType<SecretView> = z
   .strictObject({

@@ -66,9 +66,10 @@ export class ApiClient {
     return this.#json(await this.#ask(method, path, {}, bytes));
   }
 
-  /** Each line of an NDJSON answer, until it ends or the signal fires. A lost connection is HM-API-UNREACHABLE. */
-  async *lines<Line>(path: string, query: Query, signal: AbortSignal): AsyncGenerator<Line> {
-    const response = await this.#ask('GET', path, query, undefined, signal);
+  /** Each line of an NDJSON answer (to a POST, when there is a body), until it ends or the signal fires. A lost connection is HM-API-UNREACHABLE. */
+  async *lines<Line>(path: string, query: Query, signal: AbortSignal, body?: unknown): AsyncGenerator<Line> {
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    const response = await this.#ask(text === undefined ? 'GET' : 'POST', path, query, text, signal);
     response.setEncoding('utf8');
     let rest = '';
     try {

@@ -65,6 +65,7 @@ const requests: [route: string, path: string, asked?: () => Asked][] = [
 /** Not answered with 200 here: they have tests of their own. */
 const elsewhere = [
   'post /v1/images/import',
+  'post /v1/images/pull',
   'get /v1/events/stream',
   'post /v1/store/accept',
   'get /v1/stats',

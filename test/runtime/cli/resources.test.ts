@@ -82,6 +82,40 @@ test('logs -f of a service: a slot that comes later is followed too, and then li
   expect(stdout).toContain('shop/db.2 two\n');
 });
 
+test('image pull tells what comes, line by line, and prints what it is', async () => {
+  const step = (phase: string, doneBytes: number) => ({
+    image: 'redis:7',
+    phase,
+    doneBytes,
+    totalBytes: 2_097_152,
+    layers: [{ digest: `sha256:${'a'.repeat(64)}`, phase: 'pulling', doneBytes, totalBytes: 2_097_152 }],
+  });
+  const lines = [
+    step('pulling', 0),
+    step('pulling', 1_048_576),
+    { ...step('done', 2_097_152), digest: 'sha256:1' },
+  ];
+  node.on('POST /v1/images/pull', () => new Lines(lines));
+  const plain = await hive('image pull redis:7 --platform linux/arm64 --policy missing');
+  expect(plain).toMatchObject({ code: 0, stdout: 'redis:7@sha256:1\n' });
+  expect(plain.stderr).toBe(
+    'redis:7  pulling  0B of 2.0MiB, 1 layers\nredis:7  done  2.0MiB of 2.0MiB, 1 layers\n',
+  );
+  expect(JSON.parse(String(node.requests.at(-1)?.body))).toEqual({
+    image: 'redis:7',
+    platform: 'linux/arm64',
+    policy: 'missing',
+  });
+  const drawn = await hive('image pull redis:7', { terminal: [100, 20] });
+  expect(drawn.stderr).toContain('aaaaaaaaaaaa  ████████████░░░░░░░░░░░░');
+  const failed = { ...step('failed', 1), reason: reason('HM-IMAGE-DIGEST') };
+  node.on('POST /v1/images/pull', () => new Lines([step('pulling', 0), failed]));
+  expect(await hive('image pull redis:7')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('HM-IMAGE-DIGEST') as string,
+  });
+});
+
 test('image import sends the very bytes; ls and rm', async () => {
   const image = {
     name: 'hello:latest',

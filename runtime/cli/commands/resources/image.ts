@@ -1,4 +1,4 @@
-/** Images on the node: `image import`, `image ls`, `image rm`. */
+/** Images on the node: `image pull`, `image import`, `image ls`, `image rm`. */
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -11,6 +11,7 @@ import { exitCodeOf, exitCodes, printReasons } from '../../failure.ts';
 import { printListing, type Listing } from '../../output/listing.ts';
 import { age, bytes } from '../../output/units.ts';
 import { action, leaf } from '../command.ts';
+import { pullImage, type PullOptions } from './pull.ts';
 
 export function imageCommands(program: Command, cli: Cli): void {
   const image = program.command('image').description('images on the node').helpGroup('Resources:');
@@ -24,6 +25,16 @@ export function imageCommands(program: Command, cli: Cli): void {
   action(add, cli, (options: CommonOptions & { name?: string }, [archive]) =>
     importImage(cli, String(archive), options.name),
   );
+
+  const pull = leaf(image, {
+    usage: 'pull <name>',
+    summary: 'bring an image from its registry to the node',
+    examples: ['hivemind image pull redis:7', 'hivemind image pull redis:7 --platform linux/arm64'],
+    forms: true,
+  })
+    .option('--platform <platform>', 'OS/ARCHITECTURE[/VARIANT] in place of the own one of the node')
+    .option('--policy <when>', 'always, missing, never, daily, weekly or every_12h (always)');
+  action(pull, cli, (options: CommonOptions & PullOptions, [name]) => pullImage(cli, String(name), options));
 
   const ls = leaf(image, {
     usage: 'ls',
@@ -80,7 +91,7 @@ function listing(cli: Cli): Listing<ImageInfo> {
   return {
     name: (image) => image.name,
     fields: ['name', 'digest', 'platform', 'sizeBytes', 'createdAt'],
-    empty: 'No images. Next: hivemind image import ARCHIVE',
+    empty: 'No images. Next: hivemind image pull NAME, or hivemind image import ARCHIVE',
     columns: [
       { title: 'NAME', cell: (image) => image.name },
       { title: 'PLATFORM', cell: (image) => image.platform },

@@ -34,15 +34,16 @@ export async function underPullLease<Result>(
 ): Promise<Result> {
   const id = `hivemind-pull-${hashText(of)}`;
   await begin(connection, id, nowMs);
-  const release = () =>
-    connection.unary(Leases.method.delete, { id, sync: true }, unhurried).catch(() => undefined);
+  const release = (sync: boolean) =>
+    connection.unary(Leases.method.delete, { id, sync }, unhurried).catch(() => undefined);
   try {
     const result = await work(id);
-    await release();
+    // Nothing of it is to be collected: nobody waits for the collector.
+    await release(false);
     return result;
   } catch (thrown) {
     const failure = coded(thrown);
-    if (!(failure instanceof CodedError) || final.has(failure.reason.code)) await release();
+    if (!(failure instanceof CodedError) || final.has(failure.reason.code)) await release(true);
     throw failure;
   }
 }

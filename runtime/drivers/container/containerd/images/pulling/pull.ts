@@ -2,6 +2,7 @@
  * One pull: manifest, configuration and layers of one platform from a registry into containerd. Layers come side by side
  * and are unpacked in their order as they arrive; the name comes last, so nothing half done ever has one.
  */
+import { setMaxListeners } from 'node:events';
 import {
   choosePlatform,
   parsePlatform,
@@ -140,6 +141,8 @@ async function takeLayers(pull: Pull, image: PlatformImage): Promise<void> {
   const { facts, ingest: into, track, unpackedBytes } = pull;
   const stop = new AbortController();
   const signal = AbortSignal.any([into.signal, stop.signal]);
+  // Every call of every layer listens to it.
+  setMaxListeners(0, signal);
   const bounded: Pull = { ...pull, ingest: { ...into, signal } };
   const layers = [...new Map(image.layers.map((layer) => [layer.digest, layer])).values()];
   const taken = new Map<string, Promise<void>>();

@@ -1,0 +1,46 @@
+/** Pulls through the API: lines of how far it has come, the last one says what became of it. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { pullView } from '../../../runtime/api/schemas/views.ts';
+import { apiRig, json, type ApiRig } from './rig.ts';
+
+let rig: ApiRig;
+beforeAll(async () => {
+  rig = await apiRig();
+});
+afterAll(() => rig.end());
+
+async function pull(wish: object) {
+  const { status, text } = await rig.ask('POST', '/v1/images/pull', json(wish));
+  expect(status).toBe(200);
+  return text
+    .trim()
+    .split('\n')
+    .map((line) => pullView.parse(JSON.parse(line)));
+}
+
+test('a pull tells its steps, and the image is there', async () => {
+  rig.images.publish('remote:1', { tookMs: 20 });
+  const lines = await pull({ image: 'remote:1' });
+  expect(lines.map(({ phase }) => phase)).toEqual([...Array.from({ length: 4 }, () => 'pulling'), 'done']);
+  expect(lines.at(-1)?.digest).toBe(rig.images.find('remote:1')?.digest);
+  expect((await pull({ image: 'remote:1', policy: 'missing' })).map(({ phase }) => phase)).toEqual(['done']);
+});
+
+test('a pull that fails says why in its last line', async () => {
+  rig.images.publish('liar:1', { tookMs: 20, fails: 'HM-IMAGE-DIGEST' });
+  expect((await pull({ image: 'liar:1' })).at(-1)).toMatchObject({
+    phase: 'failed',
+    reason: { code: 'HM-IMAGE-DIGEST' },
+  });
+  expect((await pull({ image: 'nowhere' })).at(-1)?.reason?.code).toBe('HM-IMAGE-MISSING');
+});
+
+test.each([
+  [{ image: 'No Name' }, 422, 'HM-IMAGE-NAME'],
+  [{ image: 'remote:1', policy: 'sometimes' }, 400, 'HM-API-REQUEST'],
+  [{ image: 'remote:1', platform: 'here' }, 400, 'HM-API-REQUEST'],
+  [{}, 400, 'HM-API-REQUEST'],
+])('refuses %j', async (wish, status, code) => {
+  const answer = await rig.ask('POST', '/v1/images/pull', json(wish));
+  expect(answer).toMatchObject({ status, json: { code } });
+});
