@@ -8,6 +8,7 @@ import { Cli, type CliProcess } from './cli.ts';
 import { actorCommands } from './commands/actors/actor.ts';
 import { changeCommands } from './commands/deploying/change.ts';
 import { deployCommand } from './commands/deploying/deploy.ts';
+import { runCommand } from './commands/deploying/run.ts';
 import { initCommand } from './commands/deploying/init.ts';
 import { planCommands } from './commands/deploying/plan.ts';
 import { eventsCommand } from './commands/observing/events.ts';
@@ -61,6 +62,7 @@ export function declare(cli: Cli): Command {
     );
   for (const add of [
     deployCommand,
+    runCommand,
     planCommands,
     changeCommands,
     initCommand,
