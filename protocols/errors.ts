@@ -315,6 +315,16 @@ export const catalogue = {
     next: 'Stop what listens there: ss -lunp sport = 53',
     status: 500,
   },
+  'HM-VOLUME-UNKNOWN': {
+    cause: 'The app mounts a volume of another app that does not exist.',
+    next: 'Deploy the other app first, or correct the name: APP/VOLUME.',
+    status: 422,
+  },
+  'HM-VOLUME-USED': {
+    cause: 'Another app mounts a volume that is to be removed.',
+    next: 'Remove the other app first, or leave out --volumes.',
+    status: 409,
+  },
   'HM-VOLUME-DRIVER': {
     cause: 'A volume could not be made or removed.',
     next: 'Check the data folder: permissions and free space.',

@@ -19,6 +19,7 @@ import type { VolumeRecord } from '../storage/manager.ts';
 import type { AppRecord, AppSpec, PortSpec, RevisionRecord } from './model.ts';
 import { staleness } from './plan/plan.ts';
 import { specHash } from './spec-hash.ts';
+import { borrowerOf, volumeProblem } from './borrowed-volumes.ts';
 import {
   isGlobal,
   missingVolumes,
@@ -108,7 +109,8 @@ function deploy(desk: Desk, command: Extract<AppCommand, { type: 'app.deploy' }>
   const { spec } = command;
   const before = desk.mirror.rows[keys.app(spec.name)]?.value as AppRecord | undefined;
   if (before?.removing) return { refusal: beingRemoved(spec.name) };
-  const clash = portClash(desk, spec) ?? networkProblem(spec, otherSpecs(desk, spec.name));
+  const clash =
+    portClash(desk, spec) ?? networkProblem(spec, otherSpecs(desk, spec.name)) ?? volumeProblem(desk, spec);
   if (clash) return { refusal: clash };
   const missing = missingValue(desk.mirror, spec, command.sealed ?? []);
   if (missing) return { refusal: missing };
@@ -287,6 +289,8 @@ function restart(desk: Desk, app: AppRecord, command: Extract<AppCommand, { type
 }
 
 function remove(desk: Desk, app: AppRecord, volumes: boolean): Verdict {
+  const used = volumes ? borrowerOf(app.name, otherSpecs(desk, app.name)) : undefined;
+  if (used) return { refusal: used };
   const records = under<VolumeRecord>(desk.mirror, keys.volume(app.name, ''));
   const removals = volumes
     ? records.map((row) => ({ op: 'put' as const, key: row.key, value: { ...row.value, removing: true } }))

@@ -119,8 +119,10 @@ export function compileTree(tree: ComposeNode, options: CompileOptions, problems
     spec: {
       name,
       services: Object.fromEntries(services),
-      // The others are binds in disguise: nothing is kept under their names.
-      volumes: Object.fromEntries([...draft.volumes].filter(([, { driverOptions }]) => !driverOptions)),
+      // The others are binds in disguise, or another app's: nothing is kept under their names.
+      volumes: Object.fromEntries(
+        [...draft.volumes].filter(([, { driverOptions, external }]) => !driverOptions && !external),
+      ),
       ...(draft.networks.size > 0 ? { networks: Object.fromEntries(draft.networks) } : {}),
       ...(draft.configs.size > 0 ? { configs: Object.fromEntries(draft.configs) } : {}),
       ...(draft.secrets.size > 0 ? { secrets: Object.fromEntries(draft.secrets) } : {}),

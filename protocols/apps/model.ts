@@ -49,6 +49,8 @@ export type MountSpec =
   | {
       readonly type: 'volume';
       readonly volume: string;
+      /** The app whose volume it is; absent: its own. */
+      readonly app?: string;
       readonly target: string;
       readonly readOnly: boolean;
       /** A new volume is not filled with what the image has there. */
@@ -99,9 +101,8 @@ export interface HealthcheckSpec {
 
 export interface VolumeSpec {
   readonly name: string;
-  /** Not ours to make or to remove: it must exist under this name (`app/volume` or a shared one). */
+  /** Another app's, neither ours to make nor to remove: `APP/VOLUME`. */
   readonly external?: boolean;
-  /** The name outside the app, when the file gives one. */
   readonly externalName?: string;
   readonly driver?: string;
   readonly driverOptions?: Readonly<Record<string, string>>;

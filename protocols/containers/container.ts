@@ -93,7 +93,7 @@ const mountNext = (value: Value): Decision<Value> => {
   return ask(value, 'mount.resolved', {
     port: 'volumes',
     op: 'ensure',
-    args: { app: value.assignment.app, volume: mount.volume },
+    args: { app: mount.app ?? value.assignment.app, volume: mount.volume },
   });
 };
 

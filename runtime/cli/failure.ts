@@ -51,6 +51,7 @@ const exceptions: Partial<Record<ErrorCode, number>> = {
   'HM-STORE-FOREIGN': exitCodes.conflict,
   'HM-IMAGE-USED': exitCodes.conflict,
   'HM-SECRET-USED': exitCodes.conflict,
+  'HM-VOLUME-USED': exitCodes.conflict,
   'HM-PORT-TAKEN': exitCodes.cannotPlace,
   'HM-BIND-MISSING': exitCodes.cannotPlace,
   'HM-IMAGE-MISSING': exitCodes.cannotPlace,

@@ -6,6 +6,7 @@ import type { Place, Problems } from './document.ts';
 import type { PlacedMount } from './mounts.ts';
 import type { PlacedService } from './service.ts';
 import { suggestion } from './suggestion.ts';
+import { otherVolume } from './top/volumes.ts';
 import { resolvePath } from './values.ts';
 
 type Services = ReadonlyMap<string, PlacedService>;
@@ -121,11 +122,15 @@ function withLinkedDependencies(
   return next;
 }
 
-/** A named volume that is a folder of the machine is mounted as what it is. */
+/** A named volume that is another app's, or a folder of the machine, is mounted as what it is. */
 function withBinds(service: PlacedService, volumes: WholeFile['volumes']): PlacedService {
   const mounts = service.mounts.map(({ mount, at }): PlacedMount => {
-    const device = mount.type === 'volume' ? volumes.get(mount.volume)?.driverOptions?.['device'] : undefined;
-    if (mount.type !== 'volume' || device === undefined) return { mount, at };
+    if (mount.type !== 'volume') return { mount, at };
+    const declared = volumes.get(mount.volume);
+    const [, app, volume] = otherVolume.exec(declared?.externalName ?? '') ?? [];
+    if (app !== undefined && volume !== undefined) return { mount: { ...mount, app, volume }, at };
+    const device = declared?.driverOptions?.['device'];
+    if (device === undefined) return { mount, at };
     const { target, readOnly, subpath } = mount;
     const source = resolvePath(device, subpath ?? '.');
     return { mount: { type: 'bind', source, target, readOnly, createSource: false }, at };

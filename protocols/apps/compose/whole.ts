@@ -130,7 +130,7 @@ function checkMounts(
       problems.add('HM-COMPOSE-TYPE', at, `services.${name} mounts two things at ${mount.target}`);
     }
     targets.add(mount.target);
-    if (mount.type !== 'volume' || volumes.has(mount.volume)) continue;
+    if (mount.type !== 'volume' || mount.app !== undefined || volumes.has(mount.volume)) continue;
     const hint = suggestion(mount.volume, volumes, `Add to the file: volumes: { ${mount.volume}: {} }`);
     problems.add(
       'HM-COMPOSE-REFERENCE',

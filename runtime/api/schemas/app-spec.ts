@@ -29,6 +29,7 @@ const mount: z.ZodType<MountSpec> = z
     z.strictObject({
       type: z.literal('volume'),
       volume: name,
+      app: z.exactOptional(name),
       target: path,
       readOnly: z.boolean(),
       noCopy: z.exactOptional(z.boolean()),
@@ -142,7 +143,7 @@ function* inconsistencies({
       if (!Object.hasOwn(services, needed) || needed === key)
         yield wrong(`depends on ${needed}, which is no other service`, 'services', key, 'dependsOn');
     for (const item of mounts)
-      if (item.type === 'volume' && !Object.hasOwn(volumes, item.volume))
+      if (item.type === 'volume' && item.app === undefined && !Object.hasOwn(volumes, item.volume))
         yield wrong(`mounts ${item.volume}, which is not among the volumes`, 'services', key, 'mounts');
   }
   const circle = firstCircle(services);

@@ -172,3 +172,19 @@ describe('scale, restart, remove', () => {
     expect(town.mirror.rows[keys.volume('shop', 'files')]?.value).toMatchObject({ removing: true });
   });
 });
+
+it('a volume of another app must be there, and is not removed while it is mounted', () => {
+  const town = new Town();
+  const mounts = [{ type: 'volume', volume: 'data', app: 'other', target: '/d', readOnly: false }] as const;
+  const borrower = appOf('shop', [serviceOf('web', { mounts })]);
+  const said = (verdict: Verdict): string | undefined =>
+    'refusal' in verdict ? `${verdict.refusal.code} ${verdict.refusal.message}` : undefined;
+  expect(said(town.deploy(borrower))).toBe(
+    'HM-VOLUME-UNKNOWN shop/web mounts other/data, which is not there',
+  );
+  town.deploy(appOf('other', [serviceOf('db')], ['data']));
+  expect(said(town.deploy(borrower))).toBeUndefined();
+  const remove = (volumes: boolean) => town.command({ type: 'app.remove', app: 'other', volumes });
+  expect(said(remove(true))).toBe('HM-VOLUME-USED other/data is mounted by shop/web');
+  expect(said(remove(false))).toBeUndefined();
+});

@@ -138,3 +138,17 @@ networks:
     back: { ipv4Address: '10.9.0.7', aliases: ['db'], priority: 5, macAddress: '02:00:00:00:00:01' },
   });
 });
+
+test('a volume of another app is mounted under its name, and is none of ours', () => {
+  const spec = specOf(`services:
+  a: { image: i, volumes: ["v:/d:ro"] }
+volumes: { v: { external: true, name: other/data } }
+`);
+  expect(spec.services['a']!.mounts).toEqual([
+    { type: 'volume', volume: 'data', app: 'other', target: '/d', readOnly: true },
+  ]);
+  expect(spec.volumes).toEqual({});
+  expect(problemsOf('services: { a: { image: i } }\nvolumes: { v: { external: true } }')).toEqual([
+    'HM-COMPOSE-TYPE compose.yaml:2: volumes.v: an external volume is the one of another app',
+  ]);
+});

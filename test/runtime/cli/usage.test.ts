@@ -44,6 +44,8 @@ test.each([
   [['image'], 'A command is missing', 'hivemind help image'],
   [['exec', 'shop/web.1', 'ls', '-l'], "unknown option '-l'", 'Write -- before the command'],
   [['deploy', '--timeout', 'soon'], '--timeout soon is not a duration', 'As in 90s or 5m.'],
+  [['run', '--rm', '-d', 'i'], '--rm needs somebody who waits for the end', 'Leave out --rm or --detach.'],
+  [['run', '--restart', 'always', 'i'], 'What is restarted has no end to wait for', 'Add --detach.'],
   [['deploy', '--progress', 'loud'], '--progress loud is not known', 'auto, tty, plain, json, quiet'],
   [['ps', '--address', 'not an address'], 'not an address is not an address', 'As in 127.0.0.1:4483'],
 ])('%j is a usage error', async (args, message, hint) => {

@@ -169,9 +169,9 @@ export const topKeys = {
   volumes: {
     driver: inherent('local; others are refused'),
     driver_opts: yes('a bind of a folder; other kinds are refused'),
-    external: yes('made by another app'),
+    external: yes('the volume of another app'),
     labels: yes('of the volume'),
-    name: yes('its name outside the app'),
+    name: yes('with external: APP/VOLUME; else without effect, which is said'),
   },
 } satisfies Record<string, Section>;
 

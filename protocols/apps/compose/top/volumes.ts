@@ -42,17 +42,27 @@ const keys: KeyTable<Draft> = {
   },
 };
 
+/** `shop/data` */
+export const otherVolume = /^([a-z0-9][a-z0-9_-]{0,62})\/([a-z0-9][a-z0-9_-]{0,62})$/;
+
 export function readVolume(scope: Scope, name: string, node: ComposeNode): VolumeSpec {
   const draft: Draft = {};
   const map = node.kind === 'scalar' && node.value === null ? undefined : readMap(scope, node);
   if (map) readKeys(scope, map, 'volumes', keys, draft);
   const { external, name: externalName, options, labels } = draft;
+  if (external && !otherVolume.test(externalName ?? '')) {
+    const hint = 'Name it as hivemind volume ls does: name: APP/VOLUME.';
+    refuse(scope, node.at, 'an external volume is the one of another app', hint);
+  } else if (!external && externalName !== undefined) {
+    const text = `${scope.path}.name has no effect: volumes are called APP/VOLUME`;
+    scope.problems.warn('HM-COMPOSE-KEY', node.at, text);
+  }
   if (external && options)
     refuse(scope, node.at, 'an external volume is made elsewhere: only its name can be given');
   return {
     name,
     ...(external ? { external } : {}),
-    ...(externalName === undefined ? {} : { externalName }),
+    ...(external && externalName !== undefined ? { externalName } : {}),
     ...(options ? { driver: 'local', driverOptions: options } : {}),
     ...(labels && Object.keys(labels).length > 0 ? { labels } : {}),
   };

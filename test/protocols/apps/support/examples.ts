@@ -76,9 +76,9 @@ export const examples: Readonly<Record<SectionName, Readonly<Record<string, Exam
   volumes: {
     driver: 'local',
     driver_opts: '{ type: none, o: bind, device: /srv/data }',
-    external: 'true',
+    external: beside('name: shop/data', 'true'),
     labels: '{ a: b }',
-    name: 'other',
+    name: beside('external: true', 'other/data'),
   },
   services: {
     annotations: '{ a: b }',
