@@ -5,10 +5,12 @@
 import {
   isAlias,
   isMap,
+  isNode,
   isScalar,
   isSeq,
   LineCounter,
   parseDocument,
+  visit,
   type Document,
   type Node,
   type Pair,
@@ -97,6 +99,8 @@ class TreeBuilder {
   readonly #place: (offset: number) => Place;
   /** Collections being built: an alias to one of them would never end. */
   readonly #open = new Set<Node>();
+  /** What each alias means: the last anchor of its name before it. Found in one pass; asking each alias is a pass each. */
+  #targets: ReadonlyMap<Node, Node> | undefined;
   #nodes = 0;
   #aliases = 0;
 
@@ -130,7 +134,8 @@ class TreeBuilder {
   #resolve(node: Node & { source: string }, at: Place): Node {
     if (++this.#aliases > limits.composeAliases)
       throw tooLarge(at, 'the number of aliases', 'composeAliases');
-    const target = isAlias(node) ? node.resolve(this.#document) : undefined;
+    this.#targets ??= aliasTargets(this.#document);
+    const target = this.#targets.get(node);
     if (!target) throw failure('HM-COMPOSE-SYNTAX', at, `no anchor &${node.source} stands before its alias`);
     return target;
   }
@@ -159,6 +164,20 @@ class TreeBuilder {
     for (const entry of merged) if (!own.has(entry.key)) own.set(entry.key, entry);
     return [...own.values()];
   }
+}
+
+function aliasTargets(document: Document.Parsed): ReadonlyMap<Node, Node> {
+  const anchors = new Map<string, Node>();
+  const targets = new Map<Node, Node>();
+  visit(document, {
+    Node: (_key, node) => {
+      if (isAlias(node)) {
+        const target = anchors.get(node.source);
+        if (target) targets.set(node, target);
+      } else if (isNode(node) && node.anchor !== undefined) anchors.set(node.anchor, node);
+    },
+  });
+  return targets;
 }
 
 function mergedEntries(value: ComposeNode): readonly MapEntry[] {

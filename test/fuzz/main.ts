@@ -34,6 +34,7 @@ function main(args: readonly string[]): number {
     if (ms > slowest.ms) slowest = { ms, seed };
     seen.set(outcome, (seen.get(outcome) ?? 0) + 1);
     if (finding !== undefined && ++findings <= 20) console.log(`seed ${seed}: ${finding}`);
+    if ((seed - first + 1) % 100_000 === 0) console.log(`${seed - first + 1} runs, ${findings} findings`);
     if (seed % 1_000 === 0) peak = Math.max(peak, process.memoryUsage().rss);
   }
   const seconds = (performance.now() - began) / 1_000;

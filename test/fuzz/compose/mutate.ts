@@ -159,7 +159,7 @@ function changedNode(node: ComposeNode, other: ComposeNode, random: Random): Com
   if (node.kind === 'scalar') {
     if (chance < 0.5) return scalar(pick(random, nasty));
     if (chance < 0.6) return scalar(`${node.text}${pick(random, nasty)}`);
-    if (chance < 0.7) return scalar(node.text.repeat(below(random, 300)));
+    if (chance < 0.7) return scalar(node.text.slice(0, 1_000).repeat(below(random, 300)));
     if (chance < 0.75) return { ...node, tag: pick(random, ['reset', 'override'] as const) };
     return chance < 0.9 ? invented(random, 0) : somewhere(other, random);
   }

@@ -57,7 +57,7 @@ function diskOf(random: Random): { readonly disk: Disk; readonly files: readonly
   const shape = shapes[index]!;
   const names = Object.keys(shape);
   const chosen = new Set(['compose.yaml', pick(random, names)]);
-  const asText = random.next() < 0.05;
+  const asText = random.next() < 0.02;
   const changed = (name: string): string | ComposeNode => {
     const tree = asText ? undefined : trees[index]![name];
     if (tree)
