@@ -139,6 +139,8 @@ export const limits = {
   imageArchiveBlobs: 4_096,
   /** One manifest, index or configuration; registries refuse larger ones. */
   imageDocumentBytes: 4_194_304,
+  /** How often unused images are looked for: a disk that fills within minutes has other trouble. */
+  imageCollectMs: 300_000,
   /** Layers of one image: builders make at most 127. */
   imageLayers: 512,
   /** Manifests of one index: a dozen platforms, and their attestations. */

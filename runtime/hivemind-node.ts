@@ -7,6 +7,7 @@ import './config/v8.ts';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import manifest from '../package.json' with { type: 'json' };
+import type { CollectionSettings } from '../protocols/containers/registry/collection.ts';
 import { reasonOf, type Reason } from '../protocols/errors.ts';
 import { limits } from '../protocols/limits.ts';
 import type { SlotStatus } from '../protocols/apps/status.ts';
@@ -14,6 +15,7 @@ import { paths } from '../protocols/wire/paths.ts';
 import { serveApi } from './api/server.ts';
 import { loadNodeConfig, nodeHelp, type NodeConfig } from './config/node-config.ts';
 import { takePassphrases } from './config/passphrase.ts';
+import { diskOf, keepCollecting } from './image-collector.ts';
 import { startNode, type RunningNode } from './node.ts';
 import { networkTag } from './purge.ts';
 import { createLogger, logEvent, type Logger } from './telemetry/logger.ts';
@@ -67,7 +69,9 @@ async function serve(config: NodeConfig, passphrases: readonly string[], logger:
       .ask(paths.guard, { type: 'store.accept' })
       .catch((thrown: unknown) => complain(reasonOf(thrown)));
   logger.info({ url: api.url, socket: api.socketPath, boot: node.boot }, 'ready');
+  const stopCollecting = keepCollecting(node, collection(config), () => diskOf(config.dataDir));
   const ended = await Promise.race([signalled(), node.exited]);
+  stopCollecting();
   const left = await running(node);
   await api.close();
   await node.stop();
@@ -77,6 +81,12 @@ async function serve(config: NodeConfig, passphrases: readonly string[], logger:
   }
   farewell(left);
   return 0;
+}
+
+/** Freed down to a little below the mark, so that one more image does not begin it anew. */
+function collection({ imagesUnusedHours, imagesDiskPercent }: NodeConfig): CollectionSettings {
+  const highShare = imagesDiskPercent / 100;
+  return { unusedMs: imagesUnusedHours * 3_600_000, highShare, lowShare: highShare * 0.95 };
 }
 
 function nodeSettings(config: NodeConfig): NodeSettings {

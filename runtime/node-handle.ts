@@ -61,6 +61,8 @@ export interface NodeHandle {
   readonly actors: ActorDirectory;
   readonly events: EventLog;
   readonly logs: LogStore;
+  /** Into the event log: what is done beside the actors. */
+  note(event: NodeEvent): void;
   /**
    * Ask an actor. Rejects with a `CodedError` (HM-ACTOR-UNKNOWN, HM-ACTOR-TIMEOUT, or the actor's own refusal).
    *

@@ -108,6 +108,7 @@ function run(
     ports: opened.ports,
     actors: kernel.directory,
     events,
+    note: (event) => void events.append(event),
     logs: opened.logs,
     kernel,
     exited: kernel.exited,

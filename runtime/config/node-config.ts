@@ -148,6 +148,8 @@ function defaultsOf(machine: Machine, environment: Environment, given: RawSettin
     dnsUpstreams: [],
     registries: {},
     dockerConfig: join(folder('DOCKER_CONFIG') ?? join(machine.home, '.docker'), 'config.json'),
+    imagesUnusedHours: 336,
+    imagesDiskPercent: 85,
     labels: {},
     secretKeyFile: join(
       typeof given.dataDir?.value === 'string' ? given.dataDir.value : dataDir,

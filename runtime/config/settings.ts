@@ -116,6 +116,16 @@ export const settings = {
     argument: 'PATH',
     help: "Docker's config.json, for logins to registries (~/.docker/config.json)",
   },
+  imagesUnusedHours: {
+    form: whole(1, 87_600),
+    argument: 'HOURS',
+    help: 'images that nothing has wanted for so long are removed (336)',
+  },
+  imagesDiskPercent: {
+    form: whole(1, 100),
+    argument: 'PERCENT',
+    help: 'above this use of the disk unused images are removed whatever their age (85)',
+  },
   labels: {
     form: z.union([z.record(z.string(), z.coerce.string()), z.string().transform(parseLabels)]),
     argument: 'K=V,…',

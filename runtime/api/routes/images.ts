@@ -13,6 +13,7 @@ import { parsePullPolicy } from '../../../protocols/containers/registry/policy.t
 import { CodedError, coded, reasonOf } from '../../../protocols/errors.ts';
 import { limits } from '../../../protocols/limits.ts';
 import { paths } from '../../../protocols/wire/paths.ts';
+import { collectImages, everythingUnused } from '../../image-collector.ts';
 import { listRoute } from '../lists/list-route.ts';
 import { jsonRoute, lineRoute } from '../route.ts';
 import { imageView, pullView } from '../schemas/views.ts';
@@ -137,4 +138,12 @@ const pull = lineRoute({
   },
 });
 
-export const imageRoutes = [list, add, remove, pull];
+const prune = jsonRoute({
+  method: 'post',
+  path: '/v1/images/prune',
+  summary: 'Remove every image that no kept revision of an app wants; answers what went',
+  answer: images,
+  run: async ({ node, call }) => ({ images: await collectImages(node, everythingUnused, call) }),
+});
+
+export const imageRoutes = [list, add, remove, pull, prune];

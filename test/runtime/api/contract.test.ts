@@ -66,6 +66,7 @@ const requests: [route: string, path: string, asked?: () => Asked][] = [
 const elsewhere = [
   'post /v1/images/import',
   'post /v1/images/pull',
+  'post /v1/images/prune',
   'get /v1/events/stream',
   'post /v1/store/accept',
   'get /v1/stats',

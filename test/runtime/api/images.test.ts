@@ -1,5 +1,6 @@
 /** Pulls through the API: lines of how far it has come, the last one says what became of it. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { ServiceSpec } from '../../../protocols/apps/model.ts';
 import { pullView } from '../../../runtime/api/schemas/views.ts';
 import { apiRig, json, type ApiRig } from './rig.ts';
 
@@ -44,3 +45,32 @@ test.each([
   const answer = await rig.ask('POST', '/v1/images/pull', json(wish));
   expect(answer).toMatchObject({ status, json: { code } });
 });
+
+test('prune removes what no kept revision wants, and tells it', async () => {
+  const { json: spec } = await rig.ask('GET', '/v1/images');
+  expect((spec as { images: { name: string }[] }).images.map(({ name }) => name)).toContain('spare:latest');
+  await rig.deploy({
+    name: 'keeps',
+    services: { web: { ...service, name: 'web', image: 'hello-web' } },
+    volumes: {},
+  });
+  const { status, json: answer } = await rig.ask('POST', '/v1/images/prune');
+  expect(status).toBe(200);
+  const gone = (answer as { images: { name: string }[] }).images.map(({ name }) => name);
+  expect(gone).toContain('spare:latest');
+  expect(gone).not.toContain('hello-web:latest');
+  const events = rig.node.events.read({ limit: 100 }).filter(({ type }) => type === 'image.collected');
+  expect(events.map(({ subject }) => subject).sort()).toEqual(gone.toSorted());
+  expect(rig.images.find('hello-web')).toBeDefined();
+});
+
+const service: Omit<ServiceSpec, 'name' | 'image'> = {
+  environment: {},
+  ports: [],
+  mounts: [],
+  dependsOn: [],
+  restart: { condition: 'always' },
+  replicas: 1,
+  networkMode: 'app',
+  stopGraceMs: 1_000,
+};

@@ -45,6 +45,8 @@ test('defaults of root', () => {
     dnsUpstreams: [],
     registries: {},
     dockerConfig: '/root/.docker/config.json',
+    imagesUnusedHours: 336,
+    imagesDiskPercent: 85,
     labels: {},
     secretKeyFile: '/var/lib/hivemind/keys/secret.key',
     logLevel: 'info',

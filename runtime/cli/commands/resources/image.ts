@@ -45,6 +45,20 @@ export function imageCommands(program: Command, cli: Cli): void {
   });
   action(ls, cli, async () => printListing(cli, listing(cli), async () => (await list(cli)).images));
 
+  const prune = leaf(image, {
+    usage: 'prune',
+    summary: 'remove every image that no kept revision of an app wants',
+    examples: ['hivemind image prune'],
+    forms: true,
+  });
+  action(prune, cli, async () => {
+    const client = await cli.client();
+    const { images } = await client.send<ImagesAnswer>('POST', '/v1/images/prune');
+    const freed = images.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    if (images.length > 0) cli.say(`${images.length} removed, ${bytes(freed)} in all`);
+    return printListing(cli, { ...listing(cli), empty: 'Nothing to remove' }, () => Promise.resolve(images));
+  });
+
   const rm = leaf(image, {
     usage: 'rm <name...>',
     summary: 'remove images that no app uses',
