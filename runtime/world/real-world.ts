@@ -8,6 +8,7 @@ import { coded } from '../../protocols/errors.ts';
 import type { Registries } from '../../protocols/containers/registry/endpoints.ts';
 import { limits } from '../../protocols/limits.ts';
 import type {
+  Call,
   Clock,
   ContainerRuntime,
   ImageSource,
@@ -36,6 +37,7 @@ import { createKeyFile } from '../drivers/secrets/key-file.ts';
 import { createSecretBox } from '../drivers/secrets/secret-box.ts';
 import { openEmbeddedStore } from '../drivers/store/embedded/embedded-store.ts';
 import { createDirectoryVolumes, runFolders } from '../drivers/volume/directory.ts';
+import { secretText } from '../secrets/secret-text.ts';
 import { createLogStore, type ManagedLogs } from '../logs/log-store.ts';
 import { openEventFiles } from '../telemetry/events/event-files.ts';
 import { examine, mendAndExamine } from './doctor.ts';
@@ -86,7 +88,9 @@ async function open(options: RealWorldOptions, settings: NodeSettings): Promise<
     await mkdir(eventsDir, { recursive: true, mode: 0o700 });
     const events = await openEventFiles(createFileDisk(), eventsDir);
     closers.push(() => events.close());
-    const engine = await openContainers(options, settings);
+    const { secrets, grants, locked } = await openSecrets(options, settings, store);
+    const secret: Secret = (name) => secretText({ store, secrets }, name, loginCall());
+    const engine = await openContainers(options, settings, secret);
     closers.push(engine.close);
     const logs = createLogStore(realClock);
     closers.push(() => logs.close());
@@ -94,7 +98,6 @@ async function open(options: RealWorldOptions, settings: NodeSettings): Promise<
     const network = createLinuxNetwork({ clock: realClock, tag: settings.networkTag });
     const names = createNameServer({ clock: realClock, random: realRandom });
     closers.push(() => void names.close({}, { key: 'close', signal: new AbortController().signal }));
-    const { secrets, grants, locked } = await openSecrets(options, settings, store);
     const ports: Ports = {
       store,
       journal: opened.journal,
@@ -159,7 +162,16 @@ interface OpenedContainers {
   close(): void;
 }
 
-async function openContainers(options: RealWorldOptions, settings: NodeSettings): Promise<OpenedContainers> {
+/** A secret of the node by its name. */
+type Secret = (name: string) => Promise<string | undefined>;
+
+const loginCall = (): Call => ({ key: 'login', signal: new AbortController().signal });
+
+async function openContainers(
+  options: RealWorldOptions,
+  settings: NodeSettings,
+  secret: Secret,
+): Promise<OpenedContainers> {
   const bootstrap = { address: options.containerdAddress, dataDir: options.dataDir, clock: realClock };
   const place = await ensureContainerd(bootstrap);
   const engineOptions: ContainerdRuntimeOptions = {
@@ -176,7 +188,7 @@ async function openContainers(options: RealWorldOptions, settings: NodeSettings)
     clock: realClock,
     random: realRandom,
     registries: options.registries,
-    credentials: createCredentials({ dockerConfig: options.dockerConfig }),
+    credentials: createCredentials({ dockerConfig: options.dockerConfig, secret }),
   });
   const keeper = place.own
     ? keepAlive(realClock, ownWatch(options.dataDir), () => ensureContainerd(bootstrap))

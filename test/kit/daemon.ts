@@ -26,6 +26,7 @@ export interface CliResult {
 }
 
 export interface TestDaemon {
+  readonly name: string;
   readonly dir: string;
   readonly dataDir: string;
   readonly socketPath: string;
@@ -86,6 +87,7 @@ export async function makeDaemon(
 
   const get = <Value>(path: string): Promise<Value> => getJson(config.socketPath, path);
   const daemon: TestDaemon = {
+    name,
     dir,
     dataDir,
     socketPath: config.socketPath,
