@@ -102,6 +102,8 @@ export const limits = {
   composeContentBytes: 1_024_000,
   /** Items of one list: words of a command, mounts, names. */
   composeItems: 1_000,
+  /** Linux's PATH_MAX. */
+  pathChars: 4_096,
   composeServices: 500,
   composeReplicas: 1_000,
   /** Revisions of an app that `rollback` can go back to; a large one is 100 KB. */

@@ -1,4 +1,5 @@
 /** `volumes:` of a service in short and long form, and its `tmpfs:`. */
+import { limits } from '../../limits.ts';
 import type { MountSpec } from '../model.ts';
 import type { ComposeNode, MapNode, Place } from './document.ts';
 import {
@@ -37,9 +38,18 @@ export function readMounts(scope: Scope, node: ComposeNode, context: MountContex
   readList(scope, node)?.items.forEach((item, index) => {
     const at = inside(scope, index);
     const mount = item.kind === 'map' ? longForm(at, item, context) : shortForm(at, item, context);
-    if (mount) mounts.push({ mount, at: item.at });
+    if (mount && hasShortPaths(at, item.at, mount)) mounts.push({ mount, at: item.at });
   });
   return mounts;
+}
+
+/** Whether the kernel could take the paths. */
+function hasShortPaths(scope: Scope, at: Place, mount: MountSpec): boolean {
+  const paths = [mount.target, ...(mount.type === 'bind' ? [mount.source] : [])];
+  if (paths.every((path) => path.length <= limits.pathChars)) return true;
+  const text = `${scope.path} has a path of more than ${limits.pathChars} characters`;
+  scope.problems.add('HM-COMPOSE-LIMIT', at, text);
+  return false;
 }
 
 /** `SOURCE:TARGET[:MODE]`. A bind's missing source is made, as the specification has it for this form. */
@@ -240,7 +250,7 @@ export function readTmpfs(scope: Scope, node: ComposeNode): PlacedMount[] {
     const at = node.kind === 'list' ? inside(scope, index) : scope;
     const text = readText(at, item);
     const mount = text === undefined ? undefined : tmpfsEntry(at, item.at, text);
-    if (mount) mounts.push({ mount, at: item.at });
+    if (mount && hasShortPaths(at, item.at, mount)) mounts.push({ mount, at: item.at });
   });
   return mounts;
 }

@@ -320,8 +320,8 @@ describe('the top of the file', () => {
     ],
     [
       'an external volume',
-      'services: { web: { image: i } }\nvolumes: { db-data: { external: true, name: actual } }',
-      { volumes: { 'db-data': { external: true, externalName: 'actual' } } },
+      'services: { web: { image: i } }\nvolumes: { db-data: { external: true, name: other/data } }',
+      { volumes: { 'db-data': { external: true, externalName: 'other/data' } } },
     ],
     [
       'networks',
