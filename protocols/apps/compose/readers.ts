@@ -144,7 +144,7 @@ export function readTexts(scope: Scope, node: ListNode): string[] {
 
 /** A text alone is a list of one. */
 export function readTextOrTexts(scope: Scope, node: ComposeNode): string[] | undefined {
-  if (node.kind === 'list') return readTexts(scope, node);
+  if (node.kind === 'list') return readDistinct(scope, node);
   const text = readText(scope, node);
   return text === undefined ? undefined : [text];
 }
@@ -153,7 +153,8 @@ export function readDistinct(scope: Scope, node: ComposeNode): string[] | undefi
   const list = readList(scope, node);
   if (!list) return undefined;
   const texts = readTexts(scope, list);
-  const twice = texts.find((text, index) => texts.indexOf(text) !== index);
+  const seen = new Set<string>();
+  const twice = texts.find((text) => seen.size === seen.add(text).size);
   return twice === undefined ? texts : refuse(scope, node.at, `${excerpt(twice)} stands in the list twice`);
 }
 

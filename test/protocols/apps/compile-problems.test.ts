@@ -34,6 +34,10 @@ test.each([
     'environment: ["=x"]',
     'HM-COMPOSE-TYPE compose.yaml:4: services.a.environment: "" is not a variable\'s name',
   ],
+  [
+    'environment: [A=1, A=1]',
+    'HM-COMPOSE-TYPE compose.yaml:4: services.a.environment: A=1 stands in the list twice',
+  ],
   ['ports: 80', 'HM-COMPOSE-TYPE compose.yaml:4: services.a.ports must be a list, not the number 80'],
   [
     'ports: ["0:80"]',

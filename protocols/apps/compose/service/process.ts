@@ -1,7 +1,7 @@
 /** Keys about what runs in a container and as whom: image, command, environment, user. */
 import { shortImageName } from '../../../containers/image-name.ts';
 import { limits } from '../../../limits.ts';
-import type { ComposeNode, Place } from '../document.ts';
+import { excerpt, type ComposeNode, type Place } from '../document.ts';
 import type { Environment } from '../interpolate.ts';
 import {
   assertShort,
@@ -115,11 +115,15 @@ export function readEnvironment(
       if (empty || text !== undefined) set(scope, keyAt, key, text);
     }
   } else if (node.kind === 'list') {
+    const seen = new Set<string>();
     for (const [index, item] of node.items.entries()) {
       const text = readText(inside(scope, index), item);
       const cut = text?.indexOf('=') ?? -1;
-      if (text !== undefined)
+      if (text !== undefined && seen.has(text))
+        refuse(scope, item.at, `${excerpt(text)} stands in the list twice`);
+      else if (text !== undefined)
         set(scope, item.at, cut < 0 ? text : text.slice(0, cut), cut < 0 ? undefined : text.slice(cut + 1));
+      seen.add(text ?? '');
     }
   } else if (node.value !== null) mistyped(scope, node, 'a map or a list of NAME=value');
   if (variables.size > limits.composeEnvironment) {
