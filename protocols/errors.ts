@@ -465,6 +465,24 @@ export const catalogue = {
     next: 'Pass --token-file, or use the unix socket as root.',
     status: 401,
   },
+  'HM-API-TOKEN-EXPIRED': {
+    cause: 'The token has expired.',
+    next: 'Make a new one on the node: hivemind token create NAME',
+    status: 401,
+  },
+  'HM-TOKEN-UNKNOWN': { cause: 'No token has this name.', next: 'hivemind token ls', status: 404 },
+  'HM-TOKEN-EXISTS': {
+    cause: 'A token of this name exists.',
+    next: 'Choose another name, or revoke that one: hivemind token revoke NAME',
+    status: 409,
+  },
+  'HM-NODE-UNKNOWN': { cause: 'No node has this name.', next: 'hivemind version', status: 404 },
+  'HM-VOLUME-UNKNOWN': { cause: 'No volume has this name.', next: 'hivemind volume ls', status: 404 },
+  'HM-VOLUME-USED': {
+    cause: 'The volume is used by an app.',
+    next: 'Remove the app, or the volume from its file, first.',
+    status: 409,
+  },
   'HM-API-REQUEST': { cause: 'The request is not well formed.', next: 'See /v1/openapi.json', status: 400 },
   'HM-API-ROUTE': { cause: 'There is no such route.', next: 'See /v1/openapi.json', status: 404 },
   'HM-API-TOO-LARGE': {

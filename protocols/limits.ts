@@ -282,6 +282,10 @@ export const limits = {
   apiHeaderBytes: 32_768,
   /** A body that is no upload must have arrived after this long: 2 MiB over a slow line. */
   apiBodyMs: 30_000,
+  /** Named tokens: people, pipelines and dashboards of a small team. */
+  apiTokens: 1_000,
+  /** Ten years: who needs longer leaves the end out. */
+  apiTokenS: 315_360_000,
   /** Answers remembered by their Idempotency-Key … */
   apiIdempotencyKeys: 4_096,
   /** … all of them together … */

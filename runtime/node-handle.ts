@@ -50,6 +50,24 @@ export interface Finding {
   readonly mended?: string;
 }
 
+/** The machine under a node, measured when it is asked. */
+export interface MachineFacts {
+  readonly hostname: string;
+  readonly os: string;
+  readonly kernel: string;
+  readonly architecture: string;
+  readonly cpus: number;
+  /** Runnable processes over the last minute. */
+  readonly load: number;
+  readonly memoryBytes: number;
+  /** What new work could have without swapping. */
+  readonly memoryFreeBytes: number;
+  /** Of the disk with the data folder. */
+  readonly diskBytes: number;
+  readonly diskFreeBytes: number;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
 export interface NodeHandle {
   readonly name: string;
   readonly boot: number;
@@ -75,6 +93,7 @@ export interface NodeHandle {
   ask<Value>(path: ActorPath, message: Message, timeoutMs?: number): Promise<Value>;
   /** `mend`: what can be mended without harm is, first. */
   doctor(options?: { readonly mend?: boolean }): Promise<readonly Finding[]>;
+  machine(): Promise<MachineFacts>;
   /** `detach`: actors go, containers stay. */
   stop(): Promise<void>;
 }

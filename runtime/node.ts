@@ -114,6 +114,7 @@ function run(
     exited: kernel.exited,
     ask: (path, message, timeoutMs = limits.askTimeoutMs) => kernel.ask(path, message, timeoutMs),
     doctor: ({ mend = false } = {}) => opened.doctor({ mend }),
+    machine: () => opened.machine(),
     halt: () => kernel.halt(),
     stop: async () => {
       await kernel.stop();

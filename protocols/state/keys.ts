@@ -21,6 +21,9 @@ export const keys = {
   /** A volume: `VolumeRecord`. */
   volume: (app: string, volume: string) => `volumes/${app}/${volume}`,
   volumes: 'volumes/',
+  /** A named token of the API: `TokenRecord`. */
+  token: (name: string) => `tokens/${name}`,
+  tokens: 'tokens/',
   /** A secret's metadata: `SecretRecord`. */
   secret: (name: string) => `secrets/${name}`,
   secrets: 'secrets/',

@@ -11,16 +11,20 @@ import type { ApiContext, Env } from './context.ts';
 import { MalformedError, problemHeaders, problemOf, type Fault } from './problem.ts';
 import type { Route } from './route.ts';
 import { openGate, type Gate } from './rules/gate.ts';
-import { actorRoutes } from './routes/actors.ts';
+import { actorRoutes } from './routes/node/actors.ts';
 import { appRoutes } from './routes/apps.ts';
 import { containerRoutes } from './routes/containers.ts';
 import { runningRoutes } from './routes/running.ts';
-import { eventRoutes } from './routes/events.ts';
+import { eventRoutes } from './routes/node/events.ts';
 import { imageRoutes } from './routes/images.ts';
 import { networkRoutes } from './routes/networks.ts';
-import { nodeRoutes } from './routes/node.ts';
+import { nodeRoutes } from './routes/node/node.ts';
 import { planRoutes } from './routes/plans.ts';
+import { clusterRoutes } from './routes/node/cluster.ts';
 import { secretRoutes } from './routes/secrets.ts';
+import { serviceRoutes } from './routes/services.ts';
+import { tokenRoutes } from './routes/node/tokens.ts';
+import { volumeRoutes } from './routes/volumes.ts';
 
 /** Every route that answers over plain HTTP; exec is a WebSocket. */
 export const routes: readonly Route[] = [
@@ -31,6 +35,10 @@ export const routes: readonly Route[] = [
   ...imageRoutes,
   ...networkRoutes,
   ...secretRoutes,
+  ...serviceRoutes,
+  ...volumeRoutes,
+  ...clusterRoutes,
+  ...tokenRoutes,
   ...eventRoutes,
   ...actorRoutes,
   ...nodeRoutes,
@@ -67,9 +75,12 @@ export function createApp(context: ApiContext, { door, gate = openGate }: AppOpt
     c.header('x-request-id', requestId);
     c.header('x-content-type-options', 'nosniff');
     c.header('cache-control', 'no-store');
+    const from = context.node.clock.monotonicMs();
     const { client = '' } = (c.env ?? {}) as Bindings;
     context.rates.take(`${door} ${client}`, !methodsThatRead.has(c.req.method));
     await next();
+    const seconds = (context.node.clock.monotonicMs() - from) / 1_000;
+    context.counts.request(c.get('route') ?? 'other', c.req.method, c.res.status, seconds);
     context.logger.debug({ method: c.req.method, path: c.req.path, status: c.res.status }, 'request');
   });
   app.use((c, next) => {

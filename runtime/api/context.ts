@@ -1,15 +1,15 @@
 /** What stands behind every request: the node, who asks, and what is counted over all doors. */
 import { coded } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
+import type { Scope } from '../../protocols/security/tokens.ts';
 import type { NodeHandle } from '../node-handle.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { EventHub } from './lists/event-reader.ts';
 import { Feeds } from './lists/feeds.ts';
+import { Counts } from './metrics/counts.ts';
 import { IdempotencyKeys } from './rules/idempotency.ts';
 import { Rates } from './rules/rates.ts';
-
-/** What a token allows: each holds the one before. */
-export type Scope = 'read' | 'write' | 'admin';
+import { Tokens } from './rules/tokens.ts';
 
 /** Who asks: `socket`, `root`, or the name of a token. */
 export interface Identity {
@@ -30,10 +30,13 @@ export interface ApiContext {
   /** Lists that are watched. */
   readonly feeds: Feeds;
   readonly events: EventHub;
+  readonly tokens: Tokens;
+  /** For `/metrics`. */
+  readonly counts: Counts;
 }
 
 export interface Env {
-  Variables: { requestId: string; identity: Identity };
+  Variables: { requestId: string; identity: Identity; route?: string };
 }
 
 export interface StreamCount {
@@ -46,7 +49,12 @@ export function createContext(
   node: NodeHandle,
   { importDir, logger }: { readonly importDir: string; readonly logger: Logger },
 ): ApiContext {
+  const counts = new Counts();
+  for (const event of node.events.read({ after: { boot: node.boot, seq: 0 }, limit: limits.eventLog }))
+    counts.event(event);
+  node.events.watch((event) => counts.event(event));
   return {
+    counts,
     node,
     importDir,
     logger,
@@ -55,6 +63,7 @@ export function createContext(
     rates: new Rates(node.clock),
     feeds: new Feeds(node),
     events: new EventHub(node),
+    tokens: new Tokens(node),
   };
 }
 

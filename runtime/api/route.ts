@@ -8,7 +8,8 @@ import type { Context } from 'hono';
 import { reasonOf } from '../../protocols/errors.ts';
 import type { Call } from '../../protocols/ports.ts';
 import type { NodeHandle } from '../node-handle.ts';
-import type { ApiContext, Env, Scope } from './context.ts';
+import type { Scope } from '../../protocols/security/tokens.ts';
+import type { ApiContext, Env } from './context.ts';
 import { ndjson, streamOf, type Format, type LineSource } from './lines.ts';
 import { problemOf, problemType } from './problem.ts';
 import { assertConditions, isKnown, isMatched, notMatched, tagOf, wishesOf } from './rules/conditions.ts';
@@ -157,6 +158,7 @@ export function define<Params extends z.ZodObject, Query extends z.ZodObject, Bo
   });
   const register = (app: OpenAPIHono<Env>, context: ApiContext): void => {
     const handler = async (c: Context<Env>): Promise<Response> => {
+      c.set('route', path);
       assertScope(c.get('identity'), scope);
       const ask = askOf(shape, c, context);
       if (method === 'get') return answered(c, await answering(c, ask));

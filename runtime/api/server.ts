@@ -45,7 +45,8 @@ export async function serveApi(node: NodeHandle, options: ApiOptions): Promise<R
   // What a killed node had received so far is of no use.
   await rm(importDir, { recursive: true, force: true });
   const local = openDoor(context, 'socket', openGate);
-  const loopback = openDoor(context, 'tcp', rootGate(token));
+  const loopback = openDoor(context, 'tcp', context.tokens.gate(rootGate(token)));
+  await context.tokens.follow();
   try {
     await listenOnSocket(local.server, socketPath);
     const port = await listenOnLoopback(loopback.server, address);
@@ -53,9 +54,13 @@ export async function serveApi(node: NodeHandle, options: ApiOptions): Promise<R
     return {
       url: `http://${host}:${port}`,
       socketPath,
-      close: async () => void (await Promise.all([local.close(), loopback.close()])),
+      close: async () => {
+        context.tokens.close();
+        await Promise.all([local.close(), loopback.close()]);
+      },
     };
   } catch (thrown) {
+    context.tokens.close();
     await Promise.all([local.close(), loopback.close()]);
     throw thrown;
   }

@@ -49,6 +49,10 @@ export const rootGate = (token: string): Gate => ({
 
 /** Does the `Authorization` header carry the token? Takes the same time whatever is wrong with it. */
 export function mayPass(header: string | undefined, token: string): boolean {
-  const given = /^Bearer +(\S+) *$/i.exec(header ?? '')?.[1] ?? '';
-  return timingSafeEqual(digest(given), digest(token));
+  return timingSafeEqual(digest(bearerOf(header)), digest(token));
+}
+
+/** What an `Authorization` header carries; empty when it is of another kind. */
+export function bearerOf(header: string | undefined): string {
+  return /^Bearer +(\S+) *$/i.exec(header ?? '')?.[1] ?? '';
 }

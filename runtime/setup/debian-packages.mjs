@@ -25,6 +25,7 @@ const forTests = [
   { package: 'docker-registry', program: 'docker-registry', service: 'docker-registry.service' },
   { package: 'skopeo', program: 'skopeo' },
   { package: 'openssl', program: 'openssl' },
+  { package: 'prometheus', program: 'promtool', service: 'prometheus.service' },
 ];
 
 /** Tells package scripts that no service may be started; left alone where the machine has one of its own. */

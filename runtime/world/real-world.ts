@@ -41,11 +41,13 @@ import { secretText } from '../secrets/secret-text.ts';
 import { createLogStore, type ManagedLogs } from '../logs/log-store.ts';
 import { openEventFiles } from '../telemetry/events/event-files.ts';
 import { examine, mendAndExamine } from './doctor.ts';
+import { measureMachine } from './machine.ts';
 import { realClock } from './real-clock.ts';
 import { realRandom } from './real-random.ts';
 import type { NodeSettings, OpenedWorld, World } from './world.ts';
 
 export interface RealWorldOptions {
+  readonly labels?: Readonly<Record<string, string>>;
   /** Absolute. */
   readonly dataDir: string;
   readonly containerdAddress: string;
@@ -120,6 +122,7 @@ async function open(options: RealWorldOptions, settings: NodeSettings): Promise<
         const subject = { ports, network, settings, dataDir, place: engine.place };
         return mend ? mendAndExamine(subject) : examine(subject);
       },
+      machine: () => measureMachine(dataDir, options.labels ?? {}),
     };
   } catch (thrown) {
     await close();

@@ -4,7 +4,7 @@
  */
 import type { Reason } from '../../protocols/errors.ts';
 import type { Clock, Ports, Random } from '../../protocols/ports.ts';
-import type { Finding, LogStore } from '../node-handle.ts';
+import type { Finding, LogStore, MachineFacts } from '../node-handle.ts';
 import type { EventStore } from '../telemetry/events/event-log.ts';
 
 /** What a node must know before its first step; the rest it reads from its journal and the store. */
@@ -32,6 +32,7 @@ export interface OpenedWorld {
   /** What opening had to mend: a torn journal, for one. Each becomes a warning in the event log. */
   readonly recovered: readonly Reason[];
   doctor(options: { readonly mend: boolean }): Promise<readonly Finding[]>;
+  machine(): Promise<MachineFacts>;
   /** Lets go of files and sockets; containers stay. */
   close(): Promise<void>;
 }

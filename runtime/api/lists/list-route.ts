@@ -7,6 +7,7 @@ import { coded } from '../../../protocols/errors.ts';
 import { limits } from '../../../protocols/limits.ts';
 import { parseFilter, type Fields, type Filter } from '../../../protocols/listing/filter.ts';
 import { pageOf, type Order } from '../../../protocols/listing/page.ts';
+import type { Scope } from '../../../protocols/security/tokens.ts';
 import { pulledStream, type PullSource } from '../lines.ts';
 import { define, ndjsonType, sseType, streamed, type Asked, type Route } from '../route.ts';
 import { tagOf } from '../rules/conditions.ts';
@@ -46,6 +47,8 @@ export interface ListShape<
 > {
   readonly path: string;
   readonly summary: string;
+  /** `read` unless said. */
+  readonly scope?: Scope;
   readonly params?: Params;
   /** Beyond what every list takes. */
   readonly query?: Query;
@@ -76,9 +79,9 @@ export function listRoute<
     nextPageToken: z.exactOptional(z.string()),
   });
   const line = watchLine(shape.row);
-  const { path, summary, params } = shape;
+  const { path, summary, params, scope } = shape;
   return define(
-    { method: 'get', path, summary, query, ...(params ? { params } : {}) },
+    { method: 'get', path, summary, query, ...(params ? { params } : {}), ...(scope ? { scope } : {}) },
     { 'application/json': whole, [ndjsonType]: line, [sseType]: line },
     async (c, ask) => {
       const asked = ask as unknown as Asked<Params, Query, z.ZodType>;

@@ -29,6 +29,22 @@ const list = listRoute({
   rows: ({ node }) => observedSlots(node),
 });
 
+/** The status of a slot that this node holds; HM-TARGET-UNKNOWN. */
+async function statusOf(node: NodeHandle, slot: SlotName): Promise<SlotStatus> {
+  const status = (await observedSlots(node)).find((one) => one.slot === slot);
+  if (!status) throw unknownSlot(slot);
+  return status;
+}
+
+const show = jsonRoute({
+  method: 'get',
+  path: '/v1/containers/{slot}',
+  summary: 'One slot that this node holds',
+  params: slotParams,
+  answer: slotStatus,
+  run: ({ node, params }) => statusOf(node, params.slot),
+});
+
 interface Why {
   readonly slot: string;
   readonly status?: SlotStatus;
@@ -100,4 +116,4 @@ async function mustExist(node: NodeHandle, slot: SlotName): Promise<void> {
   if ((await node.logs.read({ slot, tail: 1 })).length === 0) throw unknownSlot(slot);
 }
 
-export const containerRoutes = [list, why, logs];
+export const containerRoutes = [list, show, why, logs];

@@ -3,7 +3,8 @@
  * do everything. On TCP the token says who it is.
  */
 import { coded } from '../../../protocols/errors.ts';
-import type { Identity, Scope } from '../context.ts';
+import type { Scope } from '../../../protocols/security/tokens.ts';
+import type { Identity } from '../context.ts';
 
 /** Asked of every request and every upgrade of one door. */
 export interface Gate {

@@ -18,7 +18,7 @@ import { createSecretBox } from '../../drivers/secrets/secret-box.ts';
 import { createMemoryStore, type MemoryStore } from '../../drivers/store/memory/memory-store.ts';
 import { scriptedProbe } from '../../drivers/probe/scripted-probe.ts';
 import { MemoryVolumes } from '../../drivers/volume/memory.ts';
-import type { LogStore } from '../../node-handle.ts';
+import type { LogStore, MachineFacts } from '../../node-handle.ts';
 import { HeapClock } from '../heap-clock.ts';
 import type { OpenedWorld, World } from '../world.ts';
 import { BootClock } from './boot-clock.ts';
@@ -26,6 +26,21 @@ import { chanceFor } from './chance.ts';
 import { FaultyStore } from './faulty-store.ts';
 import { Gate } from './gate.ts';
 import { VirtualDisk } from './virtual-disk.ts';
+
+/** Nothing in the simulation measures: it is always the same. */
+const simulatedMachine: MachineFacts = {
+  hostname: 'simulated',
+  os: 'none',
+  kernel: '0',
+  architecture: 'none',
+  cpus: 4,
+  load: 0,
+  memoryBytes: 2 ** 33,
+  memoryFreeBytes: 2 ** 32,
+  diskBytes: 2 ** 40,
+  diskFreeBytes: 2 ** 39,
+  labels: {},
+};
 
 export const journalPath = '/data/journal';
 
@@ -121,6 +136,7 @@ export class SimulatedWorld {
         logs: noLogs,
         recovered,
         doctor: () => Promise.resolve([]),
+        machine: () => Promise.resolve(simulatedMachine),
         close: async () => {
           await close();
           runtime.close();

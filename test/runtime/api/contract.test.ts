@@ -39,6 +39,19 @@ const requests: [route: string, path: string, asked?: () => Asked][] = [
   ['get /v1/apps/{name}/revisions', '/v1/apps/shop/revisions'],
   ['post /v1/apps/{name}/rollback', '/v1/apps/shop/rollback', () => json({})],
   ['get /v1/containers', '/v1/containers'],
+  ['get /v1/containers/{slot}', `/v1/containers/${slot}`],
+  ['get /v1/services', '/v1/services'],
+  ['get /v1/deployments', '/v1/deployments'],
+  ['get /v1/deployments/{name}', '/v1/deployments/shop'],
+  ['post /v1/volumes', '/v1/volumes', () => json({ app: 'shop', volume: 'spare' })],
+  ['get /v1/volumes', '/v1/volumes'],
+  ['delete /v1/volumes/{app}/{volume}', '/v1/volumes/shop/spare'],
+  ['get /v1/nodes', '/v1/nodes'],
+  ['get /v1/nodes/{name}', '/v1/nodes/n1'],
+  ['get /v1/cluster', '/v1/cluster'],
+  ['post /v1/tokens', '/v1/tokens', () => json({ name: 'ci', scope: 'read', expiresInS: 3_600 })],
+  ['get /v1/tokens', '/v1/tokens'],
+  ['delete /v1/tokens/{name}', '/v1/tokens/ci'],
   ['get /v1/containers/{slot}/why', `/v1/containers/${slot}/why`],
   ['get /v1/containers/{slot}/logs', `/v1/containers/${slot}/logs?tail=10`],
   ['get /v1/images', '/v1/images'],
@@ -58,7 +71,7 @@ const requests: [route: string, path: string, asked?: () => Asked][] = [
   ['get /v1/doctor', '/v1/doctor'],
   ['post /v1/doctor/mend', '/v1/doctor/mend'],
   ['get /livez', '/livez'],
-  ['get /readyz', '/readyz'],
+  ['get /readyz', '/readyz?verbose'],
   ['delete /v1/apps/{name}', '/v1/apps/shop?volumes=true'],
 ];
 
@@ -72,6 +85,7 @@ const elsewhere = [
   'get /v1/stats',
   ...['stats', 'processes'].map((name) => `get /v1/containers/{slot}/${name}`),
   ...['pause', 'unpause'].map((name) => `post /v1/containers/{slot}/${name}`),
+  'get /metrics',
 ];
 const nameOf = ({ method, path }: { method: string; path: string }): string => `${method} ${path}`;
 const schemaOf = (route: string): z.ZodType => routes.find((one) => nameOf(one) === route)!.answer;

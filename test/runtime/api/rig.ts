@@ -24,6 +24,7 @@ import { MemoryVolumes } from '../../../runtime/drivers/volume/memory.ts';
 import type { Finding, LogLine, LogStore } from '../../../runtime/node-handle.ts';
 import { startNode, type RunningNode } from '../../../runtime/node.ts';
 import { createLogger } from '../../../runtime/telemetry/logger.ts';
+import { measureMachine } from '../../../runtime/world/machine.ts';
 import { realClock } from '../../../runtime/world/real-clock.ts';
 import { realRandom } from '../../../runtime/world/real-random.ts';
 import { MemoryNames } from '../../../runtime/drivers/dns/memory-names.ts';
@@ -156,6 +157,7 @@ function world(images: ScriptedImages, logs: LogStore): World {
       logs,
       recovered,
       doctor: ({ mend }) => Promise.resolve(findings.map((one) => (mend ? { ...one, mended: 'some' } : one))),
+      machine: () => measureMachine(tmpdir(), { zone: 'a' }),
       close: async () => {
         await close();
         await store.close();

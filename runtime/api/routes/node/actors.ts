@@ -1,13 +1,13 @@
 /** The actor system from outside: the tree, one actor, the transcript. Reads only; contexts come masked from the kernel. */
 import { z } from '@hono/zod-openapi';
-import { coded } from '../../../protocols/errors.ts';
-import type { Frame, TranscriptLine } from '../../../protocols/inspection.ts';
-import type { ActorPath } from '../../../protocols/wire/address.ts';
-import { transcriptLine as textOf } from '../../kernel/transcript.ts';
-import { listRoute } from '../lists/list-route.ts';
-import { jsonRoute, lineRoute } from '../route.ts';
-import { actorPath, lineCount, switched } from '../schemas/query.ts';
-import { actorShow, actorView, gapView, transcriptLine } from '../schemas/views.ts';
+import { coded } from '../../../../protocols/errors.ts';
+import type { Frame, TranscriptLine } from '../../../../protocols/inspection.ts';
+import type { ActorPath } from '../../../../protocols/wire/address.ts';
+import { transcriptLine as textOf } from '../../../kernel/transcript.ts';
+import { listRoute } from '../../lists/list-route.ts';
+import { jsonRoute, lineRoute } from '../../route.ts';
+import { actorPath, lineCount, switched } from '../../schemas/query.ts';
+import { actorShow, actorView, gapView, transcriptLine } from '../../schemas/views.ts';
 
 const tree = listRoute({
   path: '/v1/actors',

@@ -1,16 +1,16 @@
 /** The event log: a page of it, or a stream that goes on. A cursor whose events are gone is a 410, never silence. */
 import { z } from '@hono/zod-openapi';
-import { comparePlaces, cursorOf, placeOf, type EventPlace } from '../../../protocols/events/place.ts';
-import { parseTopics } from '../../../protocols/events/topics.ts';
-import { coded } from '../../../protocols/errors.ts';
-import { limits } from '../../../protocols/limits.ts';
-import { parseFilter } from '../../../protocols/listing/filter.ts';
-import type { LoggedEvent, NodeHandle } from '../../node-handle.ts';
-import { seen } from '../lists/event-reader.ts';
-import { pulledStream } from '../lines.ts';
-import { define, jsonRoute, ndjsonType, sseType, streamed } from '../route.ts';
-import { lineCount } from '../schemas/query.ts';
-import { eventMark, eventView } from '../schemas/views.ts';
+import { comparePlaces, cursorOf, placeOf, type EventPlace } from '../../../../protocols/events/place.ts';
+import { parseTopics } from '../../../../protocols/events/topics.ts';
+import { coded } from '../../../../protocols/errors.ts';
+import { limits } from '../../../../protocols/limits.ts';
+import { parseFilter } from '../../../../protocols/listing/filter.ts';
+import type { LoggedEvent, NodeHandle } from '../../../node-handle.ts';
+import { seen } from '../../lists/event-reader.ts';
+import { pulledStream } from '../../lines.ts';
+import { define, jsonRoute, ndjsonType, sseType, streamed } from '../../route.ts';
+import { lineCount } from '../../schemas/query.ts';
+import { eventMark, eventView } from '../../schemas/views.ts';
 
 const chosen = z.object({
   cursor: z

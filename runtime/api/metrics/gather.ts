@@ -1,0 +1,250 @@
+/**
+ * All figures of one node, gathered when somebody scrapes: one question to each of the managers and one to the runtime
+ * for all containers together. A part that does not answer is left out and counted; it never costs the others.
+ */
+import type { AppView, SlotStatus } from '../../../protocols/apps/status.ts';
+import type { ContainerStats } from '../../../protocols/containers/model.ts';
+import type { Call } from '../../../protocols/ports.ts';
+import { paths } from '../../../protocols/wire/paths.ts';
+import type { MachineFacts, NodeHandle } from '../../node-handle.ts';
+import type { ApiContext } from '../context.ts';
+import { observedSlots } from '../routes/containers.ts';
+import { appViews } from '../routes/services.ts';
+import { counter, gauge, metricsText, type Family, type Sample } from './text.ts';
+
+export async function gatherMetrics(context: ApiContext, call: Call): Promise<string> {
+  const { node } = context;
+  const failed: string[] = [];
+  const or = <Value>(part: string, value: Promise<Value>, fallback: Value): Promise<Value> =>
+    value.catch(() => {
+      failed.push(part);
+      return fallback;
+    });
+  const lag = lagOf(node);
+  const [apps, slots, machine] = await Promise.all([
+    or('apps', appViews(node), []),
+    or('slots', observedSlots(node), []),
+    or<MachineFacts | undefined>('machine', node.machine(), undefined),
+  ]);
+  const ids = slots.flatMap(({ containerId }) => (containerId === undefined ? [] : [containerId]));
+  const { stats } = await or('runtime', node.ports.containers.stats({ ids }, call), { stats: [] });
+  return metricsText([
+    ...ofNode(node, machine, await lag),
+    ...ofProcess(node),
+    ...ofApps(apps, slots),
+    ...ofActors(node),
+    ...ofApi(context),
+    ...ofContainers(node.name, slots, new Map(stats.map((one) => [one.id, one]))),
+    gauge(
+      'hivemind_scrape_failed',
+      'Parts of the node that did not answer this scrape.',
+      ['apps', 'slots', 'machine', 'runtime'].map((part) => ({
+        labels: { part },
+        value: failed.includes(part) ? 1 : 0,
+      })),
+    ),
+  ]);
+}
+
+/** How late the event loop is right now, s. */
+function lagOf({ clock }: NodeHandle): Promise<number> {
+  const from = clock.monotonicMs();
+  return new Promise((resolve) =>
+    clock.setTimer(0, () => resolve(Math.max(0, clock.monotonicMs() - from) / 1_000)),
+  );
+}
+
+function ofNode(node: NodeHandle, machine: MachineFacts | undefined, lagS: number): readonly Family[] {
+  const leads = node.actors.show(paths.apps) !== undefined;
+  return [
+    gauge('hivemind_build_info', 'Always 1; the labels say what runs.', [
+      { labels: { version: node.version, node: node.name }, value: 1 },
+    ]),
+    gauge('hivemind_nodes', 'Nodes of the cluster by state.', [{ labels: { state: 'alive' }, value: 1 }]),
+    gauge('hivemind_leader', 'Whether this node leads.', leads ? 1 : 0),
+    gauge('hivemind_boot', 'How often this node has started.', node.boot),
+    gauge('nodejs_eventloop_lag_seconds', 'How late the event loop is.', lagS),
+    ...(machine
+      ? [
+          gauge('machine_cpu_cores', 'Cores of the machine.', machine.cpus),
+          gauge('machine_memory_bytes', 'Memory of the machine.', machine.memoryBytes),
+          gauge(
+            'hivemind_machine_memory_free_bytes',
+            'Memory that new work could have.',
+            machine.memoryFreeBytes,
+          ),
+          gauge('hivemind_disk_bytes', 'Size of the disk with the data folder.', machine.diskBytes),
+          gauge(
+            'hivemind_disk_free_bytes',
+            'Free space on the disk with the data folder.',
+            machine.diskFreeBytes,
+          ),
+        ]
+      : []),
+  ];
+}
+
+function ofProcess({ startedAt }: NodeHandle): readonly Family[] {
+  const { user, system } = process.cpuUsage();
+  const memory = process.memoryUsage();
+  return [
+    counter('process_cpu_seconds_total', 'CPU time of the daemon.', (user + system) / 1e6),
+    gauge('process_resident_memory_bytes', 'Resident memory of the daemon.', memory.rss),
+    gauge('process_start_time_seconds', 'When the daemon started, since 1970.', startedAt / 1_000),
+    gauge('nodejs_heap_size_used_bytes', 'Heap of the daemon in use.', memory.heapUsed),
+  ];
+}
+
+/** Sums by label values. */
+function sums<Item>(
+  items: readonly Item[],
+  labelsOf: (item: Item) => Record<string, string>,
+  valueOf: (item: Item) => number = () => 1,
+): readonly Sample[] {
+  const found = new Map<string, { labels: Record<string, string>; value: number }>();
+  for (const item of items) {
+    const labels = labelsOf(item);
+    const key = JSON.stringify(labels);
+    const known = found.get(key) ?? { labels, value: 0 };
+    known.value += valueOf(item);
+    found.set(key, known);
+  }
+  return [...found.values()];
+}
+
+function ofApps(apps: readonly AppView[], slots: readonly SlotStatus[]): readonly Family[] {
+  const services = apps.flatMap(({ name, services: of }) => of.map((one) => ({ app: name, ...one })));
+  const unplaced = apps.flatMap(({ name, slots: of }) =>
+    of.flatMap(({ status, reason }) => (status || !reason ? [] : [{ app: name, reason: reason.code }])),
+  );
+  return [
+    gauge('hivemind_apps', 'Apps that are deployed.', apps.length),
+    gauge(
+      'hivemind_app_converged',
+      'Whether everything wanted of an app runs and is ready.',
+      apps.map(({ name, converged }) => ({ labels: { app: name }, value: converged ? 1 : 0 })),
+    ),
+    gauge(
+      'hivemind_app_revision',
+      'The revision that is wanted.',
+      apps.map(({ name, revision }) => ({ labels: { app: name }, value: revision })),
+    ),
+    gauge('hivemind_replicas', 'Replicas of an app: wanted, and ready of them.', [
+      ...sums(
+        services,
+        ({ app }) => ({ app, state: 'wanted' }),
+        ({ replicas }) => replicas,
+      ),
+      ...sums(
+        services,
+        ({ app }) => ({ app, state: 'ready' }),
+        ({ ready }) => ready,
+      ),
+    ]),
+    gauge(
+      'hivemind_replicas_unplaced',
+      'Wanted replicas that no node holds, by reason.',
+      sums(unplaced, (one) => one),
+    ),
+    gauge(
+      'hivemind_slots',
+      'Slots of this node by phase.',
+      sums(slots, ({ app, phase }) => ({ app, phase })),
+    ),
+    gauge(
+      'hivemind_slot_restarts',
+      'Restarts of the present placements.',
+      sums(
+        slots,
+        ({ app, service }) => ({ app, service }),
+        ({ restarts }) => restarts,
+      ),
+    ),
+  ];
+}
+
+function ofActors({ actors }: NodeHandle): readonly Family[] {
+  const tree = actors.tree();
+  const kind = ({ machine }: { machine: string }) => ({ kind: machine });
+  const { delivered, deadLetters, overflowed, crashes, restarts } = actors.counters();
+  return [
+    gauge('hivemind_actors', 'Living actors by kind.', sums(tree, kind)),
+    gauge(
+      'hivemind_actor_mailbox_messages',
+      'Messages that wait, by kind of actor.',
+      sums(tree, kind, ({ mailbox }) => mailbox),
+    ),
+    counter('hivemind_actor_messages_total', 'Messages delivered to actors.', delivered),
+    counter('hivemind_dead_letters_total', 'Messages that nobody could take.', deadLetters),
+    counter('hivemind_mailbox_overflows_total', 'Messages dropped because a mailbox was full.', overflowed),
+    counter('hivemind_actor_crashes_total', 'Crashes of actors.', crashes),
+    counter('hivemind_actor_restarts_total', 'Restarts of actors.', restarts),
+  ];
+}
+
+function ofApi({ counts, streams, events, feeds, rates }: ApiContext): readonly Family[] {
+  return [
+    ...counts.families(),
+    counter(
+      'hivemind_http_refused_total',
+      'Requests refused because a client asked too much.',
+      rates.refused,
+    ),
+    gauge('hivemind_stream_clients', 'Open streams: all of them, those of events; lists that are watched.', [
+      { labels: { kind: 'all' }, value: streams.count },
+      { labels: { kind: 'events' }, value: events.count },
+      { labels: { kind: 'lists' }, value: feeds.count },
+    ]),
+  ];
+}
+
+/** Under cAdvisor's names, so that dashboards made for it work. */
+function ofContainers(
+  node: string,
+  slots: readonly SlotStatus[],
+  stats: ReadonlyMap<string, ContainerStats>,
+): readonly Family[] {
+  const running = slots.flatMap(({ containerId: id = '', slot, image, app, service, startedAt }) => {
+    const used = stats.get(id);
+    return used ? [{ labels: { id, name: slot, image, app, service, node }, used, startedAt }] : [];
+  });
+  const each = (valueOf: (used: ContainerStats) => number | undefined): Sample[] =>
+    running.flatMap(({ labels, used }) => {
+      const value = valueOf(used);
+      return value === undefined ? [] : [{ labels, value }];
+    });
+  return [
+    counter(
+      'container_cpu_usage_seconds_total',
+      'CPU time of a container.',
+      each(({ cpuNs }) => cpuNs / 1e9),
+    ),
+    gauge(
+      'container_memory_usage_bytes',
+      'Memory of a container, page cache included.',
+      each(({ memoryBytes }) => memoryBytes),
+    ),
+    gauge(
+      'container_memory_working_set_bytes',
+      'Memory of a container that cannot be reclaimed.',
+      each(({ workingSetBytes }) => workingSetBytes),
+    ),
+    gauge(
+      'container_spec_memory_limit_bytes',
+      'Memory that a container may use.',
+      each(({ memoryLimitBytes }) => memoryLimitBytes),
+    ),
+    gauge(
+      'container_processes',
+      'Processes and threads of a container.',
+      each(({ pids }) => pids),
+    ),
+    gauge(
+      'container_start_time_seconds',
+      'When a container started, since 1970.',
+      running.flatMap(({ labels, startedAt }) =>
+        startedAt === undefined ? [] : [{ labels, value: startedAt / 1_000 }],
+      ),
+    ),
+  ];
+}
