@@ -35,6 +35,14 @@ const doctor = jsonRoute({
   run: async ({ node }) => ({ findings: await node.doctor() }),
 });
 
+const mend = jsonRoute({
+  method: 'post',
+  path: '/v1/doctor/mend',
+  summary: 'Mend what can be mended without harm, then tell how it stands',
+  answer: z.strictObject({ findings: z.array(finding).readonly() }),
+  run: async ({ node }) => ({ findings: await node.doctor({ mend: true }) }),
+});
+
 const acceptStore = jsonRoute({
   method: 'post',
   path: '/v1/store/accept',
@@ -96,4 +104,4 @@ const metrics = define(
   }),
 );
 
-export const nodeRoutes = [metrics, version, doctor, acceptStore, live, ready];
+export const nodeRoutes = [metrics, version, doctor, mend, acceptStore, live, ready];
