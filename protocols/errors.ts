@@ -477,11 +477,10 @@ export const catalogue = {
     status: 409,
   },
   'HM-NODE-UNKNOWN': { cause: 'No node has this name.', next: 'hivemind version', status: 404 },
-  'HM-VOLUME-UNKNOWN': { cause: 'No volume has this name.', next: 'hivemind volume ls', status: 404 },
-  'HM-VOLUME-USED': {
-    cause: 'The volume is used by an app.',
-    next: 'Remove the app, or the volume from its file, first.',
-    status: 409,
+  'HM-VOLUME-MISSING': {
+    cause: 'The node has no volume of this name.',
+    next: 'Look at those that are there: GET /v1/volumes',
+    status: 404,
   },
   'HM-API-REQUEST': { cause: 'The request is not well formed.', next: 'See /v1/openapi.json', status: 400 },
   'HM-API-ROUTE': { cause: 'There is no such route.', next: 'See /v1/openapi.json', status: 404 },

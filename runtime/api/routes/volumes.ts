@@ -96,7 +96,7 @@ const create = jsonRoute({
 
 function found(rows: readonly VolumeRow[], name: string): VolumeRow {
   const row = rows.find((one) => one.name === name);
-  if (!row) throw coded('HM-VOLUME-UNKNOWN', `There is no volume ${name}`, { volume: name });
+  if (!row) throw coded('HM-VOLUME-MISSING', `There is no volume ${name}`, { volume: name });
   return row;
 }
 
@@ -110,7 +110,12 @@ const remove = jsonRoute({
     const name = `${app}/${volume}`;
     const { usedBy } = found(await volumesOf(node, call), name);
     if (usedBy.length > 0)
-      throw coded('HM-VOLUME-USED', `${name} is mounted by ${usedBy.join(', ')}`, { volume: name });
+      throw coded(
+        'HM-VOLUME-USED',
+        `${name} is mounted by ${usedBy.join(', ')}`,
+        { volume: name },
+        'Remove that app, or the volume from its file, first.',
+      );
     // Marked first: after a crash in between the volume manager finishes it.
     const key = keys.volume(app, volume);
     const record: VolumeRecord = { app, volume, node: node.name, removing: true };

@@ -27,7 +27,7 @@ test('made, listed with who mounts them, removed when nobody does', async () => 
   const used = await rig.ask('DELETE', '/v1/volumes/shop/data');
   expect([used.status, codeOf(used)]).toEqual([409, 'HM-VOLUME-USED']);
   expect((await rig.ask('DELETE', '/v1/volumes/shop/spare')).status).toBe(200);
-  expect(codeOf(await rig.ask('DELETE', '/v1/volumes/shop/spare'))).toBe('HM-VOLUME-UNKNOWN');
+  expect(codeOf(await rig.ask('DELETE', '/v1/volumes/shop/spare'))).toBe('HM-VOLUME-MISSING');
   expect(await names()).toEqual([['shop/data', 'shop/db']]);
 });
 
