@@ -2,8 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { metricsText } from '../../../runtime/api/metrics/text.ts';
-import { apiRig, app, service, type ApiRig } from './rig.ts';
+import { metricsText } from '../../../../runtime/api/metrics/text.ts';
+import { apiRig, app, service, type ApiRig } from '../rig.ts';
 
 let rig: ApiRig;
 

@@ -1,7 +1,7 @@
 /** Volumes by the API: what an app mounts is never removed. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { problemView } from '../../../runtime/api/schemas/views.ts';
-import { apiRig, app, json, service, type ApiRig } from './rig.ts';
+import { problemView } from '../../../../runtime/api/schemas/views.ts';
+import { apiRig, app, json, service, type ApiRig } from '../rig.ts';
 
 let rig: ApiRig;
 
