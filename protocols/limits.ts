@@ -217,8 +217,12 @@ export const limits = {
   logFileBytes: 16_777_216,
   /** … and this many rotated ones are kept. */
   logFiles: 3,
-  /** One log line; a longer one is cut and marked. */
+  /** One log line; a longer one becomes several, and says so. */
   logLineBytes: 65_536,
+  /** Read of a log at once: twenty of the longest lines, and a fraction of a second of the chattiest container. */
+  logReadBytes: 1_048_576,
+  /** Words that lines of logs are looked through for: a handful, not a document. */
+  logGrepChars: 256,
   /** Stamps of a run before the old ones are thinned: ≈ 200 KB, seven minutes of one every 50 ms. */
   logStamps: 8_192,
   /** Runs of a slot whose logs are kept. */

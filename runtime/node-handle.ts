@@ -7,6 +7,7 @@ import type { EventPlace } from '../protocols/events/place.ts';
 import type { ActorDirectory } from '../protocols/inspection.ts';
 import type { Clock, Ports, Random, Stop } from '../protocols/ports.ts';
 import type { ActorPath } from '../protocols/wire/address.ts';
+import type { Level, LogChoice } from './logs/choice.ts';
 
 /** An event as it is kept: numbered within its boot from 1 without gaps. */
 export interface LoggedEvent extends NodeEvent, EventPlace {
@@ -32,13 +33,18 @@ export interface LogLine {
   readonly at: number;
   readonly untilAt?: number;
   readonly text: string;
+  /** Of a line that is structured. */
+  readonly level?: Level;
+  readonly message?: string;
 }
 
+export type LogWish = LogChoice & { readonly slot: string; readonly tail: number };
+
 export interface LogStore {
-  /** The newest `tail` lines of a slot over its runs, oldest first. */
-  read(options: { readonly slot: string; readonly tail: number }): Promise<readonly LogLine[]>;
-  /** The same, then every new line until stopped. */
-  follow(options: { readonly slot: string; readonly tail: number }, listener: (line: LogLine) => void): Stop;
+  /** The newest `tail` lines of a slot that are asked for, over its runs, oldest first. */
+  read(wish: LogWish): Promise<readonly LogLine[]>;
+  /** The same, then every new line until stopped. A listener that answers a promise is waited for: nothing is lost. */
+  follow(wish: LogWish, listener: (line: LogLine) => Promise<void> | undefined | void): Stop;
 }
 
 export interface Finding {

@@ -10,6 +10,9 @@ export interface Gap {
   readonly gap: number;
 }
 
+/** Answers a promise when the reader is slow. Who can wait for it, as what reads a file can, loses nothing. */
+export type Push<Line> = (line: Line | Gap) => Promise<void> | undefined;
+
 /**
  * What a stream consists of: lines that are there already, then, when it is to stay open, those to come. Both are
  * called in one turn of the event loop, so that nothing falls between them.
@@ -17,7 +20,7 @@ export interface Gap {
 export interface LineSource<Line> {
   readonly present: () => Iterable<Line | Gap>;
   /** Absent: the stream ends behind the present lines. `end` ends it early. */
-  readonly follow?: (push: (line: Line | Gap) => void, end: () => void) => Stop;
+  readonly follow?: (push: Push<Line>, end: () => void) => Stop;
 }
 
 /** One line as bytes of the stream. */
@@ -40,13 +43,15 @@ class LineQueue<Line> {
   #dropped = 0;
   #ended = false;
   #wake: () => void = () => {};
+  /** Who waits for room; empty when the source does not wait. */
+  readonly #awaited: (() => void)[] = [];
 
   constructor(format: Format<Line>, bounds: Bounds) {
     this.#format = format;
     this.#bounds = bounds;
   }
 
-  push(line: Line | Gap): void {
+  push(line: Line | Gap): Promise<void> | undefined {
     const text = this.#format(line);
     const full = this.#waiting.length >= this.#bounds.lines || this.#bytes + text.length > this.#bounds.bytes;
     // What comes behind a gap waits until the gap could be told.
@@ -56,11 +61,19 @@ class LineQueue<Line> {
       this.#bytes += text.length;
     }
     this.#wake();
+    const roomy =
+      this.#waiting.length < this.#bounds.lines / 2 && this.#bytes < this.#bounds.bytes / 2 && !full;
+    return roomy || this.#ended ? undefined : new Promise((resolve) => this.#awaited.push(resolve));
   }
 
   end(): void {
     this.#ended = true;
     this.#wake();
+    this.#makeRoom();
+  }
+
+  #makeRoom(): void {
+    for (const resolve of this.#awaited.splice(0)) resolve();
   }
 
   /** Everything that waits, as one piece; `undefined` at the end. */
@@ -74,6 +87,7 @@ class LineQueue<Line> {
     this.#waiting = [];
     this.#bytes = 0;
     this.#dropped = 0;
+    this.#makeRoom();
     return piece;
   }
 }

@@ -11,30 +11,40 @@ export interface RawLine {
 const cutMark = ' …';
 const chunkBytes = 65_536;
 
-/** Split bytes that begin at `offset`. `rest` is the unfinished last line. */
+/**
+ * Split bytes that begin at `offset`; a line that is too long becomes several, each but the last marked. `rest` is the
+ * unfinished last line, never longer than one piece.
+ */
 export function splitLines(
   bytes: Buffer,
   offset: number,
 ): { readonly lines: RawLine[]; readonly rest: Buffer } {
   const lines: RawLine[] = [];
   let from = 0;
+  const cut = (to: number): void => {
+    while (to - from > limits.logLineBytes) {
+      const end = pieceEnd(bytes, from);
+      lines.push({ end: offset + end, text: bytes.subarray(from, end).toString('utf8') + cutMark });
+      from = end;
+    }
+  };
   for (let newline = bytes.indexOf(10); newline !== -1; newline = bytes.indexOf(10, from)) {
+    cut(newline);
     lines.push({ end: offset + newline + 1, text: lineText(bytes.subarray(from, newline)) });
     from = newline + 1;
   }
-  const rest = bytes.subarray(from);
-  if (rest.length <= limits.logLineBytes) return { lines, rest };
-  return {
-    lines: [...lines, { end: offset + bytes.length, text: lineText(rest) }],
-    rest: rest.subarray(rest.length),
-  };
+  cut(bytes.length);
+  return { lines, rest: bytes.subarray(from) };
 }
 
-export function lineText(bytes: Buffer): string {
-  const cut = bytes.length > limits.logLineBytes;
-  const text = bytes.subarray(0, limits.logLineBytes).toString('utf8').replace(/\r$/, '');
-  return cut ? text + cutMark : text;
+/** Not in the middle of a character. */
+function pieceEnd(bytes: Buffer, from: number): number {
+  const full = from + limits.logLineBytes;
+  for (let end = full; end > full - 4; end--) if ((bytes[end]! & 0xc0) !== 0x80) return end;
+  return full;
 }
+
+const lineText = (bytes: Buffer): string => bytes.toString('utf8').replace(/\r$/, '');
 
 /** The newest `count` lines of a file between two offsets, oldest first; an unfinished last line counts. */
 export async function tailLines(path: string, from: number, to: number, count: number): Promise<RawLine[]> {
@@ -58,6 +68,28 @@ export async function tailLines(path: string, from: number, to: number, count: n
     const whole = start > from ? lines.slice(1) : lines;
     const last = rest.length > 0 ? [{ end: to, text: lineText(rest) }] : [];
     return [...whole, ...last].slice(-count);
+  } finally {
+    await file.close();
+  }
+}
+
+/** All lines of a file between two offsets, oldest first, a chunk's at a time; an unfinished last line counts. */
+export async function* allLines(path: string, from: number, to: number): AsyncGenerator<readonly RawLine[]> {
+  if (to <= from) return;
+  const file = await open(path, 'r');
+  try {
+    let rest: Buffer = Buffer.alloc(0);
+    for (let at = from; at < to;) {
+      const chunk = Buffer.alloc(Math.min(limits.logReadBytes, to - at));
+      const { bytesRead } = await file.read(chunk, 0, chunk.length, at);
+      if (bytesRead === 0) break;
+      at += bytesRead;
+      const joined = Buffer.concat([rest, chunk.subarray(0, bytesRead)]);
+      const found = splitLines(joined, at - joined.length);
+      rest = found.rest;
+      yield found.lines;
+    }
+    if (rest.length > 0) yield [{ end: to, text: lineText(rest) }];
   } finally {
     await file.close();
   }

@@ -2,10 +2,10 @@
  * The logs of this node's slots over all kept runs: `hivemind logs` reads them here. Told of each new run when its
  * files are made; finds the runs of earlier boots by itself.
  */
-import { limits } from '../../protocols/limits.ts';
 import type { Clock, Stop } from '../../protocols/ports.ts';
-import type { LogLine, LogStore } from '../node-handle.ts';
-import { readRange, splitLines } from './lines.ts';
+import type { LogLine, LogStore, LogWish } from '../node-handle.ts';
+import { chosenBy, structured } from './choice.ts';
+import { Follower } from './follower.ts';
 import { RunLog } from './run-log.ts';
 import type { Stream } from './stamps.ts';
 
@@ -31,6 +31,7 @@ const order = (run: string): number => {
 
 /** By run: where the first reading ends and following begins. */
 type Ends = Map<string, Readonly<Record<Stream, number>>>;
+type Hears = Parameters<LogStore['follow']>[1];
 type Listener = (log: RunLog, at: number, untilAt: number | undefined) => void;
 
 export function createLogStore(clock: Clock): ManagedLogs {
@@ -51,16 +52,21 @@ export function createLogStore(clock: Clock): ManagedLogs {
     for (const old of sorted.slice(0, -2)) old.end();
   };
 
-  const read = async (slot: string, tail: number, upTo?: Ends): Promise<LogLine[]> => {
+  const read = async ({ slot, tail, ...choice }: LogWish, upTo?: Ends): Promise<LogLine[]> => {
+    const chosen = chosenBy(choice);
     const lines: LogLine[] = [];
-    for (const log of [...(bySlot.get(slot) ?? [])].reverse()) {
+    const all = [...(bySlot.get(slot) ?? [])].reverse();
+    for (const log of choice.previous ? all.slice(1, 2) : all) {
       if (lines.length >= tail) break;
-      lines.unshift(...(await log.tail(tail - lines.length, upTo?.get(log.run))));
+      lines.unshift(...(await log.tail(tail - lines.length, upTo?.get(log.run), chosen)));
     }
-    return lines;
+    return lines.map(structured);
   };
 
-  const follow = (slot: string, tail: number, listener: (line: LogLine) => void): Stop => {
+  const follow = (wish: LogWish, heardLine: Hears): Stop => {
+    const { slot } = wish;
+    const chosen = chosenBy(wish);
+    const listener: Hears = (line) => (!chosen || chosen(line) ? heardLine(structured(line)) : undefined);
     const follower = new Follower(slot, listener);
     const heard: Listener = (log, at, untilAt) => follower.grew(log, at, untilAt);
     // From here on growth is followed; what was there before is read once, up to here.
@@ -70,7 +76,7 @@ export function createLogStore(clock: Clock): ManagedLogs {
       follower.skip(log);
     }
     listeners.set(slot, (listeners.get(slot) ?? new Set()).add(heard));
-    follower.first(read(slot, tail, ends));
+    follower.first(read(wish, ends));
     return () => {
       follower.stop();
       listeners.get(slot)?.delete(heard);
@@ -79,8 +85,8 @@ export function createLogStore(clock: Clock): ManagedLogs {
 
   return {
     track,
-    read: ({ slot, tail }) => read(slot, tail),
-    follow: ({ slot, tail }, listener) => follow(slot, tail, listener),
+    read: (wish) => read(wish),
+    follow,
     forget: (slot, keep) => {
       const logs = bySlot.get(slot) ?? [];
       for (const log of logs) if (!keep.includes(log.run)) log.end();
@@ -94,74 +100,4 @@ export function createLogStore(clock: Clock): ManagedLogs {
       listeners.clear();
     },
   };
-}
-
-/** One reader: in order, each byte once. */
-class Follower {
-  private readonly slot: string;
-  private readonly listener: (line: LogLine) => void;
-  private readonly offsets = new Map<string, { next: number; rest: Buffer }>();
-  private work: Promise<void> = Promise.resolve();
-  private stopped = false;
-
-  constructor(slot: string, listener: (line: LogLine) => void) {
-    this.slot = slot;
-    this.listener = listener;
-  }
-
-  skip(log: RunLog): void {
-    for (const stream of ['stdout', 'stderr'] as const)
-      this.offsets.set(`${log.run}/${stream}`, { next: log.ends[stream], rest: Buffer.alloc(0) });
-  }
-
-  first(lines: Promise<readonly LogLine[]>): void {
-    this.after(async () => (await lines).forEach((line) => this.say(line)));
-  }
-
-  grew(log: RunLog, at: number, untilAt: number | undefined): void {
-    const ends = { ...log.ends };
-    this.after(async () => {
-      for (const stream of ['stdout', 'stderr'] as const)
-        await this.catchUp(log, stream, ends[stream], at, untilAt);
-    });
-  }
-
-  stop(): void {
-    this.stopped = true;
-  }
-
-  private async catchUp(
-    log: RunLog,
-    stream: Stream,
-    end: number,
-    at: number,
-    untilAt: number | undefined,
-  ): Promise<void> {
-    const key = `${log.run}/${stream}`;
-    const place = this.offsets.get(key) ?? { next: log.kept[stream], rest: Buffer.alloc(0) };
-    this.offsets.set(key, place);
-    while (place.next < end && !this.stopped) {
-      const bytes = await readRange(
-        log.path(stream),
-        place.next,
-        Math.min(end, place.next + limits.logFileBytes),
-      );
-      if (bytes.length === 0) return;
-      place.next += bytes.length;
-      const joined = Buffer.concat([place.rest, bytes]);
-      const { lines, rest } = splitLines(joined, place.next - joined.length);
-      place.rest = rest;
-      const range = untilAt === undefined ? {} : { untilAt };
-      for (const line of lines)
-        this.say({ slot: this.slot, run: log.run, stream, at, ...range, text: line.text });
-    }
-  }
-
-  private say(line: LogLine): void {
-    if (!this.stopped) this.listener(line);
-  }
-
-  private after(step: () => Promise<void>): void {
-    this.work = this.work.then(step).catch(() => undefined);
-  }
 }

@@ -9,14 +9,16 @@ import { join } from 'node:path';
 import { limits } from '../../protocols/limits.ts';
 import type { Clock } from '../../protocols/ports.ts';
 import type { LogLine } from '../node-handle.ts';
-import { tailLines } from './lines.ts';
+import { allLines, tailLines, type RawLine } from './lines.ts';
 import {
   appendStamp,
   keptFrom,
   readStamps,
   rewriteStamps,
   stampOf,
+  stampsOf,
   thinStamps,
+  type Stamp,
   type Stream,
 } from './stamps.ts';
 
@@ -86,19 +88,40 @@ export class RunLog {
     this.timer = undefined;
   }
 
-  /** The newest lines, both streams merged by time, oldest first; not beyond `upTo` when given. */
-  async tail(count: number, upTo?: Readonly<Record<Stream, number>>): Promise<LogLine[]> {
+  /**
+   * The newest lines, both streams merged by time, oldest first; not beyond `upTo` when given. Those that are `chosen`
+   * may lie anywhere: for them all that is kept is looked through, a piece at a time.
+   */
+  async tail(
+    count: number,
+    upTo?: Readonly<Record<Stream, number>>,
+    chosen?: (line: LogLine) => boolean,
+  ): Promise<LogLine[]> {
     const stamps = await readStamps(this.path('stamps'));
     const lines: LogLine[] = [];
     for (const stream of streams) {
       const size = upTo?.[stream] ?? (await sizeOf(this.path(stream)));
-      for (const raw of await tailLines(this.path(stream), keptFrom(stamps, stream), size, count)) {
-        const stamp = stampOf(stamps, stream, raw.end) ?? { at: this.clock.now() };
-        const until = stamp.untilAt === undefined ? {} : { untilAt: stamp.untilAt };
-        lines.push({ slot: this.slot, run: this.run, stream, at: stamp.at, ...until, text: raw.text });
+      const from = keptFrom(stamps, stream);
+      const timed = stampsOf(stamps, stream);
+      if (chosen === undefined) {
+        for (const raw of await tailLines(this.path(stream), from, size, count))
+          lines.push(this.stamped(stream, raw, timed));
+        continue;
       }
+      let own: LogLine[] = [];
+      for await (const raws of allLines(this.path(stream), from, size)) {
+        own.push(...raws.map((raw) => this.stamped(stream, raw, timed)).filter(chosen));
+        if (own.length > count) own = own.slice(-count);
+      }
+      lines.push(...own);
     }
     return lines.sort((a, b) => a.at - b.at).slice(-count);
+  }
+
+  private stamped(stream: Stream, { end, text }: RawLine, stamps: readonly Stamp[]): LogLine {
+    const { at, untilAt } = stampOf(stamps, end) ?? { at: this.clock.now() };
+    const until = untilAt === undefined ? {} : { untilAt };
+    return { slot: this.slot, run: this.run, stream, at, ...until, text };
   }
 
   private changed(): void {

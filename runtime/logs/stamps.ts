@@ -92,17 +92,23 @@ export function keptFrom(stamps: readonly Stamp[], stream: Stream): number {
   );
 }
 
-/** The stamp that covers the byte before `end`; the last one when the bytes are newer than any. */
-export function stampOf(
-  stamps: readonly Stamp[],
-  stream: Stream,
-  end: number,
-): Pick<Stamp, 'at' | 'untilAt'> | undefined {
-  let last: Stamp | undefined;
-  for (const stamp of stamps) {
-    if (stamp.stream !== stream || stamp.dropped) continue;
-    last = stamp;
-    if (stamp.end >= end) return stamp;
+/** Of one stream, in their order, without marks of rotation. */
+export function stampsOf(stamps: readonly Stamp[], stream: Stream): readonly Stamp[] {
+  return stamps.filter((stamp) => stamp.stream === stream && !stamp.dropped);
+}
+
+/** Of one stream's: the stamp that covers the byte before `end`; the last one when the bytes are newer than any. */
+export function stampOf(own: readonly Stamp[], end: number): Pick<Stamp, 'at' | 'untilAt'> | undefined {
+  return firstFrom(own, end) ?? own.at(-1);
+}
+
+/** A log has thousands of stamps and millions of lines: by halves. */
+function firstFrom(stamps: readonly Stamp[], end: number): Stamp | undefined {
+  let [low, high] = [0, stamps.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (stamps[middle]!.end >= end) high = middle;
+    else low = middle + 1;
   }
-  return last;
+  return stamps[low];
 }

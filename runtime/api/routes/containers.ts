@@ -4,7 +4,10 @@ import { parseSlotName, type SlotName } from '../../../protocols/apps/model.ts';
 import type { AppView, SlotStatus, SlotView } from '../../../protocols/apps/status.ts';
 import { coded, reasonOf, type Reason } from '../../../protocols/errors.ts';
 import { paths } from '../../../protocols/wire/paths.ts';
+import { limits } from '../../../protocols/limits.ts';
+import { levels } from '../../logs/choice.ts';
 import type { LogLine, NodeHandle } from '../../node-handle.ts';
+import type { Push } from '../lines.ts';
 import { listRoute } from '../lists/list-route.ts';
 import { jsonRoute, lineRoute } from '../route.ts';
 import { lineCount, slotParams, switched } from '../schemas/query.ts';
@@ -88,23 +91,44 @@ function distinct(reasons: readonly (Reason | undefined)[]): readonly Reason[] {
   return [...byText.values()];
 }
 
+/** A time as text, or ms since 1970. */
+const moment = z
+  .string()
+  .transform((text) => (/^\d{1,15}$/.test(text) ? Number(text) : Date.parse(text)))
+  .refine((ms) => Number.isFinite(ms), 'a time as 2026-11-25T12:00:00Z, or milliseconds since 1970')
+  .openapi({ type: 'string', example: '2026-11-25T12:00:00Z' });
+
+const logQuery = z.object({
+  tail: lineCount(100),
+  follow: switched,
+  since: z.exactOptional(moment),
+  until: z.exactOptional(moment),
+  grep: z
+    .exactOptional(z.string().max(limits.logGrepChars))
+    .openapi({ description: 'text that a line contains, or several with | between them' }),
+  level: z
+    .exactOptional(z.enum(levels))
+    .openapi({ description: 'this grave or graver; only of lines that are JSON or say level=' }),
+  previous: switched.openapi({ description: 'of the run before the newest alone' }),
+});
+
 const logs = lineRoute({
   method: 'get',
   path: '/v1/containers/{slot}/logs',
   summary: 'What a slot said, over its runs; with follow=true also what it says from now on',
   params: slotParams,
-  query: z.object({ tail: lineCount(100), follow: switched }),
+  query: logQuery,
   line: z.union([logLine, gapView]),
-  run: async ({ node, params: { slot }, query: { tail, follow } }) => {
+  run: async ({ node, params: { slot }, query: { follow, ...choice } }) => {
     if (!follow) {
-      const present = await node.logs.read({ slot, tail });
+      const present = await node.logs.read({ slot, ...choice });
       if (present.length === 0) await mustExist(node, slot);
       return { present: () => present };
     }
     await mustExist(node, slot);
     return {
       present: () => [],
-      follow: (push: (line: LogLine) => void) => node.logs.follow({ slot, tail }, push),
+      follow: (push: Push<LogLine>) => node.logs.follow({ slot, ...choice }, push),
     };
   },
 });

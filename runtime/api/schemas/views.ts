@@ -10,6 +10,7 @@ import type { SecretView } from '../../../protocols/security/model.ts';
 import type { ActorPath } from '../../../protocols/wire/address.ts';
 import type { Finding, LogLine } from '../../node-handle.ts';
 import type { EventMark, SeenEvent } from '../lists/event-reader.ts';
+import { levels } from '../../logs/choice.ts';
 import type { Gap } from '../lines.ts';
 import type { Problem } from '../problem.ts';
 import { appSpec, portSpec } from './app-spec.ts';
@@ -188,6 +189,8 @@ export const logLine: z.ZodType<LogLine> = z
     at: time,
     untilAt: z.exactOptional(time),
     text: z.string(),
+    level: z.exactOptional(z.enum(levels)),
+    message: z.exactOptional(z.string()),
   })
   .openapi('LogLine');
 

@@ -18,7 +18,7 @@ function open(present: readonly Numbered[], bounds?: { lines: number; bytes: num
     {
       present: () => present,
       follow: (pushed, ended) => {
-        push = pushed;
+        push = (line) => void pushed(line);
         end = ended;
         return () => void (told.stopped += 1);
       },

@@ -63,7 +63,41 @@ test('logs -f: marks a new run, reads on after a lost connection without a doubl
     onOutput: (text, running) => text.includes('two') && running.interrupt(),
   });
   expect(ran).toMatchObject({ code: 130, stdout: 'one\ntwo\n' });
-  expect(ran.stderr).toContain('shop/web.1 ── run 1.2 ──');
+  expect(ran.stderr).toContain('shop/web.1 ── restarted (run 1.2) ──');
+});
+
+test('logs: what is chosen is asked of the node; a restart says its number and the exit before it', async () => {
+  node.on('GET /v1/containers', () => ({
+    slots: [
+      {
+        ...slotOf('web', 1),
+        run: 2,
+        placement: 1,
+        restarts: 9,
+        lastExit: { code: 1, at: 1, oomKilled: false },
+      },
+    ],
+  }));
+  node.on(
+    'GET /v1/containers/shop/web.1/logs',
+    () => new Lines([line('shop/web.1', 1, 'a'), line('shop/web.1', 2, 'b', '1.2')]),
+  );
+  const ran = await hive(
+    'logs web.1 --since 5m --until 2026-11-23T12:00:00Z --grep ERR|WARN --level warn -p',
+  );
+  expect(ran).toMatchObject({ code: 0, stdout: 'a\nb\n' });
+  expect(ran.stderr).toContain('shop/web.1 ── restarted (#9 after exit 1) ──');
+  const { searchParams } = new URL(node.requests.at(-1)!.url, 'http://x');
+  expect(Object.fromEntries(searchParams)).toEqual({
+    tail: '100',
+    since: String(startMs - 300_000),
+    until: String(Date.parse('2026-11-23T12:00:00Z')),
+    grep: 'ERR|WARN',
+    level: 'warn',
+    previous: 'true',
+  });
+  for (const wrong of ['--since yesterday', '--level loud', '-f --previous'])
+    expect(await hive(`logs web.1 ${wrong}`)).toMatchObject({ code: 2 });
 });
 
 test('logs -f of a service: a slot that comes later is followed too, and then lines say whose they are', async () => {

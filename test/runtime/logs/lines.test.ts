@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { limits } from '../../../protocols/limits.ts';
-import { readRange, splitLines, tailLines } from '../../../runtime/logs/lines.ts';
+import { allLines, readRange, splitLines, tailLines } from '../../../runtime/logs/lines.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'hivemind-lines-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -43,16 +43,50 @@ it('begins at an offset where the log was cut off, and ends where it is told', a
   expect(await tailLines(path, 5, 5, 10)).toEqual([]);
 });
 
-it('a line that is too long is cut and marked; a carriage return is no text', async () => {
+it('a line that is too long becomes several, marked; a carriage return is no text', async () => {
   const long = 'x'.repeat(limits.logLineBytes + 10);
   const { lines, rest } = splitLines(Buffer.from(`${long}\nshort\r\n`), 100);
-  expect(lines.map(({ text }) => text)).toEqual([`${long.slice(0, limits.logLineBytes)} …`, 'short']);
-  expect(lines.map(({ end }) => end)).toEqual([100 + long.length + 1, 100 + long.length + 8]);
+  expect(lines.map(({ text }) => text)).toEqual([
+    `${long.slice(0, limits.logLineBytes)} …`,
+    'x'.repeat(10),
+    'short',
+  ]);
+  expect(lines.map(({ end }) => end)).toEqual([
+    100 + limits.logLineBytes,
+    100 + long.length + 1,
+    100 + long.length + 8,
+  ]);
   expect(rest).toHaveLength(0);
   // Without an end it is told before it fills memory.
   const open = splitLines(Buffer.from(long), 0);
   expect(open.lines).toHaveLength(1);
-  expect(open.rest).toHaveLength(0);
+  expect(open.rest).toHaveLength(10);
+});
+
+it('enormous lines keep every byte in pieces of bounded size, and every character whole', () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom('é', '漢', '😀', 'x'),
+      fc.integer({ min: 60_000, max: 400_000 }),
+      (sign, size) => {
+        const text = sign.repeat(Math.ceil(size / Buffer.byteLength(sign)));
+        const { lines, rest } = splitLines(Buffer.from(text), 0);
+        const pieces = [...lines.map((line) => line.text.slice(0, -2)), rest.toString()];
+        expect(pieces.join('')).toBe(text);
+        for (const piece of pieces) expect(Buffer.byteLength(piece)).toBeLessThanOrEqual(limits.logLineBytes);
+      },
+    ),
+    { numRuns: 20 },
+  );
+});
+
+it('all lines of a file are those that a plain split gives, whatever the chunks', async () => {
+  const texts = Array.from({ length: 30_000 }, (_, n) => `${n} ${'y'.repeat(n % 90)}`);
+  const bytes = texts.map((text) => `${text}\n`).join('');
+  writeFileSync(path, `${bytes}open`);
+  const seen: string[] = [];
+  for await (const lines of allLines(path, 0, bytes.length + 4)) seen.push(...lines.map(({ text }) => text));
+  expect(seen).toEqual([...texts, 'open']);
 });
 
 it('a range that the file does not have is short', async () => {

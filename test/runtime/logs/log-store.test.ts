@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { limits } from '../../../protocols/limits.ts';
 import { createLogStore, type ManagedLogs } from '../../../runtime/logs/log-store.ts';
 import { keptFrom, readStamps } from '../../../runtime/logs/stamps.ts';
+import type { LogChoice } from '../../../runtime/logs/choice.ts';
 import type { LogLine } from '../../../runtime/node-handle.ts';
 import { turn } from '../../../runtime/world/heap-clock.ts';
 import { realClock } from '../../../runtime/world/real-clock.ts';
@@ -88,7 +89,7 @@ it('follows a writer without gap or duplicate, also into the next run', async ()
   // Has no time yet when following begins, and ends in the middle of a line.
   run.say('line 3\nli');
   const heard: string[] = [];
-  const stop = logs.follow({ slot, tail: 2 }, ({ text }) => heard.push(text));
+  const stop = logs.follow({ slot, tail: 2 }, ({ text }) => void heard.push(text));
   const rest = `ne 4\n${all.slice(5).join('\n')}\n`;
   for (let from = 0; from < rest.length; from += 37) {
     run.say(rest.slice(from, from + 37));
@@ -127,7 +128,7 @@ it('gives back the disk of old bytes, and no offset moves', async () => {
   logs.close();
   logs = createLogStore(realClock);
   const heard: string[] = [];
-  logs.follow({ slot, tail: 0 }, ({ text }) => heard.push(text));
+  logs.follow({ slot, tail: 0 }, ({ text }) => void heard.push(text));
   await track('1.1');
   run.say('more\n');
   await until('what is new is heard', () => heard.at(-1) === 'more');
@@ -139,4 +140,61 @@ it('a run whose files are gone is no error for the others', async () => {
   (await track('1.2')).say('still\n');
   rmSync(run.folder, { recursive: true });
   expect(texts(await logs.read({ slot, tail: 10 }))).toEqual(['still']);
+});
+
+it('chooses by words, level, time and run, over all that is kept', async () => {
+  const first = await track('1.1');
+  first.say('{"level":"error","msg":"it broke"}\nWARN old\n');
+  await stamped('1.1', 44);
+  const second = await track('1.2');
+  second.say(
+    '{"level":40,"msg":"hot"}\nlevel=info fine\n{"severity":"ERROR","message":"bad"}\nplain\n{no json\n',
+  );
+  await stamped('1.2', 90);
+  const chosen = async (choice: LogChoice, tail = 10) => texts(await logs.read({ slot, tail, ...choice }));
+  expect(await chosen({ grep: 'WARN|fine' })).toEqual(['WARN old', 'level=info fine']);
+  expect(await chosen({ level: 'error' })).toEqual([
+    '{"level":"error","msg":"it broke"}',
+    '{"severity":"ERROR","message":"bad"}',
+  ]);
+  expect(await chosen({ level: 'warn' }, 2)).toEqual([
+    '{"level":40,"msg":"hot"}',
+    '{"severity":"ERROR","message":"bad"}',
+  ]);
+  expect(await chosen({ level: 'trace', grep: 'fine' })).toEqual(['level=info fine']);
+  expect(await chosen({ previous: true, grep: 'old' })).toEqual(['WARN old']);
+  expect(await chosen({ previous: true })).toHaveLength(2);
+  expect(await chosen({ until: 1 })).toEqual([]);
+  const all = await logs.read({ slot, tail: 10 });
+  expect(all[0]).toMatchObject({ level: 'error', message: 'it broke' });
+  expect(all[2]).toMatchObject({ level: 'warn', message: 'hot' });
+  const { at } = all.at(-1)!;
+  expect(await chosen({ since: at, grep: 'plain' })).toEqual(['plain']);
+  expect(await chosen({ since: at + 60_000 })).toEqual([]);
+});
+
+it('a slow reader gets every line once, and what it has not taken waits on the disk', async () => {
+  const run = await track('1.1');
+  const seen: string[] = [];
+  let open = (): void => undefined;
+  const gate = new Promise<void>((resolve) => (open = resolve));
+  const stop = logs.follow({ slot, tail: 10 }, (line) => {
+    seen.push(line.text);
+    return seen.length === 3 ? gate : undefined;
+  });
+  const said = Array.from({ length: 50_000 }, (_, n) => `line ${n}`);
+  let bytes = 0;
+  for (let from = 0; from < said.length; from += 5_000) {
+    const text = said
+      .slice(from, from + 5_000)
+      .map((line) => `${line}\n`)
+      .join('');
+    run.say(text);
+    await stamped('1.1', (bytes += text.length));
+  }
+  expect(seen).toEqual(said.slice(0, 3));
+  open();
+  await until('the rest is there', () => seen.length >= said.length);
+  expect(seen).toEqual(said);
+  stop();
 });

@@ -6,6 +6,7 @@ import {
   keptFrom,
   parseStamps,
   stampOf,
+  stampsOf,
   thinStamps,
   type Stamp,
 } from '../../../runtime/logs/stamps.ts';
@@ -38,10 +39,10 @@ it('a torn line is skipped, and so is anything else that is no stamp', () => {
 
 it('cover the bytes before them; newer bytes than any have the last', () => {
   const stamps = parseStamps('o 10 100\ne 99 150\no 20 200\nO 5 300\no 30 400 500\n');
-  const at = (end: number) => stampOf(stamps, 'stdout', end)?.at;
+  const at = (end: number) => stampOf(stampsOf(stamps, 'stdout'), end)?.at;
   expect([1, 10, 11, 20, 21, 30, 31].map(at)).toEqual([100, 100, 200, 200, 400, 400, 400]);
-  expect(stampOf(stamps, 'stdout', 25)).toMatchObject({ untilAt: 500 });
-  expect(stampOf([], 'stdout', 1)).toBeUndefined();
+  expect(stampOf(stampsOf(stamps, 'stdout'), 25)).toMatchObject({ untilAt: 500 });
+  expect(stampOf([], 1)).toBeUndefined();
   expect([keptFrom(stamps, 'stdout'), keptFrom(stamps, 'stderr')]).toEqual([5, 0]);
 });
 
@@ -73,7 +74,7 @@ describe('thinned', () => {
         let thinned: readonly Stamp[] = stamps;
         for (let time = 0; time < times; time++) thinned = thinStamps(thinned, exact);
         for (const one of stamps) {
-          const told = stampOf(thinned, one.stream, one.end)!;
+          const told = stampOf(stampsOf(thinned, one.stream), one.end)!;
           expect(told.at).toBeLessThanOrEqual(one.at);
           expect(told.untilAt ?? told.at).toBeGreaterThanOrEqual(one.at);
         }

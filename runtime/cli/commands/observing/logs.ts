@@ -2,12 +2,15 @@
 import type { Command } from 'commander';
 import type { LogLine } from '../../../node-handle.ts';
 import { coded } from '../../../../protocols/errors.ts';
-import type { Cli, CommonOptions } from '../../cli.ts';
+import { parseDuration } from '../../../../protocols/apps/compose/values.ts';
+import { levels } from '../../../logs/choice.ts';
+import { usage, type Cli, type CommonOptions } from '../../cli.ts';
 import { containerPath } from '../../connection/answers.ts';
 import { formOf } from '../../output/listing.ts';
 import { pad, paint, type Ink } from '../../output/style.ts';
 import { timestamp, timeOfDay } from '../../output/units.ts';
 import { loadKnown, resolveTarget, slotsOf } from '../../targets.ts';
+import type { Gap } from '../../../api/lines.ts';
 import { action, leaf } from '../command.ts';
 import { count, follow } from '../../connection/follow.ts';
 
@@ -15,7 +18,15 @@ interface LogOptions extends CommonOptions {
   readonly follow?: boolean;
   readonly tail: string;
   readonly timestamps?: boolean;
+  readonly since?: string;
+  readonly until?: string;
+  readonly grep?: string;
+  readonly level?: string;
+  readonly previous?: boolean;
 }
+
+/** What the API is asked for beside the number of lines. */
+type Choice = Readonly<Record<string, string | number | boolean>>;
 
 export function logsCommand(program: Command, cli: Cli): void {
   const command = leaf(program, {
@@ -24,6 +35,8 @@ export function logsCommand(program: Command, cli: Cli): void {
     examples: [
       'hivemind logs shop/web.2',
       'hivemind logs -f -n 20 shop/web shop/db',
+      "hivemind logs shop --since 5m --grep 'ERR|WARN'",
+      'hivemind logs web.2 --previous',
       'hivemind logs shop -o jsonl',
     ],
     group: 'Observe:',
@@ -31,16 +44,57 @@ export function logsCommand(program: Command, cli: Cli): void {
   })
     .option('-f, --follow', 'keep printing new lines')
     .option('-n, --tail <count>', 'newest lines of each slot', '100')
-    .option('-t, --timestamps', 'with the time of each line');
+    .option('-t, --timestamps', 'with the time of each line')
+    .option('--since <time>', 'not older than this: 5m, 2h30m, or 2026-11-25T12:00:00Z')
+    .option('--until <time>', 'not newer than this')
+    .option('--grep <text>', 'only lines that contain it; several with | between them')
+    .option('--level <level>', `only lines this grave or graver: ${levels.join(', ')}`)
+    .option('-p, --previous', 'of the run before the newest');
   action<LogOptions>(command, cli, async (options, [targets]) => {
     const named = [targets].flat() as string[];
     const slots = await slotsNamed(cli, named);
     if (slots.length === 0) throw coded('HM-TARGET-UNKNOWN', `${named.join(' ')} has no containers`);
-    const printer = new LogPrinter(cli, slots, options.timestamps ?? false);
+    const choice = choiceOf(cli, options);
+    const printer = new LogPrinter(cli, slots, options.timestamps ?? false, await restartsOf(cli));
     return options.follow
-      ? followAll(cli, named, slots, count(options.tail), printer)
-      : printAll(cli, slots, count(options.tail), printer);
+      ? followAll(cli, named, slots, count(options.tail), choice, printer)
+      : printAll(cli, slots, count(options.tail), choice, printer);
   });
+}
+
+function choiceOf(cli: Cli, { since, until, grep, level, previous, follow: follows }: LogOptions): Choice {
+  if (level !== undefined && !levels.some((known) => known === level))
+    throw usage(`${level} is not a level`, `One of ${levels.join(', ')}.`);
+  if (follows && (until !== undefined || previous))
+    throw usage('--follow goes with neither --until nor --previous', 'Leave one of them out.');
+  const now = cli.process.clock.now();
+  return {
+    ...(since === undefined ? {} : { since: momentOf('--since', since, now) }),
+    ...(until === undefined ? {} : { until: momentOf('--until', until, now) }),
+    ...(grep === undefined ? {} : { grep }),
+    ...(level === undefined ? {} : { level }),
+    ...(previous ? { previous } : {}),
+  };
+}
+
+/** ms since 1970: so long ago, or a time as text. */
+function momentOf(option: string, text: string, now: number): number {
+  const ago = parseDuration(text);
+  const at = ago === undefined ? Date.parse(text) : now - ago;
+  if (Number.isFinite(at)) return at;
+  throw usage(`${option} ${text} is not a time`, 'As in 5m, 2h30m or 2026-11-25T12:00:00Z.');
+}
+
+/** Why a slot's present run began, by its name in the logs: `shop/web.1 7.3`. */
+async function restartsOf(cli: Cli): Promise<ReadonlyMap<string, string>> {
+  const { slots } = await loadKnown(cli);
+  return new Map(
+    slots.flatMap(({ slot, placement, run, restarts, lastExit }) =>
+      restarts > 0 && lastExit
+        ? [[`${slot} ${placement}.${run}`, `#${restarts} after exit ${lastExit.code}`] as const]
+        : [],
+    ),
+  );
 }
 
 async function slotsNamed(cli: Cli, targets: readonly string[]): Promise<string[]> {
@@ -52,20 +106,21 @@ async function printAll(
   cli: Cli,
   slots: readonly string[],
   tail: number,
+  choice: Choice,
   printer: LogPrinter,
 ): Promise<number> {
-  const all = await Promise.all(slots.map((slot) => tailOf(cli, slot, tail)));
+  const all = await Promise.all(slots.map((slot) => tailOf(cli, slot, tail, choice)));
   for (const line of all.flat().sort((a, b) => a.at - b.at)) printer.print(line);
   return 0;
 }
 
 /** The newest lines of a slot, oldest first. */
-export async function tailOf(cli: Cli, slot: string, tail: number): Promise<LogLine[]> {
+export async function tailOf(cli: Cli, slot: string, tail: number, choice: Choice = {}): Promise<LogLine[]> {
   const client = await cli.client();
   const lines: LogLine[] = [];
   for await (const line of client.lines<LogLine>(
     containerPath(slot, 'logs'),
-    { tail },
+    { tail, ...choice },
     cli.process.interrupted,
   )) {
     lines.push(line);
@@ -83,17 +138,23 @@ async function followAll(
   targets: readonly string[],
   slots: readonly string[],
   tail: number,
+  choice: Choice,
   printer: LogPrinter,
 ): Promise<number> {
   const client = await cli.client();
   const one = (slot: string): Promise<number> => {
     let newest: number | undefined;
-    const open = (signal: AbortSignal): AsyncIterable<LogLine> => {
-      const query = { tail: newest === undefined ? tail : catchUp, follow: true };
-      return skip(client.lines<LogLine>(containerPath(slot, 'logs'), query, signal), newest);
+    /** Lines of that very time that were printed: a stamp is shared by many. */
+    let ofNewest = 0;
+    const open = (signal: AbortSignal): AsyncIterable<LogLine | Gap> => {
+      const query = { tail: newest === undefined ? tail : catchUp, follow: true, ...choice };
+      return skip(client.lines<LogLine>(containerPath(slot, 'logs'), query, signal), newest, ofNewest);
     };
-    const take = (line: LogLine): void => {
+    const take = async (line: LogLine | Gap): Promise<void> => {
+      if ('gap' in line) return cli.say(`${slot} ── ${line.gap} lines are missing here ──`);
+      ofNewest = line.at === newest ? ofNewest + 1 : 1;
       newest = line.at;
+      if (printer.isNewRun(line)) printer.learn(await restartsOf(cli).catch(() => new Map()));
       printer.print(line);
     };
     return follow(cli, open, take, () => undefined);
@@ -121,8 +182,19 @@ async function followAll(
   }
 }
 
-async function* skip(lines: AsyncIterable<LogLine>, until: number | undefined): AsyncGenerator<LogLine> {
-  for await (const line of lines) if (until === undefined || line.at > until) yield line;
+async function* skip(
+  lines: AsyncIterable<LogLine | Gap>,
+  until: number | undefined,
+  ofUntil: number,
+): AsyncGenerator<LogLine | Gap> {
+  let equal = 0;
+  for await (const line of lines) {
+    if (until !== undefined && !('gap' in line)) {
+      if (line.at < until) continue;
+      if (line.at === until && ++equal <= ofUntil) continue;
+    }
+    yield line;
+  }
 }
 
 class LogPrinter {
@@ -134,8 +206,16 @@ class LogPrinter {
   readonly #ink: Ink;
   readonly #runs = new Map<string, string>();
 
-  constructor(cli: Cli, slots: readonly string[], timestamps: boolean) {
+  #restarts: ReadonlyMap<string, string>;
+
+  constructor(
+    cli: Cli,
+    slots: readonly string[],
+    timestamps: boolean,
+    restarts: ReadonlyMap<string, string>,
+  ) {
     this.#cli = cli;
+    this.#restarts = restarts;
     const form = formOf(cli);
     this.#json = form === 'json' || form === 'jsonl';
     this.#timestamps = timestamps;
@@ -149,13 +229,24 @@ class LogPrinter {
     this.#width = Math.max(...slots.map((slot) => slot.length));
   }
 
+  isNewRun({ slot, run }: LogLine): boolean {
+    const before = this.#runs.get(slot);
+    return before !== undefined && before !== run;
+  }
+
+  learn(restarts: ReadonlyMap<string, string>): void {
+    this.#restarts = restarts;
+  }
+
   print(line: LogLine): void {
     if (this.#json) {
       this.#cli.print(JSON.stringify(line));
       return;
     }
-    const before = this.#runs.get(line.slot);
-    if (before !== undefined && before !== line.run) this.#cli.say(`${line.slot} ── run ${line.run} ──`);
+    if (this.isNewRun(line)) {
+      const why = this.#restarts.get(`${line.slot} ${line.run}`) ?? `run ${line.run}`;
+      this.#cli.say(`${line.slot} ── restarted (${why}) ──`);
+    }
     this.#runs.set(line.slot, line.run);
     const time = this.#timestamps ? `${this.#time(line)} ` : '';
     const name = this.#named ? `${this.#ink.faint(pad(line.slot, this.#width))} ` : '';
