@@ -119,7 +119,7 @@ const pull = lineRoute({
         const left = new AbortController();
         const stop = source.onPull((progress) => {
           if (progress.image !== image || progress.phase === 'done' || progress.phase === 'failed') return;
-          push((last = progress));
+          void push((last = progress));
         });
         const signal = AbortSignal.any([call.signal, left.signal]);
         void source
