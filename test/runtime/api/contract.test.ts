@@ -53,7 +53,10 @@ const requests: [route: string, path: string, asked?: () => Asked][] = [
   ['get /v1/tokens', '/v1/tokens'],
   ['delete /v1/tokens/{name}', '/v1/tokens/ci'],
   ['get /v1/containers/{slot}/why', `/v1/containers/${slot}/why`],
-  ['get /v1/containers/{slot}/logs', `/v1/containers/${slot}/logs?tail=10&since=2026-01-01T00:00:00Z&grep=a&level=warn&previous=true`],
+  [
+    'get /v1/containers/{slot}/logs',
+    `/v1/containers/${slot}/logs?tail=10&since=2026-01-01T00:00:00Z&grep=a&level=warn&previous=true`,
+  ],
   ['get /v1/images', '/v1/images'],
   ['get /v1/networks', '/v1/networks'],
   ['delete /v1/images/{name}', '/v1/images/spare'],
