@@ -7,7 +7,8 @@ import type { EventPlace } from '../protocols/events/place.ts';
 import type { ActorDirectory } from '../protocols/inspection.ts';
 import type { Clock, Ports, Random, Stop } from '../protocols/ports.ts';
 import type { ActorPath } from '../protocols/wire/address.ts';
-import type { Level, LogChoice } from './logs/choice.ts';
+import type { Level } from '../protocols/listing/log-levels.ts';
+import type { LogChoice } from './logs/choice.ts';
 
 /** An event as it is kept: numbered within its boot from 1 without gaps. */
 export interface LoggedEvent extends NodeEvent, EventPlace {

@@ -2,10 +2,8 @@
  * Which lines are asked for. Words are looked for as they stand: a pattern of somebody else's making could keep the
  * daemon busy for ever. Lines of JSON and of `level=warn` say how grave they are.
  */
+import { levels, type Level } from '../../protocols/listing/log-levels.ts';
 import type { LogLine } from '../node-handle.ts';
-
-export const levels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
-export type Level = (typeof levels)[number];
 
 export interface LogChoice {
   /** ms since 1970; a line whose time is a range counts when some of it lies within. */

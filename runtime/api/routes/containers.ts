@@ -5,7 +5,7 @@ import type { AppView, SlotStatus, SlotView } from '../../../protocols/apps/stat
 import { coded, reasonOf, type Reason } from '../../../protocols/errors.ts';
 import { paths } from '../../../protocols/wire/paths.ts';
 import { limits } from '../../../protocols/limits.ts';
-import { levels } from '../../logs/choice.ts';
+import { levels } from '../../../protocols/listing/log-levels.ts';
 import type { LogLine, NodeHandle } from '../../node-handle.ts';
 import type { Push } from '../lines.ts';
 import { listRoute } from '../lists/list-route.ts';

@@ -10,7 +10,7 @@ import type { SecretView } from '../../../protocols/security/model.ts';
 import type { ActorPath } from '../../../protocols/wire/address.ts';
 import type { Finding, LogLine } from '../../node-handle.ts';
 import type { EventMark, SeenEvent } from '../lists/event-reader.ts';
-import { levels } from '../../logs/choice.ts';
+import { levels } from '../../../protocols/listing/log-levels.ts';
 import type { Gap } from '../lines.ts';
 import type { Problem } from '../problem.ts';
 import { appSpec, portSpec } from './app-spec.ts';

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { LogLine } from '../../../node-handle.ts';
 import { coded } from '../../../../protocols/errors.ts';
 import { parseDuration } from '../../../../protocols/apps/compose/values.ts';
-import { levels } from '../../../logs/choice.ts';
+import { levels } from '../../../../protocols/listing/log-levels.ts';
 import { usage, type Cli, type CommonOptions } from '../../cli.ts';
 import { containerPath } from '../../connection/answers.ts';
 import { formOf } from '../../output/listing.ts';
