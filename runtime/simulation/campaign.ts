@@ -21,6 +21,10 @@ export const minimumPerHundred: Readonly<Record<string, number>> = {
   O9: 90,
   O11: 200,
   O12: 5,
+  D1: 100,
+  D2: 3_000,
+  H1: 200,
+  H2: 5,
 };
 
 /** Every so many seeds one runs a second time. */

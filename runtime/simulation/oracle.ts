@@ -14,6 +14,8 @@ export interface DesiredSlot {
   readonly service: ServiceSpec;
 }
 
+const isJob = ({ mode }: ServiceSpec): boolean => mode === 'replicated-job' || mode === 'global-job';
+
 const appPrefix = 'apps/';
 
 function specsIn(rows: Rows): readonly { record: AppRecord; services: readonly ServiceSpec[] }[] {
@@ -120,7 +122,7 @@ export class Oracle {
     if (container?.phase !== 'running') return `is ${container?.phase ?? 'absent'}`;
     if (container.key.placement !== assignment.placement)
       return `runs as ${container.id}, an older placement`;
-    return 'runs';
+    return isJob(assignment.spec) ? 'is a job that has not ended yet' : 'runs';
   }
 
   /** A service that it depends on has a slot that will not run: it has failed, or waits itself. */
@@ -142,10 +144,9 @@ export class Oracle {
 }
 
 function endedRightly(record: RunRecord, { spec }: Assignment): Standing {
-  const { restart, mode } = spec;
-  const isJob = mode === 'replicated-job' || mode === 'global-job';
+  const { restart } = spec;
   if (record.outcome === 'completed')
-    return isJob || restart.condition !== 'always' ? 'ended' : 'completed, and its policy says always';
+    return isJob(spec) || restart.condition !== 'always' ? 'ended' : 'completed, and its policy says always';
   if (restart.condition === 'none') return 'ended';
   if (restart.maxAttempts !== undefined && record.history.restarts >= restart.maxAttempts) return 'ended';
   return 'has failed, and its policy allows another start';

@@ -34,7 +34,7 @@ const behaviour: fc.Arbitrary<Behaviour> = oneof(
   { weight: 1, arbitrary: constant({ kind: 'stubborn' as const }) },
   { weight: 1, arbitrary: record({ kind: constant('slow' as const), createMs: duration(15_000) }) },
   {
-    weight: 2,
+    weight: 3,
     arbitrary: record({ kind: constant('sick' as const), fromMs: integer({ min: 0, max: 20_000 }) }),
   },
   {

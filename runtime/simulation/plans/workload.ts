@@ -130,8 +130,15 @@ const well: ContainerScript = {
   ports: { 81: always, 82: always, 83: always },
 };
 
-/** `healed`: what is only a fault is gone; a stubborn process stays stubborn. */
+/** A job ends by itself, whatever else it does. */
 export function scriptOf(create: ContainerCreate, healed: boolean): ContainerScript {
+  const script = behaviourOf(create, healed);
+  const ends = create.spec.mode === 'replicated-job' && script.exit === undefined;
+  return ends ? { ...script, exit: { afterMs: 2_500, code: 0 } } : script;
+}
+
+/** `healed`: what is only a fault is gone; a stubborn process stays stubborn. */
+function behaviourOf(create: ContainerCreate, healed: boolean): ContainerScript {
   const behaviour = JSON.parse(create.spec.command?.[1] ?? '{"kind":"steady"}') as Behaviour;
   if (behaviour.kind === 'stubborn') return { ...well, stop: 'ignores' };
   if (healed) return well;

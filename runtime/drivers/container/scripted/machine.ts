@@ -107,6 +107,9 @@ export class ScriptedMachine {
       if (held.signalled) continue;
       this.#clock.clearTimer(held.timer);
       delete held.end;
+      const { exit } = held.script;
+      if (exit && held.status.phase === 'running')
+        this.#endIn(held, exit.afterMs, exit.code, 'script', exit.oom ?? false);
     }
   }
 

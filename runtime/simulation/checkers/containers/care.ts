@@ -3,12 +3,13 @@
  * post-start hooks have passed, and none that served is signalled before its pre-stop hooks were tried. H2: a liveness
  * probe that fails leads to an end of the container, where its policy allows another.
  */
-import type { RunRecord } from '../../../../protocols/containers/slot/value.ts';
+import { runEntry, type RunRecord } from '../../../../protocols/containers/slot/value.ts';
 import type { ContainerStatus } from '../../../../protocols/containers/model.ts';
 import type { Frame } from '../../../../protocols/inspection.ts';
 import type { MachineEvent } from '../../../drivers/container/scripted/machine.ts';
 import { scriptAt } from '../../../drivers/container/scripted/script.ts';
 import type { PortCall } from '../../../world/simulated/gate.ts';
+import { entriesOf } from '../../journal-view.ts';
 import { assignmentsIn } from '../../oracle.ts';
 import { Checker } from '../checker.ts';
 
@@ -48,7 +49,7 @@ export class HooksOnce extends Checker {
   }
 
   override onCall({ port, op, args }: PortCall): void {
-    if (port === 'journal' && op === 'append') return this.#note();
+    if (port === 'journal' && op === 'append') return this.#note(entriesOf(args));
     if (port === 'names' && op === 'update') return this.#served();
     if (port !== 'containers' || op !== 'run') return;
     const { id, args: command } = args as Run;
@@ -76,9 +77,9 @@ export class HooksOnce extends Checker {
     return !isBroken && this.sight.nowMs() - passedAt >= noteMs && calmSince < Infinity;
   }
 
-  #note(): void {
+  #note(entries: Readonly<Record<string, unknown>>): void {
     for (const container of this.sight.machine.list()) {
-      const record = this.sight.records.get(container.key.slot);
+      const record = entries[runEntry(container.key.slot)] as RunRecord | undefined;
       if (!isRecordOf(container, record)) continue;
       if (record.hooked) this.#noted.add(`${container.id} post-start`);
       if (record.stop?.hooked) this.#noted.add(`${container.id} pre-stop`);
