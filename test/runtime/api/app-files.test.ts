@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AppSpec } from '../../../protocols/apps/model.ts';
 import type { FileGrant, FileSource, ServiceParts } from '../../../protocols/apps/service-model.ts';
 import type { SlotStatus } from '../../../protocols/apps/status.ts';
+import type { Frame } from '../../../protocols/inspection.ts';
 import { limits } from '../../../protocols/limits.ts';
 import { newCall } from '../../kit/port-call.ts';
 import { until } from '../../kit/until.ts';
@@ -61,14 +62,24 @@ describe('configs and secrets of an app', () => {
       secrets: source('pw', { content: base64(marker) }),
       configs: source('conf', { content: base64(`${marker} too`) }),
     });
+    const frames: Frame[] = [];
+    const stop = rig.node.actors.watch((frame) => frames.push(frame));
     await rig.deploy(spec);
     await settled('shop', { 'whole/pw': marker, 'single/1': `${marker} too` });
+    stop();
+    expect(frames.length).toBeGreaterThan(10);
+    const { entries } = await rig.node.ports.journal.read({ prefix: '' }, newCall());
     const shown = await rig.ask('GET', '/v1/apps/shop');
     expect(shown.text).toMatch(/"digest":"sha256:[0-9a-f]{64}"/);
     const transcript = await rig.ask('GET', '/v1/actors/transcript?limit=1000');
     const { kvs } = await rig.node.ports.store.list({ prefix: '' }, newCall());
     const contexts = rig.node.actors.tree().map(({ path }) => rig.node.actors.show(path));
-    const everything = [shown.text, transcript.text, JSON.stringify(kvs), JSON.stringify(contexts)].join();
+    const everything = [
+      shown.text,
+      transcript.text,
+      JSON.stringify(kvs),
+      JSON.stringify([contexts, frames, entries]),
+    ].join();
     for (const text of [marker, base64(marker), Buffer.from(marker).toString('hex')])
       expect(everything).not.toContain(text);
   });
