@@ -17,12 +17,16 @@ export interface DataLock {
 
 const claimPrefix = 'owner.';
 
-/** Clock ticks since boot at which a process started, `undefined` when there is none: tells it from a later one of its id. */
+/**
+ * Clock ticks since boot at which a process started, `undefined` when there is none: tells it from a later one of its
+ * id. One that ended and that its parent has not asked after yet (`Z`, `X`) holds nothing any more.
+ */
 function startOf(pid: number | 'self'): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The second field is the program's name and may hold anything, brackets too.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return /[ZX]/.test(fields[0]!) ? undefined : fields[19];
   } catch {
     return undefined;
   }

@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
+import { until } from '../../../kit/until.ts';
 import { CodedError, type Reason } from '../../../../protocols/errors.ts';
 import { openEmbeddedStore } from '../../../../runtime/drivers/store/embedded/embedded-store.ts';
 import type { StoreEngine } from '../../../../runtime/drivers/store/engine.ts';
@@ -93,14 +94,14 @@ describe('one owner a folder', () => {
   });
 
   /** A process that holds the folder, in a network namespace of its own when it is asked to. */
-  async function holder(path: string, ownNetwork: boolean): Promise<ChildProcess> {
+  async function holder(path: string, ownNetwork: boolean, within: string[] = []): Promise<ChildProcess> {
     const script = `
       import { lockDataFolder } from ${JSON.stringify(join(import.meta.dirname, '../../../../runtime/drivers/store/embedded/data-lock.ts'))};
       await lockDataFolder(${JSON.stringify(path)});
       console.log('held');
       process.stdin.resume();`;
     const node = [process.execPath, '--import', 'tsx', '--input-type=module', '--eval', script];
-    const [command, ...args] = ownNetwork ? ['unshare', '--net', ...node] : node;
+    const [command, ...args] = [...within, ...(ownNetwork ? ['unshare', '--net', ...node] : node)];
     const child = spawn(command!, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     children.push(child);
     await once(child.stdout, 'data');
@@ -121,6 +122,19 @@ describe('one owner a folder', () => {
     const store = await open(path);
     expect(readdirSync(path).filter((name) => name.startsWith('owner.'))).toHaveLength(1);
     await store.close();
+  });
+
+  test('a killed process that its parent has not asked after yet holds nothing', async () => {
+    const path = freshFolder();
+    // The shell becomes a sleep, which asks after no child.
+    const parent = await holder(path, false, ['sh', '-c', '"$@" & exec sleep 1000', 'sh']);
+    const [claim] = readdirSync(path).filter((name) => name.startsWith('owner.'));
+    const pid = Number(claim!.split('.')[1]);
+    process.kill(pid, 'SIGKILL');
+    const state = () => /\) (\w) /.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1];
+    await until('it has ended', () => Promise.resolve(state() === 'Z' ? true : undefined));
+    await (await open(path)).close();
+    parent.kill('SIGKILL');
   });
 
   test('a claim of a process that had the same id before, or of another boot, holds nothing', async () => {
