@@ -16,6 +16,7 @@ import { execCommand } from './commands/using/exec.ts';
 import { imageCommands } from './commands/resources/image.ts';
 import { networkCommands } from './commands/resources/network.ts';
 import { secretCommands } from './commands/resources/secret.ts';
+import { tokenCommands } from './commands/resources/token.ts';
 import { logsCommand } from './commands/observing/logs.ts';
 import { answerCompletion, completionCommand } from './commands/meta/completion.ts';
 import { contextCommands } from './commands/meta/context.ts';
@@ -77,6 +78,7 @@ export function declare(cli: Cli): Command {
     imageCommands,
     networkCommands,
     secretCommands,
+    tokenCommands,
     nodeCommands,
     localCommands,
     contextCommands,
