@@ -227,6 +227,16 @@ export const catalogue = {
     next: 'hivemind unpause TARGET',
     status: 409,
   },
+  'HM-FILE-MISSING': {
+    cause: 'The file or folder is not there.',
+    next: 'Check the path: hivemind exec TARGET -- ls PATH',
+    status: 404,
+  },
+  'HM-FILE-ARCHIVE': {
+    cause: 'The tar archive is damaged, or has entries that would be written somewhere else.',
+    next: 'Make the archive anew, with plain names below one folder.',
+    status: 422,
+  },
   'HM-CONTAINER-EXIT': {
     cause: 'The process of the container ended.',
     next: 'hivemind logs TARGET',

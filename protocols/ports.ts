@@ -132,6 +132,19 @@ export interface ContainerRuntime {
     args: { readonly id: string },
     call: Call,
   ): Promise<{ readonly processes: readonly ContainerProcess[] }>;
+  /** A tar of what is at the path, with one entry at its top. HM-FILE-MISSING, before the first byte. */
+  readFiles(
+    args: { readonly id: string; readonly path: string },
+    call: Call,
+  ): Promise<AsyncIterable<Uint8Array>>;
+  /**
+   * A tar into the folder at the path, or under that name when only its folder exists. Answers how many entries it had.
+   * HM-FILE-MISSING, HM-FILE-ARCHIVE.
+   */
+  writeFiles(
+    args: { readonly id: string; readonly path: string; readonly archive: AsyncIterable<Uint8Array> },
+    call: Call,
+  ): Promise<{ readonly entries: number }>;
   /** Run to its end, output gathered: health checks. A missing binary is code 127. */
   run(args: ExecRequest, call: Call): Promise<ExecResult>;
   /** Interactive: `exec -it`. */
@@ -373,6 +386,6 @@ type Drivable<Port> = {
 /** Every `{ port, op, args }` that type-checks against the ports above (streams and sessions excepted). */
 export type DriveCall = {
   [Port in Exclude<keyof Ports, 'secrets'>]: { readonly port: Port } & Readonly<
-    Exclude<Drivable<Ports[Port]>, { op: 'exec' }>
+    Exclude<Drivable<Ports[Port]>, { op: 'exec' | 'readFiles' | 'writeFiles' }>
   >;
 }[Exclude<keyof Ports, 'secrets'>];

@@ -122,11 +122,13 @@ export function createApp(context: ApiContext, { door, gate = openGate }: AppOpt
 }
 
 /** Only archives may come without a length: of everything else it must be known before a byte is read. */
+const isUploadPath = (path: string): boolean =>
+  uploadPaths.has(path) || /^\/v1\/containers\/[^/]+\/files$/.test(path);
 const uploadPaths: ReadonlySet<string> = new Set(['/v1/images/import']);
 
 /** Whether a request's body is bytes of any length that go to disk. */
 export function isUpload(method: string | undefined, url: string | undefined): boolean {
-  return (method === 'POST' || method === 'PUT') && uploadPaths.has((url ?? '').split('?')[0]!);
+  return (method === 'POST' || method === 'PUT') && isUploadPath((url ?? '').split('?')[0]!);
 }
 
 function mustBeSmall(length: string | undefined, encoding: string | undefined): void {

@@ -3,7 +3,8 @@
  * requests, the OpenAPI document, and the schema that the tests hold every answer against. Conditions (`If-Match`),
  * tags and `Idempotency-Key` are kept here, for all routes alike.
  */
-import { createRoute, type OpenAPIHono, type z } from '@hono/zod-openapi';
+import { Readable } from 'node:stream';
+import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { reasonOf } from '../../protocols/errors.ts';
 import type { Call } from '../../protocols/ports.ts';
@@ -107,6 +108,25 @@ export function lineRoute<
     const source = await shape.run(ask as Asked<Params, Query, z.ZodType>);
     const closed = source.follow ? ask.context.streams.open() : () => {};
     return streamed(c, streamOf(source, format, closed), accepted ?? ndjsonType);
+  });
+}
+
+/** A route that answers bytes as they come; who reads slowly slows the source down. */
+export function bytesRoute<Params extends z.ZodObject = z.ZodObject, Query extends z.ZodObject = z.ZodObject>(
+  shape: Shape<Params, Query, z.ZodType> & {
+    readonly media: string;
+    run(ask: Asked<Params, Query, z.ZodType>): Promise<AsyncIterable<Uint8Array>>;
+  },
+): Route {
+  const bytes = z.string().openapi({ format: 'binary' });
+  return define(shape, { [shape.media]: bytes }, async (c, ask) => {
+    const closed = ask.context.streams.open();
+    const source = await shape.run(ask as Asked<Params, Query, z.ZodType>).catch((thrown: unknown) => {
+      closed();
+      throw thrown;
+    });
+    const stream = Readable.from(source, { objectMode: false }).on('close', closed);
+    return streamed(c, Readable.toWeb(stream) as ReadableStream<Uint8Array>, shape.media);
   });
 }
 

@@ -23,6 +23,7 @@ import { contextCommands } from './commands/meta/context.ts';
 import { docsCommand } from './commands/meta/docs.ts';
 import { nodeCommands } from './commands/meta/node.ts';
 import { observeCommands } from './commands/observing/observe.ts';
+import { copyCommand } from './commands/using/cp.ts';
 import { pauseCommands } from './commands/using/pause.ts';
 import { topCommand } from './commands/observing/top.ts';
 import { openCommand } from './commands/observing/open.ts';
@@ -73,6 +74,7 @@ export function declare(cli: Cli): Command {
     logsCommand,
     execCommand,
     pauseCommands,
+    copyCommand,
     topCommand,
     actorCommands,
     imageCommands,

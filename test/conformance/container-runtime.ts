@@ -8,6 +8,7 @@ import { until } from '../kit/until.ts';
 import { changeTests } from './container-runtime/changes.ts';
 import { endTests } from './container-runtime/ends.ts';
 import { execTests } from './container-runtime/execs.ts';
+import { fileTests } from './container-runtime/files.ts';
 import { lifeTests } from './container-runtime/life.ts';
 import { observationTests } from './container-runtime/observations.ts';
 import { refusalTests } from './container-runtime/refusals.ts';
@@ -45,6 +46,7 @@ export function containerRuntimeConformance(name: string, makeArm: () => Promise
     endTests(given);
     changeTests(given);
     execTests(given);
+    fileTests(given);
     observationTests(given);
   });
 }

@@ -1,4 +1,6 @@
 /** What may be done with a container that runs: look what it uses, let it stand still. */
+import { Readable } from 'node:stream';
+import type { ReadableStream } from 'node:stream/web';
 import { z } from '@hono/zod-openapi';
 import type { SlotName } from '../../../protocols/apps/model.ts';
 import type { SlotStatus } from '../../../protocols/apps/status.ts';
@@ -7,7 +9,7 @@ import { coded } from '../../../protocols/errors.ts';
 import type { Call } from '../../../protocols/ports.ts';
 import type { NodeHandle } from '../../node-handle.ts';
 import { listRoute } from '../lists/list-route.ts';
-import { jsonRoute } from '../route.ts';
+import { bytesRoute, jsonRoute } from '../route.ts';
 import { slotParams } from '../schemas/query.ts';
 import { processView, statsView } from '../schemas/running.ts';
 import { observedSlots, unknownSlot } from './containers.ts';
@@ -85,4 +87,37 @@ const standing = (verb: 'pause' | 'unpause', summary: string) =>
 const pause = standing('pause', 'Let the processes of a slot stand still');
 const unpause = standing('unpause', 'Let the processes of a slot go on');
 
-export const runningRoutes = [all, stats, processes, pause, unpause];
+const fileQuery = z.object({ path: z.string().startsWith('/').max(4_096) });
+
+const read = bytesRoute({
+  method: 'get',
+  path: '/v1/containers/{slot}/files',
+  summary: 'What is at a path in the container of a slot, as a tar',
+  params: slotParams,
+  query: fileQuery,
+  media: 'application/x-tar',
+  // What is in a container may be secret.
+  scope: 'write',
+  run: async ({ node, params: { slot }, query: { path }, call }) => {
+    const { containerId } = await runningSlot(node, slot);
+    return node.ports.containers.readFiles({ id: containerId, path }, call);
+  },
+});
+
+const write = jsonRoute({
+  method: 'put',
+  path: '/v1/containers/{slot}/files',
+  summary: 'A tar into a folder in the container of a slot, or under a new name in one',
+  params: slotParams,
+  query: fileQuery,
+  upload: 'application/x-tar',
+  answer: z.strictObject({ entries: z.int().nonnegative() }),
+  run: async ({ node, params: { slot }, query: { path }, raw, call }) => {
+    if (!raw.body) throw coded('HM-API-REQUEST', 'The body must be a tar archive');
+    const { containerId } = await runningSlot(node, slot);
+    const archive = Readable.fromWeb(raw.body as ReadableStream<Uint8Array>) as AsyncIterable<Uint8Array>;
+    return node.ports.containers.writeFiles({ id: containerId, path, archive }, call);
+  },
+});
+
+export const runningRoutes = [all, stats, processes, pause, unpause, read, write];

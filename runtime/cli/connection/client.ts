@@ -57,8 +57,18 @@ export class ApiClient {
   }
 
   /** Bytes as the body, without a deadline: archives are large. */
-  async upload<Answer>(path: string, bytes: Readable, query: Query = {}): Promise<Answer> {
-    return this.#json(await this.#ask('POST', path, query, bytes));
+  async upload<Answer>(
+    path: string,
+    bytes: Readable,
+    query: Query = {},
+    method: 'POST' | 'PUT' = 'POST',
+  ): Promise<Answer> {
+    return this.#json(await this.#ask(method, path, query, bytes));
+  }
+
+  /** The bytes of the answer as they come. */
+  async download(path: string, query: Query, signal: AbortSignal): Promise<Readable> {
+    return this.#ask('GET', path, query, undefined, signal);
   }
 
   /** A value of known length as the body, byte by byte. */

@@ -86,6 +86,7 @@ const elsewhere = [
   'get /v1/events/stream',
   'post /v1/store/accept',
   'get /v1/stats',
+  ...['get', 'put'].map((method) => `${method} /v1/containers/{slot}/files`),
   ...['stats', 'processes'].map((name) => `get /v1/containers/{slot}/${name}`),
   ...['pause', 'unpause'].map((name) => `post /v1/containers/{slot}/${name}`),
   'get /metrics',

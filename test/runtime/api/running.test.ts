@@ -1,4 +1,5 @@
 /** What a running container uses, its processes, and standing still: asked through the API of a real node. */
+import { pack } from 'tar-stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { SlotStatus } from '../../../protocols/apps/status.ts';
 import { routes } from '../../../runtime/api/app.ts';
@@ -58,3 +59,27 @@ test.each(['GET stats', 'GET processes', 'POST pause', 'POST unpause'])(
     expect(json).toMatchObject({ code: 'HM-TARGET-UNKNOWN' });
   },
 );
+
+test('files go in and come out as a tar', async () => {
+  const tar = pack();
+  tar.entry({ name: 'note', mode: 0o640 }, 'words');
+  tar.finalize();
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of tar as AsyncIterable<Uint8Array>) chunks.push(chunk);
+  const body = Buffer.concat(chunks);
+  const put = await rig.ask('PUT', at('files?path=/tmp'), {
+    body,
+    headers: { 'content-type': 'application/x-tar' },
+  });
+  expect([put.status, put.json]).toEqual([200, { entries: 1 }]);
+  const out = await rig.ask('GET', at('files?path=/tmp/note'));
+  expect(out.headers['content-type']).toBe('application/x-tar');
+  expect(out.text).toBe(body.toString('utf8'));
+  expect(await rig.ask('GET', at('files?path=/none'))).toMatchObject({
+    status: 404,
+    json: { code: 'HM-FILE-MISSING' },
+  });
+  expect((await rig.ask('GET', at('files?path=tmp'))).status).toBe(400);
+  const cut = await rig.ask('PUT', at('files?path=/tmp'), { body: body.subarray(0, 300) });
+  expect(cut).toMatchObject({ status: 422, json: { code: 'HM-FILE-ARCHIVE' } });
+});

@@ -7,7 +7,8 @@ import { constants } from 'node:os';
 import { status } from '@grpc/grpc-js';
 import { coded, type ErrorCode } from '../../../../protocols/errors.ts';
 import type { Call, ContainerRuntime, Stop } from '../../../../protocols/ports.ts';
-import { processesOf } from '../files/process-table.ts';
+import { readFiles, writeFiles } from '../../../files/copy.ts';
+import { processesOf } from '../process-table.ts';
 import { processesIn, removeIdleCgroup } from './containers/cgroup.ts';
 import { createContainerCreator } from './containers/create.ts';
 import { followEvents } from './containers/events.ts';
@@ -70,6 +71,7 @@ export function createContainerdRuntime(options: ContainerdRuntimeOptions): Cont
         await mustLive(engine, id, call);
         return { processes: await processesOf(await processesIn(engine.cgroups, engine.cgroupOf(id))) };
       }),
+    ...files(engine),
     run: (request, call) => guard({ id: request.id }, () => execs.run(request, call)),
     exec: (request, call) => guard({ id: request.id }, () => execs.exec(request, call)),
     events: (notify) => {
@@ -116,6 +118,18 @@ function changes(engine: Engine, serial: Serial): Pick<ContainerRuntime, 'update
       changing(id, call, () => updateResources(engine, id, resources, call)),
     pause: ({ id }, call) => changing(id, call, () => pauseContainer(engine, id, call)),
     unpause: ({ id }, call) => changing(id, call, () => unpauseContainer(engine, id, call)),
+  };
+}
+
+/** As the container sees them, volumes included: its first process shows its root. */
+function files(engine: Engine): Pick<ContainerRuntime, 'readFiles' | 'writeFiles'> {
+  const rootOf = async (id: string, call: Call) =>
+    `/proc/${(await mustLive(engine, id, call)).task.pid}/root`;
+  return {
+    readFiles: ({ id, path }, call) =>
+      guard({ id, path }, async () => readFiles(await rootOf(id, call), path)),
+    writeFiles: ({ id, path, archive }, call) =>
+      guard({ id, path }, async () => writeFiles(await rootOf(id, call), path, archive)),
   };
 }
 

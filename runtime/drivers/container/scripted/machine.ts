@@ -14,6 +14,7 @@ import type {
 import { resourcesMark } from '../../../../protocols/containers/oci/resources.ts';
 import type { Clock, Random } from '../../../../protocols/ports.ts';
 import { Engine } from './engine.ts';
+import type { ScriptedFiles } from './files.ts';
 import { idleScript, signalCode, type ContainerScript, type ScriptOf } from './script.ts';
 
 /** What happened to a container, whoever is there to see it. `by`: a call, the script, or a fault from outside. */
@@ -42,6 +43,7 @@ interface Held {
   timer?: unknown;
   end?: { readonly at: number; readonly run: () => void };
   pausedAt?: number;
+  readonly files: ScriptedFiles;
   signalled?: true;
 }
 
@@ -88,6 +90,10 @@ export class ScriptedMachine {
   /** The create request it was made with. */
   created(id: string): ContainerCreate | undefined {
     return this.#held.get(id)?.create;
+  }
+
+  filesOf(id: string): ScriptedFiles {
+    return this.#must(id).files;
   }
 
   scriptFor(id: string): ContainerScript | undefined {
@@ -142,7 +148,7 @@ export class ScriptedMachine {
       ...(create.address === undefined ? {} : { address: create.address }),
       createdAt: this.#clock.now(),
     };
-    this.#held.set(create.id, { status, script, create });
+    this.#held.set(create.id, { status, script, create, files: new Map() });
     this.#tell('made', status, 'call');
     return script;
   }

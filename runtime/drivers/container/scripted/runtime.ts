@@ -9,6 +9,7 @@ import { limits } from '../../../../protocols/limits.ts';
 import type { Call, Clock, ContainerRuntime, ExecSession, Stop } from '../../../../protocols/ports.ts';
 import { Client } from './engine.ts';
 import { creator } from './create.ts';
+import { putFiles, takeFiles } from './files.ts';
 import type { ScriptedImages } from './images.ts';
 import type { ScriptedMachine } from './machine.ts';
 import { execAnswer, type ExecScript } from './script.ts';
@@ -60,6 +61,16 @@ export function scriptedRuntime(
       const process = { pid: machine.find(id)!.pid ?? 0, parent: 1, uid: 0, state: 'S' };
       const memoryBytes = statsOf(id, 0).workingSetBytes;
       return { processes: [{ ...process, cpuMs: 0, memoryBytes, command: 'script' }] };
+    },
+    readFiles: async ({ id, path }, call) => {
+      await work(call);
+      mustLive(machine, id);
+      return takeFiles(machine.filesOf(id), path);
+    },
+    writeFiles: async ({ id, path, archive }, call) => {
+      await work(call);
+      mustLive(machine, id);
+      return { entries: await putFiles(machine.filesOf(id), path, archive) };
     },
     ...execs(machine, clock, work),
     events: (notify) => follow(machine, clock, client, notify),

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { ResolvedMount } from '../../../../../../protocols/containers/model.ts';
 import type { Call } from '../../../../../../protocols/ports.ts';
-import { openBelow, outside } from '../../../files/anchored.ts';
+import { openBelow, outside } from '../../../../../files/anchored.ts';
 import type { Serial } from '../serial.ts';
 
 const run = promisify(execFile);

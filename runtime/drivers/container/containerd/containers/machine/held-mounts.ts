@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { ContainerCreate, ResolvedMount } from '../../../../../../protocols/containers/model.ts';
 import { coded } from '../../../../../../protocols/errors.ts';
-import { openBelow, outside } from '../../../files/anchored.ts';
+import { openBelow, outside } from '../../../../../files/anchored.ts';
 
 const run = promisify(execFile);
 

@@ -1,6 +1,6 @@
 /** Processes of the machine by number, from /proc. One that ends meanwhile is left out. */
 import { readFile } from 'node:fs/promises';
-import type { ContainerProcess } from '../../../../protocols/containers/model.ts';
+import type { ContainerProcess } from '../../../protocols/containers/model.ts';
 
 /** The kernel's clock of process times, and its pages, as Linux has them on all machines we run on. */
 const ticksPerSecond = 100;

@@ -18,7 +18,7 @@ export interface Anchor {
 }
 
 /** A folder below, and a name in it that need not exist. */
-interface Place {
+export interface Place {
   readonly folder: Anchor;
   readonly name: string;
   /** What is there under the name, unless nothing is; a link is not followed. */
@@ -29,7 +29,7 @@ const marker = constants.O_NOFOLLOW | markOnly;
 
 /** ENOENT, ENOTDIR, ELOOP as the system says them. `follow`: also a link at the end of the path. */
 export async function openBelow(root: string, path: string, follow = true): Promise<Anchor> {
-  const place = await walk(root, path, follow);
+  const place = await placeBelow(root, path, follow);
   try {
     if (place.name === '.') return place.folder;
     const handle = await open(`${place.folder.path}/${place.name}`, marker);
@@ -41,7 +41,8 @@ export async function openBelow(root: string, path: string, follow = true): Prom
   }
 }
 
-async function walk(root: string, path: string, follow: boolean): Promise<Place> {
+/** The folder that holds the last name of the path. The root itself, and what ends with `..`, is the name `.` in itself. */
+export async function placeBelow(root: string, path: string, follow: boolean): Promise<Place> {
   const stack = [await anchorOf(await open(root, constants.O_DIRECTORY | markOnly))];
   const names = split(path);
   let links = 0;

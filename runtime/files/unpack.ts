@@ -1,0 +1,211 @@
+/**
+ * A tar unpacked below a folder. The archive is not trusted: no name with `..`, no absolute name, and no step through
+ * a link, whether the archive brought it or it was there; so nothing is written outside. Modes and times are kept.
+ */
+import { constants } from 'node:fs';
+import { lchown, link, lutimes, mkdir, open, symlink, unlink } from 'node:fs/promises';
+import { Readable, type Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { extract, type Extract, type Header } from 'tar-stream';
+import { coded } from '../../protocols/errors.ts';
+import { openBelow, placeBelow, type Anchor } from './anchored.ts';
+
+interface UnpackOptions {
+  readonly root: string;
+  /** A folder that exists; or a name in one, which the archive's one top entry gets. */
+  readonly path: string;
+  readonly archive: AsyncIterable<Uint8Array>;
+  /** Whether numbers of owners are kept. */
+  readonly owners: boolean;
+}
+
+/** Answers how many entries there were. HM-FILE-ARCHIVE; ENOENT and its kin as the system says them. */
+export async function unpackBelow({ root, path, archive, owners }: UnpackOptions): Promise<number> {
+  const place = await placeBelow(root, path, true);
+  try {
+    const isFolder = place.stats?.isDirectory() ?? false;
+    const into =
+      isFolder && place.name !== '.' ? await openBelow(place.folder.path, place.name) : place.folder;
+    try {
+      return await unpack(into, isFolder ? undefined : place.name, archive, owners);
+    } finally {
+      if (into !== place.folder) await into.close();
+    }
+  } finally {
+    await place.folder.close();
+  }
+}
+
+async function unpack(
+  folder: Anchor,
+  rename: string | undefined,
+  archive: AsyncIterable<Uint8Array>,
+  owners: boolean,
+): Promise<number> {
+  const entries = extract();
+  let fault: unknown;
+  const source = Readable.from(archive, { objectMode: false });
+  const fed = pipeline(source, entries as unknown as Writable).catch((error: unknown) => (fault ??= error));
+  let count = 0;
+  let top: string | undefined;
+  try {
+    for await (const entry of entries) {
+      const parts = partsOf(entry.header.name);
+      top ??= parts[0];
+      if (rename !== undefined) {
+        if (parts[0] !== top)
+          throw bad('it has several entries at its top, and there is no folder for them', entry.header.name);
+        parts[0] = rename;
+      }
+      await place(folder, parts, entry, owners, rename === undefined ? undefined : { top: top!, rename });
+      count += 1;
+    }
+  } catch (error) {
+    entries.destroy();
+    await fed;
+    throw readable(error);
+  }
+  await fed;
+  if (fault !== undefined) throw readable(fault);
+  return count;
+}
+
+function readable(error: unknown): unknown {
+  const { message, syscall, reason } = error as NodeJS.ErrnoException & { reason?: unknown };
+  return syscall !== undefined || reason !== undefined
+    ? error
+    : coded('HM-FILE-ARCHIVE', `The archive cannot be read: ${message}`);
+}
+
+function partsOf(name: string): string[] {
+  const parts = name.split('/').filter((part) => part !== '' && part !== '.');
+  if (name.startsWith('/') || parts.includes('..')) throw bad('a name leads out of it', name);
+  return parts;
+}
+
+function bad(why: string, name: string): Error {
+  return coded('HM-FILE-ARCHIVE', `The archive is refused: ${why} (${name})`, { entry: name });
+}
+
+type Entry = Extract extends AsyncIterable<infer One> ? One : never;
+
+interface Renaming {
+  readonly top: string;
+  readonly rename: string;
+}
+
+async function place(
+  folder: Anchor,
+  parts: readonly string[],
+  entry: Entry,
+  owners: boolean,
+  renaming: Renaming | undefined,
+): Promise<void> {
+  const { header } = entry;
+  const name = parts.at(-1);
+  if (name === undefined) return void entry.resume();
+  const parent = await descend(folder, parts.slice(0, -1), header.name, true);
+  try {
+    const at = `${parent.path}/${name}`;
+    if (header.type === 'directory') await makeFolder(parent, name, header, owners);
+    else if (header.type === 'file' || header.type === 'contiguous-file') await writeFile(at, entry, owners);
+    else if (header.type === 'symlink') {
+      await clear(at);
+      await symlink(header.linkname ?? '', at);
+      if (owners) await lchown(at, header.uid ?? 0, header.gid ?? 0);
+    } else if (header.type === 'link') await makeLink(folder, at, header, renaming);
+    else throw bad(`a ${header.type} is no file`, header.name);
+    if (header.mtime && header.type === 'symlink') await lutimes(at, header.mtime, header.mtime);
+    entry.resume();
+  } finally {
+    if (parent !== folder) await parent.close();
+  }
+}
+
+/** Folders below, made where they are missing; a link among them is refused. */
+async function descend(
+  folder: Anchor,
+  parts: readonly string[],
+  name: string,
+  make: boolean,
+): Promise<Anchor> {
+  let here = folder;
+  for (const part of parts) {
+    const at = `${here.path}/${part}`;
+    if (make) await mkdir(at, 0o755).catch(unlessThere);
+    const next = await openBelow(here.path, part, false);
+    if (here !== folder) await here.close();
+    if (!next.stats.isDirectory()) {
+      await next.close();
+      throw bad('it goes through what is no folder', name);
+    }
+    here = next;
+  }
+  return here;
+}
+
+async function makeFolder(parent: Anchor, name: string, header: Header, owners: boolean): Promise<void> {
+  const at = `${parent.path}/${name}`;
+  await mkdir(at, header.mode ?? 0o755).catch(unlessThere);
+  const handle = await open(at, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW).catch(
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOTDIR' || error.code === 'ELOOP')
+        throw bad('a folder is in the place of another thing', header.name);
+      throw error;
+    },
+  );
+  try {
+    if (owners) await handle.chown(header.uid ?? 0, header.gid ?? 0);
+    await handle.chmod((header.mode ?? 0o755) & 0o7777);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function writeFile(at: string, entry: Entry, owners: boolean): Promise<void> {
+  const { header } = entry;
+  await clear(at);
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+  const handle = await open(at, flags, 0o600);
+  try {
+    for await (const chunk of entry) await handle.writeFile(chunk as Uint8Array);
+    if (owners) await handle.chown(header.uid ?? 0, header.gid ?? 0);
+    await handle.chmod((header.mode ?? 0o644) & 0o7777);
+    if (header.mtime) await handle.utimes(header.mtime, header.mtime);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** To a file that the archive brought, or that is there: never through a link. */
+async function makeLink(
+  folder: Anchor,
+  at: string,
+  header: Header,
+  renaming: Renaming | undefined,
+): Promise<void> {
+  const parts = partsOf(header.linkname ?? '');
+  if (renaming && parts[0] === renaming.top) parts[0] = renaming.rename;
+  const name = parts.at(-1);
+  if (name === undefined) throw bad('a link leads nowhere', header.name);
+  const parent = await descend(folder, parts.slice(0, -1), header.name, false);
+  try {
+    await clear(at);
+    await link(`${parent.path}/${name}`, at);
+  } finally {
+    if (parent !== folder) await parent.close();
+  }
+}
+
+/** What is replaced; a folder is not. */
+async function clear(at: string): Promise<void> {
+  await unlink(at).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'EISDIR' || error.code === 'EPERM')
+      throw bad('it would replace a folder by a file', at.split('/').at(-1)!);
+    if (error.code !== 'ENOENT') throw error;
+  });
+}
+
+function unlessThere(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EEXIST') throw error;
+}
