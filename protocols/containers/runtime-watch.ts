@@ -4,7 +4,7 @@
  * After every (re)connection, and now and then, everything is listed and compared: events may have been missed.
  */
 import { drive, emit, send, type Decision, type Effect } from '../effects.ts';
-import type { Reason } from '../errors.ts';
+import { reason, type Reason } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { containerPath, paths } from '../wire/paths.ts';
 import type { ContainerStatus, RunKey, RuntimeEvent } from './model.ts';
@@ -108,7 +108,18 @@ const pass = (value: Value, event: { event: RuntimeEvent }): Decision<Value> => 
   // An exit of something never listed: look.
   if (!key) return list(value);
   if (news.type === 'oom')
-    return [value, [emit('container.oom', key.slot, `${key.slot} ran out of memory`, undefined, 'warning')]];
+    return [
+      value,
+      [
+        emit(
+          'container.oom',
+          key.slot,
+          `${key.slot} ran out of memory`,
+          reason('HM-CONTAINER-OOM', undefined, { slot: key.slot, container: news.id }),
+          'warning',
+        ),
+      ],
+    ];
   if (news.type === 'exited') return [value, [exited(key, news.exit)]];
   const { paused: _, ...before } = value.known[news.id]!;
   const known = { ...value.known, [news.id]: news.paused ? { ...before, paused: true as const } : before };

@@ -1,7 +1,4 @@
 /** The containerd driver under the container runtime's conformance suite: real containerd, runc and busybox. */
-import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { describe, test } from 'vitest';
 import { missingForContainerd, startContainerd } from '../kit/containerd.ts';
 import { containerCreate } from '../kit/container-create.ts';
@@ -66,22 +63,13 @@ async function makeArm(): Promise<ContainerRuntimeArm> {
       const create = containerCreate(++count, {
         image: 'box',
         command: shell('x=$(yes | head -c 200m); echo $x'),
+        resources: { limits: { memoryBytes: 16_777_216 } },
       });
       const files = await containerd.logFiles(create.id);
-      return {
-        create: { ...create, ...files },
-        arrange: () => limitMemory(join(containerd.cgroupParent, create.id), '16777216'),
-      };
+      return { create: { ...create, ...files } };
     },
     close: () => containerd.stop(),
   };
-}
-
-/** The port cannot ask for a memory limit yet. */
-async function limitMemory(cgroup: string, bytes: string): Promise<void> {
-  const v2 = existsSync('/sys/fs/cgroup/cgroup.controllers');
-  const folder = v2 ? join('/sys/fs/cgroup', cgroup) : join('/sys/fs/cgroup/memory', cgroup);
-  await writeFile(join(folder, v2 ? 'memory.max' : 'memory.limit_in_bytes'), bytes);
 }
 
 const missing = missingForContainerd();

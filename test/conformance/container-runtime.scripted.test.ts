@@ -63,8 +63,7 @@ function makeArm(): Promise<ContainerRuntimeArm> {
       runtimes.push(runtime);
       return Promise.resolve(runtime);
     },
-    outOfMemory: () =>
-      Promise.resolve({ create: create({ of: 'out-of-memory' }), arrange: () => Promise.resolve() }),
+    outOfMemory: () => Promise.resolve({ create: create({ of: 'out-of-memory' }) }),
     close: () => {
       for (const runtime of runtimes) runtime.close();
       return Promise.resolve();

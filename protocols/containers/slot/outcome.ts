@@ -83,16 +83,18 @@ function endReason(
   next: ReturnType<typeof afterExit>,
 ) {
   if (next.next === 'completed') return undefined;
+  const limit = value.assignment?.spec.resources?.limits?.memoryBytes;
   const evidence = {
     slot: value.slot,
     ...(code === undefined ? {} : { exitCode: code }),
     restarts: budgetText(value, next),
+    ...(oom ? { outOfMemory: true, ...(limit === undefined ? {} : { memoryLimitBytes: limit }) } : {}),
   };
   const what =
     code === undefined
       ? 'the container was lost'
       : oom
-        ? 'the container ran out of memory'
+        ? `the container ran out of memory${limit === undefined ? '' : `, limited to ${limit} bytes`}`
         : `the process exited with code ${code}`;
   const hint = `hivemind logs ${value.slot}`;
   if (next.next === 'failed' && next.because === 'budget') {

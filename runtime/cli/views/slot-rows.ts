@@ -45,6 +45,9 @@ export function slotTone(row: SlotRow): Tone {
     : 'busy';
 }
 
+const exitText = ({ lastExit }: SlotRow): string =>
+  lastExit ? `${lastExit.code}${lastExit.oomKilled ? ' out of memory' : ''}` : '-';
+
 /** `now`: for ages. */
 export function slotListing(now: () => number): Listing<SlotRow> {
   return {
@@ -69,6 +72,7 @@ export function slotListing(now: () => number): Listing<SlotRow> {
         'image',
         'ports',
         'containerId',
+        'paused',
         'address',
         'restarts',
         'nextStartAt',
@@ -78,7 +82,7 @@ export function slotListing(now: () => number): Listing<SlotRow> {
     ],
     columns: [
       { title: 'NAME', cell: (row) => row.slot },
-      { title: 'STATE', cell: (row) => row.phase, tone: slotTone },
+      { title: 'STATE', cell: (row) => (row.paused ? 'paused' : row.phase), tone: slotTone },
       {
         title: 'HEALTH',
         cell: (row) => (row.readiness === 'none' ? '-' : (row.readiness ?? '-')),
@@ -96,7 +100,7 @@ export function slotListing(now: () => number): Listing<SlotRow> {
         wide: true,
       },
       { title: 'CONTAINER', cell: (row) => row.containerId ?? '-', wide: true },
-      { title: 'EXIT', cell: (row) => (row.lastExit ? String(row.lastExit.code) : '-'), wide: true },
+      { title: 'EXIT', cell: (row) => exitText(row), wide: true },
       {
         title: 'AGE',
         cell: (row) =>

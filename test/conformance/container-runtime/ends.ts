@@ -60,9 +60,8 @@ function exitTests(given: () => Given): void {
   test('running out of memory is told by event, and by the exit', async ({ skip }) => {
     const { arm, runtime, watch } = given();
     if (!arm.outOfMemory) return skip('this runtime has no memory to run out of');
-    const { create, arrange } = await arm.outOfMemory();
+    const { create } = await arm.outOfMemory();
     await runtime.create(create, call());
-    await arrange();
     await runtime.start({ id: create.id }, call());
     const exit = await watch.exitOf(create.id);
     expect(exit).toMatchObject({ code: 137, oomKilled: true });

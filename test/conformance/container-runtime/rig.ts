@@ -34,8 +34,6 @@ export interface ContainerRuntimeArm {
   /** Makes a container of the next create run out of memory once it is started. Absent where that cannot be done. */
   readonly outOfMemory?: () => Promise<{
     readonly create: ContainerCreate;
-    /** Between create and start. */
-    readonly arrange: () => Promise<void>;
   }>;
   close(): Promise<void>;
 }
