@@ -80,8 +80,8 @@ const compare = (
     if (seen.since >= value.calls) known[id] = seen;
     else effects.push(exited(seen.key, undefined));
   }
-  const { reason, ...kept } = value;
-  if (reason) effects.push(emit('runtime.recovered', 'containerd', 'the container runtime answers again'));
+  const { reason: before, ...kept } = value;
+  if (before) effects.push(emit('runtime.recovered', 'containerd', 'the container runtime answers again'));
   return [{ ...kept, known }, effects];
 };
 

@@ -57,7 +57,7 @@ async function unpack(
           throw bad('it has several entries at its top, and there is no folder for them', entry.header.name);
         parts[0] = rename;
       }
-      await place(folder, parts, entry, owners, rename === undefined ? undefined : { top: top!, rename });
+      await put(folder, parts, entry, owners, rename === undefined ? undefined : { top: top!, rename });
       count += 1;
     }
   } catch (error) {
@@ -94,7 +94,7 @@ interface Renaming {
   readonly rename: string;
 }
 
-async function place(
+async function put(
   folder: Anchor,
   parts: readonly string[],
   entry: Entry,

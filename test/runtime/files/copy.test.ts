@@ -56,7 +56,7 @@ async function codeOf(asked: Promise<unknown>): Promise<string> {
     (thrown: unknown) => thrown,
   );
   if (error instanceof CodedError) return error.reason.code;
-  throw error ?? new Error('was not refused');
+  throw error instanceof Error ? error : new Error('was not refused');
 }
 
 describe('a folder', () => {
