@@ -15,6 +15,8 @@ const allowed: Readonly<Record<string, readonly RegExp[]>> = {
 const behindApi: Readonly<Record<string, readonly RegExp[]>> = {
   'runtime/cli/': [
     /^runtime\/(cli|compose|config)\//,
+    // Archives of this machine's own files.
+    /^runtime\/files\//,
     /^runtime\/(purge|node-handle)\.ts$/,
     /^runtime\/world\/real-clock\.ts$/,
   ],
