@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { supportMatrix, type SectionName } from '../../../../protocols/apps/compose/support/matrix.ts';
 import type { Compiled } from '../../../../protocols/apps/compile.ts';
 import type { Support } from '../../../../protocols/apps/compose/support/support.ts';
+import { appSpec } from '../../../../runtime/api/schemas/app-spec.ts';
 import { compileText } from '../compile-text.ts';
 import { examples, type Example } from './examples.ts';
 import { frames } from './frames.ts';
@@ -86,6 +87,8 @@ function holds(support: Support, key: string, path: string, files: Pair): void {
     return;
   }
   expect('problems' in full ? said(full) : []).toEqual([]);
+  // What we make of it, the API takes.
+  if ('spec' in full) expect(appSpec.safeParse(full.spec).error?.issues).toBeUndefined();
   if (support.status === 'warning' || support.status === 'cluster') {
     const warning = full.warnings.find(({ message }) => line.test(message));
     expect(warning?.message).toContain(support.why);
