@@ -45,7 +45,8 @@ function compact([first]: readonly string[], value: unknown): string {
   }
   if (first === 'mounts' && 'target' in part) {
     const source = part['volume'] ?? part['source'] ?? 'tmpfs';
-    return `${String(source as string)}:${String(part['target'])}${part['readOnly'] === true ? ':ro' : ''}`;
+    const owner = part['app'] === undefined ? '' : `${String(part['app'])}/`;
+    return `${owner}${String(source as string)}:${String(part['target'])}${part['readOnly'] === true ? ':ro' : ''}`;
   }
   if (first === 'dependsOn' && 'condition' in part)
     return `${String(part['service'])} (${String(part['condition'])})`;

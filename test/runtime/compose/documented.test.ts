@@ -320,8 +320,8 @@ describe('the top of the file', () => {
     ],
     [
       'an external volume',
-      'services: { web: { image: i } }\nvolumes: { db-data: { external: true, name: other/data } }',
-      { volumes: { 'db-data': { external: true, externalName: 'other/data' } } },
+      'services: { web: { image: i, volumes: ["db-data:/x"] } }\nvolumes: { db-data: { external: true, name: other/data } }',
+      { volumes: {}, services: { web: { mounts: [{ volume: 'data', app: 'other', target: '/x' }] } } },
     ],
     [
       'networks',

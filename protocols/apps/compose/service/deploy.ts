@@ -118,7 +118,8 @@ const placementKeys: KeyTable<ServiceDraft> = {
       section(draft, item, inside(scope, index), 'services.deploy.placement.preferences', {
         spread: (_, value, at) => (draft.spread = readText(at, value)),
       });
-      return draft.spread ?? [];
+      if (draft.spread === undefined || draft.spread.length <= limits.pathChars) return draft.spread ?? [];
+      return refuse(scope, item.at, `a label of more than ${limits.pathChars} characters`) ?? [];
     }),
   ),
   max_replicas_per_node: into('cluster', 'maxReplicasPerNode', (scope, node) =>
