@@ -45,7 +45,7 @@ function compact([first]: readonly string[], value: unknown): string {
   }
   if (first === 'mounts' && 'target' in part) {
     const source = part['volume'] ?? part['source'] ?? 'tmpfs';
-    const owner = part['app'] === undefined ? '' : `${String(part['app'])}/`;
+    const owner = part['app'] === undefined ? '' : `${String(part['app'] as string)}/`;
     return `${owner}${String(source as string)}:${String(part['target'])}${part['readOnly'] === true ? ':ro' : ''}`;
   }
   if (first === 'dependsOn' && 'condition' in part)
