@@ -14,6 +14,7 @@ import type {
   ContainerStatus,
   ExecRequest,
   ExecResult,
+  ImageExport,
   ImageInfo,
   PullProgress,
   RuntimeEvent,
@@ -193,7 +194,9 @@ export interface ImageSource {
   pulls(args: Record<string, never>, call: Call): Promise<{ readonly pulls: readonly PullProgress[] }>;
   /** Every step of every pull, to its `done` or `failed`. */
   onPull(notify: (progress: PullProgress) => void): Stop;
-  /** An OCI archive (tar, may be gzip) on this node's disk; `name` overrides the names in it. */
+  /** One platform of it into a new file at `path`: an OCI archive, or what `docker load` reads. HM-IMAGE-UNKNOWN, HM-IMAGE-PLATFORM. */
+  export(args: ImageExport, call: Call): Promise<Record<string, never>>;
+  /** An archive of OCI or Docker (tar, may be gzip) on this node's disk; `name` overrides the names in it. */
   import(
     args: { readonly path: string; readonly name?: string },
     call: Call,

@@ -109,6 +109,14 @@ export interface ImageInfo {
   readonly createdAt: number;
 }
 
+export interface ImageExport {
+  readonly image: string;
+  readonly path: string;
+  readonly format: 'oci' | 'docker';
+  /** Absent: the node's own. */
+  readonly platform?: string;
+}
+
 /** How far a pull has come. */
 export interface PullProgress {
   readonly image: string;

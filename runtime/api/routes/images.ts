@@ -1,6 +1,6 @@
 /** Images of this node: list, import an archive, remove what no app uses. */
 import { createWriteStream } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -15,7 +15,7 @@ import { limits } from '../../../protocols/limits.ts';
 import { paths } from '../../../protocols/wire/paths.ts';
 import { collectImages, everythingUnused } from '../../image-collector.ts';
 import { listRoute } from '../lists/list-route.ts';
-import { jsonRoute, lineRoute } from '../route.ts';
+import { define, jsonRoute, lineRoute, streamed } from '../route.ts';
 import { imageView, pullView } from '../schemas/views.ts';
 
 const images = z.strictObject({ images: z.array(imageView).readonly() });
@@ -69,6 +69,41 @@ async function receive(body: ReadableStream<Uint8Array>, path: string): Promise<
     throw coded('HM-IMAGE-ARCHIVE', `The archive did not arrive whole: ${message}`);
   }
 }
+
+const exportQuery = z.object({
+  format: z.enum(['oci', 'docker']).default('oci'),
+  platform: z.exactOptional(z.string().max(64)),
+});
+
+/** First whole on the disk, so that a failure is a problem and no torn archive. */
+const exported = define(
+  {
+    method: 'get',
+    path: '/v1/images/{name}/export',
+    summary: 'An image as an archive: OCI, or what docker load reads',
+    params: z.object({ name: z.string().openapi({ example: 'hello-web:latest' }) }),
+    query: exportQuery,
+  },
+  { 'application/x-tar': z.string().openapi({ format: 'binary' }) },
+  async (c, ask) => {
+    const { node, context, call } = ask;
+    const { name } = ask.params as { name: string };
+    await mkdir(context.importDir, { recursive: true, mode: 0o700 });
+    const path = join(context.importDir, `${node.random.hex(8)}.tar`);
+    await node.ports.images.export(
+      { image: name, path, ...(ask.query as z.output<typeof exportQuery>) },
+      call,
+    );
+    const file = await open(path);
+    // It goes with the last one who reads it.
+    await rm(path, { force: true });
+    return streamed(
+      c,
+      Readable.toWeb(file.createReadStream()) as unknown as globalThis.ReadableStream<Uint8Array>,
+      'application/x-tar',
+    );
+  },
+);
 
 const remove = jsonRoute({
   method: 'delete',
@@ -146,4 +181,4 @@ const prune = jsonRoute({
   run: async ({ node, call }) => ({ images: await collectImages(node, everythingUnused, call) }),
 });
 
-export const imageRoutes = [list, add, remove, pull, prune];
+export const imageRoutes = [list, add, exported, remove, pull, prune];

@@ -46,13 +46,13 @@ describe.skipIf(missing)(`containerd${missing ? ` (skipped: ${missing})` : ''}`,
   }, 30_000);
   afterAll(() => containerd.stop());
 
-  let count = 0;
+  let [count, rooms] = [0, 0];
   imageSourceConformance('containerd', () => {
     // One daemon, a namespace for each test.
     const { source, close } = sourceOn(containerd, `${containerd.namespace}-${++count}`);
     const archive = async (name: string, architecture?: string) => {
       const path = join(containerd.dir, `${name}.tar`);
-      await writeBusyboxArchive(path, { name, ...(architecture ? { architecture } : {}) });
+      await writeBusyboxArchive(path, { name, marker: name, ...(architecture ? { architecture } : {}) });
       return path;
     };
     return Promise.resolve({
@@ -61,6 +61,7 @@ describe.skipIf(missing)(`containerd${missing ? ` (skipped: ${missing})` : ''}`,
       placeForeign: async (name) => {
         await source.import({ path: await archive(name, 's390x') }, newCall());
       },
+      room: () => join(containerd.dir, `exported-${++rooms}.tar`),
       rubbish: async () => {
         const path = join(containerd.dir, 'rubbish');
         await writeFile(path, 'This is not an archive. '.repeat(100));
@@ -129,6 +130,21 @@ describe.skipIf(missing)(`containerd${missing ? ` (skipped: ${missing})` : ''}`,
       const files = await containerd.logFiles(create.id);
       await runtime.create({ ...create, ...files }, newCall());
       await runtime.remove({ id: create.id }, newCall());
+    });
+
+    it('reads what skopeo writes as docker save does, and writes what it reads', async () => {
+      await writeBusyboxArchive(archivePath(), { name: 'box' });
+      const saved = join(containerd.dir, 'saved.tar');
+      const copy = (from: string, to: string) => run('skopeo', ['--insecure-policy', 'copy', from, to]);
+      await copy(`oci-archive:${archivePath()}`, `docker-archive:${saved}:team/box:3`);
+      const { images } = await source.import({ path: saved }, newCall());
+      expect(images.map(({ name }) => name)).toEqual(['team/box:3']);
+      await source.ensure({ image: 'team/box:3' }, newCall());
+      for (const format of ['oci', 'docker'] as const) {
+        const path = join(containerd.dir, `written-${format}.tar`);
+        await source.export({ image: 'team/box:3', path, format }, newCall());
+        await copy(`${format}-archive:${path}`, `oci:${join(containerd.dir, `read-${format}`)}`);
+      }
     });
 
     it('reads compressed archives', async () => {

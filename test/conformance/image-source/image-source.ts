@@ -11,6 +11,8 @@ export interface ImageSourceArm {
   placeForeign(name: string): Promise<void>;
   /** Path of something that is no archive. */
   rubbish(): Promise<string>;
+  /** A path where no file is. */
+  room(): string;
   close(): Promise<void>;
 }
 
@@ -91,6 +93,37 @@ export function imageSourceConformance(name: string, makeArm: () => Promise<Imag
       expect((await refusal(arm.source.ensure({ image: 'box' }, newCall()))).code).toBe('HM-IMAGE-MISSING');
       expect((await refusal(arm.source.remove({ image: 'box' }, newCall()))).code).toBe('HM-IMAGE-UNKNOWN');
       await arm.source.ensure({ image: 'crate' }, newCall());
+    });
+
+    it.each(['oci', 'docker'] as const)('exports what can be imported again: %s', async (format) => {
+      const [image] = (await importNow('box')).images;
+      const path = arm.room();
+      await arm.source.export({ image: 'box', path, format }, newCall());
+      await arm.source.remove({ image: 'box' }, newCall());
+      const [again] = (await arm.source.import({ path }, newCall())).images;
+      expect(again).toMatchObject({ name: 'box:latest', platform: image!.platform });
+      if (format === 'oci') expect(again!.digest).toBe(image!.digest);
+      await arm.source.ensure({ image: 'box' }, newCall());
+      const reason = await refusal(
+        arm.source.export({ image: 'crate', path: arm.room(), format }, newCall()),
+      );
+      expect(reason.code).toBe('HM-IMAGE-UNKNOWN');
+    });
+
+    it('keeps to the content that a digest names, also when the tag moves on', async () => {
+      const [image] = (await importNow('box')).images;
+      const { digest } = image!;
+      expect(await arm.source.resolve({ image: 'box' }, newCall())).toEqual({ digest });
+      expect(await arm.source.resolve({ image: 'nowhere' }, newCall())).toEqual({});
+      await arm.source.ensure({ image: 'box', digest }, newCall());
+      // The pin is not shown beside its tag, and goes with it.
+      expect(await names()).toEqual(['box:latest']);
+      await importNow('crate', 'box');
+      expect(await names()).toEqual([`box@${digest}`, 'box:latest'].sort());
+      expect((await arm.source.ensure({ image: 'box', digest }, newCall())).digest).toBe(digest);
+      await arm.source.remove({ image: `box@${digest}` }, newCall());
+      await arm.source.remove({ image: 'box' }, newCall());
+      expect(await names()).toEqual([]);
     });
 
     it('refuses what is no archive and changes nothing', async () => {

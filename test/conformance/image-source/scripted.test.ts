@@ -19,6 +19,7 @@ imageSourceConformance('scripted', () => {
       images.add(name, 'linux/s390x');
       return Promise.resolve();
     },
+    room: () => '/archives/exported',
     rubbish: () => Promise.resolve('/archives/rubbish'),
     close: () => Promise.resolve(),
   });

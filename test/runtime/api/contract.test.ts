@@ -83,6 +83,7 @@ const elsewhere = [
   'post /v1/images/import',
   'post /v1/images/pull',
   'post /v1/images/prune',
+  'get /v1/images/{name}/export',
   'get /v1/events/stream',
   'post /v1/store/accept',
   'get /v1/stats',

@@ -11,6 +11,7 @@ import { exitCodeOf, exitCodes, printReasons } from '../../failure.ts';
 import { printListing, type Listing } from '../../output/listing.ts';
 import { age, bytes } from '../../output/units.ts';
 import { action, leaf } from '../command.ts';
+import { exportArchive, type ExportOptions } from './export.ts';
 import { pullImage, type PullOptions } from './pull.ts';
 
 export function imageCommands(program: Command, cli: Cli): void {
@@ -44,6 +45,21 @@ export function imageCommands(program: Command, cli: Cli): void {
     watch: true,
   });
   action(ls, cli, async () => printListing(cli, listing(cli), async () => (await list(cli)).images));
+
+  const out = leaf(image, {
+    usage: 'export <name>',
+    summary: 'write an image to an archive; to standard output without --output',
+    examples: [
+      'hivemind image export hello:1 --output hello.tar',
+      'hivemind image export hello:1 --format docker --output h.tar',
+    ],
+  })
+    .option('--output <file>', 'where to')
+    .option('--format <format>', 'oci, or docker for docker load (oci)')
+    .option('--platform <platform>', 'OS/ARCHITECTURE in place of the own one of the node');
+  action(out, cli, (options: CommonOptions & ExportOptions, [name]) =>
+    exportArchive(cli, String(name), options),
+  );
 
   const prune = leaf(image, {
     usage: 'prune',

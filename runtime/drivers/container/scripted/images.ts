@@ -100,8 +100,10 @@ export class ScriptedImages {
 
 const fullName = (name: string): string => shortImageName(name) ?? name;
 /** What the registry and archives of a scripted machine hold under a name. */
-export const scriptedDigest = (content: string): string =>
-  `sha256:${hashText(content)}${hashText(`${content}:`)}`;
+export const scriptedDigest = (content: string): string => {
+  const name = fullName(content);
+  return `sha256:${hashText(name)}${hashText(`${name}:`)}`;
+};
 
 /** Pulls of a scripted machine: one for all who want the same, told in four steps. */
 class ScriptedPulls {
@@ -191,7 +193,7 @@ class ScriptedPulls {
 export function scriptedImageSource(
   images: ScriptedImages,
   engine: Engine,
-  files: ReadonlyMap<string, readonly string[]> = new Map(),
+  files: Map<string, readonly string[]> = new Map(),
 ): ImageSource {
   const work = (call: Call) => engine.work(call, 5);
   const pulls = new ScriptedPulls(images, engine);
@@ -218,7 +220,19 @@ export function scriptedImageSource(
       await work(call);
       const names = files.get(path);
       if (!names) throw coded('HM-IMAGE-ARCHIVE', `${path} is not a readable OCI archive`, { path });
-      return { images: (name === undefined ? names : [name]).map((each) => images.add(each)) };
+      const content = name === undefined ? undefined : names[0];
+      return {
+        images: (name === undefined ? names : [name]).map((each) =>
+          images.add(each, images.platform, content),
+        ),
+      };
+    },
+    export: async ({ image, path }, call) => {
+      await work(call);
+      const found = images.find(image);
+      if (!found) throw coded('HM-IMAGE-UNKNOWN', `image ${image} is not on the node`, { image });
+      files.set(path, [found.name]);
+      return {};
     },
     remove: async ({ image }, call) => {
       await work(call);

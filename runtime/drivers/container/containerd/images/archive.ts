@@ -11,6 +11,8 @@ import { createGunzip } from 'node:zlib';
 import { extract, type Extract } from 'tar-stream';
 import { coded, CodedError } from '../../../../../protocols/errors.ts';
 import { limits } from '../../../../../protocols/limits.ts';
+import { readDockerArchive, type ArchiveFile } from './docker-archive.ts';
+import { LayoutError } from './layout.ts';
 
 export interface ArchiveContents {
   readonly index: unknown;
@@ -18,6 +20,10 @@ export interface ArchiveContents {
   readonly blobs: ReadonlyMap<string, number>;
   /** Those of them that are JSON documents. */
   readonly documents: ReadonlyMap<string, unknown>;
+  /** Of an archive of Docker's: entries to the digests of what they hold … */
+  readonly names: ReadonlyMap<string, string>;
+  /** … and documents that are not in it. */
+  readonly made: ReadonlyMap<string, Buffer>;
 }
 
 export interface ArchiveBlob {
@@ -30,6 +36,8 @@ export interface ArchiveBlob {
 export async function checkArchive(path: string, signal: AbortSignal): Promise<ArchiveContents> {
   const blobs = new Map<string, number>();
   const documents = new Map<string, unknown>();
+  const others = new Map<string, ArchiveFile>();
+  const texts = new Map<string, Uint8Array>();
   let index: unknown;
   let total = 0;
   await walk(path, signal, async (name, size, body) => {
@@ -41,16 +49,49 @@ export async function checkArchive(path: string, signal: AbortSignal): Promise<A
       return;
     }
     const digest = digestOf(name);
-    if (!digest) return;
-    if (blobs.size >= limits.imageArchiveBlobs)
+    if (blobs.size + others.size >= limits.imageArchiveBlobs)
       throw broken(path, `it holds more than ${limits.imageArchiveBlobs} blobs`);
-    const content = await checked(path, digest, body, size <= limits.imageDocumentBytes);
+    const read = await hashed(body, size <= limits.imageDocumentBytes);
+    if (!digest) {
+      others.set(name, { digest: read.digest, size, head: read.head });
+      if (read.content) texts.set(name, read.content);
+      return;
+    }
+    if (read.digest !== digest) throw broken(path, `the blob ${digest} has the digest ${read.digest}`);
+    const { content } = read;
     blobs.set(digest, size);
     // A layer is never mistaken for a document: tar and gzip begin otherwise.
     if (content?.[0] === 0x7b) documents.set(digest, parse(path, name, content));
   });
-  if (index === undefined) throw broken(path, 'it has no index.json');
-  return { index, blobs, documents };
+  if (index !== undefined) return { index, blobs, documents, names: new Map(), made: new Map() };
+  const saved = texts.get('manifest.json');
+  if (!saved) throw broken(path, 'it has no index.json');
+  return asDocker(path, parse(path, 'manifest.json', saved), others, texts);
+}
+
+/** HM-IMAGE-ARCHIVE when Docker's manifest names what is not there. */
+function asDocker(
+  path: string,
+  saved: unknown,
+  files: ReadonlyMap<string, ArchiveFile>,
+  texts: ReadonlyMap<string, Uint8Array>,
+): ArchiveContents {
+  try {
+    const { index, made } = readDockerArchive(saved, files);
+    const blobs = new Map([...files.values()].map(({ digest, size }) => [digest, size]));
+    const documents = new Map<string, unknown>();
+    for (const [name, text] of texts)
+      if (text[0] === 0x7b) documents.set(files.get(name)!.digest, parse(path, name, text));
+    for (const [digest, bytes] of made) {
+      blobs.set(digest, bytes.length);
+      documents.set(digest, JSON.parse(bytes.toString('utf8')));
+    }
+    const names = new Map([...files].map(([name, { digest }]) => [name, digest]));
+    return { index, blobs, documents, names, made };
+  } catch (error) {
+    if (error instanceof LayoutError) throw broken(path, error.message);
+    throw error;
+  }
 }
 
 /** Hands out the wanted blobs in the archive's order; each body must be read to its end. */
@@ -59,10 +100,11 @@ export async function readBlobs(
   wanted: ReadonlySet<string>,
   signal: AbortSignal,
   take: (blob: ArchiveBlob) => Promise<void>,
+  names: ReadonlyMap<string, string> = new Map(),
 ): Promise<void> {
   const seen = new Set<string>();
   await walk(path, signal, async (name, size, body) => {
-    const digest = digestOf(name);
+    const digest = digestOf(name) ?? names.get(name);
     if (!digest || !wanted.has(digest) || seen.has(digest)) return;
     seen.add(digest);
     await take({ digest, size, body });
@@ -131,22 +173,22 @@ function digestOf(name: string): string | undefined {
   return match ? `sha256:${match[1]}` : undefined;
 }
 
-/** Reads a blob to its end and compares its digest; answers its content when asked to keep it. */
-async function checked(
-  path: string,
-  digest: string,
+/** Reads a file to its end; answers its content when asked to keep it and it may be a document. */
+async function hashed(
   body: AsyncIterable<Uint8Array>,
   keep: boolean,
-): Promise<Uint8Array | undefined> {
+): Promise<{ digest: string; head: Uint8Array; content?: Uint8Array }> {
   const hash = createHash('sha256');
   const chunks: Uint8Array[] = [];
+  let head: Uint8Array | undefined;
   for await (const chunk of body) {
     hash.update(chunk);
-    if (keep && (chunks.length > 0 || chunk[0] === 0x7b)) chunks.push(chunk);
+    head ??= chunk.subarray(0, 4);
+    if (keep && (head[0] === 0x7b || head[0] === 0x5b)) chunks.push(chunk);
   }
-  const found = `sha256:${hash.digest('hex')}`;
-  if (found !== digest) throw broken(path, `the blob ${digest} has the digest ${found}`);
-  return keep ? Buffer.concat(chunks) : undefined;
+  const digest = `sha256:${hash.digest('hex')}`;
+  const content = chunks.length > 0 ? { content: Buffer.concat(chunks) } : {};
+  return { digest, head: Uint8Array.from(head ?? []), ...content };
 }
 
 async function whole(

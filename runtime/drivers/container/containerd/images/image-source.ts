@@ -22,6 +22,7 @@ import { RpcFailure } from '../rpc.ts';
 import { broken } from './archive.ts';
 import { storedDocuments } from './content.ts';
 import { ensure, resolve } from './ensure.ts';
+import { exportImage } from './export.ts';
 import { importArchive } from './import.ts';
 import { LayoutError, readLayout, sizeOf, type PlatformImage } from './layout.ts';
 import { Pulls } from './pulling/pulls.ts';
@@ -69,6 +70,8 @@ export function createContainerdImages(engine: ImagesEngine, options: ImageOptio
           importImages(images, { path, ...(name === undefined ? {} : { name }) }, call),
         ),
       ),
+    export: (wish, call) =>
+      guarded('HM-IMAGE-MISSING', { image: wish.image }, call, () => exported(images, wish, call)),
     remove: ({ image }, call) => guarded('HM-INTERNAL', { image }, call, () => remove(images, image, call)),
   };
 }
@@ -103,6 +106,25 @@ async function importImages(
   });
   const { images } = await list(engine, call);
   return { images: images.filter(({ name }) => names.includes(name)) };
+}
+
+async function exported(
+  engine: Images,
+  wish: Parameters<ImageSource['export']>[0],
+  call: Call,
+): Promise<Record<string, never>> {
+  const name = nameOf(wish.image);
+  const [record] = await findImages(engine.connection, engine.callLimits(call), name);
+  if (!record) throw coded('HM-IMAGE-UNKNOWN', `No image ${name} is on the node.`, { image: name });
+  const image = await platformImageOf(engine, record, call, wish.platform);
+  if (wish.platform !== undefined && image.platform !== wish.platform) {
+    const message = `The image ${name} is for ${image.platform}, ${wish.platform} is wanted.`;
+    throw coded('HM-IMAGE-PLATFORM', message, { image: name, found: image.platform });
+  }
+  const { format, path } = wish;
+  const { connection } = engine;
+  await exportImage({ connection, callLimits: importLimits(call), name, image, format, path });
+  return {};
 }
 
 async function remove(engine: Images, reference: string, call: Call): Promise<Record<string, never>> {

@@ -3,7 +3,7 @@ import { coded } from '../../../../../protocols/errors.ts';
 import { shortImageName } from '../../../../../protocols/containers/image-name.ts';
 import type { EngineFacts } from '../engine.ts';
 import type { CallLimits, Connection } from '../rpc.ts';
-import { broken, checkArchive, readBlobs, type ArchiveContents } from './archive.ts';
+import { broken, checkArchive, readBlobs, type ArchiveBlob, type ArchiveContents } from './archive.ts';
 import { keepLabels, labelBlob, underLease, writeBlob } from './content.ts';
 import {
   childrenOf,
@@ -87,7 +87,11 @@ async function write(
   const every = [...images.values()].flatMap(({ platforms }) => platforms);
   const wanted = new Set(every.flatMap(partsOf).map(({ digest }) => digest));
   await underLease(connection, limits, nowMs, async (leased) => {
-    await readBlobs(path, wanted, limits.signal, (blob) => writeBlob(connection, leased, blob));
+    const there = new Set([...wanted].filter((digest) => !contents.made.has(digest)));
+    const take = (blob: ArchiveBlob) => writeBlob(connection, leased, blob);
+    await readBlobs(path, there, limits.signal, take, contents.names);
+    for (const [digest, bytes] of contents.made)
+      await take({ digest, size: bytes.length, body: once(bytes) });
     for (const image of every) {
       const { manifest, config, layers, indexes } = image;
       await labelBlob(connection, leased, manifest.digest, keepLabels('manifest', [config, ...layers]));
@@ -101,4 +105,8 @@ async function write(
     }
     for (const [name, { target }] of images) await putImage(connection, leased, name, target);
   });
+}
+
+async function* once(bytes: Buffer): AsyncGenerator<Uint8Array> {
+  yield bytes;
 }
