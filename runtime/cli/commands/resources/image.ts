@@ -4,12 +4,12 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { ImageInfo } from '../../../../protocols/containers/model.ts';
-import { coded, reasonOf, type Reason } from '../../../../protocols/errors.ts';
+import { coded } from '../../../../protocols/errors.ts';
 import type { Cli, CommonOptions } from '../../cli.ts';
 import type { ImagesAnswer } from '../../connection/answers.ts';
-import { exitCodeOf, exitCodes, printReasons } from '../../failure.ts';
 import { printListing, type Listing } from '../../output/listing.ts';
 import { age, bytes } from '../../output/units.ts';
+import { forEach } from '../each.ts';
 import { action, leaf } from '../command.ts';
 import { exportArchive, type ExportOptions } from './export.ts';
 import { pullImage, type PullOptions } from './pull.ts';
@@ -83,23 +83,10 @@ export function imageCommands(program: Command, cli: Cli): void {
   action(rm, cli, (_options, [names]) => removeImages(cli, [names].flat() as string[]));
 }
 
-/** Each by itself: one that cannot be removed does not keep the others. */
 async function removeImages(cli: Cli, names: readonly string[]): Promise<number> {
   const client = await cli.client();
-  const refusals: Reason[] = [];
-  for (const name of names) {
-    try {
-      await client.send('DELETE', `/v1/images/${encodeURIComponent(name)}`);
-      cli.print(`${name} is removed`);
-    } catch (thrown) {
-      if (reasonOf(thrown).code === 'HM-API-UNREACHABLE') throw thrown;
-      refusals.push(reasonOf(thrown));
-    }
-  }
-  const [first] = refusals;
-  if (!first) return exitCodes.ok;
-  printReasons(cli, refusals);
-  return refusals.length === names.length ? exitCodeOf(first) : exitCodes.partial;
+  const remove = (name: string) => client.send('DELETE', `/v1/images/${encodeURIComponent(name)}`);
+  return forEach(cli, names, remove, (name) => `${name} is removed`);
 }
 
 const list = async (cli: Cli): Promise<ImagesAnswer> => (await cli.client()).get<ImagesAnswer>('/v1/images');

@@ -3,14 +3,15 @@ import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Command } from 'commander';
-import { coded, CodedError, reasonOf, type Reason } from '../../../../protocols/errors.ts';
+import { coded, CodedError } from '../../../../protocols/errors.ts';
 import { limits } from '../../../../protocols/limits.ts';
 import type { SecretView } from '../../../../protocols/security/model.ts';
 import { tooLargeSecret } from '../../../../protocols/security/secrets.ts';
 import type { Cli, CommonOptions } from '../../cli.ts';
-import { exitCodeOf, exitCodes, printReasons } from '../../failure.ts';
+import { exitCodes } from '../../failure.ts';
 import { printListing, type Listing } from '../../output/listing.ts';
 import { age, bytes } from '../../output/units.ts';
+import { forEach } from '../each.ts';
 import { action, leaf } from '../command.ts';
 
 type ValueOptions = CommonOptions & { readonly file?: string };
@@ -128,23 +129,10 @@ async function gather(input: Readable): Promise<Uint8Array> {
   return Buffer.concat(chunks);
 }
 
-/** Each by itself: one that cannot be removed does not keep the others. */
 async function removeSecrets(cli: Cli, names: readonly string[]): Promise<number> {
   const client = await cli.client();
-  const refusals: Reason[] = [];
-  for (const name of names) {
-    try {
-      await client.send('DELETE', `/v1/secrets/${encodeURIComponent(name)}`);
-      cli.print(`${name} is removed`);
-    } catch (thrown) {
-      if (reasonOf(thrown).code === 'HM-API-UNREACHABLE') throw thrown;
-      refusals.push(reasonOf(thrown));
-    }
-  }
-  const [first] = refusals;
-  if (!first) return exitCodes.ok;
-  printReasons(cli, refusals);
-  return refusals.length === names.length ? exitCodeOf(first) : exitCodes.partial;
+  const remove = (name: string) => client.send('DELETE', `/v1/secrets/${encodeURIComponent(name)}`);
+  return forEach(cli, names, remove, (name) => `${name} is removed`);
 }
 
 const list = async (cli: Cli): Promise<readonly SecretView[]> =>
