@@ -4,7 +4,6 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Command } from 'commander';
 import { coded } from '../../../../protocols/errors.ts';
-import { readFiles, writeFiles } from '../../../files/copy.ts';
 import { usage, type Cli, type CommonOptions } from '../../cli.ts';
 import { containerPath } from '../../connection/answers.ts';
 import { exitCodes } from '../../failure.ts';
@@ -71,24 +70,24 @@ async function download(cli: Cli, from: Remote, destination: string, archive: bo
   );
   if (destination === '-') return pipeline(bytes, cli.process.stdout, { end: false });
   const local = resolve(cli.process.directory, destination);
+  const { writeFiles } = await import('../../../files/copy.ts');
   const { entries } = await writeFiles('/', local, bytes as AsyncIterable<Uint8Array>, archive);
   cli.say(`${entries} copied to ${destination}`);
+}
+
+/** A file or folder of this machine as a tar stream. */
+async function packed(cli: Cli, source: string, archive: boolean): Promise<Readable> {
+  const { readFiles } = await import('../../../files/copy.ts');
+  const owner = archive ? undefined : { uid: 0, gid: 0 };
+  const chunks = await readFiles('/', resolve(cli.process.directory, source), owner);
+  return Readable.from(chunks, { objectMode: false });
 }
 
 async function upload(cli: Cli, source: string, to: Remote, archive: boolean): Promise<void> {
   const client = await cli.client();
   const path = await filesPath(cli, to);
   const bytes =
-    source === '-'
-      ? (cli.process.stdin as unknown as Readable)
-      : Readable.from(
-          await readFiles(
-            '/',
-            resolve(cli.process.directory, source),
-            archive ? undefined : { uid: 0, gid: 0 },
-          ),
-          { objectMode: false },
-        );
+    source === '-' ? (cli.process.stdin as unknown as Readable) : await packed(cli, source, archive);
   const { entries } = await client.upload<{ entries: number }>(path, bytes, { path: to.path }, 'PUT');
   cli.say(`${entries} copied to ${to.target}:${to.path}`);
 }
