@@ -263,6 +263,11 @@ export const catalogue = {
     next: 'hivemind why TARGET',
     status: 409,
   },
+  'HM-FORWARD-REFUSED': {
+    cause: 'Nothing answers at the port of the container.',
+    next: 'See whether it listens there: hivemind logs TARGET',
+    status: 502,
+  },
   'HM-HOOK-FAILED': {
     cause: 'A hook of the service failed.',
     next: 'hivemind logs TARGET',

@@ -319,4 +319,8 @@ export const limits = {
   apiHandshakeMs: 10_000,
   /** How often a WebSocket is pinged: a client that died while it was held back shows only then. */
   apiPingMs: 15_000,
+  /** How long a port of a container may take to accept: it is on this machine, or as near. */
+  forwardConnectMs: 10_000,
+  /** Connections one port-forward of the command line carries at once; a browser opens six to a host. */
+  forwardConnections: 256,
 } as const;

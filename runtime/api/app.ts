@@ -26,7 +26,7 @@ import { serviceRoutes } from './routes/services.ts';
 import { tokenRoutes } from './routes/node/tokens.ts';
 import { volumeRoutes } from './routes/volumes.ts';
 
-/** Every route that answers over plain HTTP; exec is a WebSocket. */
+/** Every route that answers over plain HTTP; exec and port-forward are WebSockets. */
 export const routes: readonly Route[] = [
   ...appRoutes,
   ...planRoutes,
@@ -45,6 +45,7 @@ export const routes: readonly Route[] = [
 ];
 
 export const execPath = '/v1/containers/{slot}/exec';
+export const forwardPath = '/v1/containers/{slot}/port-forward';
 
 export interface AppOptions {
   /** Names the door in its limits. */
@@ -96,7 +97,10 @@ export function createApp(context: ApiContext, { door, gate = openGate }: AppOpt
   app.get(execPath.replace('{slot}', ':slot'), () => {
     throw coded('HM-API-REQUEST', 'Exec is a WebSocket of the subprotocol v1.exec.hivemind');
   });
-  describeExec(app);
+  app.get(forwardPath.replace('{slot}', ':slot'), () => {
+    throw coded('HM-API-REQUEST', 'Port-forward is a WebSocket of the subprotocol v1.port-forward.hivemind');
+  });
+  describeWebSockets(app);
   app.doc31('/v1/openapi.json', {
     openapi: '3.1.0',
     info: {
@@ -165,7 +169,9 @@ function malformed(target: string, { issues }: ZodError): MalformedError {
 const ofHttp = (thrown: HTTPException) =>
   thrown.status < 500 ? reason('HM-API-REQUEST', thrown.message) : reasonOf(thrown);
 
-function describeExec(app: OpenAPIHono<Env>): void {
+function describeWebSockets(app: OpenAPIHono<Env>): void {
+  const slot = { name: 'slot', in: 'path', required: true, schema: { type: 'string' } } as const;
+  const responses = { 101: { description: 'the WebSocket is open' } };
   app.openAPIRegistry.registerPath({
     method: 'get',
     path: execPath,
@@ -173,7 +179,20 @@ function describeExec(app: OpenAPIHono<Env>): void {
     description:
       'Subprotocol v1.exec.hivemind. First a text: {args, terminal, size?, environment?, user?, workingDir?}. Then binary frames, ' +
       'the first byte is the channel: 0 stdin, 1 stdout, 2 stderr, 3 status ({code} or {reason}), 4 resize ({columns, rows}), 5 stdin closed.',
-    parameters: [{ name: 'slot', in: 'path', required: true, schema: { type: 'string' } }],
-    responses: { 101: { description: 'the WebSocket is open' } },
+    parameters: [slot],
+    responses,
+  });
+  app.openAPIRegistry.registerPath({
+    method: 'get',
+    path: forwardPath,
+    summary: 'A connection to a port of a container: a WebSocket',
+    description:
+      'Subprotocol v1.port-forward.hivemind; what the port refuses is refused before the upgrade. Binary frames are bytes, ' +
+      'the text `end` says that no more come from that side (half-close). Closed with 1000 when both sides have ended, else with 1011.',
+    parameters: [
+      slot,
+      { name: 'port', in: 'query', required: true, schema: { type: 'integer', minimum: 1, maximum: 65_535 } },
+    ],
+    responses,
   });
 }

@@ -71,7 +71,7 @@ async function converse(socket: WebSocket, inbox: Inbox, session: ExecSession, c
 }
 
 /** A connection that is held back does not notice its end by itself; writing to it does. */
-function keepAsking(socket: WebSocket, clock: Clock): void {
+export function keepAsking(socket: WebSocket, clock: Clock): void {
   let timer: unknown;
   const ask = (): void => {
     socket.ping(undefined, undefined, (error) => error && socket.terminate());

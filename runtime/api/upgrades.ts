@@ -4,13 +4,16 @@
  */
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { WebSocketServer } from 'ws';
+import { WebSocketServer, type WebSocket } from 'ws';
 import { parseSlotName } from '../../protocols/apps/model.ts';
 import type { SlotStatus } from '../../protocols/apps/status.ts';
 import { coded, reasonOf } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
+import { forwardProtocol } from '../forwarding/bridge.ts';
 import { execProtocol, serveExec } from './exec.ts';
+import { openForward, portOf, serveForward } from './forward.ts';
 import { problemOf, problemType } from './problem.ts';
+import type { NodeHandle } from '../node-handle.ts';
 import type { ApiContext } from './context.ts';
 import { observedSlots, unknownSlot } from './routes/containers.ts';
 import { assertScope, type Gate } from './rules/gate.ts';
@@ -31,18 +34,18 @@ export function serveUpgrades(server: Server, context: ApiContext, options: Upgr
     noServer: true,
     perMessageDeflate: false,
     maxPayload: limits.apiBodyBytes,
-    handleProtocols: (offered) => (offered.has(execProtocol) ? execProtocol : false),
+    handleProtocols: (offered) => Object.values(protocols).find((one) => offered.has(one)) ?? false,
   });
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     stream.on('error', () => stream.destroy());
     admit(context, request, options).then(
-      ({ status, closed }) => {
+      ({ serve, closed }) => {
         if (stream.destroyed) return closed();
         // Also when the upgrade itself fails there is nothing left to count.
         stream.on('close', closed);
         sockets.handleUpgrade(request, stream, head, (socket) => {
-          serveExec(context.node, socket, status).catch((thrown: unknown) => {
-            context.logger.error({ err: thrown }, 'an exec failed');
+          serve(socket).catch((thrown: unknown) => {
+            context.logger.error({ err: thrown }, 'a WebSocket failed');
             socket.terminate();
           });
         });
@@ -58,8 +61,11 @@ export function serveUpgrades(server: Server, context: ApiContext, options: Upgr
   };
 }
 
+const protocols = { exec: execProtocol, 'port-forward': forwardProtocol } as const;
+
 interface Admitted {
-  readonly status: SlotStatus;
+  readonly serve: (socket: WebSocket) => Promise<void>;
+  /** To be called once, when the connection is over or never came to be. */
   readonly closed: () => void;
 }
 
@@ -69,18 +75,51 @@ async function admit(
   { door, gate }: UpgradeOptions,
 ): Promise<Admitted> {
   context.rates.take(`${door} ${request.socket.remoteAddress ?? ''}`, true);
-  // Who runs commands in containers changes them.
+  // Who runs commands in containers, or talks to what listens in them, changes them.
   assertScope(gate.admit(request.headers.authorization), 'write');
   const { origin, host } = request.headers;
   if (origin !== undefined && !isOwn(origin, host))
     throw coded('HM-API-ORIGIN', `${origin} is another site`, { origin });
-  const path = (request.url ?? '').split('?')[0]!;
-  const encoded = /^\/v1\/containers\/([^/]+)\/exec$/.exec(path)?.[1];
+  const [path = '', query] = (request.url ?? '').split('?');
+  const [, encoded, kind] = /^\/v1\/containers\/([^/]+)\/(exec|port-forward)$/.exec(path) ?? [];
   if (encoded === undefined) throw coded('HM-API-ROUTE', `There is no WebSocket at ${path}`);
-  if (!request.headers['sec-websocket-protocol']?.includes(execProtocol))
-    throw coded('HM-API-REQUEST', `The subprotocol is ${execProtocol}`);
+  const protocol = protocols[kind as keyof typeof protocols];
+  if (!request.headers['sec-websocket-protocol']?.includes(protocol))
+    throw coded('HM-API-REQUEST', `The subprotocol is ${protocol}`);
   const slot = decode(encoded);
-  const status = (await observedSlots(context.node)).find((one) => one.slot === slot);
+  const { node, streams } = context;
+  if (kind === 'exec') {
+    const status = await runningSlot(node, slot);
+    return { serve: (socket) => serveExec(node, socket, status), closed: streams.open() };
+  }
+  const port = portOf(new URLSearchParams(query));
+  return forward(context, await runningSlot(node, slot), port);
+}
+
+/** Counted before it is opened: what waits for an answer counts too. */
+async function forward({ node, streams }: ApiContext, status: SlotStatus, port: number): Promise<Admitted> {
+  const counted = streams.open();
+  try {
+    const stream = await openForward(node, status, port);
+    let served = false;
+    const serve = (socket: WebSocket): Promise<void> => {
+      served = true;
+      return serveForward(socket, stream, node.clock);
+    };
+    const closed = (): void => {
+      counted();
+      if (!served) stream.destroy();
+    };
+    return { serve, closed };
+  } catch (thrown) {
+    counted();
+    throw thrown;
+  }
+}
+
+/** HM-TARGET-UNKNOWN, HM-CONTAINER-STOPPED. */
+async function runningSlot(node: NodeHandle, slot: string): Promise<SlotStatus> {
+  const status = (await observedSlots(node)).find((one) => one.slot === slot);
   if (!status) throw unknownSlot(slot);
   if (status.phase !== 'running' || status.containerId === undefined)
     throw coded(
@@ -89,7 +128,7 @@ async function admit(
       { slot, phase: status.phase },
       `hivemind why ${slot}`,
     );
-  return { status, closed: context.streams.open() };
+  return status;
 }
 
 function decode(segment: string): string {

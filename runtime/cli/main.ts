@@ -25,6 +25,7 @@ import { nodeCommands } from './commands/meta/node.ts';
 import { observeCommands } from './commands/observing/observe.ts';
 import { copyCommand } from './commands/using/cp.ts';
 import { pauseCommands } from './commands/using/pause.ts';
+import { portForwardCommand } from './commands/using/port-forward.ts';
 import { topCommand } from './commands/observing/top.ts';
 import { openCommand } from './commands/observing/open.ts';
 import { whyCommand } from './commands/observing/why.ts';
@@ -75,6 +76,7 @@ export function declare(cli: Cli): Command {
     execCommand,
     pauseCommands,
     copyCommand,
+    portForwardCommand,
     topCommand,
     actorCommands,
     imageCommands,

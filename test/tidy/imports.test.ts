@@ -17,6 +17,8 @@ const behindApi: Readonly<Record<string, readonly RegExp[]>> = {
     /^runtime\/(cli|compose|config)\//,
     // Archives of this machine's own files.
     /^runtime\/files\//,
+    // Both ends of a forwarded connection are the same.
+    /^runtime\/forwarding\//,
     /^runtime\/(purge|node-handle)\.ts$/,
     /^runtime\/world\/real-clock\.ts$/,
   ],

@@ -2,11 +2,11 @@
  * The exec WebSocket, `v1.exec.hivemind`: the request as the first text, then binary frames whose first byte is
  * the channel. The terminal is put in raw mode and always put back.
  */
-import { WebSocket, type RawData } from 'ws';
+import type { RawData, WebSocket } from 'ws';
 import { coded, CodedError, type Reason } from '../../../protocols/errors.ts';
 import type { Cli } from '../cli.ts';
 import { containerPath } from './answers.ts';
-import { parseProblem, type ApiClient } from './client.ts';
+import { connect } from './websocket.ts';
 
 const channel = { stdin: 0, stdout: 1, stderr: 2, status: 3, resize: 4, stdinClosed: 5 } as const;
 
@@ -25,7 +25,7 @@ const inputBytes = 1_048_576;
 /** Run it to its end; answers the remote exit code, 126 or 127 when the command cannot be run. */
 export async function runExec(cli: Cli, slot: string, order: ExecOrder): Promise<number> {
   const { stdout, stderr } = cli.process;
-  const socket = await connect(await cli.client(), containerPath(slot, 'exec'));
+  const socket = await connect(await cli.client(), containerPath(slot, 'exec'), 'v1.exec.hivemind');
   const { interactive, ...request } = order;
   const size = order.terminal ? { size: sizeOf(cli) } : {};
   socket.send(JSON.stringify({ ...request, ...size }));
@@ -52,28 +52,6 @@ export async function runExec(cli: Cli, slot: string, order: ExecOrder): Promise
   }
 }
 
-function connect(client: ApiClient, path: string): Promise<WebSocket> {
-  const { address } = client;
-  const url =
-    address.kind === 'socket'
-      ? `ws+unix:${address.path}:${path}`
-      : `ws://${address.host}:${address.port}${path}`;
-  const socket = new WebSocket(url, 'v1.exec.hivemind', {
-    headers: client.headers,
-    perMessageDeflate: false,
-  });
-  return new Promise((resolve, reject) => {
-    socket.once('open', () => resolve(socket));
-    socket.once('error', (error) => reject(coded('HM-API-UNREACHABLE', `${client.where}: ${error.message}`)));
-    socket.once('unexpected-response', (_request, response) => {
-      let text = '';
-      response.setEncoding('utf8');
-      response.on('data', (chunk: string) => (text += chunk));
-      response.on('end', () => reject(new CodedError(parseProblem(text, response.statusCode ?? 500))));
-    });
-  });
-}
-
 type Status = { readonly code: number } | { readonly reason: Reason };
 
 function ended(
@@ -95,6 +73,7 @@ function ended(
       reject(coded('HM-API-UNREACHABLE', 'The connection ended before the command did'));
     socket.on('close', lost);
     socket.on('error', lost);
+    socket.resume();
   });
 }
 

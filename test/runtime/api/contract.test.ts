@@ -3,7 +3,7 @@ import type { z } from '@hono/zod-openapi';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cursorOf } from '../../../protocols/events/place.ts';
 import { catalogue, type ErrorCode } from '../../../protocols/errors.ts';
-import { execPath, routes } from '../../../runtime/api/app.ts';
+import { execPath, forwardPath, routes } from '../../../runtime/api/app.ts';
 import { problemView } from '../../../runtime/api/schemas/views.ts';
 import { until } from '../../kit/until.ts';
 import { apiRig, app, json, linesOf, service, type ApiRig, type Asked } from './rig.ts';
@@ -99,7 +99,7 @@ test('every route has a request here', () => {
   expect([...requests.map(([route]) => route), ...elsewhere].sort()).toEqual(routes.map(nameOf).sort());
 });
 
-test('every route is in the document, and exec', async () => {
+test('every route is in the document, exec and port-forward', async () => {
   const { json: document } = await rig.ask('GET', '/v1/openapi.json');
   const { openapi, paths, components } = document as {
     openapi: string;
@@ -110,7 +110,7 @@ test('every route is in the document, and exec', async () => {
   const described = Object.entries(paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method} ${path}`),
   );
-  expect(described.sort()).toEqual([...routes.map(nameOf), `get ${execPath}`].sort());
+  expect(described.sort()).toEqual([...routes.map(nameOf), `get ${execPath}`, `get ${forwardPath}`].sort());
   expect(Object.keys(components.schemas)).toEqual(
     expect.arrayContaining(['App', 'AppView', 'Event', 'Problem', 'Reason', 'SlotStatus']),
   );
@@ -144,6 +144,7 @@ describe('without the token', () => {
   const everything = [
     ...routes.map(({ method, path }) => [method.toUpperCase(), path] as const),
     ['GET', execPath],
+    ['GET', forwardPath],
     ['GET', '/v1/openapi.json'],
     ['GET', '/anything'],
   ] as const;
