@@ -95,6 +95,8 @@ export interface TranscriptLine {
 export interface KernelCounters {
   readonly actors: number;
   readonly delivered: number;
+  /** Times an actor became another than it was. What actors answer to questions is the same while this is. */
+  readonly changed: number;
   readonly deadLetters: number;
   readonly overflowed: number;
   readonly crashes: number;

@@ -9,7 +9,7 @@ import { coded, reason, reasonOf } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
 import type { ApiContext, Env } from './context.ts';
 import { MalformedError, problemHeaders, problemOf, type Fault } from './problem.ts';
-import type { Route } from './route.ts';
+import { respond, type Route } from './route.ts';
 import { openGate, type Gate } from './rules/gate.ts';
 import { actorRoutes } from './routes/node/actors.ts';
 import { appRoutes } from './routes/apps.ts';
@@ -70,12 +70,7 @@ export function createApp(context: ApiContext, { door, gate = openGate }: AppOpt
     },
   });
   app.use(async (c, next) => {
-    const requestId = context.node.random.hex(8);
-    c.set('requestId', requestId);
-    // Before the answer is made: later it would have to be made anew.
-    c.header('x-request-id', requestId);
-    c.header('x-content-type-options', 'nosniff');
-    c.header('cache-control', 'no-store');
+    c.set('requestId', context.requestId());
     const from = context.node.clock.monotonicMs();
     const { client = '' } = (c.env ?? {}) as Bindings;
     context.rates.take(`${door} ${client}`, !methodsThatRead.has(c.req.method));
@@ -86,9 +81,6 @@ export function createApp(context: ApiContext, { door, gate = openGate }: AppOpt
   });
   app.use((c, next) => {
     c.set('identity', gate.admit(c.req.header('authorization')));
-    return next();
-  });
-  app.use((c, next) => {
     if (!isUpload(c.req.method, c.req.path))
       mustBeSmall(c.req.header('content-length'), c.req.header('transfer-encoding'));
     return next();
@@ -120,7 +112,7 @@ export function createApp(context: ApiContext, { door, gate = openGate }: AppOpt
       context.logger.error({ err: thrown, path: c.req.path }, 'a request failed');
     const faults = thrown instanceof MalformedError ? thrown.faults : [];
     const problem = problemOf(because, { requestId: c.get('requestId'), path: c.req.path, faults });
-    return c.body(JSON.stringify(problem), problem.status as 400, problemHeaders(because));
+    return respond(c, problem.status, JSON.stringify(problem), problemHeaders(because));
   });
   return (request, client) => app.fetch(request, client === undefined ? {} : { client });
 }

@@ -1,6 +1,7 @@
 /** What stands behind every request: the node, who asks, and what is counted over all doors. */
 import { coded } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
+import type { Random } from '../../protocols/ports.ts';
 import type { Scope } from '../../protocols/security/tokens.ts';
 import type { NodeHandle } from '../node-handle.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -20,6 +21,8 @@ export interface Identity {
 /** What the handlers work on. */
 export interface ApiContext {
   readonly node: NodeHandle;
+  /** The next request's name: 16 hex digits. */
+  readonly requestId: () => string;
   /** Uploads wait here until they are imported. */
   readonly importDir: string;
   readonly logger: Logger;
@@ -36,7 +39,7 @@ export interface ApiContext {
 }
 
 export interface Env {
-  Variables: { requestId: string; identity: Identity; route?: string };
+  Variables: { requestId: string; identity: Identity; route?: string; replayed?: true };
 }
 
 export interface StreamCount {
@@ -56,6 +59,7 @@ export function createContext(
   return {
     counts,
     node,
+    requestId: requestIds(node.random),
     importDir,
     logger,
     streams: createStreamCount(),
@@ -64,6 +68,16 @@ export function createContext(
     feeds: new Feeds(node),
     events: new EventHub(node),
     tokens: new Tokens(node),
+  };
+}
+
+/** Chance names the process, then they are counted: chance for each costs as much as a small answer. */
+function requestIds(random: Random): () => string {
+  const process = random.hex(4);
+  let count = 0;
+  return () => {
+    count = (count + 1) % 0x1_0000_0000;
+    return process + count.toString(16).padStart(8, '0');
   };
 }
 

@@ -81,9 +81,9 @@ function openDoor(context: ApiContext, door: string, gate: Gate): Door {
     connectionsCheckingInterval: limits.apiHandshakeMs / 2,
   });
   server.maxConnections = limits.apiConnections;
-  const answer = getRequestListener((asked, { incoming }) => app(asked, incoming.socket.remoteAddress), {
-    overrideGlobalObjects: false,
-  });
+  // It puts light stand-ins in the place of the global Request and Response; with the platform's own a small answer
+  // costs half as much again.
+  const answer = getRequestListener((asked, { incoming }) => app(asked, incoming.socket.remoteAddress));
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     hurry(context.node.clock, request, response);
     void answer(request, response);

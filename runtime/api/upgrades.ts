@@ -50,7 +50,7 @@ export function serveUpgrades(server: Server, context: ApiContext, options: Upgr
           });
         });
       },
-      (thrown: unknown) => refuse(stream, thrown, request.url ?? '/', context.node.random.hex(8)),
+      (thrown: unknown) => refuse(stream, thrown, request.url ?? '/', context.requestId()),
     );
   });
   return {

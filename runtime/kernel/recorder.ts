@@ -48,7 +48,7 @@ export class Recorder {
   readonly #ring: Slot[] = [];
   readonly #dead: DeadLetter[] = [];
   #seq = 0;
-  readonly #counters = { delivered: 0, deadLetters: 0, overflowed: 0, crashes: 0, restarts: 0 };
+  readonly #counters = { delivered: 0, changed: 0, deadLetters: 0, overflowed: 0, crashes: 0, restarts: 0 };
 
   constructor(node: string, boot: number, clock: Clock, onFrame?: (frame: Frame) => void) {
     this.#node = node;
@@ -92,6 +92,7 @@ export class Recorder {
     at: number,
   ): void {
     this.#counters.delivered += 1;
+    if (after.context !== before.context || after.value !== before.value) this.#counters.changed += 1;
     const slot = this.#slot();
     slot.frame = undefined;
     slot.at = at;
@@ -168,6 +169,7 @@ export class Recorder {
   }
 
   #keep(frame: Frame): void {
+    this.#counters.changed += 1;
     const slot = this.#slot();
     slot.frame = frame;
     slot.cell = undefined;

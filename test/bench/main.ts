@@ -2,6 +2,7 @@
  * `npm run bench`: each figure beside its limit or its peer, in one run. `npm run bench -- kernel store node` runs
  * some of them. It never fails on a figure: it prints, and a person reads.
  */
+import { measureApi } from './api/api.ts';
 import { measureImages } from './images.ts';
 import { measureKernel } from './kernel.ts';
 import { measureNode } from './node.ts';
@@ -53,6 +54,20 @@ const suites: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
             row('embedded ÷ etcd, 32 writers', ratio.writers32, ' ×', least(2)),
           ]
         : []),
+    ];
+  },
+  api: async () => {
+    const { containers, apps, bareContainers, bareApps, watchers } = await measureApi();
+    return [
+      row('GET /v1/containers, 9 slots', containers, '/s', least(5_000)),
+      row('a bare node:http server, the same bytes', bareContainers, '/s'),
+      row('GET /v1/containers ÷ bare', containers / bareContainers, ' ×'),
+      row('GET /v1/apps, 2 apps', apps, '/s', least(5_000)),
+      row('a bare node:http server, the same bytes', bareApps, '/s'),
+      row('GET /v1/apps ÷ bare', apps / bareApps, ' ×'),
+      row('1,000 watchers of events, added to the process', watchers.addedMb, ' MB', most(60)),
+      row('the same, each', watchers.perWatcherKb, ' kB'),
+      row('the whole process with them, RSS', watchers.rssMb, ' MB'),
     ];
   },
   images: async () => {

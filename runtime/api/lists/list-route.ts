@@ -13,6 +13,7 @@ import { define, ndjsonType, sseType, streamed, type Asked, type Route } from '.
 import { tagOf } from '../rules/conditions.ts';
 import { switched } from '../schemas/query.ts';
 import type { Rows } from './feeds.ts';
+import { KeptAnswers } from './kept-answers.ts';
 
 const listQuery = z.object({
   limit: z.exactOptional(z.coerce.number().int().min(1).max(limits.apiPageRows)).openapi({
@@ -59,6 +60,8 @@ export interface ListShape<
   readonly key: (row: NoInfer<Row>) => string;
   /** Names in filters besides those of the row: `health`, `app`. */
   readonly filters?: Fields<NoInfer<Row>>;
+  /** The rows are what actors hold and nothing else: while no actor changes, an answer is given again as it is. */
+  readonly held?: true;
   rows(ask: Asked<Params, Query, z.ZodType>): Promise<readonly NoInfer<Row>[]> | readonly NoInfer<Row>[];
 }
 
@@ -79,6 +82,7 @@ export function listRoute<
     nextPageToken: z.exactOptional(z.string()),
   });
   const line = watchLine(shape.row);
+  const kept = new KeptAnswers();
   const { path, summary, params, scope } = shape;
   return define(
     { method: 'get', path, summary, query, ...(params ? { params } : {}), ...(scope ? { scope } : {}) },
@@ -86,10 +90,11 @@ export function listRoute<
     async (c, ask) => {
       const asked = ask as unknown as Asked<Params, Query, z.ZodType>;
       const wish = wishOf<Row>(shape, known, ask.query as ListQuery);
-      if (!(ask.query as ListQuery).watch) {
-        const text = JSON.stringify(answerOf<Row>(shape, wish, await shape.rows(asked)));
-        return { status: 200, text, tag: tagOf(text) };
-      }
+      if (!(ask.query as ListQuery).watch)
+        return kept.answer(ask.node, shape.held ? questionOf(asked) : undefined, async () => {
+          const text = JSON.stringify(answerOf<Row>(shape, wish, await shape.rows(asked)));
+          return { status: 200, text, tag: tagOf(text) };
+        });
       if (wish.isPaged)
         throw coded(
           'HM-API-REQUEST',
@@ -110,6 +115,9 @@ export function listRoute<
     line,
   );
 }
+
+const questionOf = ({ params, query }: { readonly params: object; readonly query: object }) =>
+  JSON.stringify([params, query]);
 
 function watchLine<Row extends object>(row: z.ZodType<Row>) {
   return z.union([

@@ -157,6 +157,7 @@ const list = listRoute({
   row: appView,
   key: ({ name }) => name,
   filters: { ready: ({ services }) => services.every(({ ready, replicas }) => ready >= replicas) },
+  held: true,
   rows: async ({ node }) =>
     (await node.ask<{ apps: readonly AppView[] }>(paths.apps, { type: 'apps.report' })).apps,
 });

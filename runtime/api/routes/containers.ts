@@ -29,6 +29,7 @@ const list = listRoute({
   row: slotStatus,
   key: ({ slot }) => slot,
   filters: { health: ({ readiness }) => readiness, code: ({ reason }) => reason?.code },
+  held: true,
   rows: ({ node }) => observedSlots(node),
 });
 

@@ -3,8 +3,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { limits } from '../../../../protocols/limits.ts';
 import { createApp } from '../../../../runtime/api/app.ts';
 import { createContext } from '../../../../runtime/api/context.ts';
+import type { ActorPath } from '../../../../protocols/wire/address.ts';
 import { createLogger } from '../../../../runtime/telemetry/logger.ts';
 import { problemView } from '../../../../runtime/api/schemas/views.ts';
+import { until } from '../../../kit/until.ts';
 import { apiRig, app, json, linesOf, service, type ApiRig, type Asked } from '../rig.ts';
 
 let rig: ApiRig;
@@ -141,6 +143,31 @@ describe('lists', () => {
     const answer = await rig.ask('GET', `/v1/containers?${query}`);
     expect(answer.status).toBe(400);
     expect(problemView.parse(answer.json).detail).toMatch(detail);
+  });
+
+  test('an answer that is kept is never an old one', async () => {
+    const questions = () =>
+      rig.node.actors
+        .transcript({ under: '/leader/apps' as ActorPath, limit: 1_000 })
+        .filter(({ text }) => text.includes('apps.report')).length;
+    await until('a second request asks no actor', async () => {
+      await rig.ask('GET', '/v1/apps');
+      const before = questions();
+      await rig.ask('GET', '/v1/apps');
+      return questions() === before;
+    });
+    await rig.deploy(app('kept', service('web')));
+    for (const replicas of [3, 1, 2]) {
+      await rig.ask('POST', '/v1/apps/kept/scale', json({ service: 'web', replicas }));
+      const { json: list } = await rig.ask('GET', '/v1/apps?filter=name:kept');
+      const { json: again } = await rig.ask('GET', '/v1/apps');
+      for (const answer of [list, again]) {
+        const { apps } = answer as { apps: { name: string; services: { replicas: number }[] }[] };
+        expect(apps.find(({ name }) => name === 'kept')?.services[0]?.replicas).toBe(replicas);
+      }
+    }
+    await rig.ask('DELETE', '/v1/apps/kept');
+    await until('it is gone', async () => !(await rig.ask('GET', '/v1/apps')).text.includes('"kept"'));
   });
 
   test('watch: rows, then synced, then what changes and what goes', async () => {
