@@ -93,6 +93,11 @@ export const catalogue = {
     next: 'hivemind ps',
     status: 404,
   },
+  'HM-LOGS-NONE': {
+    cause: 'The service keeps no logs: logging.driver is none.',
+    next: 'Remove logging.driver from the file and deploy it, to have its output kept.',
+    status: 409,
+  },
   'HM-TARGET-PORT': {
     cause: 'The target publishes no port of that kind.',
     next: 'hivemind ps -o wide',

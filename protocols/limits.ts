@@ -227,6 +227,16 @@ export const limits = {
   logStamps: 8_192,
   /** Runs of a slot whose logs are kept. */
   logRuns: 5,
+  /** Old bytes of a log are given back in steps not smaller than this: each costs a run of fallocate. */
+  logStepBytes: 1_048_576,
+  /** Logs of a slot that is gone stay readable for a day, … */
+  logRetiredMs: 86_400_000,
+  /** … of the newest so many slots: some apps of fifty replicas, … */
+  logRetiredSlots: 200,
+  /** … in so many bytes of disk altogether: five chatty containers at their own bound. */
+  logRetiredBytes: 268_435_456,
+  /** How often those that are too old are looked for. */
+  logSweepMs: 3_600_000,
 
   /** One run of ip or nft: 2–30 ms when all is well, seconds on a machine with many thousand links. */
   networkCommandMs: 10_000,

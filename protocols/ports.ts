@@ -6,7 +6,7 @@
  * is what lets a `drive` effect be data. Rejections are `CodedError`s; anything else counts as a defect.
  */
 import type { PullPolicy } from './apps/service-model.ts';
-import type { NameSettings } from './apps/service-model.ts';
+import type { LoggingSettings, NameSettings } from './apps/service-model.ts';
 import type {
   ContainerCreate,
   ContainerProcess,
@@ -270,10 +270,12 @@ export interface VolumeDriver {
       readonly search?: string;
       readonly domainname?: string;
       readonly names?: NameSettings;
+      /** How much of the run's output is kept. */
+      readonly logging?: LoggingSettings;
     },
     call: Call,
   ): Promise<RunFiles>;
-  /** Forget the files of runs beyond `limits.logRuns`. */
+  /** Forget the files of runs beyond `limits.logRuns`; of a slot that is gone, all. */
   pruneRuns(
     args: { readonly slot: string; readonly keep: readonly string[] },
     call: Call,

@@ -34,18 +34,23 @@ export interface LogLine {
   readonly at: number;
   readonly untilAt?: number;
   readonly text: string;
+  /** How far the slot's logs are read with this line: `logs?after=PLACE` goes on behind it. */
+  readonly place: string;
   /** Of a line that is structured. */
   readonly level?: Level;
   readonly message?: string;
 }
 
-export type LogWish = LogChoice & { readonly slot: string; readonly tail: number };
+/** With `after`, a line's place, only what is behind it: of the newest `tail` lines, or, when followed, all that is kept. */
+export type LogWish = LogChoice & { readonly slot: string; readonly tail: number; readonly after?: string };
 
 export interface LogStore {
   /** The newest `tail` lines of a slot that are asked for, over its runs, oldest first. */
   read(wish: LogWish): Promise<readonly LogLine[]>;
   /** The same, then every new line until stopped. A listener that answers a promise is waited for: nothing is lost. */
   follow(wish: LogWish, listener: (line: LogLine) => Promise<void> | undefined | void): Stop;
+  /** Of the newest run nothing is kept, because its service wants it so. */
+  isMute(slot: string): boolean;
 }
 
 export interface Finding {

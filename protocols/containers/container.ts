@@ -3,11 +3,10 @@
  * forward; a retry is another attempt with another actor. The phases stand in `container.machine.ts`.
  */
 import type { MountSpec, ServiceSpec } from '../apps/model.ts';
-import type { NameSettings } from '../apps/service-model.ts';
 import { send, type Decision } from '../effects.ts';
 import { reason, withEvidence, type Reason } from '../errors.ts';
 import { limits } from '../limits.ts';
-import type { RunFiles } from '../ports.ts';
+import type { RunFiles, VolumeDriver } from '../ports.ts';
 import { paths } from '../wire/paths.ts';
 import { ask, tell, type ContainerValue } from './life/value.ts';
 import { runName } from './ids.ts';
@@ -139,8 +138,11 @@ export function hostname(value: Value): string {
   return `${value.assignment.service}-${value.assignment.index}`.replace(/[^A-Za-z0-9-]/g, '-').slice(0, 63);
 }
 
-function namesOf({ process, names }: ServiceSpec): { domainname?: string; names?: NameSettings } {
+type FileWishes = Pick<Parameters<VolumeDriver['prepareRun']>[0], 'domainname' | 'names' | 'logging'>;
+
+function wishesOf({ process, names, logging }: ServiceSpec): FileWishes {
   return {
+    ...(logging === undefined ? {} : { logging }),
     ...(process?.domainname === undefined ? {} : { domainname: process.domainname }),
     ...(names === undefined ? {} : { names }),
   };
@@ -158,7 +160,7 @@ const prepareFiles = (value: Value): Decision<Value> =>
       ...(value.gateway === undefined
         ? {}
         : { nameserver: value.gateway, search: `${value.assignment.app}.hive.internal` }),
-      ...namesOf(value.assignment.spec),
+      ...wishesOf(value.assignment.spec),
     },
   });
 

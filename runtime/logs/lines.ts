@@ -3,6 +3,8 @@ import { open } from 'node:fs/promises';
 import { limits } from '../../protocols/limits.ts';
 
 export interface RawLine {
+  /** Offset of its first byte. */
+  readonly start: number;
   /** Offset after its newline (or after its last byte, when it has none yet). */
   readonly end: number;
   readonly text: string;
@@ -24,13 +26,18 @@ export function splitLines(
   const cut = (to: number): void => {
     while (to - from > limits.logLineBytes) {
       const end = pieceEnd(bytes, from);
-      lines.push({ end: offset + end, text: bytes.subarray(from, end).toString('utf8') + cutMark });
+      lines.push({
+        start: offset + from,
+        end: offset + end,
+        text: bytes.subarray(from, end).toString('utf8') + cutMark,
+      });
       from = end;
     }
   };
   for (let newline = bytes.indexOf(10); newline !== -1; newline = bytes.indexOf(10, from)) {
     cut(newline);
-    lines.push({ end: offset + newline + 1, text: lineText(bytes.subarray(from, newline)) });
+    const text = lineText(bytes.subarray(from, newline));
+    lines.push({ start: offset + from, end: offset + newline + 1, text });
     from = newline + 1;
   }
   cut(bytes.length);
@@ -42,6 +49,20 @@ function pieceEnd(bytes: Buffer, from: number): number {
   const full = from + limits.logLineBytes;
   for (let end = full; end > full - 4; end--) if ((bytes[end]! & 0xc0) !== 0x80) return end;
   return full;
+}
+
+/** A last line without its newline; it ends at `end`. */
+export const unfinished = (rest: Buffer, end: number): RawLine => ({
+  start: end - rest.length,
+  end,
+  text: lineText(rest),
+});
+
+/** The first line that begins at `from` or behind it; `from` itself when none begins within a line's length. */
+export async function lineFrom(path: string, from: number, to: number): Promise<number> {
+  const bytes = await readRange(path, from, Math.min(to, from + limits.logLineBytes));
+  // Without a newline the search answers -1.
+  return from + bytes.indexOf(10) + 1;
 }
 
 const lineText = (bytes: Buffer): string => bytes.toString('utf8').replace(/\r$/, '');
@@ -66,7 +87,7 @@ export async function tailLines(path: string, from: number, to: number, count: n
     const { lines, rest } = splitLines(Buffer.concat(chunks), start);
     // What begins in the middle of a line is not a line, unless it begins where the log begins.
     const whole = start > from ? lines.slice(1) : lines;
-    const last = rest.length > 0 ? [{ end: to, text: lineText(rest) }] : [];
+    const last = rest.length > 0 ? [unfinished(rest, to)] : [];
     return [...whole, ...last].slice(-count);
   } finally {
     await file.close();
@@ -89,7 +110,7 @@ export async function* allLines(path: string, from: number, to: number): AsyncGe
       rest = found.rest;
       yield found.lines;
     }
-    if (rest.length > 0) yield [{ end: to, text: lineText(rest) }];
+    if (rest.length > 0) yield [unfinished(rest, to)];
   } finally {
     await file.close();
   }

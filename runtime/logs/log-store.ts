@@ -2,10 +2,13 @@
  * The logs of this node's slots over all kept runs: `hivemind logs` reads them here. Told of each new run when its
  * files are made; finds the runs of earlier boots by itself.
  */
+import type { LoggingSettings } from '../../protocols/apps/service-model.ts';
 import type { Clock, Stop } from '../../protocols/ports.ts';
 import type { LogLine, LogStore, LogWish } from '../node-handle.ts';
 import { chosenBy, structured } from './choice.ts';
 import { Follower } from './follower.ts';
+import { behind, runOrder } from '../../protocols/listing/log-place.ts';
+import { noteLogging } from './rotation.ts';
 import { RunLog } from './run-log.ts';
 import type { Stream } from './stamps.ts';
 
@@ -14,6 +17,8 @@ export interface RunFolder {
   /** `7.3` */
   readonly run: string;
   readonly folder: string;
+  /** As the service says it; absent: as it was noted before. */
+  readonly logging?: LoggingSettings;
 }
 
 export interface ManagedLogs extends LogStore {
@@ -21,13 +26,10 @@ export interface ManagedLogs extends LogStore {
   track(run: RunFolder): Promise<void>;
   /** Runs of a slot that are no longer kept. */
   forget(slot: string, keep: readonly string[]): void;
+  /** Its slot is gone: nothing more comes, and what is there stays readable. */
+  rest(slot: string): void;
   close(): void;
 }
-
-const order = (run: string): number => {
-  const [placement = 0, count = 0] = run.split('.').map(Number);
-  return placement * 1_000_000 + count;
-};
 
 /** By run: where the first reading ends and following begins. */
 type Ends = Map<string, Readonly<Record<Stream, number>>>;
@@ -42,11 +44,12 @@ export function createLogStore(clock: Clock): ManagedLogs {
     const logs = bySlot.get(run.slot) ?? [];
     if (logs.some((log) => log.run === run.run)) return;
     const log = new RunLog({ clock, ...run });
-    const sorted = [...logs, log].sort((a, b) => order(a.run) - order(b.run));
+    const sorted = [...logs, log].sort((a, b) => runOrder(a.run) - runOrder(b.run));
     bySlot.set(run.slot, sorted);
     log.onGrowth = (at, untilAt) => {
       for (const listener of listeners.get(run.slot) ?? []) listener(log, at, untilAt);
     };
+    if (run.logging) await noteLogging(run.folder, run.logging);
     await log.begin();
     // Only the two newest are watched: an older run has ended.
     for (const old of sorted.slice(0, -2)) old.end();
@@ -69,14 +72,11 @@ export function createLogStore(clock: Clock): ManagedLogs {
     const listener: Hears = (line) => (!chosen || chosen(line) ? heardLine(structured(line)) : undefined);
     const follower = new Follower(slot, listener);
     const heard: Listener = (log, at, untilAt) => follower.grew(log, at, untilAt);
-    // From here on growth is followed; what was there before is read once, up to here.
-    const ends: Ends = new Map();
-    for (const log of bySlot.get(slot) ?? []) {
-      ends.set(log.run, { ...log.ends });
-      follower.skip(log);
-    }
     listeners.set(slot, (listeners.get(slot) ?? new Set()).add(heard));
-    follower.first(read(wish, ends));
+    // From here on growth is followed; what was there before is read once, up to here.
+    const logs = bySlot.get(slot) ?? [];
+    if (wish.after !== undefined) follower.resume(logs, wish.after);
+    else follower.begin(logs, read(wish, new Map(logs.map((log) => [log.run, { ...log.ends }]))));
     return () => {
       follower.stop();
       listeners.get(slot)?.delete(heard);
@@ -85,8 +85,12 @@ export function createLogStore(clock: Clock): ManagedLogs {
 
   return {
     track,
-    read: (wish) => read(wish),
+    read: async (wish) => behind(await read(wish), wish.after),
     follow,
+    isMute: (slot) => bySlot.get(slot)?.at(-1)?.logging.driver === 'none',
+    rest: (slot) => {
+      for (const log of bySlot.get(slot) ?? []) log.end();
+    },
     forget: (slot, keep) => {
       const logs = bySlot.get(slot) ?? [];
       for (const log of logs) if (!keep.includes(log.run)) log.end();

@@ -2,14 +2,16 @@
  * The log of one run: two raw files that the shim appends to, and their stamps. Watched while it is the newest run
  * of its slot; rotated without losing a byte by giving the disk blocks of old bytes back, so offsets never change.
  */
-import { execFile } from 'node:child_process';
 import { watch, type FSWatcher } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { LoggingSettings } from '../../protocols/apps/service-model.ts';
 import { limits } from '../../protocols/limits.ts';
 import type { Clock } from '../../protocols/ports.ts';
 import type { LogLine } from '../node-handle.ts';
-import { allLines, tailLines, type RawLine } from './lines.ts';
+import { allLines, lineFrom, tailLines, type RawLine } from './lines.ts';
+import { formatPlace } from '../../protocols/listing/log-place.ts';
+import { cutAt, notedLogging, punchHole } from './rotation.ts';
 import {
   appendStamp,
   keptFrom,
@@ -43,6 +45,7 @@ export class RunLog {
   private readonly clock: Clock;
   /** Everything before it was given back to the disk. */
   readonly kept: Record<Stream, number> = { stdout: 0, stderr: 0 };
+  logging: LoggingSettings = {};
   private ended = false;
   /** Lines of the stamps file. */
   private stamps = 0;
@@ -63,13 +66,14 @@ export class RunLog {
 
   /** Stamp what came while nobody watched, then watch. */
   async begin(): Promise<void> {
+    this.logging = await notedLogging(this.folder);
     const stamps = await readStamps(this.path('stamps'));
     this.stamps = stamps.length;
     let last = 0;
     for (const stamp of stamps) {
       last = Math.max(last, stamp.untilAt ?? stamp.at);
       if (stamp.dropped) this.kept[stamp.stream] = stamp.end;
-      else this.ends[stamp.stream] = Math.max(this.ends[stamp.stream], stamp.end);
+      this.ends[stamp.stream] = Math.max(this.ends[stamp.stream], stamp.end);
     }
     if (last === 0) last = await this.bornAt();
     if (this.ended) return;
@@ -98,30 +102,39 @@ export class RunLog {
     chosen?: (line: LogLine) => boolean,
   ): Promise<LogLine[]> {
     const stamps = await readStamps(this.path('stamps'));
-    const lines: LogLine[] = [];
+    const lines: TimedLine[] = [];
+    const ends = { stdout: 0, stderr: 0 };
     for (const stream of streams) {
       const size = upTo?.[stream] ?? (await sizeOf(this.path(stream)));
+      ends[stream] = size;
       const from = keptFrom(stamps, stream);
       const timed = stampsOf(stamps, stream);
       if (chosen === undefined) {
         for (const raw of await tailLines(this.path(stream), from, size, count))
-          lines.push(this.stamped(stream, raw, timed));
+          lines.push(this.timed(stream, raw, timed));
         continue;
       }
-      let own: LogLine[] = [];
+      let own: TimedLine[] = [];
       for await (const raws of allLines(this.path(stream), from, size)) {
-        own.push(...raws.map((raw) => this.stamped(stream, raw, timed)).filter(chosen));
+        own.push(...raws.map((raw) => this.timed(stream, raw, timed)).filter(({ line }) => chosen(line)));
         if (own.length > count) own = own.slice(-count);
       }
       lines.push(...own);
     }
-    return lines.sort((a, b) => a.at - b.at).slice(-count);
+    return placed(lines.sort((a, b) => a.line.at - b.line.at).slice(-count), ends);
   }
 
-  private stamped(stream: Stream, { end, text }: RawLine, stamps: readonly Stamp[]): LogLine {
-    const { at, untilAt } = stampOf(stamps, end) ?? { at: this.clock.now() };
+  /** What was there at which time, behind these ends of the streams: oldest first. */
+  async grown(behind: Readonly<Record<Stream, number>>): Promise<readonly Stamp[]> {
+    const stamps = await readStamps(this.path('stamps'));
+    return stamps.filter(({ stream, end, dropped }) => !dropped && end > behind[stream]);
+  }
+
+  private timed(stream: Stream, raw: RawLine, stamps: readonly Stamp[]): TimedLine {
+    const { at, untilAt } = stampOf(stamps, raw.end) ?? { at: this.clock.now() };
     const until = untilAt === undefined ? {} : { untilAt };
-    return { slot: this.slot, run: this.run, stream, at, ...until, text };
+    const { slot, run } = this;
+    return { raw, line: { slot, run, stream, at, ...until, text: raw.text, place: '' } };
   }
 
   private changed(): void {
@@ -163,11 +176,11 @@ export class RunLog {
     if (grew) this.onGrowth?.(since ?? now, since === undefined ? undefined : now);
   }
 
-  /** Give back the blocks of what is older than the kept amount, a whole file's worth at a time. */
+  /** Give back the blocks of what is older than the kept amount, in whole lines. */
   private async rotate(stream: Stream, end: number, now: number): Promise<void> {
-    const surplus = end - this.kept[stream] - limits.logFileBytes * limits.logFiles;
-    if (surplus < limits.logFileBytes) return;
-    const upTo = this.kept[stream] + Math.floor(surplus / limits.logFileBytes) * limits.logFileBytes;
+    const cut = cutAt(this.logging, this.kept[stream], end);
+    if (cut === undefined) return;
+    const upTo = await lineFrom(this.path(stream), cut, end);
     if (!(await punchHole(this.path(stream), upTo))) return;
     this.kept[stream] = upTo;
     const stamps = await readStamps(this.path('stamps'));
@@ -185,6 +198,24 @@ export class RunLog {
   }
 }
 
+interface TimedLine {
+  readonly raw: RawLine;
+  readonly line: LogLine;
+}
+
+/**
+ * Each line with the place behind it. Of the other stream that is the last line before it, or where its first one
+ * begins, or its end.
+ */
+function placed(lines: readonly TimedLine[], ends: Readonly<Record<Stream, number>>): LogLine[] {
+  const at = { ...ends };
+  for (const { raw, line } of [...lines].reverse()) at[line.stream] = raw.start;
+  return lines.map(({ raw, line }) => {
+    at[line.stream] = raw.end;
+    return { ...line, place: formatPlace(line.run, at) };
+  });
+}
+
 export async function sizeOf(path: string): Promise<number> {
   try {
     return (await stat(path)).size;
@@ -192,16 +223,4 @@ export async function sizeOf(path: string): Promise<number> {
     if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return 0;
     throw thrown;
   }
-}
-
-/** util-linux is essential on Debian; a file system that cannot do it keeps the bytes. */
-function punchHole(path: string, upTo: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    execFile(
-      'fallocate',
-      ['--punch-hole', '--offset', '0', '--length', String(upTo), path],
-      { timeout: 10_000 },
-      (error) => resolve(!error),
-    );
-  });
 }

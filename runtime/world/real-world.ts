@@ -39,6 +39,7 @@ import { openEmbeddedStore } from '../drivers/store/embedded/embedded-store.ts';
 import { createDirectoryVolumes, runFolders } from '../drivers/volume/directory.ts';
 import { secretText } from '../secrets/secret-text.ts';
 import { createLogStore, type ManagedLogs } from '../logs/log-store.ts';
+import { openRetention, type Retention } from '../logs/retention.ts';
 import { openEventFiles } from '../telemetry/events/event-files.ts';
 import { examine, mendAndExamine } from './doctor.ts';
 import { measureMachine } from './machine.ts';
@@ -96,7 +97,9 @@ async function open(options: RealWorldOptions, settings: NodeSettings): Promise<
     closers.push(engine.close);
     const logs = createLogStore(realClock);
     closers.push(() => logs.close());
-    for (const run of await runFolders(dataDir)) await logs.track(run);
+    const volumes = createDirectoryVolumes({ dataDir, clock: realClock });
+    const retention = await openLogs(dataDir, logs, volumes);
+    closers.push(retention.close);
     const network = createLinuxNetwork({ clock: realClock, tag: settings.networkTag });
     const names = createNameServer({ clock: realClock, random: realRandom });
     closers.push(() => void names.close({}, { key: 'close', signal: new AbortController().signal }));
@@ -106,7 +109,7 @@ async function open(options: RealWorldOptions, settings: NodeSettings): Promise<
       containers: withGrants(engine.runtime, grants),
       images: engine.images,
       network,
-      volumes: withLogs(createDirectoryVolumes({ dataDir, clock: realClock }), logs),
+      volumes: withLogs(volumes, logs, retention),
       names,
       probes: networkProbe,
       secrets,
@@ -232,16 +235,36 @@ function keepAlive(
   };
 }
 
-/** The log store learns of each run when its files are made. */
-function withLogs(volumes: VolumeDriver, logs: ManagedLogs): VolumeDriver {
+async function openLogs(dataDir: string, logs: ManagedLogs, volumes: VolumeDriver): Promise<Retention> {
+  for (const run of await runFolders(dataDir)) await logs.track(run);
+  return openRetention({
+    clock: realClock,
+    runsDir: join(dataDir, 'runs'),
+    rest: logs.rest,
+    remove: async (slot) => {
+      logs.forget(slot, []);
+      await volumes.pruneRuns({ slot, keep: [] }, { key: 'retired', signal: new AbortController().signal });
+    },
+  });
+}
+
+/** The log store learns of each run when its files are made; those of a slot that is gone stay for a while. */
+function withLogs(volumes: VolumeDriver, logs: ManagedLogs, retention: Retention): VolumeDriver {
   return {
     ...volumes,
     prepareRun: async (args, call) => {
+      await retention.revive(args.slot);
       const files = await volumes.prepareRun(args, call);
-      await logs.track({ slot: args.slot, run: args.run, folder: join(files.stdoutPath, '..') });
+      const { slot, run, logging = {} } = args;
+      await logs.track({ slot, run, folder: join(files.stdoutPath, '..'), logging });
       return files;
     },
     pruneRuns: async (args, call) => {
+      if (args.keep.length === 0) {
+        logs.rest(args.slot);
+        await retention.retire(args.slot);
+        return {};
+      }
       logs.forget(args.slot, args.keep);
       return volumes.pruneRuns(args, call);
     },

@@ -8,6 +8,9 @@ import { imageToRun } from './pulling.ts';
 export function creation(value: ContainerValue, hostname: string): ContainerCreate {
   const { files, assignment, key } = value;
   if (!files) throw new Error(`${containerName(key)} has no run files`);
+  const { logging, process } = assignment.spec;
+  // The shim writes nothing then. A terminal needs something that it writes to: what is there is thrown away.
+  const isMute = logging?.driver === 'none' && process?.tty !== true;
   return {
     id: value.id,
     key,
@@ -24,7 +27,7 @@ export function creation(value: ContainerValue, hostname: string): ContainerCrea
       HIVEMIND_RUN: String(key.run),
     },
     ...(value.address === undefined ? {} : { address: value.address }),
-    stdoutPath: files.stdoutPath,
-    stderrPath: files.stderrPath,
+    stdoutPath: isMute ? '' : files.stdoutPath,
+    stderrPath: isMute ? '' : files.stderrPath,
   };
 }

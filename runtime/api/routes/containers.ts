@@ -10,6 +10,7 @@ import type { LogLine, NodeHandle } from '../../node-handle.ts';
 import type { Push } from '../lines.ts';
 import { listRoute } from '../lists/list-route.ts';
 import { jsonRoute, lineRoute } from '../route.ts';
+import { placePattern } from '../../../protocols/listing/log-place.ts';
 import { lineCount, slotParams, switched } from '../schemas/query.ts';
 import { gapView, logLine, reasonView, slotStatus } from '../schemas/views.ts';
 
@@ -110,6 +111,9 @@ const logQuery = z.object({
   level: z
     .exactOptional(z.enum(levels))
     .openapi({ description: 'this grave or graver; only of lines that are JSON or say level=' }),
+  after: z.exactOptional(z.string().regex(placePattern, 'the place of a line')).openapi({
+    description: 'only behind the line of this place; with follow all that is kept there, whatever the tail',
+  }),
   previous: switched.openapi({ description: 'of the run before the newest alone' }),
 });
 
@@ -121,6 +125,7 @@ const logs = lineRoute({
   query: logQuery,
   line: z.union([logLine, gapView]),
   run: async ({ node, params: { slot }, query: { follow, ...choice } }) => {
+    assertKept(node, slot, choice.previous);
     if (!follow) {
       const present = await node.logs.read({ slot, ...choice });
       if (present.length === 0) await mustExist(node, slot);
@@ -133,6 +138,12 @@ const logs = lineRoute({
     };
   },
 });
+
+/** HM-LOGS-NONE. What runs before the present one said may have been kept. */
+export function assertKept(node: NodeHandle, slot: SlotName, ofPrevious: boolean): void {
+  if (node.logs.isMute(slot) && !ofPrevious)
+    throw coded('HM-LOGS-NONE', `Nothing that ${slot} says is kept: logging.driver is none`, { slot });
+}
 
 /** A slot that is gone may still have lines; one without lines must at least be wanted. */
 async function mustExist(node: NodeHandle, slot: SlotName): Promise<void> {

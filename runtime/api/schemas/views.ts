@@ -188,6 +188,7 @@ export const logLine: z.ZodType<LogLine> = z
     stream: z.enum(['stdout', 'stderr']),
     at: time,
     untilAt: z.exactOptional(time),
+    place: z.string().openapi({ description: 'where to read on: logs?follow=true&after=PLACE' }),
     text: z.string(),
     level: z.exactOptional(z.enum(levels)),
     message: z.exactOptional(z.string()),

@@ -1,4 +1,5 @@
 /** Follows one container from its start to its end: every line of its output once, and how it ended. */
+import { lineKey } from '../../../protocols/listing/log-place.ts';
 import type { LogLine } from '../../node-handle.ts';
 import type { SlotStatus } from '../../../protocols/apps/status.ts';
 import { reasonOf, type Reason } from '../../../protocols/errors.ts';
@@ -100,7 +101,7 @@ class OncePrinter {
 
   print(line: LogLine): void {
     this.#printed += 1;
-    this.#newest = JSON.stringify(line);
+    this.#newest = lineKey(line);
     if (line.stream === 'stderr') this.#cli.say(line.text);
     else this.#cli.print(line.text);
   }
@@ -110,7 +111,7 @@ class OncePrinter {
     const known =
       lines.length < lastLines
         ? this.#printed
-        : lines.findLastIndex((line) => JSON.stringify(line) === this.#newest) + 1;
+        : lines.findLastIndex((line) => lineKey(line) === this.#newest) + 1;
     for (const line of lines.slice(known)) this.print(line);
   }
 }

@@ -54,7 +54,11 @@ export interface Boot {
 }
 
 /** Output is not simulated. */
-const noLogs: LogStore = { read: () => Promise.resolve([]), follow: () => () => {} };
+const noLogs: LogStore = {
+  read: () => Promise.resolve([]),
+  follow: () => () => {},
+  isMute: () => false,
+};
 
 export class SimulatedWorld {
   readonly clock = new HeapClock();

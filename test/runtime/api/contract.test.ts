@@ -243,6 +243,14 @@ describe('followed logs', () => {
     response.destroy();
     await until('nobody follows any more', () => rig.logs.followers === 0);
   });
+
+  test('of a service that keeps none are refused, followed or not; a place that is none too', async () => {
+    for (const query of ['', '?follow=true']) {
+      const { status, json: problem } = await rig.ask('GET', `/v1/containers/mute%2Fweb.1/logs${query}`);
+      expect([status, problemView.parse(problem).code]).toEqual([409, 'HM-LOGS-NONE']);
+    }
+    expect((await rig.ask('GET', '/v1/containers/loud%2Fweb.1/logs?after=here')).status).toBe(400);
+  });
 });
 
 test('a followed transcript tells what actors do', async () => {

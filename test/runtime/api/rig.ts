@@ -178,9 +178,13 @@ export class TestLogs implements LogStore {
   }
 
   write(slot: string, text: string): void {
-    const line: LogLine = { slot, run: '1.1', stream: 'stdout', at: 1, text };
+    const line: LogLine = { slot, run: '1.1', stream: 'stdout', at: 1, text, place: '1.1:1:0' };
     this.#lines.push(line);
     for (const listener of this.#listeners) listener(line);
+  }
+
+  isMute(slot: string): boolean {
+    return slot.startsWith('mute/');
   }
 
   read({ slot, tail }: { slot: string; tail: number }): Promise<readonly LogLine[]> {

@@ -26,6 +26,7 @@ const line = (slot: string, at: number, text: string, ofRun = '1.1'): object => 
   stream: 'stdout',
   at: startMs + at,
   text,
+  place: `${ofRun}:${at}:0`,
 });
 
 test('logs: one slot as it wrote, several by time with their names', async () => {
@@ -56,14 +57,33 @@ test('logs -f: marks a new run, reads on after a lost connection without a doubl
       setImmediate(() => node.cut());
       return new Lines([line('shop/web.1', 1, 'one')], true);
     }
-    expect(url).toContain('tail=1000&follow=true');
-    return new Lines([line('shop/web.1', 1, 'one'), line('shop/web.1', 2, 'two', '1.2')], true);
+    expect(url).toContain('follow=true&after=1.1:1:0');
+    return new Lines([line('shop/web.1', 2, 'two', '1.2')], true);
   });
   const ran = await hive('logs -f web.1', {
     onOutput: (text, running) => text.includes('two') && running.interrupt(),
   });
   expect(ran).toMatchObject({ code: 130, stdout: 'one\ntwo\n' });
   expect(ran.stderr).toContain('shop/web.1 ── restarted (run 1.2) ──');
+});
+
+test('logs: of a slot that is gone by its exact name; one that keeps none is told, alone it is a refusal', async () => {
+  const left = new Lines([line('gone/web.1', 1, 'bye')]);
+  node.on('GET /v1/containers/gone/web.1/logs', () => left);
+  expect(await hive('logs gone/web.1')).toMatchObject({ code: 0, stdout: 'bye\n' });
+  node.on('GET /v1/containers/gone/web.2/logs', () => new Lines([]));
+  expect((await hive('logs gone/web.2')).stderr).toContain('HM-TARGET-UNKNOWN');
+  node.on('GET /v1/containers/shop/db.1/logs', () => {
+    throw coded('HM-LOGS-NONE', 'Nothing that shop/db.1 says is kept');
+  });
+  expect((await hive('logs db.1')).stderr).toContain('HM-LOGS-NONE');
+  for (const [index, said] of [[line('shop/web.1', 1, 'a')], [], []].entries())
+    node.on(`GET /v1/containers/shop/web.${index + 1}/logs`, () => new Lines(said));
+  expect(await hive('logs shop')).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('shop/web.1 a\n'),
+    stderr: '-- Nothing that shop/db.1 says is kept\n',
+  });
 });
 
 test('logs: what is chosen is asked of the node; a restart says its number and the exit before it', async () => {

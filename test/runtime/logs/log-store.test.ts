@@ -1,11 +1,10 @@
-/** Logs of a slot over its runs, on real files: tails, following a writer, what came unwatched, rotation. */
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+/** Logs of a slot over its runs, on real files: tails, following a writer, what came unwatched. */
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { limits } from '../../../protocols/limits.ts';
 import { createLogStore, type ManagedLogs } from '../../../runtime/logs/log-store.ts';
-import { keptFrom, readStamps } from '../../../runtime/logs/stamps.ts';
+import { readStamps } from '../../../runtime/logs/stamps.ts';
 import type { LogChoice } from '../../../runtime/logs/choice.ts';
 import type { LogLine } from '../../../runtime/node-handle.ts';
 import { turn } from '../../../runtime/world/heap-clock.ts';
@@ -105,34 +104,6 @@ it('follows a writer without gap or duplicate, also into the next run', async ()
   next.say('after\n');
   await stamped('1.2', 11);
   expect(heard).toHaveLength(all.length);
-});
-
-it('gives back the disk of old bytes, and no offset moves', async () => {
-  const run = await track('1.1');
-  const line = `${'x'.repeat(1_023)}\n`;
-  const block = Buffer.from(line.repeat(1_024));
-  const path = join(run.folder, 'stdout');
-  const blocks = (limits.logFileBytes / block.length) * (limits.logFiles + 1);
-  for (let nth = 0; nth < blocks; nth++) appendFileSync(path, block);
-  run.say('last\n');
-  const size = blocks * block.length + 5;
-  await stamped('1.1', size);
-  await until(
-    'the oldest file’s worth is given back',
-    async () => keptFrom(await readStamps(join(run.folder, 'stamps')), 'stdout') === limits.logFileBytes,
-  );
-  expect(statSync(path).size).toBe(size);
-  expect(statSync(path).blocks * 512).toBeLessThanOrEqual(size - limits.logFileBytes + 65_536);
-  expect(texts(await logs.read({ slot, tail: 1 }))).toEqual(['last']);
-  // Another life begins where the log begins now.
-  logs.close();
-  logs = createLogStore(realClock);
-  const heard: string[] = [];
-  logs.follow({ slot, tail: 0 }, ({ text }) => void heard.push(text));
-  await track('1.1');
-  run.say('more\n');
-  await until('what is new is heard', () => heard.at(-1) === 'more');
-  expect(heard.every((text) => !text.includes('\0'))).toBe(true);
 });
 
 it('a run whose files are gone is no error for the others', async () => {

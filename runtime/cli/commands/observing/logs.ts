@@ -1,7 +1,8 @@
 /** `logs`: what containers wrote, over their restarts. One slot prints as it was written; several carry the slot's name. */
 import type { Command } from 'commander';
 import type { LogLine } from '../../../node-handle.ts';
-import { coded } from '../../../../protocols/errors.ts';
+import { parseSlotName } from '../../../../protocols/apps/model.ts';
+import { coded, reasonOf } from '../../../../protocols/errors.ts';
 import { parseDuration } from '../../../../protocols/apps/compose/values.ts';
 import { levels } from '../../../../protocols/listing/log-levels.ts';
 import { usage, type Cli, type CommonOptions } from '../../cli.ts';
@@ -99,7 +100,28 @@ async function restartsOf(cli: Cli): Promise<ReadonlyMap<string, string>> {
 
 async function slotsNamed(cli: Cli, targets: readonly string[]): Promise<string[]> {
   const known = await loadKnown(cli);
-  return [...new Set(targets.flatMap((text) => slotsOf(resolveTarget(text, known), known)))];
+  const named = targets.map(async (text) => {
+    try {
+      return slotsOf(resolveTarget(text, known), known);
+    } catch (thrown) {
+      // Of a slot that is gone there may be logs still, by its exact name.
+      const left = parseSlotName(text) ? await tailOf(cli, text, 1).catch(() => []) : [];
+      if (left.length > 0) return [text];
+      throw thrown;
+    }
+  });
+  return [...new Set((await Promise.all(named)).flat())];
+}
+
+/** Where several are read, one that keeps no logs is told and is no failure of the others. */
+async function unlessMute<Value>(cli: Cli, alone: boolean, read: Promise<Value>): Promise<Value | undefined> {
+  try {
+    return await read;
+  } catch (thrown) {
+    if (alone || reasonOf(thrown).code !== 'HM-LOGS-NONE') throw thrown;
+    cli.say(`-- ${reasonOf(thrown).message}`);
+    return undefined;
+  }
 }
 
 async function printAll(
@@ -109,8 +131,9 @@ async function printAll(
   choice: Choice,
   printer: LogPrinter,
 ): Promise<number> {
-  const all = await Promise.all(slots.map((slot) => tailOf(cli, slot, tail, choice)));
-  for (const line of all.flat().sort((a, b) => a.at - b.at)) printer.print(line);
+  const alone = slots.length === 1;
+  const all = await Promise.all(slots.map((slot) => unlessMute(cli, alone, tailOf(cli, slot, tail, choice))));
+  for (const line of all.flatMap((lines) => lines ?? []).sort((a, b) => a.at - b.at)) printer.print(line);
   return 0;
 }
 
@@ -128,8 +151,6 @@ export async function tailOf(cli: Cli, slot: string, tail: number, choice: Choic
   return lines;
 }
 
-/** Lines to read again after a lost connection, of which those seen already are dropped. */
-const catchUp = 1_000;
 /** How often it is asked whether the app or service has slots that are not followed yet. */
 const newcomersMs = 2_000;
 
@@ -143,17 +164,15 @@ async function followAll(
 ): Promise<number> {
   const client = await cli.client();
   const one = (slot: string): Promise<number> => {
-    let newest: number | undefined;
-    /** Lines of that very time that were printed: a stamp is shared by many. */
-    let ofNewest = 0;
+    /** Of the last line that was printed: a connection that was lost goes on behind it. */
+    let place: string | undefined;
     const open = (signal: AbortSignal): AsyncIterable<LogLine | Gap> => {
-      const query = { tail: newest === undefined ? tail : catchUp, follow: true, ...choice };
-      return skip(client.lines<LogLine>(containerPath(slot, 'logs'), query, signal), newest, ofNewest);
+      const query = { tail, follow: true, ...choice, ...(place === undefined ? {} : { after: place }) };
+      return client.lines<LogLine>(containerPath(slot, 'logs'), query, signal);
     };
     const take = async (line: LogLine | Gap): Promise<void> => {
       if ('gap' in line) return cli.say(`${slot} ── ${line.gap} lines are missing here ──`);
-      ofNewest = line.at === newest ? ofNewest + 1 : 1;
-      newest = line.at;
+      place = line.place;
       if (printer.isNewRun(line)) printer.learn(await restartsOf(cli).catch(() => new Map()));
       printer.print(line);
     };
@@ -175,25 +194,11 @@ async function followAll(
   };
   void newcomers();
   try {
-    const codes = await Promise.all(slots.map(one));
-    return codes[0]!;
+    const alone = slots.length === 1;
+    const codes = await Promise.all(slots.map((slot) => unlessMute(cli, alone, one(slot))));
+    return codes.find((code) => code !== undefined) ?? 0;
   } finally {
     ended = true;
-  }
-}
-
-async function* skip(
-  lines: AsyncIterable<LogLine | Gap>,
-  until: number | undefined,
-  ofUntil: number,
-): AsyncGenerator<LogLine | Gap> {
-  let equal = 0;
-  for await (const line of lines) {
-    if (until !== undefined && !('gap' in line)) {
-      if (line.at < until) continue;
-      if (line.at === until && ++equal <= ofUntil) continue;
-    }
-    yield line;
   }
 }
 
