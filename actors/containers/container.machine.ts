@@ -18,6 +18,12 @@ import { deciding, guarding, perform } from '../decide.ts';
 const steps = { ...containerSteps, ...endingSteps, ...grantSteps };
 const guards = { ...containerGuards, ...endingGuards, ...grantGuards };
 
+/** Removed once its slot says so, or by other hands. */
+const whenNoted = {
+  'container.remove': 'removing',
+  'runtime.exited': { guard: 'hasVanished', target: 'removing' },
+} as const;
+
 export const containerMachine = setup({
   types: {} as {
     context: ContainerValue;
@@ -252,22 +258,28 @@ export const containerMachine = setup({
         updatingSoon: { after: { answer: 'settled' } },
       },
     },
-    /** Ended by itself. */
-    exited: { entry: 'sayExited', always: 'removing' },
+    /** Ended by itself. What is left of it is the only witness, until its slot has written that down. */
+    exited: {
+      entry: 'sayExited',
+      after: { retry: { target: 'exited', reenter: true } },
+      on: { ...whenNoted, 'container.report': { actions: 'sayExited' } },
+    },
+    /** Ended as it was asked to. */
+    ended: { entry: 'sayEnded', after: { retry: { target: 'ended', reenter: true } }, on: whenNoted },
     /** Nothing new is sent there from the answer on. */
     withdrawing: {
       entry: 'withdraw',
       on: {
         'endpoint.withdrawn': 'draining',
         'withdraw.due': 'draining',
-        'runtime.exited': { target: 'removing', actions: 'noteExit' },
+        'runtime.exited': { target: 'ended', actions: 'noteExit' },
       },
     },
     draining: {
       entry: 'drain',
       on: {
         'drain.due': 'preStopping',
-        'runtime.exited': { target: 'removing', actions: 'noteExit' },
+        'runtime.exited': { target: 'ended', actions: 'noteExit' },
       },
     },
     preStopping: {
@@ -276,27 +288,27 @@ export const containerMachine = setup({
       on: {
         'hook.ended': { target: 'preStopping', reenter: true, actions: 'preStopped' },
         'container.refused': { target: 'preStopping', reenter: true, actions: 'preStopped' },
-        'runtime.exited': { target: 'removing', actions: 'noteExit' },
+        'runtime.exited': { target: 'ended', actions: 'noteExit' },
       },
     },
     stopping: {
       entry: 'signal',
       after: { grace: { target: 'killing', actions: 'sayOverdue' } },
-      on: { 'runtime.exited': { target: 'removing', actions: 'noteExit' } },
+      on: { 'runtime.exited': { target: 'ended', actions: 'noteExit' } },
     },
     killing: {
       entry: 'kill',
       after: { stuck: { target: 'killing', reenter: true, actions: 'sayStuck' } },
       on: {
-        'runtime.exited': { target: 'removing', actions: 'noteExit' },
-        'container.killed': 'removing',
+        'runtime.exited': { target: 'ended', actions: 'noteExit' },
+        'container.killed': 'ended',
         // Others removed it: removing it is done already.
         'container.refused': [{ guard: 'isUnknown', target: 'removing' }, { target: 'killingAgain' }],
       },
     },
     killingAgain: {
       after: { retry: 'killing' },
-      on: { 'runtime.exited': { target: 'removing', actions: 'noteExit' } },
+      on: { 'runtime.exited': { target: 'ended', actions: 'noteExit' } },
     },
     removing: {
       initial: 'container',

@@ -34,6 +34,12 @@ const judged = [
 /** The answer to an earlier write says nothing about the newest. */
 const unwritten = [{ guard: 'isLateAnswer' }, { target: 'waiting', actions: 'noteJournalTrouble' }] as const;
 
+/** The journal says that it is to end: an earlier end of it is of no account. */
+const letGo = {
+  'container.exited': { actions: 'letGo' },
+  'container.ended': { actions: 'letGo' },
+} as const;
+
 /** Until the present container is gone, whoever says so; its actor is asked again if it was lost. */
 const untilGone = <Here extends string, Next extends string>(here: Here, next: Next) =>
   ({
@@ -64,7 +70,11 @@ export const slotMachine = setup({
   on: {
     'sys.shutdown': '.detached',
     'slot.report': { actions: 'repeat' },
+    'run.noted': { guard: 'isNewestWrite', actions: 'noted' },
     'run.unnoted': { actions: 'noteSoon' },
+    // Said until it is answered: of the present run, of one before it, or of one that is no run of this slot any more.
+    'container.exited': [{ guard: 'endIsUnknown' }, { actions: 'letGo' }],
+    'container.ended': [{ guard: 'endIsUnknown' }, { actions: 'letGo' }],
     // Not while a write is awaited: it holds all there is to say, and an answer to another would be taken for its own.
     'note.due': { actions: 'noteAgain' },
     'container.found': [
@@ -88,6 +98,9 @@ export const slotMachine = setup({
         'slot.terminate': { target: 'recovering', reenter: true },
         // Judged when the journal has been read; it is shown again.
         'container.found': {},
+        // Whether its end is in the journal is not known yet; it is said again.
+        'container.exited': {},
+        'container.ended': {},
       },
     },
     resuming: {
@@ -112,7 +125,7 @@ export const slotMachine = setup({
       on: {
         'run.recorded': [
           { guard: 'isLateAnswer' },
-          { guard: 'recordIsCurrent', target: 'starting' },
+          { guard: 'recordIsCurrent', target: 'starting', actions: 'noted' },
           { target: 'numbering', reenter: true },
         ],
         'run.failed': unwritten,
@@ -127,7 +140,7 @@ export const slotMachine = setup({
       on: {
         'run.recorded': [
           { guard: 'isLateAnswer' },
-          { guard: 'recordIsCurrent', target: 'starting' },
+          { guard: 'recordIsCurrent', target: 'starting', actions: 'noted' },
           { target: 'numbering' },
         ],
         'run.failed': unwritten,
@@ -141,8 +154,8 @@ export const slotMachine = setup({
       tags: 'ready',
       entry: 'tellStarting',
       on: {
-        'run.recorded': [{ guard: 'isLateAnswer' }, { target: 'starting' }],
-        'run.failed': [{ guard: 'isLateAnswer' }, { target: 'starting' }],
+        'run.recorded': [{ guard: 'isLateAnswer' }, { target: 'starting', actions: 'noted' }],
+        'run.failed': [{ guard: 'isLateAnswer' }, { target: 'starting', actions: 'noteSoon' }],
         'slot.assigned': assigned('retiring', 'tellStarting'),
         'slot.terminate': 'stopping',
         'note.due': {},
@@ -304,6 +317,7 @@ export const slotMachine = setup({
       after: { recheck: { target: 'retiring', reenter: true } },
       on: {
         ...untilGone('retiring', 'numbering'),
+        ...letGo,
         'slot.assigned': [{ guard: 'isOldPlacement' }, { actions: 'assign' }],
         'slot.terminate': 'stopping',
       },
@@ -330,6 +344,7 @@ export const slotMachine = setup({
       after: { recheck: { target: 'stopping', reenter: true } },
       on: {
         ...untilGone('stopping', 'clearing'),
+        ...letGo,
         'container.found': [{ guard: 'isOurs' }, { actions: 'removeStray' }],
         /** It came back before it was gone: a stop that has begun is finished first. */
         'slot.assigned': [{ guard: 'isOldPlacement' }, { target: 'retiring', actions: 'assign' }],

@@ -54,7 +54,8 @@ export type ContainerEvent =
   | { readonly at: number; readonly type: 'container.reassigned'; readonly assignment: Assignment }
   | {
       readonly at: number;
-      readonly type: 'renew.due' | 'permit.granted' | 'container.report' | 'sys.shutdown';
+      readonly type:
+        'renew.due' | 'permit.granted' | 'container.report' | 'container.remove' | 'sys.shutdown';
     }
   | { readonly at: number; readonly type: 'container.stop'; readonly ending?: Ending }
   | (Answer & { readonly type: 'hook.ended'; readonly value: ExecResult })

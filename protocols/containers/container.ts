@@ -238,6 +238,8 @@ const sayExited = (value: Value, event: { at: number }): Decision<Value> => {
   ];
 };
 
+const sayEnded = (value: Value): Decision<Value> => [value, [tell(value, { type: 'container.ended' })]];
+
 const sayFailed = (value: Value): Decision<Value> => [
   value,
   [
@@ -294,6 +296,7 @@ export const containerSteps = {
   sayRunning,
   noteExit,
   sayExited,
+  sayEnded,
   sayFailed,
   remove,
   detach,
@@ -313,6 +316,7 @@ export const containerGuards = {
   wasStarted: (value: Value) => value.started,
   /** Its exit is known already: a fast process ends before its start is answered. */
   hasExited: (value: Value) => value.exit !== undefined,
+  hasVanished: (_: Value, event: { exit?: ContainerExit }) => event.exit === undefined,
   /** It ended by itself: a slot that began anew has not heard of it. */
   endedByItself: (value: Value) => !value.stopWanted && value.exit !== undefined,
   stopsWanted: (value: Value) => value.stopWanted,

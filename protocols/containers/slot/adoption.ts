@@ -23,6 +23,7 @@ export const adoptionGuards = {
     (held?.placement !== key.placement || isLater(key, held)),
   /** Of another run, or what an ended run left behind. A placement that the store has not told of yet is not judged. */
   isStray: (value: SlotValue, { key, found }: Found) => {
+    if (value.noting) return false;
     if (value.assignment && key.placement > value.assignment.placement) return false;
     return !sameRun(key, keyOf(value)) || (value.record?.outcome !== undefined && found !== 'running');
   },

@@ -21,7 +21,7 @@ export type SlotEvent = At &
     | { readonly type: 'run.recorded'; readonly id: string }
     | { readonly type: 'run.failed'; readonly id: string; readonly error: Reason }
     | { readonly type: 'run.forgotten' }
-    | { readonly type: 'run.noted' }
+    | { readonly type: 'run.noted'; readonly id: string }
     | { readonly type: 'run.unnoted'; readonly error: Reason }
     | { readonly type: 'note.due' }
     | { readonly type: 'logs.pruned' }
@@ -60,6 +60,8 @@ export type SlotEvent = At &
         readonly exit?: ContainerExit;
         readonly livedMs: number;
       }
+    /** Its process has ended as it was asked to; what is left of it goes at `container.remove`. */
+    | { readonly type: 'container.ended'; readonly key: RunKey }
     | { readonly type: 'container.gone'; readonly key: RunKey }
     | {
         readonly type: 'container.found';

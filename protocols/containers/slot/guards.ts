@@ -23,6 +23,9 @@ export const slotGuards = {
     event.value.entries[endingEntry(value.slot)] !== undefined,
   isLateAnswer: (value: SlotValue, event: SlotEventOf<'run.recorded' | 'run.failed'>) =>
     !newestWrite(value, event),
+  isNewestWrite: (value: SlotValue, event: SlotEventOf<'run.noted'>) => newestWrite(value, event),
+  /** An end that the journal does not hold would be forgotten by a kill, and its run made again. */
+  endIsUnknown: (value: SlotValue) => value.noting === true,
   /** A container of an older placement may still be there. */
   holdsOlderRun: (value: SlotValue) => value.record !== undefined && !current(value),
   waitsForBackoff: (value: SlotValue) => current(value) && value.record?.outcome === 'restart',

@@ -7,11 +7,24 @@ import { reason, type Reason } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { afterExit, isCrashLoop, policyOf, stableMs } from '../restart.ts';
 import type { SlotEventOf } from './events.ts';
-import { record, type RunRecord, type SlotValue } from './value.ts';
+import type { RunKey } from '../model.ts';
+import { keyOf, record, removeNow, type RunRecord, type SlotValue } from './value.ts';
 
 /** An end of the process: the policy says what follows, the journal holds it before anything follows. */
 export const concludeExit = (value: SlotValue, event: SlotEventOf<'container.exited'>): Decision<SlotValue> =>
   conclude(value, event.exit?.code, event.livedMs, event.at, event.exit ? { lastExit: event.exit } : {});
+
+/** The journal holds the record as it is: what ended of it may go. */
+export const noted = (value: SlotValue): Decision<SlotValue> => {
+  const { noting: _, ...known } = value;
+  const key = keyOf(value);
+  return [known, key && value.record?.outcome !== undefined ? [removeNow(key)] : []];
+};
+
+export const letGo = (value: SlotValue, event: { readonly key: RunKey }): Decision<SlotValue> => [
+  value,
+  [removeNow(event.key)],
+];
 
 /** A post-start hook failed: the run has failed, and what runs of it is stopped; its pre-stop hooks are not for it. */
 export const concludeHook = (value: SlotValue, event: SlotEventOf<'hook.failed'>): Decision<SlotValue> =>

@@ -19,6 +19,8 @@ import {
   concludeExit,
   concludeHook,
   concludeUnhealthy,
+  letGo,
+  noted,
   noteStable,
   waitBackoff,
 } from './outcome.ts';
@@ -321,6 +323,8 @@ export const slotSteps = {
   concludeExit,
   concludeHook,
   concludeUnhealthy,
+  letGo,
+  noted,
   waitBackoff,
   noteStable,
   noteFailure,

@@ -9,7 +9,7 @@ import { drive, send, type Decision, type Effect } from '../../effects.ts';
 import { limits } from '../../limits.ts';
 import type { Reason } from '../../errors.ts';
 import type { ActorPath } from '../../wire/address.ts';
-import { attemptId, paths, slotPath } from '../../wire/paths.ts';
+import { attemptId, containerPath, paths, slotPath } from '../../wire/paths.ts';
 import type { Ending } from '../life/value.ts';
 import type { ContainerExit, RunKey } from '../model.ts';
 import type { RunHistory } from '../restart.ts';
@@ -79,6 +79,8 @@ export interface SlotValue {
   readonly record?: RunRecord;
   /** Numbers journal writes, so that each has an id of its own. */
   readonly writes: number;
+  /** The journal does not hold the record as it is here: nothing that it could not find again is removed meanwhile. */
+  readonly noting?: true;
   readonly address?: string;
   readonly containerId?: string;
   /** The processes of its container stand still. */
@@ -194,6 +196,9 @@ export function endingOf(held: RunRecord): Ending {
 
 export const fresh: RunHistory = { restarts: 0, failuresInARow: 0 };
 
+/** What ended may go: its end is in the journal, or the journal says that it is to end. */
+export const removeNow = (key: RunKey): Effect => send(containerPath(key), { type: 'container.remove' });
+
 /** The id of the newest write: an answer to an older one is late. */
 export const newestWrite = (value: SlotValue, event: { readonly id: string }): boolean =>
   event.id.endsWith(`:${value.writes}`);
@@ -214,13 +219,14 @@ export function record(
     { done: answer, failed: answer === 'run.recorded' ? 'run.failed' : 'run.unnoted' },
     limits.runtimeCallMs,
   );
-  return [{ ...value, record: next, writes }, [append]];
+  return [{ ...value, record: next, writes, noting: true }, [append]];
 }
 
 /** Forget the run and the assignment, at once: an assignment without its runs would count them anew. */
 export function forgetSlot(value: SlotValue): Decision<SlotValue> {
   const writes = value.writes + 1;
-  const { record: _, ...rest } = value;
+  const { record: _, noting: _noting, ...rest } = value;
+  const key = keyOf(value);
   const append = drive(
     `forget:${writes}`,
     {
@@ -231,5 +237,5 @@ export function forgetSlot(value: SlotValue): Decision<SlotValue> {
     { done: 'run.forgotten', failed: 'run.failed' },
     limits.runtimeCallMs,
   );
-  return [{ ...rest, writes }, [append]];
+  return [{ ...rest, writes }, [append, ...(key ? [removeNow(key)] : [])]];
 }
