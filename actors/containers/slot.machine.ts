@@ -70,7 +70,7 @@ export const slotMachine = setup({
   on: {
     'sys.shutdown': '.detached',
     'slot.report': { actions: 'repeat' },
-    'run.noted': { guard: 'isNewestWrite', actions: 'noted' },
+    'run.noted': { guard: 'isNewestWrite', actions: 'settleNote' },
     'run.unnoted': { actions: 'noteSoon' },
     // Said until it is answered: of the present run, of one before it, or of one that is no run of this slot any more.
     'container.exited': [{ guard: 'endIsUnknown' }, { actions: 'letGo' }],
@@ -125,7 +125,7 @@ export const slotMachine = setup({
       on: {
         'run.recorded': [
           { guard: 'isLateAnswer' },
-          { guard: 'recordIsCurrent', target: 'starting', actions: 'noted' },
+          { guard: 'recordIsCurrent', target: 'starting', actions: 'settleNote' },
           { target: 'numbering', reenter: true },
         ],
         'run.failed': unwritten,
@@ -140,7 +140,7 @@ export const slotMachine = setup({
       on: {
         'run.recorded': [
           { guard: 'isLateAnswer' },
-          { guard: 'recordIsCurrent', target: 'starting', actions: 'noted' },
+          { guard: 'recordIsCurrent', target: 'starting', actions: 'settleNote' },
           { target: 'numbering' },
         ],
         'run.failed': unwritten,
@@ -154,7 +154,7 @@ export const slotMachine = setup({
       tags: 'ready',
       entry: 'tellStarting',
       on: {
-        'run.recorded': [{ guard: 'isLateAnswer' }, { target: 'starting', actions: 'noted' }],
+        'run.recorded': [{ guard: 'isLateAnswer' }, { target: 'starting', actions: 'settleNote' }],
         'run.failed': [{ guard: 'isLateAnswer' }, { target: 'starting', actions: 'noteSoon' }],
         'slot.assigned': assigned('retiring', 'tellStarting'),
         'slot.terminate': 'stopping',
@@ -345,7 +345,7 @@ export const slotMachine = setup({
       on: {
         ...untilGone('stopping', 'clearing'),
         ...letGo,
-        'container.found': [{ guard: 'isOurs' }, { actions: 'removeStray' }],
+        'container.found': [{ guard: 'isOurs' }, { guard: 'isStray', actions: 'removeStray' }, {}],
         /** It came back before it was gone: a stop that has begun is finished first. */
         'slot.assigned': [{ guard: 'isOldPlacement' }, { target: 'retiring', actions: 'assign' }],
       },
@@ -357,7 +357,7 @@ export const slotMachine = setup({
         'run.forgotten': 'gone',
         'run.failed': [{ guard: 'isLateAnswer' }, { actions: 'noteJournalTrouble' }],
         'retry.due': { target: 'clearing', reenter: true },
-        'container.found': { actions: 'removeStray' },
+        'container.found': [{ guard: 'isStray', actions: 'removeStray' }, {}],
         'slot.assigned': [{ guard: 'isOldPlacement' }, { target: 'numbering', actions: 'assign' }],
       },
     },

@@ -15,7 +15,7 @@ export const concludeExit = (value: SlotValue, event: SlotEventOf<'container.exi
   conclude(value, event.exit?.code, event.livedMs, event.at, event.exit ? { lastExit: event.exit } : {});
 
 /** The journal holds the record as it is: what ended of it may go. */
-export const noted = (value: SlotValue): Decision<SlotValue> => {
+export const settleNote = (value: SlotValue): Decision<SlotValue> => {
   const { noting: _, ...known } = value;
   const key = keyOf(value);
   return [known, key && value.record?.outcome !== undefined ? [removeNow(key)] : []];

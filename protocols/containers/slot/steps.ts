@@ -20,7 +20,7 @@ import {
   concludeHook,
   concludeUnhealthy,
   letGo,
-  noted,
+  settleNote,
   noteStable,
   waitBackoff,
 } from './outcome.ts';
@@ -324,7 +324,7 @@ export const slotSteps = {
   concludeHook,
   concludeUnhealthy,
   letGo,
-  noted,
+  settleNote,
   waitBackoff,
   noteStable,
   noteFailure,
