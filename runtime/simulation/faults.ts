@@ -111,7 +111,8 @@ export class Faults {
       void this.#life.stop().then(() => {
         clock.setTimer(fault.downMs, () => this.#life.start());
       });
-    } else {
+    } else if (!this.#falseStore) {
+      // Its journal alone says which store a node follows: one cut under a false store rightly follows that one for good.
       this.#life.kill(0, 1_000, () => {
         disk.truncate(journalPath, fault.share);
         this.#events.onCut();
