@@ -48,6 +48,15 @@ function exitTests(given: () => Given): void {
     expect(await watch.exitOf(id)).toMatchObject({ code: 137, oomKilled: false });
   });
 
+  test('a signal that its first process has no handler for does nothing', async () => {
+    const { arm, runtime } = given();
+    const { id } = await started(given(), { of: 'runs' });
+    await runtime.signal({ id, signal: 'SIGUSR2' }, call());
+    // Whatever the signal does has been done when a command that came after it has ended.
+    await runtime.run({ id, args: arm.command('prints'), terminal: false }, call());
+    expect(await statusOf(runtime, id)).toMatchObject({ phase: 'running' });
+  });
+
   test('what has ended cannot be started again', async () => {
     const { runtime, watch } = given();
     const { id } = await started(given(), { of: 'exits', code: 42 });

@@ -47,6 +47,10 @@ interface Held {
   signalled?: true;
 }
 
+/** The first process of a container does not get what it has no handler for: the kernel drops it. */
+const ends = (signal: string, { spec }: ContainerCreate): boolean =>
+  ['SIGTERM', 'SIGINT', 'SIGQUIT', spec.stopSignal].includes(signal);
+
 const alive: ReadonlySet<RuntimePhase> = new Set(['created', 'running', 'paused']);
 
 export class ScriptedMachine {
@@ -206,7 +210,7 @@ export class ScriptedMachine {
     if (signal === 'SIGKILL') return this.kill(id);
     this.#tell('signalled', held.status, 'call');
     const stop = held.script.stop ?? { afterMs: 10 };
-    if (stop === 'ignores') return;
+    if (stop === 'ignores' || !ends(signal, held.create)) return;
     held.signalled = true;
     this.#endIn(held, stop.afterMs, stop.code ?? signalCode(signal), 'call', false);
   }
