@@ -12,7 +12,7 @@ import type { NodeHandle } from '../node-handle.ts';
 
 export const execProtocol = 'v1.exec.hivemind';
 
-const channel = { stdin: 0, stdout: 1, stderr: 2, status: 3, resize: 4, stdinClosed: 5 } as const;
+export const channel = { stdin: 0, stdout: 1, stderr: 2, status: 3, resize: 4, stdinClosed: 5 } as const;
 
 const size = z.strictObject({ columns: z.int().min(1).max(10_000), rows: z.int().min(1).max(10_000) });
 
@@ -127,7 +127,7 @@ function tell(socket: WebSocket, status: { readonly code: number } | { readonly 
   if (socket.readyState === WebSocket.OPEN) socket.send(frame(channel.status, JSON.stringify(status)));
 }
 
-function frame(to: number, content: string | Uint8Array): Buffer {
+export function frame(to: number, content: string | Uint8Array): Buffer {
   const bytes = typeof content === 'string' ? Buffer.from(content) : content;
   const whole = Buffer.allocUnsafe(bytes.length + 1);
   whole[0] = to;

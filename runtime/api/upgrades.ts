@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { z } from 'zod';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { parseSlotName } from '../../protocols/apps/model.ts';
 import type { SlotStatus } from '../../protocols/apps/status.ts';
@@ -12,10 +13,11 @@ import { limits } from '../../protocols/limits.ts';
 import { forwardProtocol } from '../forwarding/bridge.ts';
 import { execProtocol, serveExec } from './exec.ts';
 import { openForward, portOf, serveForward } from './forward.ts';
+import { logsProtocol, serveLogs } from './log-socket.ts';
 import { problemOf, problemType } from './problem.ts';
 import type { NodeHandle } from '../node-handle.ts';
 import type { ApiContext } from './context.ts';
-import { observedSlots, unknownSlot } from './routes/containers.ts';
+import { logQuery, logSource, observedSlots, unknownSlot } from './routes/containers.ts';
 import { assertScope, type Gate } from './rules/gate.ts';
 
 export interface UpgradeDoor {
@@ -61,7 +63,7 @@ export function serveUpgrades(server: Server, context: ApiContext, options: Upgr
   };
 }
 
-const protocols = { exec: execProtocol, 'port-forward': forwardProtocol } as const;
+const protocols = { exec: execProtocol, 'port-forward': forwardProtocol, logs: logsProtocol } as const;
 
 interface Admitted {
   readonly serve: (socket: WebSocket) => Promise<void>;
@@ -75,14 +77,15 @@ async function admit(
   { door, gate }: UpgradeOptions,
 ): Promise<Admitted> {
   context.rates.take(`${door} ${request.socket.remoteAddress ?? ''}`, true);
-  // Who runs commands in containers, or talks to what listens in them, changes them.
-  assertScope(gate.admit(request.headers.authorization), 'write');
+  const identity = gate.admit(request.headers.authorization);
   const { origin, host } = request.headers;
   if (origin !== undefined && !isOwn(origin, host))
     throw coded('HM-API-ORIGIN', `${origin} is another site`, { origin });
   const [path = '', query] = (request.url ?? '').split('?');
-  const [, encoded, kind] = /^\/v1\/containers\/([^/]+)\/(exec|port-forward)$/.exec(path) ?? [];
+  const [, encoded, kind] = /^\/v1\/containers\/([^/]+)\/(exec|port-forward|logs)$/.exec(path) ?? [];
   if (encoded === undefined) throw coded('HM-API-ROUTE', `There is no WebSocket at ${path}`);
+  // Who runs commands in containers, or talks to what listens in them, changes them.
+  assertScope(identity, kind === 'logs' ? 'read' : 'write');
   const protocol = protocols[kind as keyof typeof protocols];
   if (!request.headers['sec-websocket-protocol']?.includes(protocol))
     throw coded('HM-API-REQUEST', `The subprotocol is ${protocol}`);
@@ -92,8 +95,20 @@ async function admit(
     const status = await runningSlot(node, slot);
     return { serve: (socket) => serveExec(node, socket, status), closed: streams.open() };
   }
+  if (kind === 'logs') {
+    const source = await logSource(node, slot, logWish(new URLSearchParams(query)));
+    return { serve: (socket) => serveLogs(socket, source, node.clock), closed: streams.open() };
+  }
   const port = portOf(new URLSearchParams(query));
   return forward(context, await runningSlot(node, slot), port);
+}
+
+/** The same query as over plain HTTP; HM-API-REQUEST. */
+function logWish(query: URLSearchParams): z.infer<typeof logQuery> {
+  const parsed = logQuery.safeParse(Object.fromEntries(query));
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw coded('HM-API-REQUEST', `${issue?.path.join('.')}: ${issue?.message}`);
 }
 
 /** Counted before it is opened: what waits for an answer counts too. */

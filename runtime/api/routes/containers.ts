@@ -7,7 +7,7 @@ import { paths } from '../../../protocols/wire/paths.ts';
 import { limits } from '../../../protocols/limits.ts';
 import { levels } from '../../../protocols/listing/log-levels.ts';
 import type { LogLine, NodeHandle } from '../../node-handle.ts';
-import type { Push } from '../lines.ts';
+import type { LineSource, Push } from '../lines.ts';
 import { listRoute } from '../lists/list-route.ts';
 import { jsonRoute, lineRoute } from '../route.ts';
 import { placePattern } from '../../../protocols/listing/log-place.ts';
@@ -100,7 +100,7 @@ const moment = z
   .refine((ms) => Number.isFinite(ms), 'a time as 2026-11-25T12:00:00Z, or milliseconds since 1970')
   .openapi({ type: 'string', example: '2026-11-25T12:00:00Z' });
 
-const logQuery = z.object({
+export const logQuery = z.object({
   tail: lineCount(100),
   follow: switched,
   since: z.exactOptional(moment),
@@ -120,27 +120,33 @@ const logQuery = z.object({
 const logs = lineRoute({
   method: 'get',
   path: '/v1/containers/{slot}/logs',
-  summary: 'What a slot said, over its runs; with follow=true also what it says from now on',
+  summary:
+    'What a slot said, over its runs; with follow=true also what it says from now on. Also as a WebSocket, v1.logs.hivemind: ' +
+    'binary frames, the first byte is the channel: 1 these lines, 3 status ({end} or {reason})',
   params: slotParams,
   query: logQuery,
   line: z.union([logLine, gapView]),
-  run: async ({ node, params: { slot }, query: { follow, ...choice } }) => {
-    assertKept(node, slot, choice.previous);
-    if (!follow) {
-      const present = await node.logs.read({ slot, ...choice });
-      if (present.length === 0) await mustExist(node, slot);
-      return { present: () => present };
-    }
-    await mustExist(node, slot);
-    return {
-      present: () => [],
-      follow: (push: Push<LogLine>) => node.logs.follow({ slot, ...choice }, push),
-    };
-  },
+  run: ({ node, params, query }) => logSource(node, params.slot, query),
 });
 
+/** HM-LOGS-NONE, HM-TARGET-UNKNOWN. */
+export async function logSource(
+  node: NodeHandle,
+  slot: SlotName,
+  { follow, ...choice }: z.infer<typeof logQuery>,
+): Promise<LineSource<LogLine>> {
+  assertKept(node, slot, choice.previous);
+  if (!follow) {
+    const present = await node.logs.read({ slot, ...choice });
+    if (present.length === 0) await mustExist(node, slot);
+    return { present: () => present };
+  }
+  await mustExist(node, slot);
+  return { present: () => [], follow: (push: Push<LogLine>) => node.logs.follow({ slot, ...choice }, push) };
+}
+
 /** HM-LOGS-NONE. What runs before the present one said may have been kept. */
-export function assertKept(node: NodeHandle, slot: SlotName, ofPrevious: boolean): void {
+function assertKept(node: NodeHandle, slot: SlotName, ofPrevious: boolean): void {
   if (node.logs.isMute(slot) && !ofPrevious)
     throw coded('HM-LOGS-NONE', `Nothing that ${slot} says is kept: logging.driver is none`, { slot });
 }
