@@ -114,6 +114,11 @@ export const catalogue = {
     next: 'Publish another port, or stop what listens there: ss -ltnp',
     status: 409,
   },
+  'HM-NODE-CAPACITY': {
+    cause: 'The services reserve more memory or CPUs than the node has left.',
+    next: 'Lower deploy.resources.reservations or the replicas, or remove another app: hivemind ls',
+    status: 409,
+  },
   'HM-BIND-MISSING': {
     cause: 'The source of a bind mount does not exist on the node.',
     next: 'Create the path on the node or correct the source.',

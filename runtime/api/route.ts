@@ -16,6 +16,7 @@ import { problemOf, problemType } from './problem.ts';
 import { assertConditions, isKnown, isMatched, notMatched, tagOf, wishesOf } from './rules/conditions.ts';
 import { assertScope } from './rules/gate.ts';
 import { answerHeaders, changeHeaders, queryHeaders } from './schemas/headers.ts';
+import { declareOptional } from './schemas/optional.ts';
 import { problemView } from './schemas/views.ts';
 
 /** A request as a handler sees it: checked. */
@@ -178,6 +179,7 @@ export function define<Params extends z.ZodObject, Query extends z.ZodObject, Bo
 ): Route {
   const { method, path } = shape;
   const scope = shape.scope ?? (method === 'get' ? 'read' : 'write');
+  declareOptional([shape.params, shape.query, shape.body, Object.values(media), problemView]);
   const content = Object.fromEntries(Object.entries(media).map(([type, schema]) => [type, { schema }]));
   const problem = { [problemType]: { schema: problemView } };
   const route = createRoute({

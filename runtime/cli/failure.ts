@@ -54,6 +54,7 @@ const exceptions: Partial<Record<ErrorCode, number>> = {
   'HM-VOLUME-USED': exitCodes.conflict,
   'HM-PORT-TAKEN': exitCodes.cannotPlace,
   'HM-BIND-MISSING': exitCodes.cannotPlace,
+  'HM-NODE-CAPACITY': exitCodes.cannotPlace,
   'HM-IMAGE-MISSING': exitCodes.cannotPlace,
   'HM-IMAGE-PLATFORM': exitCodes.cannotPlace,
   'HM-NETWORK-ADDRESS': exitCodes.cannotPlace,

@@ -68,6 +68,7 @@ describe.skipIf(missing !== undefined)('a service with two replicas', () => {
       'services:',
       '  web:',
       '    image: hello-web',
+      "    entrypoint: [/bin/sh, -c, 'echo serving; exec /srv/serve']",
       `    environment: { VERSION: '${version}' }`,
       `    ports: ['127.0.0.1:${port}:8000']`,
       '    deploy: { replicas: 2 }',
@@ -122,6 +123,9 @@ describe.skipIf(missing !== undefined)('a service with two replicas', () => {
       expect(code).not.toBe(0);
       expect(stderr).toMatch(/HM-(CRASH-LOOP|HEALTH-FAILED)/);
       expect(stderr).toContain('the liveness probe (tcp :8001) failed');
+      const logs = stderr.split('\n').filter((line) => line.startsWith('        '));
+      expect(logs.length).toBeGreaterThanOrEqual(1);
+      expect(logs.length).toBeLessThanOrEqual(10);
       const next = /next {2}hivemind (.*)$/m.exec(stderr)?.[1] ?? '';
       expect((await daemon.cli(...next.split(' '))).code).toBe(0);
     });

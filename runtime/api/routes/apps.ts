@@ -10,6 +10,7 @@ import type { NodeHandle } from '../../node-handle.ts';
 import { listRoute } from '../lists/list-route.ts';
 import { sealApp } from '../../secrets/app-files.ts';
 import { jsonRoute, type Ask } from '../route.ts';
+import { assertFits } from '../rules/capacity.ts';
 import { tagOf } from '../rules/conditions.ts';
 import { appSpec } from '../schemas/app-spec.ts';
 import { planId } from '../schemas/plan.ts';
@@ -61,6 +62,7 @@ const deploy = jsonRoute({
   current,
   run: async ({ node, params, body: { spec: brought, plan }, call, match }) => {
     assertNamed(brought, params.name);
+    await assertFits(node, brought);
     const { spec, sealed } = await sealApp(node.ports.secrets, brought, call);
     const digests = await digestsOf(node, spec, call);
     await assertReplaceable(node, spec, digests, call);
@@ -197,13 +199,18 @@ const scale = jsonRoute({
   body: z.strictObject({ service: z.string(), replicas: z.int().min(0).max(limits.composeReplicas) }),
   answer: nothing,
   current,
-  run: ({ node, params, body, match }) =>
-    node.ask<Record<string, never>>(paths.apps, {
+  run: async ({ node, params, body, match }) => {
+    const { view, spec } = await shown(node, params.name);
+    const present = Object.fromEntries(view.services.map(({ name, replicas }) => [name, replicas]));
+    const more = body.replicas > (present[body.service] ?? 0);
+    if (more) await assertFits(node, spec, { ...present, [body.service]: body.replicas });
+    return node.ask<Record<string, never>>(paths.apps, {
       type: 'app.scale',
       app: params.name,
       ...body,
       ...seen({ match }),
-    }),
+    });
+  },
 });
 
 const restart = jsonRoute({

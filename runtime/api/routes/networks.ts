@@ -17,7 +17,7 @@ const networkView: z.ZodType<NetworkView> = z
     subnets: z.array(z.string()).readonly(),
     members: z.array(z.strictObject({ slot: z.string(), address: z.string() })).readonly(),
   })
-  .openapi('Network');
+  .openapi('NetworkView');
 
 async function specs(node: NodeHandle): Promise<readonly AppSpec[]> {
   const { apps } = await node.ask<{ apps: readonly AppView[] }>(paths.apps, { type: 'apps.report' });

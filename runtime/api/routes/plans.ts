@@ -7,6 +7,7 @@ import { paths } from '../../../protocols/wire/paths.ts';
 import { sealApp } from '../../secrets/app-files.ts';
 import { listRoute } from '../lists/list-route.ts';
 import { jsonRoute } from '../route.ts';
+import { assertFits } from '../rules/capacity.ts';
 import { appSpec } from '../schemas/app-spec.ts';
 import { planView, revisionView } from '../schemas/plan.ts';
 import { appName } from '../schemas/query.ts';
@@ -21,6 +22,7 @@ const plan = jsonRoute({
   answer: planView,
   run: async ({ node, params, body, call }) => {
     assertNamed(body.spec, params.name);
+    await assertFits(node, body.spec);
     // Contents stop at this door also when nothing is to be written: a plan compares digests.
     const { spec } = await sealApp(node.ports.secrets, body.spec, call);
     const digests = await digestsOf(node, spec, call);
@@ -55,6 +57,7 @@ const rollback = jsonRoute({
     const { spec } = record;
     // The content that this revision ran, where it was known.
     const digests = { ...(await digestsOf(node, spec, call)), ...record.digests };
+    await assertFits(node, spec);
     await assertReplaceable(node, spec, digests, call);
     return node.ask<z.output<typeof deployed>>(paths.apps, {
       type: 'app.deploy',

@@ -115,7 +115,7 @@ export const serviceView = z
       .array(z.strictObject({ slot: z.string(), address: z.string(), ready: z.boolean() }))
       .readonly(),
   })
-  .openapi('Service');
+  .openapi('ServiceView');
 
 export type ServiceRow = z.output<typeof serviceView>;
 

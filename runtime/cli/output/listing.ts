@@ -52,7 +52,7 @@ export async function render<Row extends object>(
   rows: readonly Row[],
   form: Form,
 ): Promise<string[]> {
-  const picked = pickFields(cli, rows, listing.fields);
+  const picked = pickFields(cli, rows, listing.fields, listing.name);
   if (form === 'json') return [JSON.stringify(picked, null, 2)];
   if (form === 'jsonl') return picked.map((row) => JSON.stringify(row));
   if (form === 'name') return rows.map(listing.name);
@@ -86,14 +86,24 @@ async function toYaml(value: unknown): Promise<string> {
   return stringify(value, { aliasDuplicateObjects: false });
 }
 
-function pickFields(cli: Cli, rows: readonly object[], known: readonly string[]): readonly object[] {
+/** `name` is what `-o name` prints, also of rows that call it otherwise. */
+function pickFields<Row extends object>(
+  cli: Cli,
+  rows: readonly Row[],
+  known: readonly string[],
+  nameOf?: (row: Row) => string,
+): readonly object[] {
   const wanted = (cli.options.json ?? '').split(',').filter((field) => field !== '');
   if (wanted.length === 0) return rows;
+  const fields = nameOf && !known.includes('name') ? ['name', ...known] : known;
   for (const field of wanted) {
-    if (known.includes(field)) continue;
-    const near = nearest(field, known);
-    const hint = `${near ? `Did you mean ${near}? ` : ''}Fields: ${known.join(', ')}`;
+    if (fields.includes(field)) continue;
+    const near = nearest(field, known.concat('name'));
+    const hint = `${near ? `Did you mean ${near}? ` : ''}Fields: ${fields.join(', ')}`;
     throw usage(`--json: there is no field ${field}`, hint);
   }
-  return rows.map((row) => Object.fromEntries(Object.entries(row).filter(([key]) => wanted.includes(key))));
+  return rows.map((row) => {
+    const named = nameOf ? { name: nameOf(row), ...row } : row;
+    return Object.fromEntries(Object.entries(named).filter(([key]) => wanted.includes(key)));
+  });
 }

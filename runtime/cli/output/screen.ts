@@ -2,7 +2,8 @@
 import type { OutputStream } from '../cli.ts';
 import { clip } from './style.ts';
 
-const upAndClear = (lines: number): string => (lines === 0 ? '\r' : `\u001b[${lines}A\r`);
+const up = (lines: number): string => (lines === 0 ? '\r' : `\u001b[${lines}A\r`);
+const clearRight = '\u001b[K';
 const clearBelow = '\u001b[J';
 const hideCursor = '\u001b[?25l';
 const showCursor = '\u001b[?25h';
@@ -30,9 +31,9 @@ export class Screen {
     const { columns, rows } = sizeOf(this.#stream);
     const fitting = lines.slice(0, Math.max(1, rows - 1));
     const shown = fitting.map((line) => clip(line, columns - 1));
-    this.#stream.write(
-      `${hideCursor}${upAndClear(this.#drawn)}${clearBelow}${shown.join('\n')}\n${showCursor}`,
-    );
+    // Line over line: some terminals move what is cleared as a whole into what can be scrolled back to.
+    const block = shown.map((line) => `${line}${clearRight}\n`).join('');
+    this.#stream.write(`${hideCursor}${up(this.#drawn)}${block}${clearBelow}${showCursor}`);
     this.#drawn = shown.length;
   }
 }

@@ -74,6 +74,8 @@ export function slotListing(now: () => number): Listing<SlotRow> {
         'containerId',
         'paused',
         'address',
+        'networks',
+        'dns',
         'restarts',
         'nextStartAt',
         'startedAt',

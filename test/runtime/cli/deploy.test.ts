@@ -70,7 +70,7 @@ test('on a terminal the block is redrawn, never taller or wider than the termina
   await file(compose);
   comesUp();
   const { stderr, stdout } = await hive('deploy --no-color', { terminal: [60, 24] });
-  const frames = stderr.split('\u001b[J').slice(1);
+  const frames = stderr.split('\u001b[?25l').slice(1);
   expect(frames.length).toBeGreaterThanOrEqual(4);
   expect(frames[1]).toContain('● Deploying shop rev 3');
   expect(frames[1]).toContain('1/2 ready');
@@ -87,7 +87,7 @@ test('more slots than rows: only the overall bar', async () => {
     view(asViews(many.map((one) => ({ ...one, phase: 'running', readiness: 'ready' })))),
   );
   const { stderr } = await hive('deploy --no-color', { terminal: [80, 24] });
-  const [, first] = stderr.split('\u001b[J');
+  const [, first] = stderr.split('\u001b[?25l');
   expect(first!.split('\n').filter((line) => line.trim() !== '').length).toBeLessThanOrEqual(20);
   expect(first).toContain('5/25 ready');
 });

@@ -143,7 +143,7 @@ test('deploy on a real terminal: 25 slots in 24 rows, the cursor is back', async
   const deploy = inTerminal('deploy');
   expect(await deploy.ended).toBe(0);
   const output = deploy.output();
-  for (const drawn of output.split('\u001b[J')) {
+  for (const drawn of output.split('\u001b[?25l')) {
     // eslint-disable-next-line no-control-regex
     const lines = drawn.replaceAll(/\u001b\[[0-9;?]*[a-zA-Z]/g, '').split(/\r?\n/);
     expect(lines.length).toBeLessThanOrEqual(23);
