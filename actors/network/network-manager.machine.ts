@@ -10,6 +10,7 @@ import {
   type NetworkValue,
 } from '../../protocols/network/manager.ts';
 import type { KeyValue, TxnResult } from '../../protocols/state/model.ts';
+import type { Attachment } from '../../protocols/network/model.ts';
 import { deciding, guarding, perform } from '../decide.ts';
 
 export const networkManagerMachine = setup({
@@ -23,6 +24,8 @@ export const networkManagerMachine = setup({
       | { type: 'block.claimed'; value: TxnResult }
       | { type: 'blocks.kept' | 'blocks.routed' | 'network.ensured' | 'names.listening' }
       | { type: 'address.kept' | 'address.freed' }
+      | { type: 'links.listed'; value: { attachments: readonly Attachment[] } }
+      | { type: 'links.unlisted'; error: Reason }
       | { type: 'address.claim'; slot: string; to: string }
       | { type: 'address.release'; slot: string }
       | { type: 'store.doubted'; reason: Reason }
@@ -43,6 +46,7 @@ export const networkManagerMachine = setup({
     blocks: [],
     claiming: [],
     allocation: emptyAllocation(),
+    links: [],
     pending: {},
     unkept: {},
     waiting: [],
@@ -61,11 +65,20 @@ export const networkManagerMachine = setup({
     recalling: {
       entry: 'recall',
       on: {
-        'journal.read': { target: 'recalled', actions: 'recalled' },
+        'journal.read': { target: 'surveying', actions: 'recalled' },
         'network.refused': { target: 'recallingSoon', actions: 'noteTrouble' },
       },
     },
     recallingSoon: { after: { retry: 'recalling' } },
+    /** The machine knows what a damaged journal forgot. */
+    surveying: {
+      entry: 'survey',
+      on: {
+        'links.listed': { target: 'recalled', actions: 'recallLinks' },
+        'links.unlisted': { target: 'surveyingSoon', actions: 'noteTrouble' },
+      },
+    },
+    surveyingSoon: { after: { retry: 'surveying' } },
     recalled: { always: [{ guard: 'hasBlocks', target: 'ensuring' }, { target: 'claiming' }] },
     /** The first block: nothing can be done without it. */
     claiming: {
@@ -113,8 +126,15 @@ export const networkManagerMachine = setup({
             mending: {
               entry: 'ensure',
               on: {
-                'network.ensured': { target: 'naming', actions: 'noteReady' },
+                'network.ensured': { target: 'surveying', actions: 'noteReady' },
                 'network.refused': { target: 'settled', actions: 'noteTrouble' },
+              },
+            },
+            surveying: {
+              entry: 'survey',
+              on: {
+                'links.listed': { target: 'naming', actions: 'noteLinks' },
+                'links.unlisted': { target: 'settled', actions: 'noteTrouble' },
               },
             },
           },

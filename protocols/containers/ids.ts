@@ -1,4 +1,5 @@
 /** Names of one run of a slot: for people (`shop/web.2#7.3`) and for the container runtime. */
+import type { SlotName } from '../apps/model.ts';
 import { hashText } from '../hash.ts';
 import { limits } from '../limits.ts';
 import type { RunKey } from './model.ts';
@@ -25,4 +26,9 @@ export function containerId(key: RunKey): string {
     .slice(0, limits.containerIdChars - tail.length - 1)
     .replace(/^-+|-+$/g, '');
   return start === '' ? tail : `${start}-${tail}`;
+}
+
+/** Whether a container of this id is one of the slot's, of whatever run. */
+export function isOfSlot(id: string, slot: SlotName): boolean {
+  return /([0-9a-f]{16})-\d+\.\d+\.\d+$/.exec(id)?.[1] === hashText(slot).slice(0, 16);
 }

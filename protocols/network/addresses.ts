@@ -7,7 +7,8 @@ import { drive, emit, send, type Decision, type Effect } from '../effects.ts';
 import type { Reason } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { exhausted } from './blocks.ts';
-import { addressesLeft, claim, gatewayOf, release, withBlock } from './ipam.ts';
+import { addressesLeft, claim, gatewayOf, withBlock } from './ipam.ts';
+import { holdLinks, inherit, leave, renewLinks } from './links.ts';
 import { addressEntry, type AddressClaim, type NetworkValue } from './value.ts';
 
 type Value = NetworkValue;
@@ -24,7 +25,7 @@ const allocate = (value: Value, { slot, to }: AddressClaim): Decision<Value> => 
   const held = value.allocation.owners[slot];
   const writing = Object.values(value.pending).some((entry) => entry.slot === slot);
   if (held !== undefined && !writing && !value.unkept[slot]) return [value, [claimed(value, asked, held)]];
-  const answer = claim(value.allocation, slot);
+  const answer = claim(held === undefined ? inherit(value, slot) : value.allocation, slot);
   if ('reason' in answer) {
     const because = value.doubt ?? value.shortage;
     if (because) return [value, [refusal(asked, because)]];
@@ -85,7 +86,7 @@ const free = (value: Value, event: { slot: SlotName }): Decision<Value> => {
     { done: 'address.freed', failed: 'address.freed' },
     limits.runtimeCallMs,
   );
-  const allocation = release(value.allocation, event.slot);
+  const allocation = leave(value, event.slot);
   const [next, effects] = serveWaiting({ ...value, calls, unkept, allocation, waiting });
   const { shortage: __, ...relieved } = next;
   const short = addressesLeft(next.allocation) < limits.addressReserve;
@@ -98,9 +99,14 @@ const openBlocks = (value: Value): Decision<Value> => {
   const added = value.blocks.filter((block) => !known.has(block));
   if (added.length === 0) return [value, []];
   const { shortage: _, ...kept } = value;
-  const [next, effects] = serveWaiting({ ...kept, allocation: added.reduce(withBlock, value.allocation) });
+  const allocation = holdLinks(added.reduce(withBlock, value.allocation), value.links);
+  const [next, effects] = serveWaiting({ ...kept, allocation });
   return [next, [emit('network.grown', value.node, `${added.join(', ')} is this node's`), ...effects]];
 };
+
+/** Whoever waits may have what was given back. */
+const noteLinks = (value: Value, event: Parameters<typeof renewLinks>[1]): Decision<Value> =>
+  serveWaiting(renewLinks(value, event));
 
 /** No further block for now: who waits for one is told why. */
 function runShort(value: Value, because: Reason): Decision<Value> {
@@ -138,6 +144,7 @@ export const addressSteps = {
   handOver,
   free,
   openBlocks,
+  noteLinks,
   noteShortage,
   noteExhausted,
   relieve,

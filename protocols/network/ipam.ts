@@ -117,6 +117,30 @@ export function release(allocation: Allocation, owner: string): Allocation {
   return { ...allocation, owners, freed: [...allocation.freed, address] };
 }
 
+/** An address that is in use: nothing when it has an owner already, or lies in no block. */
+export function hold(allocation: Allocation, owner: string, address: string): Allocation {
+  const block = holding(allocation.blocks, address);
+  const offset = offsetIn(block, address);
+  if (!block || offset === undefined || ownerOf(allocation, address) !== undefined) return allocation;
+  const owners = { ...allocation.owners, [owner]: address };
+  const freed = allocation.freed.filter((one) => one !== address);
+  if (offset < block.cursor) return { ...allocation, owners, freed };
+  const { base } = blockOf(block.block);
+  for (let between = block.cursor; between < offset; between++) freed.push(formatAddress(base + between));
+  const used = { ...block, cursor: offset + 1 };
+  return { blocks: allocation.blocks.map((one) => (one === block ? used : one)), owners, freed };
+}
+
+/** The address of one is the other's from now on, who has none. */
+export function passOn(allocation: Allocation, from: string, to: string): Allocation {
+  const { [from]: address, ...owners } = allocation.owners;
+  return address === undefined ? allocation : { ...allocation, owners: { ...owners, [to]: address } };
+}
+
+export function ownerOf({ owners }: Allocation, address: string): string | undefined {
+  return Object.keys(owners).find((owner) => owners[owner] === address);
+}
+
 function ownerAddress(allocation: Allocation, owner: string): string | undefined {
   return Object.hasOwn(allocation.owners, owner) ? allocation.owners[owner] : undefined;
 }

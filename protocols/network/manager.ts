@@ -11,6 +11,7 @@ import { limits } from '../limits.ts';
 import { addressSteps } from './addresses.ts';
 import { blockGuards, blockSteps } from './blocks.ts';
 import { gatewayOf, rebuildAllocation } from './ipam.ts';
+import { recallLinks, survey } from './links.ts';
 import type { NodeBlock } from './model.ts';
 import { addressesIn, blocksEntry, type NetworkValue } from './value.ts';
 
@@ -95,6 +96,8 @@ export const networkSteps = {
   ...addressSteps,
   recall,
   recalled,
+  survey,
+  recallLinks,
   ensure,
   routeBlocks,
   listen,

@@ -2,6 +2,7 @@
 import type { SlotName } from '../apps/model.ts';
 import type { Reason } from '../errors.ts';
 import type { Allocation } from './ipam.ts';
+import type { Attachment } from './model.ts';
 
 export interface NetworkSettings {
   readonly bridge: string;
@@ -29,6 +30,8 @@ export interface NetworkValue {
   readonly claiming: readonly string[];
   /** Of those of the blocks that the bridge is known to have. */
   readonly allocation: Allocation;
+  /** What stood on the machine when it was looked at last. */
+  readonly links: readonly Attachment[];
   /** Claims whose journal write is under way, by write id. */
   readonly pending: Readonly<Record<string, AddressClaim & { readonly address: string }>>;
   /** Slots whose address is theirs, but not known to be in the journal: written again before anyone uses it. */

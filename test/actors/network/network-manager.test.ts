@@ -1,6 +1,7 @@
 /** A node's blocks and addresses, on a simulated machine: growth in time, claims that wait, and whatever may come between. */
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
+import { containerId } from '../../../protocols/containers/ids.ts';
 import { limits } from '../../../protocols/limits.ts';
 import { reason } from '../../../protocols/errors.ts';
 import { soundStore } from '../../../runtime/world/simulated/faulty-store.ts';
@@ -178,6 +179,59 @@ describe('a network manager', () => {
     expect(rig.blocks()).toEqual([first, second]);
     await claimed(...slots(0, 102));
     for (const [slot, address] of before) expect(rig.address(slot)).toBe(address);
+  });
+});
+
+describe("links that the journal does not know of, or knows as another slot's", () => {
+  const link = (slot: string, address: string) => ({
+    id: containerId({ slot, placement: 1, run: 1, attempt: 1 }),
+    ...{ pid: 1, address, networks: [] },
+  });
+  let rig: NetworkRig;
+  afterEach(() => {
+    rig.close();
+    expect(rig.problems).toEqual([]);
+  });
+  const cut = async (...links: ReturnType<typeof link>[]) => {
+    rig = new NetworkRig(1, '10.42.0.0/26');
+    for (const one of links) rig.world.network.attachments.set(one.id, one);
+    await rig.start();
+  };
+  const ask = async (...names: string[]) => {
+    rig.claim(...names);
+    await rig.pass(1_000);
+    return names.map((slot) => rig.address(slot));
+  };
+
+  it('keep their addresses, and hand them to their own slots', async () => {
+    await cut(link('shop/db.1', '10.42.0.2'), link('shop/web.1', '10.42.0.4'));
+    expect(await ask('shop/new.1', 'shop/web.1', 'shop/new.2')).toEqual([
+      '10.42.0.5',
+      '10.42.0.4',
+      '10.42.0.6',
+    ]);
+  });
+
+  it('go before what an older journal says', async () => {
+    await cut();
+    expect(await ask('shop/web.1')).toEqual(['10.42.0.2']);
+    const other = link('shop/db.1', '10.42.0.2');
+    rig.world.network.attachments.set(other.id, other);
+    rig.owners.clear();
+    await rig.restart();
+    expect(await ask('shop/web.1', 'shop/db.1')).toEqual(['10.42.0.3', '10.42.0.2']);
+  });
+
+  it('keep them while they stand, also when their slot is gone, and no longer', async () => {
+    const one = link('shop/web.1', '10.42.0.2');
+    await cut(one);
+    expect(await ask('shop/web.1')).toEqual(['10.42.0.2']);
+    await rig.release('shop/web.1');
+    const all = Array.from({ length: 60 }, (_, n) => `shop/more.${n}`);
+    expect(await ask(...all)).not.toContain('10.42.0.2');
+    rig.world.network.attachments.delete(one.id);
+    await rig.pass(2 * limits.reconcileMs);
+    expect(await ask('shop/last.1')).toEqual(['10.42.0.2']);
   });
 });
 

@@ -14,6 +14,7 @@ const ready: NetworkValue = {
   calls: 0,
   blocks: [block],
   claiming: [],
+  links: [],
   allocation: emptyAllocation(block),
   pending: {},
   unkept: {},

@@ -11,7 +11,17 @@ import { keys } from '../../../protocols/state/keys.ts';
 
 const settings = { bridge: 'hive0', tag: 'a', pool: '10.42.0.0/24', mtu: 1_500, dnsPort: 53, upstreams: [] };
 const fresh: NetworkValue = {
-  ...{ node: 'n1', settings, calls: 0, pending: {}, unkept: {}, blocks: [], claiming: [], waiting: [] },
+  ...{
+    node: 'n1',
+    settings,
+    calls: 0,
+    pending: {},
+    unkept: {},
+    blocks: [],
+    claiming: [],
+    links: [],
+    waiting: [],
+  },
   allocation: emptyAllocation(),
 };
 const block = '10.42.0.0/26';

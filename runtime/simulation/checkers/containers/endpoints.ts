@@ -47,10 +47,7 @@ abstract class Endpoints extends Checker {
     );
   }
 
-  /** A backend is an address alone: two of one address, after a damaged journal, cannot be told apart. */
-  protected isPublished({ id, address }: ContainerStatus): boolean {
-    const others = this.sight.machine.list().filter((other) => other.id !== id);
-    if (others.some((other) => other.address === address && other.phase === 'running')) return false;
+  protected isPublished({ address }: ContainerStatus): boolean {
     return this.sight.network.publications.some(({ backends }) =>
       backends.some((backend) => backend.address === address),
     );
