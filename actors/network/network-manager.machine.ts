@@ -2,7 +2,7 @@
 import { setup } from 'xstate';
 import type { Reason } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
-import { emptyAllocation } from '../../protocols/network/ipam.ts';
+import { emptyAllocation } from '../../protocols/network/giving/ipam.ts';
 import {
   networkGuards,
   networkSteps,

@@ -8,7 +8,7 @@ import { reason, type Reason } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { keys } from '../state/keys.ts';
 import type { KeyValue, TxnResult } from '../state/model.ts';
-import { addressesLeft, firstFreeBlock } from './ipam.ts';
+import { addressesLeft, firstFreeBlock } from './giving/ipam.ts';
 import { blocksEntry, type NetworkValue } from './value.ts';
 
 type Value = NetworkValue;

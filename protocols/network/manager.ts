@@ -2,16 +2,16 @@
  * The node network's decisions: have blocks of one's own, keep the bridge as it should be, hand out one address a
  * slot. Blocks and addresses are in the journal, so a silent store changes nothing.
  *
- * Read next: `blocks.ts` (how blocks are claimed) and `addresses.ts` (how addresses are handed out).
+ * Read next: `blocks.ts` (how blocks are claimed) and `giving/addresses.ts` (how addresses are handed out).
  */
 import type { SlotName } from '../apps/model.ts';
 import { drive, emit, send, type Decision } from '../effects.ts';
 import { reason, type Reason } from '../errors.ts';
 import { limits } from '../limits.ts';
-import { addressSteps } from './addresses.ts';
+import { addressSteps } from './giving/addresses.ts';
 import { blockGuards, blockSteps } from './blocks.ts';
-import { gatewayOf, rebuildAllocation } from './ipam.ts';
-import { recallLinks, survey } from './links.ts';
+import { gatewayOf, rebuildAllocation } from './giving/ipam.ts';
+import { recallLinks, survey } from './giving/links.ts';
 import type { NodeBlock } from './model.ts';
 import { addressesIn, blocksEntry, type NetworkValue } from './value.ts';
 

@@ -1,7 +1,7 @@
-/** What the network manager knows, and where it stands in the journal. Read next: `blocks.ts`, `addresses.ts`, `manager.ts`. */
+/** What the network manager knows, and where it stands in the journal. Read next: `blocks.ts`, `giving/addresses.ts`, `manager.ts`. */
 import type { SlotName } from '../apps/model.ts';
 import type { Reason } from '../errors.ts';
-import type { Allocation } from './ipam.ts';
+import type { Allocation } from './giving/ipam.ts';
 import type { Attachment } from './model.ts';
 
 export interface NetworkSettings {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Decision, Effect } from '../../../protocols/effects.ts';
 import { reason } from '../../../protocols/errors.ts';
-import { emptyAllocation } from '../../../protocols/network/ipam.ts';
+import { emptyAllocation } from '../../../protocols/network/giving/ipam.ts';
 import { networkSteps as steps, type NetworkValue } from '../../../protocols/network/manager.ts';
 
 const block = '10.42.0.0/26';

@@ -1,7 +1,7 @@
 /** How a node comes to its blocks, step by step: in the store by compare-and-set, then in the journal, then on the bridge. */
 import { describe, expect, it } from 'vitest';
 import type { Effect } from '../../../protocols/effects.ts';
-import { emptyAllocation } from '../../../protocols/network/ipam.ts';
+import { emptyAllocation } from '../../../protocols/network/giving/ipam.ts';
 import {
   networkGuards,
   networkSteps as steps,

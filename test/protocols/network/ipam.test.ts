@@ -12,7 +12,7 @@ import {
   release,
   withBlock,
   type Allocation,
-} from '../../../protocols/network/ipam.ts';
+} from '../../../protocols/network/giving/ipam.ts';
 
 const block = '10.42.0.64/28';
 const claimed = (allocation: Allocation, owner: string) => {

@@ -5,8 +5,8 @@
  *
  * Invariant: no two owners hold one address; network, gateway and broadcast addresses of a block are never given out.
  */
-import { reason, type Reason } from '../errors.ts';
-import { blockOf, formatAddress, holding, overlap, parseAddress } from './cidr.ts';
+import { reason, type Reason } from '../../errors.ts';
+import { blockOf, formatAddress, holding, overlap, parseAddress } from '../cidr.ts';
 
 export interface Allocation {
   /** In the order in which the node claimed them; none overlaps another. */

@@ -2,14 +2,14 @@
  * One address a slot, for as long as the slot is here. It is in the journal before anyone uses it. A claim that finds
  * all blocks full waits for the next block, unless none can be had at present: then it is refused, and says why.
  */
-import type { SlotName } from '../apps/model.ts';
-import { drive, emit, send, type Decision, type Effect } from '../effects.ts';
-import type { Reason } from '../errors.ts';
-import { limits } from '../limits.ts';
-import { exhausted } from './blocks.ts';
+import type { SlotName } from '../../apps/model.ts';
+import { drive, emit, send, type Decision, type Effect } from '../../effects.ts';
+import type { Reason } from '../../errors.ts';
+import { limits } from '../../limits.ts';
+import { exhausted } from '../blocks.ts';
 import { addressesLeft, claim, gatewayOf, withBlock } from './ipam.ts';
 import { holdLinks, inherit, leave, renewLinks } from './links.ts';
-import { addressEntry, type AddressClaim, type NetworkValue } from './value.ts';
+import { addressEntry, type AddressClaim, type NetworkValue } from '../value.ts';
 
 type Value = NetworkValue;
 

@@ -2,13 +2,13 @@
  * What stands on the machine has its address, whatever the journal says: a damaged one forgets claims, or still holds
  * one that was another's since. Such a link owns its address under its own id until its slot asks, or until it is gone.
  */
-import type { SlotName } from '../apps/model.ts';
-import { isOfSlot } from '../containers/ids.ts';
-import { drive, type Decision } from '../effects.ts';
-import { limits } from '../limits.ts';
+import type { SlotName } from '../../apps/model.ts';
+import { isOfSlot } from '../../containers/ids.ts';
+import { drive, type Decision } from '../../effects.ts';
+import { limits } from '../../limits.ts';
 import { hold, ownerOf, passOn, release, type Allocation } from './ipam.ts';
-import type { Attachment } from './model.ts';
-import type { NetworkValue } from './value.ts';
+import type { Attachment } from '../model.ts';
+import type { NetworkValue } from '../value.ts';
 
 type Value = NetworkValue;
 type Listed = { readonly value: { readonly attachments: readonly Attachment[] } };
