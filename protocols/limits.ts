@@ -161,6 +161,8 @@ export const limits = {
   imagePullKeptMs: 86_400_000,
   /** How often a slot looks how far its pull has come. */
   imageProgressMs: 1_000,
+  /** How long a deploy waits to hear what its images are; then it is taken without, and its slots pull what they find. */
+  deployResolveMs: 10_000,
   /** A registry that says nothing for so long is asked again. */
   registrySilenceMs: 30_000,
   /** Attempts without any progress … */

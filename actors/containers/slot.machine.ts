@@ -19,6 +19,10 @@ const assigned = <Target extends string, Tell extends string>(target: Target, te
     { actions: ['assign', tell] },
   ] as const;
 
+/** … and one that serves goes on until the image of a newer placement is there. */
+const followed = <Tell extends string>(tell: Tell) =>
+  [{ guard: 'awaitsImage', actions: ['fetchImage', 'retell'] }, ...assigned('#slot.retiring', tell)] as const;
+
 const exited = [
   { guard: 'endsCompleted', target: 'completed', actions: 'concludeExit' },
   { guard: 'endsFailed', target: 'failed', actions: 'concludeExit' },
@@ -84,13 +88,18 @@ export const slotMachine = setup({
     'container.began': { guard: 'isOurs', actions: 'watchContainer' },
     'container.prestopped': { guard: 'isOurs', actions: 'notePreStopped' },
     'check.began': { guard: 'isOurs', actions: 'watchCheck' },
+    'image.fetched': { actions: 'takeFetched' },
+    'image.unfetched': { actions: ['noteUnfetched', 'retell'] },
+    'fetch.due': { actions: 'fetchAgain' },
+    'fetch.look': { actions: 'lookAtFetch' },
+    'fetch.listed': { actions: ['noteFetch', 'retell'] },
   },
   states: {
     recovering: {
       tags: 'ready',
       entry: 'readJournal',
       on: {
-        'journal.read': { target: 'resuming', actions: 'recover' },
+        'journal.read': { target: 'resuming', actions: ['recover', 'fetchAgain'] },
         'journal.failed': { actions: 'retrySoon' },
         'retry.due': { target: 'recovering', reenter: true },
         // In the journal before it is told: read it once more.
@@ -239,7 +248,7 @@ export const slotMachine = setup({
               { guard: 'becameUnhealthy', target: 'unhealthy', actions: 'noteHealth' },
               { guard: 'becameUnready', target: 'withdrawn', actions: 'noteHealth' },
             ],
-            'slot.assigned': assigned('#slot.retiring', 'tellReady'),
+            'slot.assigned': followed('tellReady'),
           },
         },
         /** Its readiness probe fails: it lives, and nothing is sent to it. */
@@ -250,13 +259,13 @@ export const slotMachine = setup({
               { guard: 'becameHealthy', target: 'ready', actions: 'noteHealth' },
               { guard: 'becameUnhealthy', target: 'unhealthy', actions: 'noteHealth' },
             ],
-            'slot.assigned': assigned('#slot.retiring', 'tellWithdrawn'),
+            'slot.assigned': followed('tellWithdrawn'),
           },
         },
         /** It stands still at somebody's wish: nothing is sent to it, and it is not probed. */
         paused: {
           entry: ['leaveRunning', 'tellWithdrawn'],
-          on: { 'slot.assigned': assigned('#slot.retiring', 'tellWithdrawn') },
+          on: { 'slot.assigned': followed('tellWithdrawn') },
         },
         /** Withdrawn first, then restarted as the policy allows. */
         unhealthy: {
@@ -340,7 +349,7 @@ export const slotMachine = setup({
     },
     stopping: {
       tags: 'ready',
-      entry: ['retire', 'tellStopping'],
+      entry: ['dropNext', 'retire', 'tellStopping'],
       after: { recheck: { target: 'stopping', reenter: true } },
       on: {
         ...untilGone('stopping', 'clearing'),
@@ -352,7 +361,7 @@ export const slotMachine = setup({
     },
     clearing: {
       tags: 'ready',
-      entry: 'forget',
+      entry: ['dropNext', 'forget'],
       on: {
         'run.forgotten': 'gone',
         'run.failed': [{ guard: 'isLateAnswer' }, { actions: 'noteJournalTrouble' }],

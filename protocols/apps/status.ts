@@ -35,10 +35,20 @@ export interface SlotStatus {
   readonly nextStartAt?: number;
   readonly startedAt?: number;
   readonly lastExit?: ContainerExit;
-  /** Why it is not running and ready. */
+  /** Why it is not running and ready, or why what is to replace it waits. */
   readonly reason?: Reason;
+  /** A newer placement that waits until its image is there, while this one serves. */
+  readonly next?: NextPlacement;
   /** World time of the last change. */
   readonly since: number;
+}
+
+export interface NextPlacement {
+  readonly placement: number;
+  readonly revision: number;
+  readonly image: string;
+  /** How far its pull is, or what it fails of. */
+  readonly reason?: Reason;
 }
 
 /** A wanted slot that no node has answered for yet has a `SlotView` without `status`. */

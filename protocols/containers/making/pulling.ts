@@ -32,7 +32,7 @@ interface Pulling {
 }
 
 /** Beside the wish itself, which is still under way. */
-export function lookAtPull<Value extends Pulling>(value: Value): Decision<Value> {
+export function lookAtPull<Value>(value: Value): Decision<Value> {
   const call = { port: 'images', op: 'pulls', args: {} } as const;
   const answer = { done: 'pulls.listed', failed: 'pulls.refused' };
   return [value, [drive('pulls', call, answer, limits.runtimeCallMs)]];
@@ -44,22 +44,26 @@ export function notePull<Value extends Pulling>(
   event: { readonly value: { readonly pulls: readonly PullProgress[] } },
   tell: (because: Reason) => Effect,
 ): Decision<Value> {
-  const { image } = value.assignment.spec;
+  const because = pullReason(value.assignment.spec.image, event.value.pulls);
+  if (!because || because.message === value.pull?.message) return [value, []];
+  return [{ ...value, pull: because }, [tell(because)]];
+}
+
+/** How far the pull of this image is; none: it is not under way. */
+export function pullReason(image: string, pulls: readonly PullProgress[]): Reason | undefined {
   const short = shortImageName(image);
-  const found = event.value.pulls.find((pull) => pull.image === short);
-  if (!found) return [value, []];
+  const found = pulls.find((pull) => pull.image === short);
+  if (!found) return undefined;
   const { doneBytes, totalBytes, layers } = found;
   const done = layers.filter(({ phase }) => phase === 'done').length;
   const amount =
     totalBytes === 0 ? 'asking the registry' : `${megabytes(doneBytes)} of ${megabytes(totalBytes)} MB`;
   const unpacked = layers.length === 0 ? '' : `, ${done} of ${layers.length} layers unpacked`;
-  const because = reason('HM-IMAGE-PULLING', `pulling ${image}: ${amount}${unpacked}`, {
+  return reason('HM-IMAGE-PULLING', `pulling ${image}: ${amount}${unpacked}`, {
     image,
     doneBytes,
     totalBytes,
   });
-  if (because.message === value.pull?.message) return [value, []];
-  return [{ ...value, pull: because }, [tell(because)]];
 }
 
 const megabytes = (bytes: number): string => (bytes / 1_000_000).toFixed(1);

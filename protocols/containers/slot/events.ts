@@ -2,7 +2,7 @@
 import type { Assignment } from '../../apps/model.ts';
 import type { Reason } from '../../errors.ts';
 import type { Finding, Verdict } from '../../health/model.ts';
-import type { ContainerExit, RunKey, RuntimePhase } from '../model.ts';
+import type { ContainerExit, ImageInfo, PullProgress, RunKey, RuntimePhase } from '../model.ts';
 
 interface At {
   readonly at: number;
@@ -82,6 +82,12 @@ export type SlotEvent = At &
         readonly path: string;
         readonly reason: { readonly kind: string };
       }
+    | { readonly type: 'image.fetched'; readonly id: string; readonly value: ImageInfo }
+    | { readonly type: 'image.unfetched'; readonly id: string; readonly error: Reason }
+    | { readonly type: 'fetch.due' }
+    | { readonly type: 'fetch.look' }
+    | { readonly type: 'fetch.listed'; readonly value: { readonly pulls: readonly PullProgress[] } }
+    | { readonly type: 'fetch.unlisted' }
     | { readonly type: 'retry.due' }
     | { readonly type: 'backoff.due' }
     | { readonly type: 'stable.due' }

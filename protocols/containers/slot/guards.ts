@@ -5,6 +5,7 @@ import { afterExit, policyOf } from '../restart.ts';
 import { endingEntry, keyOf, newestWrite, sameRun, type SlotValue } from './value.ts';
 import { liveSlotGuards } from './live.ts';
 import { adoptionGuards } from './adoption.ts';
+import { replacementGuards } from './replacement.ts';
 import type { SlotEventOf } from './events.ts';
 
 const current = (value: SlotValue) =>
@@ -15,6 +16,7 @@ export const slotGuards = {
   isOurs: (value: SlotValue, event: { readonly key: RunKey }) => sameRun(event.key, keyOf(value)),
   ...adoptionGuards,
   ...liveSlotGuards,
+  ...replacementGuards,
   nothingAssigned: (value: SlotValue) => value.assignment === undefined,
   /** The manager had told it to end before this life began. */
   isToEnd: (value: SlotValue, event: SlotEventOf<'journal.read'>) =>

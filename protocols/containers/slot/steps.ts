@@ -13,6 +13,7 @@ import { runName } from '../ids.ts';
 import { backoffMs } from '../restart.ts';
 import { handResources, liveSlotSteps, pausedReason } from './live.ts';
 import { adoptRun } from './adoption.ts';
+import { recoverNext, replacementSteps } from './replacement.ts';
 import { endCheck, ensureCheck, noteHealth, noteStarting, recheck, watchCheck } from './health.ts';
 import {
   awaitStable,
@@ -63,7 +64,7 @@ const recover = (value: SlotValue, event: SlotEventOf<'journal.read'>): Decision
   return [
     {
       ...value,
-      ...(assignment ? { assignment } : {}),
+      ...(recoverNext(assignment, held) ?? (assignment ? { assignment } : {})),
       ...(held ? { record: held, ...(held.reason ? { reason: held.reason } : {}) } : {}),
     },
     [],
@@ -85,6 +86,7 @@ const numberRun: Step = (value) => {
     ends: endsOf(assignment.spec),
     history: same ? held.history : fresh,
     ...(same && held.lastExit ? { lastExit: held.lastExit } : {}),
+    ...(same && held.serves ? { serves: held.serves } : {}),
     logs: [
       ...(held?.logs ?? []),
       runName({ placement: assignment.placement, run: same ? held.run + 1 : 1 }),
@@ -204,12 +206,15 @@ const noteAgain: Step = (value) => {
 /** The present container of the same placement hears the news: limits, and files that it does not restart for. */
 const assign = (value: SlotValue, event: SlotEventOf<'slot.assigned'>): Decision<SlotValue> => {
   const { assignment } = event;
+  const { next, ...rest } = value;
   const key = keyOf(value);
   const renewed = value.assignment && !sameFiles(value.assignment.spec, assignment.spec);
   const isSame = key !== undefined && key.placement === assignment.placement;
   const news =
     renewed && isSame ? [send(containerPath(key), { type: 'container.reassigned', assignment })] : [];
-  return [{ ...value, assignment }, [...handResources(value, assignment), ...news]];
+  // An older one that comes late changes nothing of what waits.
+  const left = next && next.assignment.placement > assignment.placement ? value : rest;
+  return [{ ...left, assignment }, [...handResources(value, assignment), ...news]];
 };
 
 /** Stop the present container, also one that an earlier life left: its actor is started if it is not there. */
@@ -307,6 +312,7 @@ const tellStarting: Step = (value, event) => {
 
 export const slotSteps = {
   ...liveSlotSteps,
+  ...replacementSteps,
   adoptRun,
   readJournal,
   recover,

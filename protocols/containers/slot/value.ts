@@ -13,6 +13,7 @@ import { attemptId, containerPath, paths, slotPath } from '../../wire/paths.ts';
 import type { Ending } from '../life/value.ts';
 import type { ContainerExit, RunKey } from '../model.ts';
 import type { RunHistory } from '../restart.ts';
+import type { Replacement } from './replacement.ts';
 
 /** Journal entry `runEntry(slot)`: the newest run. Run numbers only grow within a placement; attempts within a run. */
 export interface RunRecord {
@@ -36,6 +37,8 @@ export interface RunRecord {
   readonly outcome?: 'restart' | 'completed' | 'failed';
   readonly nextStartAt?: number;
   readonly reason?: Reason;
+  /** What serves while a newer assignment waits for its image. */
+  readonly serves?: Assignment;
   /** Names of the newest runs, over placements: those whose logs are kept. */
   readonly logs: readonly string[];
 }
@@ -76,6 +79,8 @@ export interface SlotValue {
   readonly slot: SlotName;
   /** What the slot is to run; absent until the journal was read. */
   readonly assignment?: Assignment;
+  /** What follows, once its image is there. */
+  readonly next?: Replacement;
   readonly record?: RunRecord;
   /** Numbers journal writes, so that each has an id of its own. */
   readonly writes: number;
@@ -152,11 +157,21 @@ export function tell(
     ...(present?.nextStartAt === undefined ? {} : { nextStartAt: present.nextStartAt }),
     ...(phase === 'running' && present?.startedAt !== undefined ? { startedAt: present.startedAt } : {}),
     ...(present?.lastExit === undefined ? {} : { lastExit: present.lastExit }),
-    ...(value.reason === undefined ? {} : { reason: value.reason }),
+    ...reasonsOf(value),
     since: value.told?.phase === phase && value.told.readiness === readiness ? value.told.since : at,
   };
   if (value.told && JSON.stringify(value.told) === JSON.stringify(draft)) return [value, []];
   return [{ ...value, told: draft }, [send(paths.manager, { type: 'slot.changed', status: draft })]];
+}
+
+/** Its own trouble before that of what waits to replace it. */
+function reasonsOf({ reason: own, next }: SlotValue): Pick<SlotStatus, 'reason' | 'next'> {
+  const because = own ?? next?.reason;
+  const reason = because === undefined ? {} : { reason: because };
+  if (!next) return reason;
+  const { placement, revision, spec } = next.assignment;
+  const why = next.reason === undefined ? {} : { reason: next.reason };
+  return { ...reason, next: { placement, revision, image: spec.image, ...why } };
 }
 
 /** The container actor of the present attempt; starting one that lives is done already. */

@@ -2,9 +2,8 @@
 import { z } from '@hono/zod-openapi';
 import type { AppRecord, AppSpec } from '../../../protocols/apps/model.ts';
 import type { AppView } from '../../../protocols/apps/status.ts';
-import { CodedError, coded, reasonOf, withEvidence, type ErrorCode } from '../../../protocols/errors.ts';
+import { coded, reasonOf } from '../../../protocols/errors.ts';
 import { limits } from '../../../protocols/limits.ts';
-import type { Call, ImageWish } from '../../../protocols/ports.ts';
 import { paths } from '../../../protocols/wire/paths.ts';
 import type { NodeHandle } from '../../node-handle.ts';
 import { listRoute } from '../lists/list-route.ts';
@@ -12,6 +11,7 @@ import { sealApp } from '../../secrets/app-files.ts';
 import { jsonRoute, type Ask } from '../route.ts';
 import { assertFits } from '../rules/capacity.ts';
 import { tagOf } from '../rules/conditions.ts';
+import { assertReplaceable, resolveImages } from '../rules/deployable.ts';
 import { appSpec } from '../schemas/app-spec.ts';
 import { planId } from '../schemas/plan.ts';
 import { appName, switched } from '../schemas/query.ts';
@@ -64,8 +64,8 @@ const deploy = jsonRoute({
     assertNamed(brought, params.name);
     await assertFits(node, brought);
     const { spec, sealed } = await sealApp(node.ports.secrets, brought, call);
-    const digests = await digestsOf(node, spec, call);
-    await assertReplaceable(node, spec, digests, call);
+    const { digests, troubles } = await resolveImages(node, spec, call);
+    await assertReplaceable(node, spec, troubles, call);
     return node.ask<{ app: string; revision: number; changed: boolean }>(paths.apps, {
       type: 'app.deploy',
       spec,
@@ -82,74 +82,6 @@ export function assertNamed(spec: AppSpec, name: string): void {
   if (spec.name === name) return;
   const text = `The app in the body is ${spec.name}, not ${name}`;
   throw coded('HM-API-REQUEST', text, { at: 'body.spec.name' });
-}
-
-/**
- * What serves is replaced only by what this node could start: its old containers stop before new ones begin. Refuses
- * with HM-IMAGE-…, HM-REGISTRY-… or HM-BIND-MISSING. A service that serves nothing yet is accepted and waits.
- */
-export async function assertReplaceable(
-  node: NodeHandle,
-  spec: AppSpec,
-  digests: Readonly<Record<string, string>>,
-  call: Call,
-): Promise<void> {
-  const { apps } = await node.ask<{ apps: readonly AppView[] }>(paths.apps, { type: 'apps.report' });
-  const serving = apps.find((app) => app.name === spec.name)?.services.filter(({ ready }) => ready > 0) ?? [];
-  for (const { name } of serving) {
-    const service = spec.services[name];
-    if (!service) continue;
-    try {
-      const digest = digests[service.image];
-      const { pullPolicy: policy, platform } = service;
-      const wish: ImageWish = {
-        image: service.image,
-        ...(policy === undefined ? {} : { policy }),
-        ...(platform === undefined ? {} : { platform }),
-        ...(digest === undefined ? {} : { digest }),
-      };
-      await node.ports.images.ensure(wish, call);
-      for (const mount of service.mounts)
-        if (mount.type === 'bind' && !mount.createSource)
-          await node.ports.volumes.bind({ source: mount.source, create: false }, call);
-    } catch (thrown) {
-      const because = withEvidence(reasonOf(thrown), { service: `${spec.name}/${name}` });
-      if (refusals.has(because.code)) throw new CodedError(because);
-    }
-  }
-}
-
-/** Other troubles, as of containerd, come and go: the slots live with them. */
-const refusals: ReadonlySet<ErrorCode> = new Set([
-  'HM-IMAGE-MISSING',
-  'HM-IMAGE-PLATFORM',
-  'HM-IMAGE-DIGEST',
-  'HM-IMAGE-LAYER',
-  'HM-REGISTRY-UNREACHABLE',
-  'HM-REGISTRY-AUTH',
-  'HM-REGISTRY-BUSY',
-  'HM-REGISTRY-ANSWER',
-  'HM-BIND-MISSING',
-]);
-
-/**
- * What the images are right now, here or in their registries, by the services' pull policies: the same tag with new
- * content is another container. An image whose content is not known has no digest; its slot will say so.
- */
-export async function digestsOf(
-  node: NodeHandle,
-  spec: AppSpec,
-  call: Call,
-): Promise<Record<string, string>> {
-  const wishes = new Map(Object.values(spec.services).map(({ image, pullPolicy }) => [image, pullPolicy]));
-  const pairs = await Promise.all(
-    [...wishes].map(async ([image, policy]) => {
-      const wish = { image, ...(policy === undefined ? {} : { policy }) };
-      const { digest } = await node.ports.images.resolve(wish, call).catch(() => ({ digest: undefined }));
-      return digest === undefined ? [] : [[image, digest] as const];
-    }),
-  );
-  return Object.fromEntries(pairs.flat());
 }
 
 const list = listRoute({

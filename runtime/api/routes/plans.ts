@@ -11,7 +11,8 @@ import { assertFits } from '../rules/capacity.ts';
 import { appSpec } from '../schemas/app-spec.ts';
 import { planView, revisionView } from '../schemas/plan.ts';
 import { appName } from '../schemas/query.ts';
-import { assertNamed, assertReplaceable, current, deployed, digestsOf, seen } from './apps.ts';
+import { assertReplaceable, resolveImages } from '../rules/deployable.ts';
+import { assertNamed, current, deployed, seen } from './apps.ts';
 
 const plan = jsonRoute({
   method: 'post',
@@ -25,7 +26,7 @@ const plan = jsonRoute({
     await assertFits(node, body.spec);
     // Contents stop at this door also when nothing is to be written: a plan compares digests.
     const { spec } = await sealApp(node.ports.secrets, body.spec, call);
-    const digests = await digestsOf(node, spec, call);
+    const { digests } = await resolveImages(node, spec, call);
     return node.ask<Plan>(paths.apps, { type: 'app.plan', spec, digests });
   },
 });
@@ -56,9 +57,10 @@ const rollback = jsonRoute({
     const { record } = await node.ask<{ record: RevisionRecord }>(paths.apps, asked);
     const { spec } = record;
     // The content that this revision ran, where it was known.
-    const digests = { ...(await digestsOf(node, spec, call)), ...record.digests };
+    const { digests: found, troubles } = await resolveImages(node, spec, call, record.digests);
+    const digests = { ...found, ...record.digests };
     await assertFits(node, spec);
-    await assertReplaceable(node, spec, digests, call);
+    await assertReplaceable(node, spec, troubles, call);
     return node.ask<z.output<typeof deployed>>(paths.apps, {
       type: 'app.deploy',
       spec,

@@ -96,6 +96,14 @@ export const slotStatus: z.ZodType<SlotStatus> = z
     startedAt: z.exactOptional(time),
     lastExit: z.exactOptional(z.strictObject({ code: z.int(), at: time, oomKilled: z.boolean() })),
     reason: z.exactOptional(reasonView),
+    next: z.exactOptional(
+      z.strictObject({
+        placement: count,
+        revision: count,
+        image: z.string(),
+        reason: z.exactOptional(reasonView),
+      }),
+    ),
     since: time,
   })
   .openapi('SlotStatus');

@@ -1,6 +1,8 @@
 /** What a wait shows: a block redrawn in place, plain lines, JSON lines, or nothing. Progress goes to stderr, the result to stdout. */
 import type { AppView } from '../../../protocols/apps/status.ts';
 import { usage, type Cli } from '../cli.ts';
+import type { Reason } from '../../../protocols/errors.ts';
+import { pullOf } from '../views/pull-bar.ts';
 import { slotRows, type SlotRow } from '../views/slot-rows.ts';
 import { Screen, sizeOf } from '../output/screen.ts';
 import { paint, tidy } from '../output/style.ts';
@@ -58,6 +60,12 @@ class BlockProgress implements Progress {
   }
 }
 
+/** A pull is told at each quarter: every look would be a line. */
+function pulledQuarters(because: Reason | undefined): string {
+  const pull = pullOf(because);
+  return pull ? String(Math.floor((4 * pull.doneBytes) / pull.totalBytes)) : '';
+}
+
 /** One line for each change of a slot. */
 abstract class ChangeProgress implements Progress {
   protected readonly cli: Cli;
@@ -69,7 +77,8 @@ abstract class ChangeProgress implements Progress {
 
   show(_title: string, view: AppView): void {
     for (const row of slotRows([view], [])) {
-      const now = `${row.phase} ${row.readiness ?? ''} ${row.placement ?? ''} ${row.reason?.code ?? ''}`;
+      const what = `${row.phase} ${row.readiness ?? ''} ${row.placement ?? ''} ${row.next?.placement ?? ''}`;
+      const now = `${what} ${row.reason?.code ?? ''} ${pulledQuarters(row.reason)}`;
       if (this.#seen.get(row.slot) === now) continue;
       this.#seen.set(row.slot, now);
       this.change(row);

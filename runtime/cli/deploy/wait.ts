@@ -30,6 +30,11 @@ const crashLoop = 3;
 const lasting: ReadonlySet<string> = new Set([
   'HM-IMAGE-MISSING',
   'HM-IMAGE-PLATFORM',
+  'HM-IMAGE-DIGEST',
+  'HM-IMAGE-LAYER',
+  'HM-REGISTRY-UNREACHABLE',
+  'HM-REGISTRY-AUTH',
+  'HM-REGISTRY-ANSWER',
   'HM-PORT-TAKEN',
   'HM-BIND-MISSING',
   'HM-CONTAINER-COMMAND',
@@ -58,7 +63,7 @@ export async function waitFor(cli: Cli, wait: Wait, progress: Progress): Promise
         progress.finish(`${wait.done(view)}   ${elapsed(passedMs)}`, view);
         return exitCodes.ok;
       }
-      const failed = doubts.look(slotRows([view], []).filter((row) => speaksFor(row, view)));
+      const failed = doubts.look(slotRows([view], []).flatMap((row) => speaksFor(row, view)));
       if (failed) return await giveUp(cli, wait, failed, progress);
     } catch (thrown) {
       if (reasonOf(thrown).code !== 'HM-API-UNREACHABLE') throw thrown;
@@ -99,9 +104,19 @@ function endedReason(row: SlotRow): Reason {
   return coded('HM-CONTAINER-EXIT', `ended${code === undefined ? '' : ` with code ${code}`}`).reason;
 }
 
-/** What a slot of an earlier revision, or one that is stopping, suffers from says nothing about the present revision. */
-function speaksFor(row: SlotRow, view: AppView): boolean {
-  return row.phase !== 'stopping' && (row.revision === undefined || row.revision === view.revision);
+/**
+ * What a slot of an earlier revision, or one that is stopping, suffers from says nothing about the present revision;
+ * what waits to replace it does.
+ */
+function speaksFor(row: SlotRow, view: AppView): SlotRow[] {
+  const { next, revision } = row;
+  if (next?.revision === view.revision) {
+    const { reason: _own, ...rest } = row;
+    const because = next.reason ? { reason: next.reason } : {};
+    return [{ ...rest, ...because, phase: 'waiting', placement: next.placement }];
+  }
+  const speaks = row.phase !== 'stopping' && (revision === undefined || revision === view.revision);
+  return speaks ? [row] : [];
 }
 
 /** Remembers how often a slot was seen in trouble. */

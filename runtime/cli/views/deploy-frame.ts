@@ -1,5 +1,6 @@
 /** One frame of the deploy block: a header, a bar, and a line for each slot while they fit in twenty rows. */
 import type { AppView } from '../../../protocols/apps/status.ts';
+import { pullBar, pullOf } from './pull-bar.ts';
 import { isHappy, slotRows, slotTone, type SlotRow } from './slot-rows.ts';
 import { clip, pad, tidy, type Ink } from '../output/style.ts';
 import { elapsed } from '../output/units.ts';
@@ -14,6 +15,7 @@ export interface FrameOptions {
 
 const mostRows = 20;
 const barCells = 24;
+const pullCells = 12;
 
 export function frame(title: string, view: AppView, options: FrameOptions): string[] {
   const { ink, columns } = options;
@@ -38,7 +40,9 @@ function slotLine(row: SlotRow, width: number, { ink, columns }: FrameOptions): 
   const state =
     row.readiness === undefined || row.readiness === 'none' ? row.phase : `${row.phase}, ${row.readiness}`;
   const restarts = row.restarts ? `  ↻${row.restarts}` : '';
-  const reason = row.reason && !isHappy(row) ? `  ${tidy(row.reason.message)}` : '';
+  const pull = pullOf(row.reason);
+  const bar = pull ? `  ${pullBar(pull.doneBytes, pull.totalBytes, pullCells)}` : '';
+  const reason = row.reason && !isHappy(row) ? `${bar}  ${tidy(row.reason.message)}` : '';
   return clip(
     `  ${pad(row.slot, width)}  ${row.node ?? '-'}  ${ink[tone](`${marks[tone]} ${state}`)}${restarts}${reason}`,
     columns - 1,

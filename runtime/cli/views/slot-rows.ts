@@ -32,7 +32,9 @@ function pending(slot: SlotName, reason: Reason | undefined): SlotRow {
   return { slot, app, service, index, phase: 'pending', ...(reason ? { reason } : {}) };
 }
 
+/** Nothing more is to come of it. */
 export function isHappy(row: SlotRow): boolean {
+  if (row.next) return false;
   return row.phase === 'completed' || (row.phase === 'running' && row.readiness === 'ready');
 }
 
@@ -80,7 +82,7 @@ export function slotListing(now: () => number): Listing<SlotRow> {
         'nextStartAt',
         'startedAt',
       ] as const),
-      ...(['lastExit', 'reason', 'since'] as const),
+      ...(['lastExit', 'reason', 'next', 'since'] as const),
     ],
     columns: [
       { title: 'NAME', cell: (row) => row.slot },

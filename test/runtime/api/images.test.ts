@@ -1,7 +1,8 @@
 /** Pulls through the API: lines of how far it has come, the last one says what became of it. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ServiceSpec } from '../../../protocols/apps/model.ts';
-import { pullView } from '../../../runtime/api/schemas/views.ts';
+import { appShow, pullView } from '../../../runtime/api/schemas/views.ts';
+import { until } from '../../kit/until.ts';
 import { apiRig, json, type ApiRig } from './rig.ts';
 
 let rig: ApiRig;
@@ -74,3 +75,37 @@ const service: Omit<ServiceSpec, 'name' | 'image'> = {
   networkMode: 'app',
   stopGraceMs: 1_000,
 };
+
+test('a deploy over what serves waits for its pull, which the deploy does not; a pull that fails is said', async () => {
+  const wished = (image: string) =>
+    json({ spec: { name: 'slow', services: { web: { ...service, name: 'web', image } }, volumes: {} } });
+  const statusOf = async () => {
+    const { json: shown } = await rig.ask('GET', '/v1/apps/slow');
+    return appShow.parse(shown).view.slots[0]?.status;
+  };
+  await rig.deploy({
+    name: 'slow',
+    services: { web: { ...service, name: 'web', image: 'hello-web' } },
+    volumes: {},
+  });
+  rig.images.publish('broken:1', { tookMs: 20, fails: 'HM-IMAGE-DIGEST' });
+  expect((await rig.ask('PUT', '/v1/apps/slow', wished('broken:1'))).status).toBe(200);
+  await until('the slot says why its next waits', async () => {
+    const status = await statusOf();
+    return status?.next?.reason?.code === 'HM-IMAGE-DIGEST' && status.readiness === 'ready';
+  });
+  // Only its slot ends this pull: the answer to the deploy cannot have waited for it.
+  rig.images.publish('remote:2', { tookMs: 3_600_000 });
+  const { status, json: answer } = await rig.ask('PUT', '/v1/apps/slow', wished('remote:2'));
+  expect([status, answer]).toMatchObject([200, { revision: 3, changed: true }]);
+  await until('its pull is told', async () => (await statusOf())?.next?.reason?.code === 'HM-IMAGE-PULLING');
+  expect(await statusOf()).toMatchObject({
+    ...{ image: 'hello-web', phase: 'running', readiness: 'ready', revision: 1 },
+    next: { image: 'remote:2', revision: 3 },
+  });
+  const { json: why } = await rig.ask('GET', '/v1/containers/slow%2Fweb.1/why');
+  expect(why).toMatchObject({ reasons: [{ code: 'HM-IMAGE-PULLING' }] });
+  rig.images.add('remote:3');
+  expect((await rig.ask('PUT', '/v1/apps/slow', wished('remote:3'))).status).toBe(200);
+  await until('the newest runs', async () => (await statusOf())?.image === 'remote:3');
+});

@@ -327,3 +327,54 @@ test('what the containers of the revision before suffer from does not end the wa
   );
   expect((await hive('deploy')).code).toBe(0);
 });
+
+const pulling = (doneBytes: number) =>
+  reason('HM-IMAGE-PULLING', `pulling web:2: ${doneBytes / 1e6} of 40.0 MB`, {
+    image: 'web:2',
+    doneBytes,
+    totalBytes: 40_000_000,
+  });
+/** Revision 2 serves, revision 3 waits for its image. */
+const served = (because: ReturnType<typeof reason>): AppView => ({
+  ...view(
+    asViews([
+      slot('web', 1, {
+        revision: 2,
+        reason: because,
+        next: { placement: 2, revision: 3, image: 'web:2', reason: because },
+      }),
+    ]),
+  ),
+  converged: false,
+});
+const replaced = view(asViews([slot('web', 1, { placement: 2 })]));
+
+test('a pull that what serves is waited for: a bar on a terminal, a line at each quarter in a pipe', async () => {
+  await file(compose);
+  const steps = [0, 1_000_000, 9_000_000, 21_000_000, 22_000_000, 40_000_000];
+  progress(...steps.map((done) => served(pulling(done))), replaced);
+  const { code, stderr } = await hive('deploy');
+  expect(code).toBe(0);
+  expect(stderr.replaceAll(/^\S+Z /gm, ''))
+    .toBe(`shop/web.1 n1 running ready  pulling web:2: 0 of 40.0 MB  HM-IMAGE-PULLING
+shop/web.1 n1 running ready  pulling web:2: 21 of 40.0 MB  HM-IMAGE-PULLING
+shop/web.1 n1 running ready  pulling web:2: 40 of 40.0 MB  HM-IMAGE-PULLING
+shop/web.1 n1 running ready
+  web  localhost:8080 → 80/tcp
+`);
+  progress(...steps.map((done) => served(pulling(done))), replaced);
+  const seen = await hive('deploy --no-color', { terminal: [120, 24] });
+  expect(seen.stderr).toContain('██████░░░░░░  pulling web:2: 21 of 40.0 MB');
+  expect(seen.stderr).toContain('0/1 ready');
+});
+
+test('a pull that fails while the old revision serves: its reason, and the node keeps trying', async () => {
+  await file(compose);
+  progress(
+    served(reason('HM-REGISTRY-UNREACHABLE', 'reg.example does not answer', { registry: 'reg.example' })),
+  );
+  const { code, stderr } = await hive('deploy --progress quiet');
+  expect(code).toBe(1);
+  expect(stderr).toContain('shop/web.1: reg.example does not answer');
+  expect(stderr).toContain('Deploying shop rev 3 is not done; the node keeps trying');
+});

@@ -5,6 +5,7 @@ import type { Cli } from '../../cli.ts';
 import { exitCodes } from '../../failure.ts';
 import { Screen } from '../../output/screen.ts';
 import { bytes } from '../../output/units.ts';
+import { pullBar } from '../../views/pull-bar.ts';
 
 export interface PullOptions {
   readonly platform?: string;
@@ -43,8 +44,7 @@ const barChars = 24;
 /** One line for all, one for each layer. */
 export function pullFrame(progress: PullProgress): readonly string[] {
   const rows = progress.layers.map(({ digest, phase, doneBytes, totalBytes }) => {
-    const full = totalBytes === 0 ? barChars : Math.floor((doneBytes / totalBytes) * barChars);
-    const bar = `${'█'.repeat(full)}${'░'.repeat(barChars - full)}`;
+    const bar = pullBar(doneBytes, totalBytes, barChars);
     return `  ${digest.slice(7, 19)}  ${bar}  ${bytes(doneBytes).padStart(9)} / ${bytes(totalBytes).padEnd(9)} ${phase}`;
   });
   return [pullLine(progress), ...rows];
