@@ -3,7 +3,7 @@
  * little memory. Native modules stay outside. Nothing is done when no source has changed.
  */
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { root, say } from './commands.mjs';
 import { ensureNpmPackages, lockDigest } from './npm-packages.mjs';
@@ -15,10 +15,28 @@ const entries = {
   'build-hello': 'runtime/images/build-hello.ts',
   'node-config': 'runtime/config/node-config.ts',
 };
+/**
+ * The C library's memory for the daemon, which idles: one arena for all threads, and what is free at the end of it goes
+ * back to the machine. It would keep 20 MB. Read before `main`, so nothing in the program can say it.
+ */
+export const daemonEnvironment = { MALLOC_ARENA_MAX: '1', MALLOC_TRIM_THRESHOLD_: '131072' };
+const settings = Object.entries(daemonEnvironment).map(([name, value]) => `${name}=${value}`);
+const daemonInterpreter = `#!/usr/bin/env -S ${settings.join(' ')} node`;
+
 const programs = ['hivemind-node', 'hivemind'];
 const external = ['lmdb', 'msgpackr-extract'];
 const dist = join(root, 'dist');
 const recordFile = join(dist, 'build.json');
+
+/** zod's messages in fifty languages, of which ours has none: we write our own. */
+export const oneLanguage = {
+  name: 'one-language',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /\/zod\/v4\/locales\/index\.js$/ }, ({ path }) => ({
+      contents: "export { default as en } from './en.js';",
+      resolveDir: dirname(path),
+    })),
+};
 
 /** Idempotent. Rejects with esbuild's own message when a source does not parse. */
 export async function build() {
@@ -35,7 +53,7 @@ export async function build() {
     format: 'esm',
     external,
     metafile: true,
-    keepNames: true,
+    plugins: [oneLanguage],
     legalComments: 'none',
     // Without comments it is ASCII: V8 then keeps the source at one byte a character, all the while the program runs.
     minifyWhitespace: true,
@@ -46,6 +64,8 @@ export async function build() {
       js: "#!/usr/bin/env node\nimport { createRequire as createRequireHere } from 'node:module';\nconst require = createRequireHere(import.meta.url);",
     },
   });
+  const daemon = join(dist, 'hivemind-node.js');
+  writeFileSync(daemon, readFileSync(daemon, 'utf8').replace('#!/usr/bin/env node', daemonInterpreter));
   // Its service would stay for as long as the node runs, and holds more memory than the node.
   await stop();
   for (const name of programs) chmodSync(join(dist, `${name}.js`), 0o755);

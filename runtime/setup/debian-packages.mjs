@@ -27,13 +27,21 @@ const forTests = [
   { package: 'openssl', program: 'openssl' },
   { package: 'prometheus', program: 'promtool', service: 'prometheus.service' },
 ];
+/** What `npm run bench` measures beside ours. */
+const forBench = [
+  ...forTests,
+  { package: 'etcd-server', program: 'etcd', service: 'etcd.service' },
+  { package: 'docker.io', program: 'dockerd', service: 'docker.service' },
+  { package: 'docker-compose', program: 'docker-compose' },
+];
+const uses = { node: forNode, tests: forTests, bench: forBench };
 
 /** Tells package scripts that no service may be started; left alone where the machine has one of its own. */
 const policyFile = '/usr/sbin/policy-rc.d';
 
-/** `use`: `node` or `tests`. Idempotent; answers the names of what is still missing. */
+/** `use`: `node`, `tests` or `bench`. Idempotent; answers the names of what is still missing. */
 export function ensureDebianPackages(use) {
-  const missing = (use === 'tests' ? forTests : forNode).filter(({ program }) => !hasProgram(program));
+  const missing = uses[use].filter(({ program }) => !hasProgram(program));
   if (missing.length === 0) return [];
   const names = missing.map((entry) => entry.package);
   if (!isRoot() || !isDebian()) {

@@ -5,6 +5,7 @@
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { oneLanguage } from './build.mjs';
 import { gather, giveUp, packageProgram, root, say } from './commands.mjs';
 
 const require = createRequire(import.meta.url);
@@ -55,7 +56,7 @@ async function bundle(outfile) {
     banner: {
       js: "require = require('node:module').createRequire(process.execPath);\nconst ownUrl = require('node:url').pathToFileURL(process.execPath).href;",
     },
-    keepNames: true,
+    plugins: [oneLanguage],
     legalComments: 'none',
     minifyWhitespace: true,
     lineLimit: 200,

@@ -6,7 +6,7 @@
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { build } from './build.mjs';
+import { build, daemonEnvironment } from './build.mjs';
 import { gather, giveUp, isRoot, root, run, say } from './commands.mjs';
 import { ensureDebianPackages } from './debian-packages.mjs';
 import { ensureNpmPackages } from './npm-packages.mjs';
@@ -38,7 +38,7 @@ if (config && (await answers(config.socketPath))) {
 }
 let welcomed = false;
 // Here a person reads along; what happens in detail is told by `hivemind events`.
-const env = { HIVEMIND_LOG_LEVEL: 'warn', ...process.env };
+const env = { ...daemonEnvironment, HIVEMIND_LOG_LEVEL: 'warn', ...process.env };
 process.exitCode = await keepRunning(process.execPath, [bundle('hivemind-node'), ...flags], env, (child) => {
   if (welcomed || !config) return;
   welcomed = true;

@@ -25,8 +25,9 @@ const layers = 5;
 const rounds = 5;
 
 /** Medians of several pulls each, by turns; a containerd of its own for each pull, so that nothing is there already. */
-export async function measureImages(): Promise<ImageFigures | undefined> {
-  if (missingForContainerd() ?? missingForRegistry()) return undefined;
+export async function measureImages(): Promise<ImageFigures | { readonly missing: string }> {
+  const missing = missingForContainerd() ?? missingForRegistry();
+  if (missing !== undefined) return { missing };
   const registry = await startRegistry();
   try {
     const archive = join(registry.dir, 'image.tar');

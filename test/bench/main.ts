@@ -26,6 +26,13 @@ const row = (
   limit: limit ? `${limit.at === 'most' ? '≤' : '≥'} ${limit.value}${unit}` : '',
   ok: limit ? (limit.at === 'most' ? value <= limit.value : value >= limit.value) : undefined,
 });
+/** What this machine cannot measure, and why. */
+const skipped = (figure: string, why: string): Row => ({
+  figure,
+  measured: 'skipped',
+  limit: why,
+  ok: undefined,
+});
 const most = (value: number) => ({ at: 'most', value }) as const;
 const least = (value: number) => ({ at: 'least', value }) as const;
 
@@ -47,7 +54,7 @@ const suites: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
             row('etcd, the same, one writer', etcd.sequential.perSecond, '/s'),
             row('etcd, the same, 32 writers', etcd.writers32.perSecond, '/s'),
           ]
-        : []),
+        : [skipped('etcd, the same', 'no etcd on this machine')]),
       ...(ratio
         ? [
             row('embedded ÷ etcd, one writer', ratio.sequential, ' ×', least(2)),
@@ -72,7 +79,7 @@ const suites: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   },
   images: async () => {
     const figures = await measureImages();
-    if (!figures) return [];
+    if ('missing' in figures) return [skipped('pull of 100 MB from a local registry', figures.missing)];
     return [
       row('pull of 100 MB from a local registry', figures.pullMs, ' ms'),
       row("the same by containerd's own client", figures.ctrMs, ' ms'),

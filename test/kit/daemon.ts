@@ -9,7 +9,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { Registries } from '../../protocols/containers/registry/endpoints.ts';
 import type { AppView, SlotStatus } from '../../protocols/apps/status.ts';
 import { purge } from '../../runtime/purge.ts';
@@ -115,8 +115,10 @@ export async function makeDaemon(
       }
     },
     start: async (extra = []) => {
-      const started = spawn(process.execPath, [bundle('hivemind-node'), ...flags, ...extra], {
+      // As users run it: its first line says with which environment.
+      const started = spawn(bundle('hivemind-node'), [...flags, ...extra], {
         stdio: ['ignore', 'pipe', 'pipe'],
+        env: { ...process.env, PATH: `${dirname(process.execPath)}:${process.env['PATH']}` },
       });
       child = started;
       started.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
