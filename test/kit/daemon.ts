@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { Registries } from '../../protocols/containers/registry/endpoints.ts';
 import type { AppView, SlotStatus } from '../../protocols/apps/status.ts';
+import { buildHelloImages } from '../../runtime/images/build-hello.ts';
 import { purge } from '../../runtime/purge.ts';
 import { until } from './until.ts';
 
@@ -259,8 +260,12 @@ export async function writeHello(daemon: TestDaemon, hostPort: number): Promise<
 }
 
 export async function importHelloImages(daemon: TestDaemon): Promise<void> {
-  for (const name of ['hello-web', 'hello-store']) {
-    const { code, stderr } = await daemon.cli('image', 'import', join(root, '.cache/images', `${name}.tar`));
+  const { archives } = await buildHelloImages({
+    imagesDir: join(root, '.cache/images'),
+    contentDir: join(root, 'examples/hello/web'),
+  });
+  for (const archive of archives) {
+    const { code, stderr } = await daemon.cli('image', 'import', archive);
     if (code !== 0) throw new Error(stderr);
   }
 }

@@ -62,7 +62,7 @@ describe.skipIf(missing !== undefined)('using', () => {
     ]);
     const wrong = await daemon.cli('ps', '--json=nod');
     expect(wrong.code).toBe(2);
-    expect(wrong.stderr).toMatch(/Did you mean node\? Fields: name, slot, app, .*reason, since/);
+    expect(wrong.stderr).toMatch(/Did you mean node\? Fields: name, slot, app, .*reason,.* since/);
   });
 
   test('colours only where they are wanted; the header of a table goes from NAME to AGE', async () => {
