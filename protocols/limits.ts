@@ -282,6 +282,8 @@ export const limits = {
   dnsStreamBytes: 131_072,
 
   apiBodyBytes: 2_097_152,
+  /** One frame of a WebSocket; a terminal sends some KiB, and the first frame of an exec holds its environment. */
+  apiFrameBytes: 1_048_576,
   /** A thousand who watch, and room for logs and exec. */
   apiStreams: 2_048,
   /** Requests of one client of a door: above what one core can answer, below what starves the rest for long. */

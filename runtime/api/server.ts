@@ -4,8 +4,8 @@
  */
 import { rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { getRequestListener } from '@hono/node-server';
-import { reason } from '../../protocols/errors.ts';
+import { getRequestListener, RequestError, type HttpBindings } from '@hono/node-server';
+import { reason, reasonOf } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
 import type { Clock } from '../../protocols/ports.ts';
 import type { NodeHandle } from '../node-handle.ts';
@@ -13,7 +13,8 @@ import type { Logger } from '../telemetry/logger.ts';
 import { createApp, isUpload } from './app.ts';
 import { createContext, type ApiContext } from './context.ts';
 import { listenOnLoopback, listenOnSocket } from './doors.ts';
-import { problemOf, problemType } from './problem.ts';
+import { problemHeaders, problemOf, problemType } from './problem.ts';
+import { refuseStrangers } from './refused.ts';
 import { openGate, type Gate } from './rules/gate.ts';
 import { ensureToken, rootGate } from './token.ts';
 import { serveUpgrades } from './upgrades.ts';
@@ -66,6 +67,17 @@ export async function serveApi(node: NodeHandle, options: ApiOptions): Promise<R
   }
 }
 
+function problemResponse(thrown: unknown, { requestId, logger }: ApiContext): Response {
+  const isTheirs = thrown instanceof RequestError;
+  if (!isTheirs) logger.error({ err: thrown }, 'a request failed');
+  const because = isTheirs ? reason('HM-API-REQUEST', thrown.message) : reasonOf(thrown);
+  const problem = problemOf(because, { requestId: requestId(), path: '/' });
+  return new Response(JSON.stringify(problem), {
+    status: problem.status,
+    headers: problemHeaders(because),
+  });
+}
+
 interface Door {
   readonly server: Server;
   close(): Promise<void>;
@@ -77,13 +89,24 @@ function openDoor(context: ApiContext, door: string, gate: Gate): Door {
     headersTimeout: limits.apiHandshakeMs,
     // Uploads are long; for all the rest there is `hurry`.
     requestTimeout: 0,
+    // Without a host Node itself would refuse, and without a code.
+    requireHostHeader: false,
     maxHeaderSize: limits.apiHeaderBytes,
     connectionsCheckingInterval: limits.apiHandshakeMs / 2,
   });
   server.maxConnections = limits.apiConnections;
   // It puts light stand-ins in the place of the global Request and Response; with the platform's own a small answer
   // costs half as much again.
-  const answer = getRequestListener((asked, { incoming }) => app(asked, incoming.socket.remoteAddress));
+  const told = async (asked: Request, { incoming, outgoing }: HttpBindings): Promise<Response> => {
+    const made = await app(asked, incoming.socket.remoteAddress);
+    // Who was too slow has been told so: nothing is to be written behind it.
+    return outgoing.headersSent ? new Promise(() => {}) : made;
+  };
+  const answer = getRequestListener((asked, bindings) => told(asked, bindings as HttpBindings), {
+    // A request that has no URL: no host, or what is none.
+    errorHandler: (thrown) => problemResponse(thrown, context),
+  });
+  refuseStrangers(server, context.requestId);
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     hurry(context.node.clock, request, response);
     void answer(request, response);

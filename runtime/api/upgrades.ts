@@ -8,16 +8,16 @@ import type { z } from 'zod';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { parseSlotName } from '../../protocols/apps/model.ts';
 import type { SlotStatus } from '../../protocols/apps/status.ts';
-import { coded, reasonOf } from '../../protocols/errors.ts';
+import { coded } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
 import { forwardProtocol } from '../forwarding/bridge.ts';
 import { execProtocol, serveExec } from './exec.ts';
 import { openForward, portOf, serveForward } from './forward.ts';
 import { logsProtocol, serveLogs } from './log-socket.ts';
-import { problemOf, problemType } from './problem.ts';
 import type { NodeHandle } from '../node-handle.ts';
 import type { ApiContext } from './context.ts';
 import { logQuery, logSource, observedSlots, unknownSlot } from './routes/containers.ts';
+import { refuse } from './refused.ts';
 import { assertScope, type Gate } from './rules/gate.ts';
 
 export interface UpgradeDoor {
@@ -35,8 +35,12 @@ export function serveUpgrades(server: Server, context: ApiContext, options: Upgr
   const sockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
-    maxPayload: limits.apiBodyBytes,
+    maxPayload: limits.apiFrameBytes,
     handleProtocols: (offered) => Object.values(protocols).find((one) => offered.has(one)) ?? false,
+  });
+  sockets.on('wsClientError', ({ message }, stream, { url }) => {
+    const wrong = coded('HM-API-REQUEST', message);
+    refuse(stream, wrong, { path: url ?? '/', requestId: context.requestId() });
   });
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     stream.on('error', () => stream.destroy());
@@ -52,7 +56,8 @@ export function serveUpgrades(server: Server, context: ApiContext, options: Upgr
           });
         });
       },
-      (thrown: unknown) => refuse(stream, thrown, request.url ?? '/', context.requestId()),
+      (thrown: unknown) =>
+        refuse(stream, thrown, { path: request.url ?? '/', requestId: context.requestId() }),
     );
   });
   return {
@@ -158,19 +163,4 @@ function decode(segment: string): string {
 
 function isOwn(origin: string, host: string | undefined): boolean {
   return origin === `http://${host}` && /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/.test(host ?? '');
-}
-
-function refuse(stream: Duplex, thrown: unknown, path: string, requestId: string): void {
-  const problem = problemOf(reasonOf(thrown), { requestId, path });
-  const body = JSON.stringify(problem);
-  stream.end(
-    [
-      `HTTP/1.1 ${problem.status} Refused`,
-      `content-type: ${problemType}`,
-      `content-length: ${Buffer.byteLength(body)}`,
-      'connection: close',
-      '',
-      body,
-    ].join('\r\n'),
-  );
 }

@@ -12,7 +12,7 @@ import { appSpec } from '../../../runtime/api/schemas/app-spec.ts';
 import { readCompose } from '../../../runtime/compose/read.ts';
 import { seededRandom } from '../../../runtime/world/seeded-random.ts';
 import { compileFrom, cwd, type Disk } from '../../protocols/apps/files/disk.ts';
-import type { Target } from '../target.ts';
+import type { Outcome } from '../target.ts';
 import { mutated, mutatedTree } from './mutate.ts';
 import { pick } from './nasty.ts';
 
@@ -76,7 +76,7 @@ function diskOf(random: Random): { readonly disk: Disk; readonly files: readonly
   return { disk: { ...disk, [`${cwd}/second.yaml`]: second }, files: ['compose.yaml', 'second.yaml'] };
 }
 
-export const fuzzCompose: Target = (seed) => {
+export const fuzzCompose = (seed: number): Outcome => {
   const random = seededRandom(seed);
   const { disk, files } = diskOf(random);
   try {

@@ -1,0 +1,62 @@
+/** A good request for every route that answers at once: the contract asks them as they are, the fuzzer bends them. */
+import { app, json, service, type Asked } from './rig.ts';
+
+export const slot = 'shop%2Fweb.1';
+
+/** One good request for every route; later ones undo earlier ones. */
+export const requests: [route: string, path: string, asked?: () => Asked][] = [
+  [
+    'put /v1/apps/{name}',
+    '/v1/apps/shop',
+    () => json({ spec: app('shop', service('web', { replicas: 2 })) }),
+  ],
+  ['get /v1/apps', '/v1/apps'],
+  ['get /v1/apps/{name}', '/v1/apps/shop'],
+  ['post /v1/apps/{name}/scale', '/v1/apps/shop/scale', () => json({ service: 'web', replicas: 1 })],
+  ['post /v1/apps/{name}/restart', '/v1/apps/shop/restart', () => json({ service: 'web', index: 1 })],
+  [
+    'post /v1/apps/{name}/plan',
+    '/v1/apps/shop/plan',
+    () => json({ spec: app('shop', service('web', { replicas: 3, command: ['x'] })) }),
+  ],
+  ['get /v1/apps/{name}/revisions', '/v1/apps/shop/revisions'],
+  ['post /v1/apps/{name}/rollback', '/v1/apps/shop/rollback', () => json({})],
+  ['get /v1/containers', '/v1/containers'],
+  ['get /v1/containers/{slot}', `/v1/containers/${slot}`],
+  ['get /v1/services', '/v1/services'],
+  ['get /v1/deployments', '/v1/deployments'],
+  ['get /v1/deployments/{name}', '/v1/deployments/shop'],
+  ['post /v1/volumes', '/v1/volumes', () => json({ app: 'shop', volume: 'spare' })],
+  ['get /v1/volumes', '/v1/volumes'],
+  ['delete /v1/volumes/{app}/{volume}', '/v1/volumes/shop/spare'],
+  ['get /v1/nodes', '/v1/nodes'],
+  ['get /v1/nodes/{name}', '/v1/nodes/n1'],
+  ['get /v1/cluster', '/v1/cluster'],
+  ['post /v1/tokens', '/v1/tokens', () => json({ name: 'ci', scope: 'read', expiresInS: 3_600 })],
+  ['get /v1/tokens', '/v1/tokens'],
+  ['delete /v1/tokens/{name}', '/v1/tokens/ci'],
+  ['get /v1/containers/{slot}/why', `/v1/containers/${slot}/why`],
+  [
+    'get /v1/containers/{slot}/logs',
+    `/v1/containers/${slot}/logs?tail=10&since=2026-01-01T00:00:00Z&grep=a&level=warn&previous=true`,
+  ],
+  ['get /v1/images', '/v1/images'],
+  ['get /v1/networks', '/v1/networks'],
+  ['delete /v1/images/{name}', '/v1/images/spare'],
+  ['put /v1/secrets/{name}', '/v1/secrets/pw', () => ({ body: 'one' })],
+  ['post /v1/secrets/{name}/rotate', '/v1/secrets/pw/rotate', () => ({ body: 'two' })],
+  ['get /v1/secrets', '/v1/secrets'],
+  ['get /v1/secrets/{name}', '/v1/secrets/pw'],
+  ['post /v1/secrets/rekey', '/v1/secrets/rekey'],
+  ['delete /v1/secrets/{name}', '/v1/secrets/pw'],
+  ['get /v1/events', '/v1/events?limit=1000'],
+  ['get /v1/actors', '/v1/actors'],
+  ['get /v1/actors/show', '/v1/actors/show?path=/leader/apps'],
+  ['get /v1/actors/transcript', '/v1/actors/transcript?path=/workload&limit=1000'],
+  ['get /v1/version', '/v1/version'],
+  ['get /v1/doctor', '/v1/doctor'],
+  ['post /v1/doctor/mend', '/v1/doctor/mend'],
+  ['get /livez', '/livez'],
+  ['get /readyz', '/readyz?verbose'],
+  ['delete /v1/apps/{name}', '/v1/apps/shop?volumes=true'],
+];

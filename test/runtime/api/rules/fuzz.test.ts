@@ -1,0 +1,16 @@
+/** A few of the mutated requests of `npm run fuzz -- api`, in every test run. */
+import { afterAll, expect, test } from 'vitest';
+import { endFuzzApi, fuzzApi } from '../../../fuzz/api/target.ts';
+
+afterAll(endFuzzApi);
+
+test('each is answered, a refusal with a code, and nothing crashes', async () => {
+  const outcomes = new Set<string>();
+  for (let seed = 1; seed <= 300; seed++) {
+    const { outcome, finding } = await fuzzApi(seed);
+    expect([seed, finding]).toEqual([seed, undefined]);
+    outcomes.add(outcome);
+  }
+  // Neither all accepted nor all stopped at the first door.
+  for (const outcome of ['200', '101', 'HM-API-REQUEST', 'HM-API-ROUTE']) expect(outcomes).toContain(outcome);
+}, 60_000);
