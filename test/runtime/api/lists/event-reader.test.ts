@@ -1,11 +1,11 @@
 /** One watcher of the events: its place, resets and gaps told, bookmarks when it is time. */
 import { expect, test } from 'vitest';
-import { cursorOf } from '../../../protocols/events/place.ts';
-import { limits } from '../../../protocols/limits.ts';
-import { EventHub } from '../../../runtime/api/lists/event-reader.ts';
-import type { LoggedEvent, NodeHandle } from '../../../runtime/node-handle.ts';
-import { createEventLog, type EventStore } from '../../../runtime/telemetry/events/event-log.ts';
-import { HeapClock } from '../../../runtime/world/heap-clock.ts';
+import { cursorOf } from '../../../../protocols/events/place.ts';
+import { limits } from '../../../../protocols/limits.ts';
+import { EventHub } from '../../../../runtime/api/lists/event-reader.ts';
+import type { LoggedEvent, NodeHandle } from '../../../../runtime/node-handle.ts';
+import { createEventLog, type EventStore } from '../../../../runtime/telemetry/events/event-log.ts';
+import { HeapClock } from '../../../../runtime/world/heap-clock.ts';
 
 const event = { type: 'slot.started', subject: 'shop/web.1', level: 'info', message: 'started' } as const;
 

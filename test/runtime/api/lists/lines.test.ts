@@ -1,10 +1,10 @@
 /** Streams are bounded: a slow reader gets a gap, never our memory. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { ndjson, streamOf, type Gap } from '../../../runtime/api/lines.ts';
-import { createStreamCount } from '../../../runtime/api/context.ts';
-import { reasonOf } from '../../../protocols/errors.ts';
-import { limits } from '../../../protocols/limits.ts';
+import { ndjson, streamOf, type Gap } from '../../../../runtime/api/lines.ts';
+import { createStreamCount } from '../../../../runtime/api/context.ts';
+import { reasonOf } from '../../../../protocols/errors.ts';
+import { limits } from '../../../../protocols/limits.ts';
 
 interface Numbered {
   readonly n: number;
