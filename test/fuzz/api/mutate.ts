@@ -153,10 +153,10 @@ function tree(body: Buffer, random: Random): Buffer {
     }
   };
   walk(root);
-  if (places.length === 0) return Buffer.from(JSON.stringify(value(random)));
+  if (places.length === 0) return Buffer.from(JSON.stringify(strange(random)));
   const [holder, key] = pick(random, places);
   const way = random.next();
-  if (way < 0.6) holder[key] = value(random);
+  if (way < 0.6) holder[key] = strange(random);
   else if (way < 0.75) delete holder[key];
   else if (way < 0.9) holder[word(random)] = holder[key];
   else holder[key] = pick(random, places)[0][key];
@@ -168,7 +168,7 @@ function tree(body: Buffer, random: Random): Buffer {
   }
 }
 
-function value(random: Random): unknown {
+function strange(random: Random): unknown {
   return pick<() => unknown>(random, [
     () => word(random),
     () => pick(random, [0, -1, 1.5, 1e308, 2 ** 53, 65_536, -0]),
