@@ -17,7 +17,7 @@ import { logsProtocol, serveLogs } from './log-socket.ts';
 import type { NodeHandle } from '../node-handle.ts';
 import type { ApiContext } from './context.ts';
 import { logQuery, logSource, observedSlots, unknownSlot } from './routes/containers.ts';
-import { refuse } from './refused.ts';
+import { refuse } from './rules/refused.ts';
 import { assertScope, type Gate } from './rules/gate.ts';
 
 export interface UpgradeDoor {

@@ -1,8 +1,8 @@
 /** What is refused before it is a request that a route could answer: as a problem with a code, like all the rest. */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { coded, reason, reasonOf } from '../../protocols/errors.ts';
-import { problemOf, problemType } from './problem.ts';
+import { coded, reason, reasonOf } from '../../../protocols/errors.ts';
+import { problemOf, problemType } from '../problem.ts';
 
 interface Asked {
   readonly path: string;
