@@ -143,6 +143,8 @@ export const limits = {
   imageDocumentBytes: 4_194_304,
   /** How often unused images are looked for: a disk that fills within minutes has other trouble. */
   imageCollectMs: 300_000,
+  /** … and the first time: a node that starts on a full disk has room soon. */
+  imageCollectFirstMs: 10_000,
   /** Layers of one image: builders make at most 127. */
   imageLayers: 512,
   /** Manifests of one index: a dozen platforms, and their attestations. */

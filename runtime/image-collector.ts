@@ -93,14 +93,14 @@ export function keepCollecting(
     for (const name of idle) unusedSince[name] ??= node.clock.now();
     await collectImages(node, settings, call, unusedSince, await lookAtDisk());
   };
-  const arm = () => {
-    timer = node.clock.setTimer(limits.imageCollectMs, () => {
+  const arm = (afterMs: number) => {
+    timer = node.clock.setTimer(afterMs, () => {
       void look()
         .catch(() => undefined)
-        .then(() => (ended.signal.aborted ? undefined : arm()));
+        .then(() => (ended.signal.aborted ? undefined : arm(limits.imageCollectMs)));
     });
   };
-  arm();
+  arm(limits.imageCollectFirstMs);
   return () => {
     ended.abort();
     node.clock.clearTimer(timer);

@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { createSecureContext } from 'node:tls';
 
 /** No answer, or one that ended before its end. */
 export class BrokenExchange extends Error {}
@@ -42,19 +43,30 @@ export function createExchanger(silenceMs: number): Exchanger {
     const key = `${insecure} ${caFile}`;
     let agent = secure.get(key);
     if (!agent) {
-      const ca = caFile === '' ? {} : { ca: readFileSync(caFile) };
+      const ca = caFile === '' ? {} : { ca: authorityOf(caFile) };
       agent = new HttpsAgent({ keepAlive: true, maxSockets: 16, rejectUnauthorized: !insecure, ...ca });
       secure.set(key, agent);
     }
     return agent;
   };
   return {
-    ask: (asked) => ask(asked, silenceMs, asked.url.startsWith('https:') ? agentOf(asked) : plain),
+    ask: async (asked) => ask(asked, silenceMs, asked.url.startsWith('https:') ? agentOf(asked) : plain),
     close: () => {
       plain.destroy();
       for (const agent of secure.values()) agent.destroy();
     },
   };
+}
+
+/** Read at the first use; a file that is no certificate is said here, where it can be named. */
+function authorityOf(caFile: string): Buffer {
+  try {
+    const ca = readFileSync(caFile);
+    createSecureContext({ ca });
+    return ca;
+  } catch (thrown) {
+    throw new BrokenExchange(`its caFile ${caFile} cannot be used: ${(thrown as Error).message}`);
+  }
 }
 
 async function ask(asked: Ask, silenceMs: number, agent: HttpAgent | HttpsAgent): Promise<Answer> {
