@@ -10,7 +10,7 @@ import type { Assignment } from '../../apps/model.ts';
 import { isGated } from '../../health/check.ts';
 import type { RunKey } from '../model.ts';
 import { runName } from '../ids.ts';
-import { backoffMs } from '../restart.ts';
+import { backoffMs, isCrashLoop } from '../restart.ts';
 import { handResources, liveSlotSteps, pausedReason } from './live.ts';
 import { adoptRun } from './adoption.ts';
 import { recoverNext, replacementSteps } from './replacement.ts';
@@ -92,7 +92,9 @@ const numberRun: Step = (value) => {
       runName({ placement: assignment.placement, run: same ? held.run + 1 : 1 }),
     ].slice(-limits.logRuns),
   };
-  const [recorded, effects] = record(clear(value), next, 'run.recorded');
+  // A loop is over when a run lasts, not when the next one begins.
+  const loop = value.reason && isCrashLoop(next.history) ? { reason: value.reason } : {};
+  const [recorded, effects] = record({ ...clear(value), ...loop }, next, 'run.recorded');
   return [recorded, [...effects, pruneLogs(value.slot, next)]];
 };
 

@@ -84,6 +84,12 @@ it('a crash loop is told as such, with the next start, and is over after a stabl
   expect(bench.last().nextStartAt).toBe(bench.clock.now() + 2_000);
   expect(bench.news().filter((type) => type === 'container.crash-loop')).toHaveLength(1);
   await bench.clock.advance(2_500);
+  // Also while the next run starts: nobody who asks then hears that nothing is wrong.
+  expect(bench.story().slice(-3)).toEqual([
+    'backoff HM-CRASH-LOOP',
+    'starting HM-CRASH-LOOP',
+    expect.not.stringContaining('HM-'),
+  ]);
   expect(bench.news()).not.toContain('container.stable');
   await bench.clock.advance(60_000);
   expect(bench.news()).toContain('container.stable');
