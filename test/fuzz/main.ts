@@ -5,9 +5,14 @@
 import { performance } from 'node:perf_hooks';
 import { fuzzApi } from './api/target.ts';
 import { fuzzCompose } from './compose/target.ts';
+import { fuzzRegistry } from './registry/target.ts';
 import type { Target } from './target.ts';
 
-const targets: Readonly<Record<string, Target>> = { api: fuzzApi, compose: fuzzCompose };
+const targets: Readonly<Record<string, Target>> = {
+  api: fuzzApi,
+  compose: fuzzCompose,
+  registry: fuzzRegistry,
+};
 
 const usage = `npm run fuzz -- ${Object.keys(targets).join('|')} [--runs N] [--seed N]`;
 
