@@ -202,6 +202,16 @@ export const catalogue = {
     next: 'hivemind doctor; the step is tried again.',
     status: 503,
   },
+  'HM-RUNTIME-IMAGE': {
+    cause: 'The service has an image alone, and its node runs processes of the machine.',
+    next: 'Give it x-hivemind: { process: { command: [...] } }, or start the node with --runtime containerd',
+    status: 422,
+  },
+  'HM-RUNTIME-PROCESS': {
+    cause: 'The service is a process of the machine, and its node runs containers.',
+    next: 'Give it an image alone, or start the node with --runtime process',
+    status: 422,
+  },
   'HM-CONTAINER-CREATE': {
     cause: 'The container could not be created.',
     next: 'Read the message of the runtime; hivemind logs TARGET',

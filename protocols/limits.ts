@@ -130,6 +130,11 @@ export const limits = {
   execPipes: 64,
   /** Containers whose command settings are remembered for their health checks: more than one node runs. */
   execContainers: 1_000,
+  /** Processes of the machine: how long they may take to stand still or to be gone, and how often that is looked at. */
+  processSettleMs: 10_000,
+  processLookMs: 5,
+  /** Their exits are watched as files; a look in between, should a watch miss one. */
+  processWatchMs: 5_000,
   /** A containerd of our own from spawn to first answer: 1 s when idle, more on a loaded machine or after a crash. */
   containerdStartMs: 30_000,
   /** How long containerd may take to say its version before it counts as hung. */

@@ -155,7 +155,7 @@ export interface ContainerRuntime {
 }
 
 export interface RuntimeInfo {
-  readonly name: 'containerd' | 'scripted';
+  readonly name: 'containerd' | 'process' | 'scripted';
   readonly version: string;
   readonly snapshotter: string;
   readonly cgroups: 1 | 2;

@@ -2,6 +2,7 @@
  * Removes everything that Hivemind made on this machine: containers, images, network, data folder, a containerd of
  * its own. Works on a machine whose daemon does not run; a running one keeps its data folder locked.
  */
+import { existsSync } from 'node:fs';
 import { readdir, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { hashText } from '../protocols/hash.ts';
@@ -17,6 +18,7 @@ import { removeAllGrants } from './drivers/grants/tmpfs-grants.ts';
 import { createLinuxNetwork } from './drivers/network/linux/driver.ts';
 import { lockDataFolder } from './drivers/store/embedded/data-lock.ts';
 import { ensureContainerd, type ContainerdPlace } from './drivers/container/containerd/bootstrap.ts';
+import { openProcesses, processFolder } from './world/process-world.ts';
 import { realClock } from './world/real-clock.ts';
 import { grantsFolder } from './world/real-world.ts';
 
@@ -24,6 +26,7 @@ export type PurgeConfig = Pick<
   NodeConfig,
   | 'name'
   | 'dataDir'
+  | 'runtime'
   | 'containerdAddress'
   | 'containerdNamespace'
   | 'bridge'
@@ -38,16 +41,12 @@ const call = (): Call => ({ key: 'purge', signal: AbortSignal.timeout(60_000) })
 export async function purge(config: PurgeConfig, progress: (line: string) => void): Promise<void> {
   const lock = await lockDataFolder(join(config.dataDir, 'store'));
   try {
-    const place = await attempt(progress, 'containerd', () =>
-      ensureContainerd({ address: config.containerdAddress, dataDir: config.dataDir, clock: realClock }),
-    );
-    if (place) await attempt(progress, 'containers and images', () => emptyContainerd(config, place));
+    // Also where the settings name another runtime than the one that was here.
+    if (existsSync(processFolder(config.dataDir)))
+      await attempt(progress, 'processes', () => removeProcesses(config.dataDir));
+    if (config.runtime !== 'process') await removeContainers(config, progress);
     await attempt(progress, 'files in memory', () =>
       removeAllGrants(grantsFolder(networkTag(config.name)), call()),
-    );
-    await attempt(progress, 'network', () => removeNetwork(config));
-    await attempt(progress, 'own containerd', () =>
-      stopOwnContainerd({ dataDir: config.dataDir, clock: realClock }),
     );
   } finally {
     await lock.release();
@@ -61,6 +60,23 @@ export async function purge(config: PurgeConfig, progress: (line: string) => voi
     const folder = dirname(config.socketPath);
     if (basename(folder) === 'hivemind') await rmdir(folder).catch(() => undefined);
   });
+}
+
+async function removeContainers(config: PurgeConfig, progress: (line: string) => void): Promise<void> {
+  const place = await attempt(progress, 'containerd', () =>
+    ensureContainerd({ address: config.containerdAddress, dataDir: config.dataDir, clock: realClock }),
+  );
+  if (place) await attempt(progress, 'containers and images', () => emptyContainerd(config, place));
+  await attempt(progress, 'network', () => removeNetwork(config));
+  await attempt(progress, 'own containerd', () =>
+    stopOwnContainerd({ dataDir: config.dataDir, clock: realClock }),
+  );
+}
+
+async function removeProcesses(dataDir: string): Promise<void> {
+  const { runtime, close } = await openProcesses(dataDir);
+  for (const { id } of (await runtime.list({}, call())).containers) await runtime.remove({ id }, call());
+  close();
 }
 
 async function attempt<Result>(

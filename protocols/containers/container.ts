@@ -57,7 +57,9 @@ const sayPull = (value: Value, event: Parameters<typeof notePull>[1]): Decision<
   notePull(value, event, (because) => tell(value, { type: 'container.delayed', reason: because }));
 
 const checkPorts = (value: Value): Decision<Value> => {
-  const ports = value.assignment.spec.networkMode === 'app' ? value.assignment.spec.ports : [];
+  const { spec } = value.assignment;
+  // A process of the machine listens there itself.
+  const ports = spec.networkMode === 'app' || spec.hostProcess ? spec.ports : [];
   return ask(value, 'ports.checked', { port: 'network', op: 'taken', args: { ports } });
 };
 

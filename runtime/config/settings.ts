@@ -70,9 +70,9 @@ export const settings = {
     help: 'API socket (/run/hivemind/NAME.sock as root)',
   },
   runtime: {
-    form: z.enum(['containerd'], 'containerd'),
+    form: z.enum(['containerd', 'process'], 'containerd or process'),
     argument: 'KIND',
-    help: 'what runs the containers (containerd)',
+    help: 'containerd runs containers, process runs commands of this machine (containerd)',
   },
   containerdAddress: {
     form: absolute,

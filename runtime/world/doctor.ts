@@ -14,29 +14,35 @@ import type { NodeSettings } from './world.ts';
 
 interface Subject {
   readonly ports: Ports;
-  readonly network: LinuxNetwork;
   readonly settings: NodeSettings;
   readonly dataDir: string;
+  /** Absent where services are processes of the machine. */
+  readonly engineRoom?: EngineRoom;
+}
+
+interface EngineRoom {
+  readonly network: LinuxNetwork;
   readonly place: ContainerdPlace;
 }
 
 const lowSpace = 0.05;
 
 export async function examine(subject: Subject): Promise<readonly Finding[]> {
+  const { engineRoom, settings, dataDir, ports } = subject;
+  const everywhere = [store(subject), secretKey(subject), disk(dataDir)];
+  if (!engineRoom) return Promise.all([processes(subject), ...everywhere]);
   return Promise.all([
-    containerd(subject),
-    store(subject),
-    secretKey(subject),
-    disk(subject.dataDir),
+    containerd(ports, engineRoom.place),
+    ...everywhere,
     forwarding(),
-    forwardPolicy(subject),
-    bridge(subject.settings.bridge),
-    routes(subject.settings),
+    forwardPolicy(engineRoom.network),
+    bridge(settings.bridge),
+    routes(settings),
   ]);
 }
 
 /** Each mender answers what it did, nothing when there was nothing to do. */
-const menders: Readonly<Record<string, (subject: Subject) => Promise<string | undefined>>> = {
+const menders: Readonly<Record<string, (engineRoom: EngineRoom) => Promise<string | undefined>>> = {
   'ip-forward': async () => {
     if (await forwards()) return undefined;
     await writeFile(forwardSwitch, '1');
@@ -53,9 +59,10 @@ const menders: Readonly<Record<string, (subject: Subject) => Promise<string | un
 export async function mendAndExamine(subject: Subject): Promise<readonly Finding[]> {
   const done = new Map<string, string>();
   const failed = new Map<string, string>();
-  for (const [id, mend] of Object.entries(menders)) {
+  const { engineRoom } = subject;
+  for (const [id, mend] of Object.entries(engineRoom ? menders : {})) {
     try {
-      const told = await mend(subject);
+      const told = engineRoom && (await mend(engineRoom));
       if (told !== undefined) done.set(id, told);
     } catch (thrown) {
       failed.set(id, (thrown as Error).message);
@@ -73,7 +80,16 @@ export async function mendAndExamine(subject: Subject): Promise<readonly Finding
 
 const call = (): Call => ({ key: 'doctor', signal: AbortSignal.timeout(5_000) });
 
-async function containerd({ ports, place }: Subject): Promise<Finding> {
+async function processes({ ports }: Subject): Promise<Finding> {
+  const { version } = await ports.containers.info({}, call());
+  return {
+    id: 'processes',
+    verdict: 'ok',
+    detail: `services are processes of this machine, Linux ${version}`,
+  };
+}
+
+async function containerd(ports: Ports, place: ContainerdPlace): Promise<Finding> {
   const id = 'containerd';
   try {
     const info = await ports.containers.info({}, call());
@@ -145,7 +161,7 @@ async function forwarding(): Promise<Finding> {
 }
 
 /** Docker and firewalls drop what is forwarded; their tables are theirs, so this is said, not changed. */
-async function forwardPolicy({ network }: Subject): Promise<Finding> {
+async function forwardPolicy(network: LinuxNetwork): Promise<Finding> {
   const id = 'forward-policy';
   try {
     const obstacles = await network.obstacles(call());

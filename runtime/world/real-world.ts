@@ -23,6 +23,7 @@ import {
 } from '../drivers/container/containerd/bootstrap.ts';
 import { createContainerdRuntime } from '../drivers/container/containerd/driver.ts';
 import { openEngine, type ContainerdRuntimeOptions } from '../drivers/container/containerd/engine.ts';
+import { withoutProcesses } from '../drivers/container/process/images.ts';
 import { createContainerdImages } from '../drivers/container/containerd/images/image-source.ts';
 import { createCredentials } from '../drivers/container/registry/credentials.ts';
 import { createRegistryClient } from '../drivers/container/registry/registry.ts';
@@ -31,6 +32,7 @@ import { createFileDisk } from '../drivers/journal/disk.ts';
 import { openJournal } from '../drivers/journal/journal.ts';
 import { createTmpfsGrants } from '../drivers/grants/tmpfs-grants.ts';
 import { unsealFrom, withGrants } from '../drivers/grants/unseal.ts';
+import { createHostNetwork } from '../drivers/network/host/host-network.ts';
 import { createLinuxNetwork } from '../drivers/network/linux/driver.ts';
 import { networkProbe } from '../drivers/probe/network-probe.ts';
 import { createKeyFile } from '../drivers/secrets/key-file.ts';
@@ -43,6 +45,7 @@ import { openRetention, type Retention } from '../logs/retention.ts';
 import { openEventFiles } from '../telemetry/events/event-files.ts';
 import { examine, mendAndExamine } from './doctor.ts';
 import { measureMachine } from './machine.ts';
+import { assertRuntimeOf, openProcesses, quietNames } from './process-world.ts';
 import { realClock } from './real-clock.ts';
 import { realRandom } from './real-random.ts';
 import type { NodeSettings, OpenedWorld, World } from './world.ts';
@@ -51,6 +54,7 @@ export interface RealWorldOptions {
   readonly labels?: Readonly<Record<string, string>>;
   /** Absolute. */
   readonly dataDir: string;
+  readonly runtime: 'containerd' | 'process';
   readonly containerdAddress: string;
   readonly containerdNamespace: string;
   /** Absolute. */
@@ -68,6 +72,7 @@ export function createRealWorld(options: RealWorldOptions): World {
 async function open(options: RealWorldOptions, settings: NodeSettings): Promise<OpenedWorld> {
   const { dataDir } = options;
   await makeDataDir(dataDir);
+  assertRuntimeOf(dataDir, options.runtime);
   const closers: (() => Promise<void> | void)[] = [];
   const close = async () => {
     for (const closer of closers.reverse()) await closer();
@@ -93,22 +98,28 @@ async function open(options: RealWorldOptions, settings: NodeSettings): Promise<
     closers.push(() => events.close());
     const { secrets, grants, locked } = await openSecrets(options, settings, store);
     const secret: Secret = (name) => secretText({ store, secrets }, name, loginCall());
-    const engine = await openContainers(options, settings, secret);
+    const isProcess = options.runtime === 'process';
+    const engine: OpenedContainers = isProcess
+      ? await openProcesses(dataDir)
+      : await openContainers(options, settings, secret);
     closers.push(engine.close);
     const logs = createLogStore(realClock);
     closers.push(() => logs.close());
     const volumes = createDirectoryVolumes({ dataDir, clock: realClock });
     const retention = await openLogs(dataDir, logs, volumes);
     closers.push(retention.close);
-    const network = createLinuxNetwork({ clock: realClock, tag: settings.networkTag });
-    const names = createNameServer({ clock: realClock, random: realRandom });
+    const bridged = isProcess
+      ? undefined
+      : createLinuxNetwork({ clock: realClock, tag: settings.networkTag });
+    const server = createNameServer({ clock: realClock, random: realRandom });
+    const names = isProcess ? quietNames(server, settings.dnsAddress) : server;
     closers.push(() => void names.close({}, { key: 'close', signal: new AbortController().signal }));
     const ports: Ports = {
       store,
       journal: opened.journal,
       containers: withGrants(engine.runtime, grants),
       images: engine.images,
-      network,
+      network: bridged ?? createHostNetwork(),
       volumes: withLogs(volumes, logs, retention),
       names,
       probes: networkProbe,
@@ -122,7 +133,8 @@ async function open(options: RealWorldOptions, settings: NodeSettings): Promise<
       recovered: [...opened.recovered, ...events.recovered, ...(locked ? [locked] : [])],
       close,
       doctor: ({ mend }) => {
-        const subject = { ports, network, settings, dataDir, place: engine.place };
+        const engineRoom = bridged && engine.place ? { network: bridged, place: engine.place } : undefined;
+        const subject = { ports, settings, dataDir, ...(engineRoom ? { engineRoom } : {}) };
         return mend ? mendAndExamine(subject) : examine(subject);
       },
       machine: () => measureMachine(dataDir, options.labels ?? {}),
@@ -164,7 +176,8 @@ async function makeDataDir(dataDir: string): Promise<void> {
 interface OpenedContainers {
   readonly runtime: ContainerRuntime;
   readonly images: ImageSource;
-  readonly place: ContainerdPlace;
+  /** Of containerd. */
+  readonly place?: ContainerdPlace;
   close(): void;
 }
 
@@ -201,7 +214,7 @@ async function openContainers(
     : () => undefined;
   return {
     runtime,
-    images: createContainerdImages(engine, { registry }),
+    images: withoutProcesses(createContainerdImages(engine, { registry })),
     place,
     close: () => {
       keeper();

@@ -54,7 +54,11 @@ export interface TestDaemon {
 
 /** Not yet started. `name` makes the bridge and the table its own. */
 export async function makeDaemon(
-  options: { readonly dataDir?: string; readonly registries?: Registries } = {},
+  options: {
+    readonly dataDir?: string;
+    readonly registries?: Registries;
+    readonly runtime?: 'process';
+  } = {},
 ): Promise<TestDaemon> {
   count += 1;
   const dir = await mkdtemp(join(tmpdir(), 'hm-e2e-'));
@@ -64,6 +68,7 @@ export async function makeDaemon(
   const config = {
     name,
     dataDir,
+    runtime: options.runtime ?? ('containerd' as 'containerd' | 'process'),
     socketPath: join(dir, 'api.sock'),
     containerdAddress: join(dir, 'none.sock'),
     containerdNamespace: 'hivemind',
@@ -77,6 +82,7 @@ export async function makeDaemon(
   const flags = [
     ['--name', config.name],
     ['--data-dir', dataDir],
+    ['--runtime', config.runtime],
     ['--socket', config.socketPath],
     ['--api-address', `127.0.0.1:${port}`],
     ['--containerd-address', config.containerdAddress],

@@ -2,6 +2,7 @@
  * One entry of `services:`, read and put together. Which keys there are stands in support/service-keys.ts, what each
  * becomes in the tables of service/. Not what only the whole file shows: that is whole.ts.
  */
+import { processImage } from '../../containers/host-process.ts';
 import { limits } from '../../limits.ts';
 import type { ServiceSpec } from '../model.ts';
 import type { NetworkAttachment, ResourceSettings, ServiceParts } from '../service-model.ts';
@@ -64,9 +65,6 @@ const serviceKeys: KeyTable<ServiceDraft> = {
   tmpfs: (draft, node, scope) => draft.mounts.push(...readTmpfs(scope, node)),
 };
 
-/** The image of a service that runs as a process of the machine: the runtime never asks for it. */
-const noImage = 'process:latest';
-
 /** Read one service. With problems noted the result is not to be used beyond further checks. */
 export function readService(
   scope: Scope,
@@ -78,9 +76,11 @@ export function readService(
   readKeys(scope, node, 'services', serviceKeys, draft);
   const has = (key: string): boolean => node.entries.some((entry) => entry.key === key);
   if (!has('image') && !has('build')) {
-    if (draft.own.hostProcess) draft.image = noImage;
+    if (draft.own.hostProcess) draft.image = processImage;
     else refuse(scope, node.at, 'image is missing');
   }
+  // A process has the machine's network, whatever else it could have asked for.
+  if (draft.own.hostProcess && !draft.networkModeAt && !draft.networks) draft.networkMode = 'host';
   checkTogether(scope, draft, node.at);
   return {
     spec: specOf(draft),
@@ -98,7 +98,8 @@ export function readService(
 /** Keys that exclude or need each other. */
 function checkTogether(scope: Scope, draft: ServiceDraft, at: Place): void {
   const { networkMode, own, limits: bounds, reservations, resources } = draft;
-  if (networkMode !== 'app' && draft.ports.length > 0) {
+  if (own.hostProcess) checkProcessPorts(scope, draft, at);
+  else if (networkMode !== 'app' && draft.ports.length > 0) {
     const hint =
       networkMode === 'host' ? 'The service has the ports of its node itself: remove ports.' : undefined;
     refuse(scope, draft.portsAt ?? at, `ports cannot be published with network_mode ${networkMode}`, hint);
@@ -130,6 +131,15 @@ function checkTogether(scope: Scope, draft: ServiceDraft, at: Place): void {
     (resources.cpuQuotaUs !== undefined || resources.cpuPeriodUs !== undefined)
   )
     refuse(scope, at, 'cpus and cpu_quota say the same in two ways', 'Keep cpus.');
+}
+
+/** It listens on the port itself: nothing could lead from another one to it. */
+function checkProcessPorts(scope: Scope, { ports, portsAt }: ServiceDraft, at: Place): void {
+  const moved = ports.find(({ hostPort, containerPort }) => hostPort !== containerPort);
+  if (!moved) return;
+  const { hostPort, containerPort } = moved;
+  const text = `a process has its ports on the machine itself: ${hostPort}:${containerPort} cannot be`;
+  refuse(scope, portsAt ?? at, text, `Write "${containerPort}:${containerPort}".`);
 }
 
 const present = <Value extends object>(value: Value): Value | undefined =>

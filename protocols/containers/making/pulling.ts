@@ -4,6 +4,7 @@ import { drive, emit, type Decision, type Effect } from '../../effects.ts';
 import { reason, type Reason } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { ImageWish } from '../../ports.ts';
+import { processImage } from '../host-process.ts';
 import { shortImageName } from '../image-name.ts';
 import type { ImageInfo, PullProgress } from '../model.ts';
 import { pinnedImageName } from '../registry/reference.ts';
@@ -11,6 +12,7 @@ import { pinnedImageName } from '../registry/reference.ts';
 /** What the deploy found the image to be stays what every start of this assignment runs. */
 export function imageWish({ digest, spec }: Assignment): ImageWish {
   const { image, pullPolicy, platform } = spec;
+  if (spec.hostProcess) return { image: processImage };
   return {
     image,
     ...(pullPolicy === undefined ? {} : { policy: pullPolicy }),

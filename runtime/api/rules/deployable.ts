@@ -4,6 +4,7 @@
  */
 import type { AppSpec } from '../../../protocols/apps/model.ts';
 import type { AppView } from '../../../protocols/apps/status.ts';
+import { runtimeRefusal } from '../../../protocols/containers/host-process.ts';
 import { CodedError, reason, reasonOf, withEvidence, type Reason } from '../../../protocols/errors.ts';
 import { limits } from '../../../protocols/limits.ts';
 import type { Call } from '../../../protocols/ports.ts';
@@ -27,7 +28,8 @@ export async function resolveImages(
   call: Call,
   known: Readonly<Record<string, string>> = {},
 ): Promise<ResolvedImages> {
-  const policies = new Map(Object.values(spec.services).map(({ image, pullPolicy }) => [image, pullPolicy]));
+  const imaged = Object.values(spec.services).filter(({ hostProcess }) => !hostProcess);
+  const policies = new Map(imaged.map(({ image, pullPolicy }) => [image, pullPolicy]));
   const late = new AbortController();
   const timer = node.clock.setTimer(limits.deployResolveMs, () => late.abort());
   const bounded = { ...call, signal: AbortSignal.any([call.signal, late.signal]) };
@@ -68,9 +70,20 @@ const silent = (image: string): Reason =>
 /** No wait mends these. Other troubles, as of a registry that is away, come and go: the slots live with them. */
 const isFinal = ({ code }: Reason): boolean => code === 'HM-IMAGE-MISSING' || code === 'HM-REGISTRY-AUTH';
 
+/** HM-RUNTIME-…, HM-CONTAINER-SETTING: what this node could never run. A runtime that does not answer says nothing. */
+async function assertRunnable(node: NodeHandle, spec: AppSpec, call: Call): Promise<void> {
+  const runtime = await node.ports.containers.info({}, call).catch(() => undefined);
+  if (!runtime) return;
+  for (const service of Object.values(spec.services)) {
+    const refused = runtimeRefusal(runtime.name, service);
+    if (refused)
+      throw new CodedError(withEvidence(refused.reason, { service: `${spec.name}/${service.name}` }));
+  }
+}
+
 /**
  * What serves is not to be replaced by what can never start. Refuses with HM-IMAGE-MISSING, HM-REGISTRY-AUTH or
- * HM-BIND-MISSING. A service that serves nothing yet is accepted and waits.
+ * HM-BIND-MISSING. A service that serves nothing yet is accepted and waits; what the node could never run is not.
  */
 export async function assertReplaceable(
   node: NodeHandle,
@@ -78,6 +91,7 @@ export async function assertReplaceable(
   troubles: ResolvedImages['troubles'],
   call: Call,
 ): Promise<void> {
+  await assertRunnable(node, spec, call);
   const { apps } = await node.ask<{ apps: readonly AppView[] }>(paths.apps, { type: 'apps.report' });
   const view = apps.find((app) => app.name === spec.name);
   const serving = new Set(
@@ -85,7 +99,9 @@ export async function assertReplaceable(
   );
   for (const service of Object.values(spec.services)) {
     if (!serving.has(service.name)) continue;
-    const because = troubles[service.image] ?? (await bindTrouble(node, service.mounts, call));
+    const because =
+      (service.hostProcess ? undefined : troubles[service.image]) ??
+      (await bindTrouble(node, service.mounts, call));
     if (because && (isFinal(because) || because.code === 'HM-BIND-MISSING'))
       throw new CodedError(withEvidence(because, { service: `${spec.name}/${service.name}` }));
   }

@@ -35,6 +35,8 @@ export interface ContainerRuntimeArm {
   readonly outOfMemory?: () => Promise<{
     readonly create: ContainerCreate;
   }>;
+  /** Names of cases that do not apply, each with its reason: they are skipped with it. */
+  readonly exempt?: Readonly<Record<string, string>>;
   close(): Promise<void>;
 }
 

@@ -1,11 +1,11 @@
 /** The optional parts of a service, in each form that Compose has for them, and what each becomes. */
 import { expect, test } from 'vitest';
-import type { ServiceParts } from '../../../protocols/apps/service-model.ts';
+import type { ServiceSpec } from '../../../protocols/apps/model.ts';
 import { compileText, problemsOf, service } from './compile-text.ts';
 
 const probe = { initialDelayMs: 0, intervalMs: 10_000, timeoutMs: 1_000, successes: 1, failures: 3 };
 
-const table: readonly (readonly [yaml: string, part: keyof ServiceParts, value: unknown])[] = [
+const table: readonly (readonly [yaml: string, part: keyof ServiceSpec, value: unknown])[] = [
   ['labels: [a=b=c, d]', 'labels', { a: 'b=c', d: '' }],
   ['labels: { a: 1, b: true, c: }', 'labels', { a: '1', b: 'true', c: '' }],
   ['labels: []', 'labels', undefined],
@@ -142,6 +142,12 @@ const table: readonly (readonly [yaml: string, part: keyof ServiceParts, value: 
   ],
   ['x-hivemind: { onSecretChange: { signal: hup } }', 'onSecretChange', { signal: 'SIGHUP' }],
   ['x-hivemind: { process: { command: sleep 10 } }', 'hostProcess', { command: ['sleep', '10'] }],
+  ['x-hivemind: { process: { command: sleep 10 } }', 'networkMode', 'host'],
+  [
+    '{ ports: ["127.0.0.1:80:80"], x-hivemind: { process: { command: sleep 10 } } }',
+    'ports',
+    [{ hostAddress: '127.0.0.1', hostPort: 80, containerPort: 80, protocol: 'tcp' }],
+  ],
   [
     '{ deploy: { mode: replicated-job, replicas: 2 }, x-hivemind: { job: { completions: 6, parallel: 2 } } }',
     'job',
@@ -295,4 +301,10 @@ test('build says the two commands that do it, in the file’s own words', () => 
       'hivemind image import web.tar. Then write image: web:latest in its place.',
   );
   expect(hint('{ context: app, dockerfile: Dev.Dockerfile }')).toContain('-f app/Dev.Dockerfile app &&');
+});
+
+test('a process cannot have a port that leads to another one', () => {
+  const process = 'x-hivemind: { process: { command: sleep 10 } }';
+  const problems = problemsOf(`services:\n  a:\n    ports: ["81:80"]\n    ${process}\n`);
+  expect(problems.join()).toContain('81:80 cannot be');
 });

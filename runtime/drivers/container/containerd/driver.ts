@@ -3,7 +3,6 @@
  * row, and turns every failure into a coded one. Images are imported elsewhere (`images/`); networks are not
  * containerd's business.
  */
-import { constants } from 'node:os';
 import { status } from '@grpc/grpc-js';
 import { coded, type ErrorCode } from '../../../../protocols/errors.ts';
 import type { Call, ContainerRuntime, Stop } from '../../../../protocols/ports.ts';
@@ -17,7 +16,8 @@ import { inspect, list, mustFind, mustLive } from './containers/lookup.ts';
 import { phaseOf, stopSignalOfRecord } from './containers/record.ts';
 import { killAll, removeContainer } from './containers/remove.ts';
 import { pauseContainer, unpauseContainer, updateResources } from './containers/running/changes.ts';
-import { createSerial, type Serial } from './containers/serial.ts';
+import { signalNumber } from '../signals.ts';
+import { createSerial, type Serial } from '../serial.ts';
 import { readStats } from './containers/stats.ts';
 import { openEngine, type ContainerdRuntimeOptions, type Engine } from './engine.ts';
 import { codedFailure, failedWith, failureText, isGone } from './failure.ts';
@@ -177,15 +177,4 @@ async function remove(
   // Only while nothing is being made below it: runc makes the parent first and the container's own then.
   if (serial.busy === 0) await removeIdleCgroup(engine.cgroups, engine.cgroupParent);
   return {};
-}
-
-/** `SIGTERM`, `TERM`, `15`, `SIGRTMIN+3`. HM-CONFIG for anything else. */
-export function signalNumber(name: string): number {
-  if (/^\d+$/.test(name)) return Number(name);
-  const full = name.toUpperCase().startsWith('SIG') ? name.toUpperCase() : `SIG${name.toUpperCase()}`;
-  const realTime = /^SIGRTMIN(?:\+(\d+))?$/.exec(full);
-  if (realTime) return 34 + Number(realTime[1] ?? 0);
-  const number = (constants.signals as Readonly<Record<string, number>>)[full];
-  if (number === undefined) throw coded('HM-CONFIG', `There is no signal ${name}.`, { signal: name });
-  return number;
 }

@@ -2,7 +2,7 @@
  * Preparing a snapshot on a containerd that may have been killed while it prepared the one before. Used by
  * whoever makes writable snapshots: containers, and the unpacking of layers.
  */
-import { createSerial } from './containers/serial.ts';
+import { createSerial } from '../serial.ts';
 import { failureText } from './failure.ts';
 import { Snapshots } from './gen/services/snapshots_pb.ts';
 import type { Mount } from './gen/types/types_pb.ts';

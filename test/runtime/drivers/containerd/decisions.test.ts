@@ -6,10 +6,10 @@ import { describe, expect, test } from 'vitest';
 import { containerId } from '../../../../protocols/containers/ids.ts';
 import { CodedError, coded } from '../../../../protocols/errors.ts';
 import { exitOf, isContainerId } from '../../../../runtime/drivers/container/containerd/containers/record.ts';
-import { createSerial } from '../../../../runtime/drivers/container/containerd/containers/serial.ts';
+import { createSerial } from '../../../../runtime/drivers/container/serial.ts';
 import { usageOf } from '../../../../runtime/drivers/container/containerd/containers/stats.ts';
 import { layersOf } from '../../../../runtime/drivers/container/containerd/containers/user-database.ts';
-import { signalNumber } from '../../../../runtime/drivers/container/containerd/driver.ts';
+import { signalNumber } from '../../../../runtime/drivers/container/signals.ts';
 import {
   codedFailure,
   commandFailure,

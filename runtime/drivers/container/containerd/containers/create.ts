@@ -28,7 +28,7 @@ import { makePipes } from './pipes.ts';
 import { isContainerId, labelsOf } from './record.ts';
 import { bundleOf } from './leftovers.ts';
 import { removeContainer } from './remove.ts';
-import { createSerial } from './serial.ts';
+import { createSerial } from '../../serial.ts';
 import { userDatabaseOfImage } from './user-database.ts';
 
 export const specTypeUrl = 'types.containerd.io/opencontainers/runtime-spec/1/Spec';

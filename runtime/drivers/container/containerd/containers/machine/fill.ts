@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import type { ResolvedMount } from '../../../../../../protocols/containers/model.ts';
 import type { Call } from '../../../../../../protocols/ports.ts';
 import { openBelow, outside } from '../../../../../files/anchored.ts';
-import type { Serial } from '../serial.ts';
+import type { Serial } from '../../../serial.ts';
 
 const run = promisify(execFile);
 

@@ -17,7 +17,7 @@ import type { RegistryReference } from '../../../../../../protocols/containers/r
 import { coded, type CodedError, type ErrorCode } from '../../../../../../protocols/errors.ts';
 import { limits } from '../../../../../../protocols/limits.ts';
 import type { FoundManifest, Repository } from '../../../registry/registry.ts';
-import type { Serial } from '../../containers/serial.ts';
+import type { Serial } from '../../../serial.ts';
 import type { EngineFacts } from '../../engine.ts';
 import { keepLabels, labelBlob, storedDocuments } from '../content.ts';
 import { abortIngest, ingest, type Ingest } from './ingest.ts';

@@ -8,7 +8,7 @@ import { coded, reasonOf } from '../../../../../../protocols/errors.ts';
 import { limits } from '../../../../../../protocols/limits.ts';
 import type { Stop } from '../../../../../../protocols/ports.ts';
 import type { RegistryClient } from '../../../registry/registry.ts';
-import { createSerial } from '../../containers/serial.ts';
+import { createSerial } from '../../../serial.ts';
 import type { Engine } from '../../engine.ts';
 import { codedFailure } from '../../failure.ts';
 import { LayoutError } from '../layout.ts';

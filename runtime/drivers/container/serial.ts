@@ -1,5 +1,5 @@
 /** One thing at a time for each key: two creates of one id, or a create and its removal, never interleave. */
-import { coded } from '../../../../../protocols/errors.ts';
+import { coded } from '../../../protocols/errors.ts';
 
 export interface Serial {
   /** Runs `work` when everything before it under this key is done; HM-RUNTIME-TIMEOUT if the signal fires first. */
@@ -44,5 +44,5 @@ function abandoned(key: string, signal: AbortSignal, settled: Promise<unknown>):
 }
 
 function gaveUp(id: string): Error {
-  return coded('HM-RUNTIME-TIMEOUT', 'The deadline passed before containerd was done.', { id });
+  return coded('HM-RUNTIME-TIMEOUT', 'The deadline passed before the runtime was done.', { id });
 }
