@@ -68,7 +68,7 @@ describe.skipIf(missing !== undefined)('a node whose services are processes', { 
       stdout: `${port}\n`,
     });
     expect((await daemon.cli('doctor')).stdout).toContain('processes of this machine');
-    expect(() => daemon.containerdPid()).toThrow();
+    expect(() => daemon.containerdPid()).toThrow('no containerd');
     expect(execFileSync('ip', ['-brief', 'link'], { encoding: 'utf8' })).not.toContain(`hive-${daemon.name}`);
   });
 
@@ -130,7 +130,7 @@ describe.skipIf(missing !== undefined)('a node whose services are processes', { 
     await daemon.converged('plain');
     await daemon.end();
     expect(existsSync(daemon.dataDir)).toBe(false);
-    await expect(fetch(`http://127.0.0.1:${port}`)).rejects.toThrow();
+    await expect(fetch(`http://127.0.0.1:${port}`)).rejects.toThrow('fetch failed');
     const left = readdirSync('/proc').filter(
       (name) => /^\d+$/.test(name) && commandOf(name).includes(daemon.dir),
     );
