@@ -98,21 +98,14 @@ async function open(options: RealWorldOptions, settings: NodeSettings): Promise<
     closers.push(() => events.close());
     const { secrets, grants, locked } = await openSecrets(options, settings, store);
     const secret: Secret = (name) => secretText({ store, secrets }, name, loginCall());
-    const isProcess = options.runtime === 'process';
-    const engine: OpenedContainers = isProcess
-      ? await openProcesses(dataDir)
-      : await openContainers(options, settings, secret);
+    const engine = await openContainers(options, settings, secret);
     closers.push(engine.close);
     const logs = createLogStore(realClock);
     closers.push(() => logs.close());
     const volumes = createDirectoryVolumes({ dataDir, clock: realClock });
     const retention = await openLogs(dataDir, logs, volumes);
     closers.push(retention.close);
-    const bridged = isProcess
-      ? undefined
-      : createLinuxNetwork({ clock: realClock, tag: settings.networkTag });
-    const server = createNameServer({ clock: realClock, random: realRandom });
-    const names = isProcess ? quietNames(server, settings.dnsAddress) : server;
+    const { bridged, names } = openNetwork(options, settings);
     closers.push(() => void names.close({}, { key: 'close', signal: new AbortController().signal }));
     const ports: Ports = {
       store,
@@ -143,6 +136,16 @@ async function open(options: RealWorldOptions, settings: NodeSettings): Promise<
     await close();
     throw thrown;
   }
+}
+
+/** `bridged`: that of containers; processes have the machine's own. */
+function openNetwork({ runtime }: RealWorldOptions, settings: NodeSettings) {
+  const server = createNameServer({ clock: realClock, random: realRandom });
+  if (runtime === 'process') return { bridged: undefined, names: quietNames(server, settings.dnsAddress) };
+  return {
+    bridged: createLinuxNetwork({ clock: realClock, tag: settings.networkTag }),
+    names: server,
+  };
 }
 
 /** `locked`: the key is missing or another one; whoever needs a secret hears it again. */
@@ -191,6 +194,7 @@ async function openContainers(
   settings: NodeSettings,
   secret: Secret,
 ): Promise<OpenedContainers> {
+  if (options.runtime === 'process') return openProcesses(options.dataDir);
   const bootstrap = { address: options.containerdAddress, dataDir: options.dataDir, clock: realClock };
   const place = await ensureContainerd(bootstrap);
   const engineOptions: ContainerdRuntimeOptions = {

@@ -2,7 +2,7 @@
  * One entry of `services:`, read and put together. Which keys there are stands in support/service-keys.ts, what each
  * becomes in the tables of service/. Not what only the whole file shows: that is whole.ts.
  */
-import { processImage } from '../../containers/host-process.ts';
+import { processImage } from '../../containers/making/host-process.ts';
 import { limits } from '../../limits.ts';
 import type { ServiceSpec } from '../model.ts';
 import type { NetworkAttachment, ResourceSettings, ServiceParts } from '../service-model.ts';

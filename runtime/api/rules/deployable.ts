@@ -4,7 +4,7 @@
  */
 import type { AppSpec } from '../../../protocols/apps/model.ts';
 import type { AppView } from '../../../protocols/apps/status.ts';
-import { runtimeRefusal } from '../../../protocols/containers/host-process.ts';
+import { runtimeRefusal } from '../../../protocols/containers/making/host-process.ts';
 import { CodedError, reason, reasonOf, withEvidence, type Reason } from '../../../protocols/errors.ts';
 import { limits } from '../../../protocols/limits.ts';
 import type { Call } from '../../../protocols/ports.ts';

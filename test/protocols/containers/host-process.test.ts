@@ -1,7 +1,7 @@
 /** Which service runs under which runtime, and what a process of the machine cannot have. */
 import { expect, test } from 'vitest';
 import type { ServiceSpec } from '../../../protocols/apps/model.ts';
-import { processImage, runtimeRefusal } from '../../../protocols/containers/host-process.ts';
+import { processImage, runtimeRefusal } from '../../../protocols/containers/making/host-process.ts';
 import { imageWish } from '../../../protocols/containers/making/pulling.ts';
 import { containerCreate } from '../../kit/container-create.ts';
 

@@ -1,6 +1,6 @@
 /**
  * The ContainerRuntime port with plain processes of the machine: no image, no namespaces, no limits. It serves only
- * services that say `hostProcess`; what needs a container is refused (`protocols/containers/host-process.ts`).
+ * services that say `hostProcess`; what needs a container is refused (`protocols/containers/making/host-process.ts`).
  *
  * Read first: `waiting-parent.ts` (what keeps a run while no daemon is there) and `runs.ts`.
  */
@@ -42,7 +42,7 @@ export async function createProcessRuntime(options: ProcessRuntimeOptions): Prom
   const watches = new Set<Stop>();
   const inTurn = <Result>(id: string, call: Call, work: () => Promise<Result>): Promise<Result> =>
     guard(id, () => serial.run(id, call.signal, work));
-  const changing = (id: string, call: Call, work: () => Promise<void>) =>
+  const changing: Changing = (id, call, work) =>
     inTurn(id, call, async () => {
       await work();
       return {};
@@ -60,26 +60,7 @@ export async function createProcessRuntime(options: ProcessRuntimeOptions): Prom
         return container ? { container } : {};
       }),
     create: (args, call) => inTurn(args.id, call, () => runs.create(args, call.signal)),
-    start: ({ id }, call) => changing(id, call, () => runs.start(id)),
-    signal: ({ id, signal }, call) =>
-      changing(id, call, () =>
-        runs.signal(id, signal === undefined ? undefined : signalNumber(signal), signalNumber),
-      ),
-    kill: ({ id }, call) => changing(id, call, () => runs.kill(id)),
-    update: ({ id, resources }, call) =>
-      changing(id, call, async () => {
-        await runs.mustLive(id);
-        if (Object.keys(resources).length > 0)
-          throw coded(
-            'HM-CONTAINER-UPDATE',
-            'Processes of the machine have no limits',
-            { id },
-            'Remove deploy.resources',
-          );
-      }),
-    pause: ({ id }, call) => changing(id, call, () => runs.pause(id)),
-    unpause: ({ id }, call) => changing(id, call, () => runs.unpause(id)),
-    remove: ({ id }, call) => changing(id, call, () => runs.remove(id)),
+    ...changes(runs, changing),
     stats: ({ ids }) => guard('', async () => ({ stats: await statsOf(runs, ids) })),
     processes: ({ id }) =>
       guard(id, async () => {
@@ -104,6 +85,36 @@ export async function createProcessRuntime(options: ProcessRuntimeOptions): Prom
     close: () => {
       for (const stop of watches) stop();
     },
+  };
+}
+
+type Changing = (id: string, call: Call, work: () => Promise<void>) => Promise<Record<string, never>>;
+
+function changes(
+  runs: Runs,
+  changing: Changing,
+): Pick<ContainerRuntime, 'start' | 'signal' | 'kill' | 'update' | 'pause' | 'unpause' | 'remove'> {
+  return {
+    start: ({ id }, call) => changing(id, call, () => runs.start(id)),
+    signal: ({ id, signal }, call) =>
+      changing(id, call, () =>
+        runs.signal(id, signal === undefined ? undefined : signalNumber(signal), signalNumber),
+      ),
+    kill: ({ id }, call) => changing(id, call, () => runs.kill(id)),
+    update: ({ id, resources }, call) =>
+      changing(id, call, async () => {
+        await runs.mustLive(id);
+        if (Object.keys(resources).length > 0)
+          throw coded(
+            'HM-CONTAINER-UPDATE',
+            'Processes of the machine have no limits',
+            { id },
+            'Remove deploy.resources',
+          );
+      }),
+    pause: ({ id }, call) => changing(id, call, () => runs.pause(id)),
+    unpause: ({ id }, call) => changing(id, call, () => runs.unpause(id)),
+    remove: ({ id }, call) => changing(id, call, () => runs.remove(id)),
   };
 }
 

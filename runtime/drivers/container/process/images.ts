@@ -1,5 +1,5 @@
 /** The images of a node that runs processes: there are none, and none can be brought. */
-import { processImage } from '../../../../protocols/containers/host-process.ts';
+import { processImage } from '../../../../protocols/containers/making/host-process.ts';
 import type { ImageInfo } from '../../../../protocols/containers/model.ts';
 import { coded } from '../../../../protocols/errors.ts';
 import type { ImageSource } from '../../../../protocols/ports.ts';

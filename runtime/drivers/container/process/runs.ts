@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import type { ContainerCreate, ContainerStatus } from '../../../../protocols/containers/model.ts';
-import { runtimeRefusal } from '../../../../protocols/containers/host-process.ts';
+import { runtimeRefusal } from '../../../../protocols/containers/making/host-process.ts';
 import { resourcesMark } from '../../../../protocols/containers/oci/resources.ts';
 import { coded } from '../../../../protocols/errors.ts';
 import { limits } from '../../../../protocols/limits.ts';

@@ -2,8 +2,8 @@
  * Services that run as processes of the machine itself, under the `process` runtime. Nothing is between them and the
  * machine, so whatever a container would give or take away is refused there, and never left out in silence.
  */
-import type { ServiceSpec } from '../apps/model.ts';
-import { coded, type CodedError } from '../errors.ts';
+import type { ServiceSpec } from '../../apps/model.ts';
+import { coded, type CodedError } from '../../errors.ts';
 
 /** What stands where an image would: no registry has this host. */
 export const processImage = 'process.invalid/none:latest';
