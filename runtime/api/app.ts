@@ -93,16 +93,8 @@ export function createApp(context: ApiContext, { door, gate = openGate }: AppOpt
     throw coded('HM-API-REQUEST', 'Port-forward is a WebSocket of the subprotocol v1.port-forward.hivemind');
   });
   describeWebSockets(app);
-  app.doc31('/v1/openapi.json', {
-    openapi: '3.1.0',
-    info: {
-      title: 'Hivemind',
-      version: context.node.version,
-      license: { name: 'Apache-2.0' },
-    },
-    security: [{ token: [] }],
-  });
   app.openAPIRegistry.registerComponent('securitySchemes', 'token', { type: 'http', scheme: 'bearer' });
+  app.doc31('/v1/openapi.json', documentHead(context.node.version));
   app.notFound((c) => {
     throw coded('HM-API-ROUTE', `There is no ${c.req.method} ${c.req.path}`);
   });
@@ -115,6 +107,22 @@ export function createApp(context: ApiContext, { door, gate = openGate }: AppOpt
     return respond(c, problem.status, JSON.stringify(problem), problemHeaders(because));
   });
   return (request, client) => app.fetch(request, client === undefined ? {} : { client });
+}
+
+const documentHead = (version: string) => ({
+  openapi: '3.1.0',
+  info: { title: 'Hivemind', version, license: { name: 'Apache-2.0' } },
+  security: [{ token: [] }],
+});
+
+/** The document as a node answers it, without a node. */
+export function openApiDocument(version: string): object {
+  const app = new OpenAPIHono<Env>();
+  // Registering describes; the context is for what is asked later.
+  for (const route of routes) route.register(app, undefined as never);
+  describeWebSockets(app);
+  app.openAPIRegistry.registerComponent('securitySchemes', 'token', { type: 'http', scheme: 'bearer' });
+  return app.getOpenAPI31Document(documentHead(version));
 }
 
 /** Only archives may come without a length: of everything else it must be known before a byte is read. */

@@ -5,7 +5,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { root, say } from './commands.mjs';
+import { gather, giveUp, root, say } from './commands.mjs';
 import { ensureNpmPackages, lockDigest } from './npm-packages.mjs';
 
 /** Programs, and modules that the set-up scripts themselves use. */
@@ -14,6 +14,8 @@ const entries = {
   hivemind: 'runtime/hivemind.ts',
   'build-hello': 'runtime/images/build-hello.ts',
   'node-config': 'runtime/config/node-config.ts',
+  client: 'runtime/client/client.ts',
+  'client-types': 'runtime/client/declare.ts',
 };
 /**
  * The C library's memory for the daemon, which idles: one arena for all threads, and what is free at the end of it goes
@@ -68,6 +70,9 @@ export async function build() {
   writeFileSync(daemon, readFileSync(daemon, 'utf8').replace('#!/usr/bin/env node', daemonInterpreter));
   // Its service would stay for as long as the node runs, and holds more memory than the node.
   await stop();
+  // A process of its own: the whole API would stay in this one's memory.
+  const types = gather(process.execPath, [join(dist, 'client-types.js'), join(dist, 'client.d.ts')]);
+  if (types.code !== 0) giveUp(`the types of the client cannot be written:\n${types.output}`);
   for (const name of programs) chmodSync(join(dist, `${name}.js`), 0o755);
   const sources = Object.keys(metafile.inputs).filter((path) => !path.startsWith('node_modules/'));
   const record = {
@@ -88,6 +93,7 @@ function upToDate() {
     return (
       record.recipe === recipe() &&
       Object.keys(entries).every((name) => existsSync(join(dist, `${name}.js`))) &&
+      existsSync(join(dist, 'client.d.ts')) &&
       Object.entries(record.sources).every(([path, time]) => timeOf(path) === time)
     );
   } catch {
