@@ -128,7 +128,7 @@ function pathOf(template: string, { params = {}, query = {} }: Ask): string {
   });
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) if (value !== undefined) search.set(name, String(value));
-  return search.size === 0 ? path : `${path}?${search}`;
+  return search.size === 0 ? path : `${path}?${search.toString()}`;
 }
 
 async function textOf(response: IncomingMessage): Promise<string> {
