@@ -218,10 +218,12 @@ const note = (value: Value, event: { status: SlotStatus }): Decision<Value> => {
   // Said again because it was asked: no news.
   if (!value.shown?.[slot] && isSame(value.observed[slot], event.status)) return [value, []];
   const observed = { ...value.observed, [event.status.slot]: event.status };
-  const { [slot]: waiting = [], ...shown } = value.shown ?? {};
-  const news = waiting.map(({ type, key, id, found: phase }) =>
-    send(slotPath(slot), { type, key, id, found: phase }),
-  );
+  const { [slot]: waiting = [], ...others } = value.shown ?? {};
+  const early = waiting.filter(({ key }) => key.placement > event.status.placement);
+  const shown = early.length > 0 ? { ...others, [slot]: early } : others;
+  const news = waiting
+    .filter((one) => !early.includes(one))
+    .map(({ type, key, id, found: phase }) => send(slotPath(slot), { type, key, id, found: phase }));
   const next = { ...value, observed, shown };
   return [next, [...publish(next, [event.status], []), ...news]];
 };
@@ -304,12 +306,13 @@ const repeat = (value: Value, event: { to: string }): Decision<Value> => [
 /** Everything the runtime holds is shown to its slot; what no slot owns goes, once the store is trusted. */
 const found = (value: Value, event: ManagerEventOf<'container.found'>): Decision<Value> => {
   const slot = event.key.slot;
-  if (value.held[slot] || value.ending[slot]) {
+  const held = value.held[slot];
+  if (value.ending[slot] || (held && event.key.placement <= held.placement)) {
     const { type, key, id, found: phase } = event;
     return [value, [send(slotPath(slot), { type, key, id, found: phase })]];
   }
-  // Wanted, and about to be held: it is the slot's to judge, once it is there.
-  if (!value.wanted || value.wanted.rows[keys.assignment(value.node, slot)]) {
+  // Wanted and about to be held, or of a later placement than a damaged journal knows: its slot's to judge, once that is there.
+  if (held || !value.wanted || value.wanted.rows[keys.assignment(value.node, slot)]) {
     const others = (value.shown?.[slot] ?? []).filter((known) => known.id !== event.id);
     return [{ ...value, shown: { ...value.shown, [slot]: [...others, event] } }, []];
   }

@@ -24,7 +24,13 @@ export const minimumPerHundred: Readonly<Record<string, number>> = {
   D1: 100,
   D2: 3_000,
   H1: 200,
-  H2: 5,
+  H2: 50,
+  U1: 10,
+  J1: 30,
+  N1: 400,
+  N3: 100,
+  P1: 1_000,
+  X2: 300,
 };
 
 /** Every so many seeds one runs a second time. */

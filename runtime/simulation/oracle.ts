@@ -2,9 +2,18 @@
  * What ought to be, worked out from the true store alone and without the product's own reconciling code: which slots
  * are desired, what is assigned, and what on the machine differs from it.
  */
-import type { AppRecord, Assignment, RevisionRecord, ServiceSpec } from '../../protocols/apps/model.ts';
+import type {
+  AppRecord,
+  AppSpec,
+  Assignment,
+  RevisionRecord,
+  ServiceSpec,
+} from '../../protocols/apps/model.ts';
+import { resourcesMark } from '../../protocols/containers/oci/resources.ts';
 import type { ContainerStatus } from '../../protocols/containers/model.ts';
 import type { RunRecord } from '../../protocols/containers/slot/value.ts';
+import type { ScriptedMachine } from '../drivers/container/scripted/machine.ts';
+import type { MemoryGrants } from '../drivers/grants/memory-grants.ts';
 
 export type Rows = ReadonlyMap<string, unknown>;
 
@@ -12,33 +21,35 @@ export interface DesiredSlot {
   readonly slot: string;
   readonly app: string;
   readonly service: ServiceSpec;
+  readonly spec: AppSpec;
 }
 
 const isJob = ({ mode }: ServiceSpec): boolean => mode === 'replicated-job' || mode === 'global-job';
 
 const appPrefix = 'apps/';
 
-function specsIn(rows: Rows): readonly { record: AppRecord; services: readonly ServiceSpec[] }[] {
-  const found: { record: AppRecord; services: readonly ServiceSpec[] }[] = [];
+function specsIn(rows: Rows): readonly { record: AppRecord; spec: AppSpec }[] {
+  const found: { record: AppRecord; spec: AppSpec }[] = [];
   for (const [key, value] of rows) {
     if (!key.startsWith(appPrefix)) continue;
     const record = value as AppRecord;
     if (record.removing) continue;
     const revision = rows.get(`revisions/${record.name}/${String(record.revision).padStart(8, '0')}`);
     if (revision === undefined) continue;
-    found.push({ record, services: Object.values((revision as RevisionRecord).spec.services) });
+    found.push({ record, spec: (revision as RevisionRecord).spec });
   }
   return found;
 }
 
 export function desiredIn(rows: Rows): Map<string, DesiredSlot> {
   const desired = new Map<string, DesiredSlot>();
-  for (const { record, services } of specsIn(rows)) {
-    for (const service of services) {
-      const replicas = record.scale[service.name] ?? service.replicas;
+  for (const { record, spec } of specsIn(rows)) {
+    for (const service of Object.values(spec.services)) {
+      const written = (isJob(service) ? service.job?.completions : undefined) ?? service.replicas;
+      const replicas = record.scale[service.name] ?? written;
       for (let index = 1; index <= replicas; index += 1) {
         const slot = `${record.name}/${service.name}.${index}`;
-        desired.set(slot, { slot, app: record.name, service });
+        desired.set(slot, { slot, app: record.name, service, spec });
       }
     }
   }
@@ -61,11 +72,17 @@ type Standing = string;
 export class Oracle {
   readonly #rows: Rows;
   readonly #containers: readonly ContainerStatus[];
+  readonly #grants: MemoryGrants;
   readonly #records: ReadonlyMap<string, RunRecord>;
 
-  constructor(rows: Rows, containers: readonly ContainerStatus[], records: ReadonlyMap<string, RunRecord>) {
+  constructor(
+    rows: Rows,
+    { machine, grants }: { readonly machine: ScriptedMachine; readonly grants: MemoryGrants },
+    records: ReadonlyMap<string, RunRecord>,
+  ) {
     this.#rows = rows;
-    this.#containers = containers;
+    this.#containers = machine.list();
+    this.#grants = grants;
     this.#records = records;
   }
 
@@ -105,7 +122,7 @@ export class Oracle {
     const assignment = assigned.get(slot.slot);
     const containers = this.#containers.filter((container) => container.key.slot === slot.slot);
     if (containers.length > 1) return `has ${containers.map((container) => container.id).join(', ')}`;
-    const stale = assignment === undefined || !sameSpec(assignment.spec, slot.service);
+    const stale = assignment === undefined || !sameSpec(assignment.spec, withHeld(slot));
     if (stale && this.#isHeldBack(slot, assigned, desired, known)) return 'waits';
     if (assignment === undefined) return 'is not assigned';
     if (stale) return 'is assigned an older specification';
@@ -122,7 +139,17 @@ export class Oracle {
     if (container?.phase !== 'running') return `is ${container?.phase ?? 'absent'}`;
     if (container.key.placement !== assignment.placement)
       return `runs as ${container.id}, an older placement`;
+    if (container.resources !== resourcesMark(slot.service.resources)) return 'runs under other limits';
+    if (this.#hasOldFiles(slot, container)) return 'runs with older contents of its files';
     return isJob(assignment.spec) ? 'is a job that has not ended yet' : 'runs';
+  }
+
+  #hasOldFiles(slot: DesiredSlot, { id }: ContainerStatus): boolean {
+    const { files = [], onSecretChange = 'restart' } = withHeld(slot);
+    if (files.length === 0) return false;
+    const marks = new Set([...(this.#grants.runs.get(id)?.files.values() ?? [])].map(({ mark }) => mark));
+    const wanted = files.map(({ held }) => `${held?.name}/${held?.version}`);
+    return onSecretChange === 'none' ? marks.size < files.length : wanted.some((mark) => !marks.has(mark));
   }
 
   /** A service that it depends on has a slot that will not run: it has failed, or waits itself. */
@@ -150,6 +177,17 @@ function endedRightly(record: RunRecord, { spec }: Assignment): Standing {
   if (restart.condition === 'none') return 'ended';
   if (restart.maxAttempts !== undefined && record.history.restarts >= restart.maxAttempts) return 'ended';
   return 'has failed, and its policy allows another start';
+}
+
+/** Its files with the contents that its app says. */
+function withHeld({ app, service, spec }: DesiredSlot): ServiceSpec {
+  if (!service.files) return service;
+  const files = service.files.map((file) => {
+    const sources = (file.kind === 'secret' ? spec.secrets : spec.configs) ?? {};
+    const version = sources[file.source]?.digest?.slice('sha256:'.length) ?? '';
+    return { ...file, held: { name: `apps/${app}/${file.kind}.${file.source}`, version } };
+  });
+  return { ...service, files };
 }
 
 function sameSpec(a: ServiceSpec, b: ServiceSpec): boolean {

@@ -109,15 +109,15 @@ class Simulation {
       },
       onFalseStore: (there) => (there ? this.#named.foreignStore.begin() : this.#named.foreignStore.end()),
     });
-    this.#operator = new Operator(this.#life, this.#world.clock);
+    this.#operator = new Operator(this.#life, this.#world);
     this.#world.machine.observe((event) => this.#each((checker) => checker.onMachine(event)));
   }
 
   #sight(): Sight {
     const here = () => this;
-    const { clock, machine, names, network } = this.#world;
+    const { clock, machine, names, network, grants } = this.#world;
     return {
-      ...{ machine, names, network, nowMs: () => clock.monotonicMs() },
+      ...{ machine, names, network, grants, nowMs: () => clock.monotonicMs() },
       get rows() {
         return here().#view.rows;
       },
@@ -227,7 +227,7 @@ class Simulation {
   }
 
   #oracle(): Oracle {
-    return new Oracle(this.#view.rows, this.#world.machine.list(), this.#journal.records);
+    return new Oracle(this.#view.rows, this.#world, this.#journal.records);
   }
 
   /** What the node itself says of its apps, where nothing has failed for good. */
@@ -254,6 +254,7 @@ class Simulation {
     await this.#pass(settledMs);
     this.#named.idempotent.end(this.#changes());
     this.#named.asDesired.judgeStays(this.#oracle().problems());
+    this.#named.noLeaks.judge();
   }
 
   #changes(): Changes {

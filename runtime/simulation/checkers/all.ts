@@ -10,9 +10,13 @@ import { Appears, Withdrawn } from './containers/endpoints.ts';
 import { JournalKept } from './containers/journal.ts';
 import { ForeignStore, Kept } from './containers/kept.ts';
 import { ForwardLives } from './containers/lives.ts';
+import { JobsOnce, News } from './containers/news.ts';
 import { NoOrphans } from './containers/orphans.ts';
 import { AsDesired, Idempotent } from './containers/quiet.ts';
 import { NoSurplus } from './containers/surplus.ts';
+import { NoLeaks, OneOwner } from './network/addresses.ts';
+import { Walls } from './network/walls.ts';
+import { SecretsKept } from './secrets.ts';
 
 export function allCheckers(sight: Sight) {
   return {
@@ -34,6 +38,12 @@ export function allCheckers(sight: Sight) {
     appears: new Appears(sight),
     hooksOnce: new HooksOnce(sight),
     livenessHeeded: new LivenessHeeded(sight),
+    news: new News(sight),
+    jobsOnce: new JobsOnce(sight),
+    oneOwner: new OneOwner(sight),
+    noLeaks: new NoLeaks(sight),
+    walls: new Walls(sight),
+    secretsKept: new SecretsKept(sight),
   } satisfies Record<string, Checker>;
 }
 

@@ -7,6 +7,7 @@ import type { RunRecord } from '../../../protocols/containers/slot/value.ts';
 import type { ActorView, Frame, KernelCounters } from '../../../protocols/inspection.ts';
 import type { StoreEvent } from '../../../protocols/state/model.ts';
 import type { MemoryNames } from '../../drivers/dns/memory-names.ts';
+import type { MemoryGrants } from '../../drivers/grants/memory-grants.ts';
 import type { MemoryNetwork } from '../../drivers/network/memory/memory-network.ts';
 import type { PortCall } from '../../world/simulated/gate.ts';
 import type { MachineEvent, ScriptedMachine } from '../../drivers/container/scripted/machine.ts';
@@ -18,6 +19,7 @@ export interface Sight {
   readonly machine: ScriptedMachine;
   readonly names: MemoryNames;
   readonly network: MemoryNetwork;
+  readonly grants: MemoryGrants;
   /** The true store's rows, whatever the node is shown. */
   readonly rows: ReadonlyMap<string, unknown>;
   /** The newest run of each slot that was ever handed to the journal. */

@@ -9,6 +9,7 @@ import {
   type Behaviour,
   type CarePlan,
   type Fault,
+  type NeedsPlan,
   type Order,
   type Plan,
   type ServicePlan,
@@ -38,11 +39,11 @@ const behaviour: fc.Arbitrary<Behaviour> = oneof(
     arbitrary: record({ kind: constant('sick' as const), fromMs: integer({ min: 0, max: 20_000 }) }),
   },
   {
-    weight: 1,
+    weight: 3,
     arbitrary: record({
       kind: constant('unready' as const),
       fromMs: integer({ min: 0, max: 20_000 }),
-      forMs: duration(40_000),
+      forMs: duration(60_000),
     }),
   },
   { weight: 1, arbitrary: constant({ kind: 'unhooked' as const }) },
@@ -59,12 +60,40 @@ const care: fc.Arbitrary<CarePlan> = record({
   job: constantFrom(false, false, false, true),
   delayMs: option(integer({ min: 0, max: 5_000 }), { freq: 2 }),
   windowMs: option(integer({ min: 1_000, max: 30_000 }), { freq: 2 }),
-}).map(({ drainMs, delayMs, windowMs, ...rest }) => ({
+  completions: option(integer({ min: 1, max: 3 }), { freq: 2 }),
+  parallel: option(integer({ min: 1, max: 2 }), { freq: 2 }),
+}).map(({ drainMs, delayMs, windowMs, completions, parallel, ...rest }) => ({
   ...rest,
+  ...(rest.job && completions !== null ? { completions } : {}),
+  ...(rest.job && parallel !== null ? { parallel } : {}),
   ...(drainMs === null ? {} : { drainMs }),
   ...(delayMs === null ? {} : { delayMs }),
   ...(windowMs === null ? {} : { windowMs }),
 }));
+
+const content = integer({ min: 1, max: 3 });
+const memory = constantFrom(64, 128, 256);
+
+const needs: fc.Arbitrary<NeedsPlan> = record(
+  {
+    files: constantFrom('restart' as const, 'none' as const, 'signal' as const),
+    content,
+    memory,
+    networks: constantFrom('front', 'back', 'both', 'inner', 'fixed'),
+    pull: constantFrom('always' as const, 'missing' as const, 'never' as const),
+  },
+  { requiredKeys: ['content'] },
+);
+
+/** What fails its probes has them. */
+function probed({ kind }: Behaviour, cared: CarePlan | null): CarePlan | null {
+  if (kind === 'unready') return { ...(cared ?? bare), readiness: true, job: false };
+  return kind === 'sick' && cared ? { ...cared, liveness: true } : cared;
+}
+
+const bare: CarePlan = {
+  ...{ startup: false, readiness: false, liveness: false, postStart: false, preStop: false, job: false },
+};
 
 const service: fc.Arbitrary<ServicePlan> = record({
   behaviour,
@@ -78,12 +107,17 @@ const service: fc.Arbitrary<ServicePlan> = record({
   bind: constantFrom(true, false, false),
   network: constantFrom('app', 'app', 'app', 'app', 'host', 'none'),
   care: option(care, { freq: 2 }),
+  needs: option(needs, { freq: 2 }),
   version: integer({ min: 1, max: 3 }),
-}).map(({ dependsOn, care: cared, ...rest }) => ({
-  ...rest,
-  ...(dependsOn === null ? {} : { dependsOn }),
-  ...(cared === null ? {} : { care: cared }),
-}));
+}).map(({ dependsOn, care: drawn, needs: needed, ...rest }) => {
+  const cared = probed(rest.behaviour, drawn);
+  return {
+    ...rest,
+    ...(needed === null ? {} : { needs: needed }),
+    ...(dependsOn === null ? {} : { dependsOn }),
+    ...(cared === null ? {} : { care: cared }),
+  };
+});
 
 const app = integer({ min: 0, max: 1 });
 const deploy = record({
@@ -94,6 +128,8 @@ const deploy = record({
 
 const order: fc.Arbitrary<Order> = oneof(
   { weight: 4, arbitrary: deploy },
+  { weight: 1, arbitrary: record({ do: constant('change' as const), app, memory }) },
+  { weight: 1, arbitrary: record({ do: constant('change' as const), app, content }) },
   {
     weight: 2,
     arbitrary: record({
@@ -197,7 +233,7 @@ const fault: fc.Arbitrary<Fault> = oneof(
     arbitrary: record({ do: constant('watches' as const), as: constantFrom('broken', 'compacted') }),
   },
   {
-    weight: 1,
+    weight: 2,
     arbitrary: record({
       do: constant('storeSwap' as const),
       as: constantFrom('empty', 'foreign', 'older'),

@@ -34,6 +34,22 @@ export interface CarePlan {
   readonly job: boolean;
   readonly delayMs?: number;
   readonly windowMs?: number;
+  /** Of a job: so many runs must succeed, so many of them at a time. */
+  readonly completions?: number;
+  readonly parallel?: number;
+}
+
+/** What a service is given, beside its image and volumes. */
+export interface NeedsPlan {
+  /** A secret and a config as files, and what a new content of them does. */
+  readonly files?: 'restart' | 'none' | 'signal';
+  /** Which content they have. */
+  readonly content: number;
+  /** MiB; another limit is the same container. */
+  readonly memory?: number;
+  /** Networks of its app; `fixed` gives it an address of its own there, where it has one replica. */
+  readonly networks?: 'front' | 'back' | 'both' | 'inner' | 'fixed';
+  readonly pull?: 'always' | 'missing' | 'never';
 }
 
 export interface ServicePlan {
@@ -50,12 +66,15 @@ export interface ServicePlan {
   readonly bind: boolean;
   readonly network: 'app' | 'host' | 'none';
   readonly care?: CarePlan;
+  readonly needs?: NeedsPlan;
   /** Stands in the environment: another number is another container. */
   readonly version: number;
 }
 
 export type Order =
   | { readonly do: 'deploy'; readonly app: number; readonly services: readonly ServicePlan[] }
+  /** The app as it was deployed last, with other limits or other contents of its files. */
+  | { readonly do: 'change'; readonly app: number; readonly memory?: number; readonly content?: number }
   | { readonly do: 'scale'; readonly app: number; readonly service: number; readonly replicas: number }
   | { readonly do: 'restart'; readonly app: number; readonly service?: number; readonly index?: number }
   | { readonly do: 'remove'; readonly app: number; readonly volumes: boolean };

@@ -4,6 +4,7 @@ import type { HookSettings, ProbeSettings, ProbeSpec } from '../../../protocols/
 import type { ContainerCreate } from '../../../protocols/containers/model.ts';
 import type { ContainerScript, ExecScript } from '../../drivers/container/scripted/script.ts';
 import { appName, bindSource, imageName, serviceName, type Behaviour, type ServicePlan } from './plan.ts';
+import { filesOf, needed, networksOf } from './needs.ts';
 
 const policies: Readonly<Record<ServicePlan['restart'], RestartPolicy>> = {
   none: { condition: 'none' },
@@ -19,13 +20,15 @@ export function specOf(app: number, services: readonly ServicePlan[]): AppSpec {
     name: appName(app),
     services: Object.fromEntries(specs.map((spec) => [spec.name, spec])),
     volumes: Object.fromEntries(volumes.map((name) => [name, { name }])),
+    ...filesOf(app, services),
+    ...networksOf(app, services),
   };
 }
 
 function serviceOf(app: number, plan: ServicePlan, position: number): ServiceSpec {
   const dependsOn = plan.dependsOn !== undefined && position > 0;
   // Host networks have no ports of their own to publish.
-  const ports = plan.port && plan.network === 'app';
+  const ports = plan.port && plan.network === 'app' && plan.needs?.networks !== 'inner';
   return {
     name: serviceName(position),
     image: imageName(plan.image),
@@ -74,6 +77,7 @@ function serviceOf(app: number, plan: ServicePlan, position: number): ServiceSpe
         }
       : {}),
     ...cared(plan),
+    ...needed(app, plan, position),
     networkMode: plan.network,
     stopGraceMs: 2_000 + 1_000 * position,
   };
@@ -91,7 +95,7 @@ function restartOf({ restart, care }: ServicePlan): RestartPolicy {
 export const probePorts = { startup: 81, readiness: 82, liveness: 83 } as const;
 
 /** Where there is no network, nothing can be probed over it. */
-function cared({ care, network }: ServicePlan): Pick<ServiceSpec, 'probes' | 'hooks' | 'mode'> {
+function cared({ care, network }: ServicePlan): Pick<ServiceSpec, 'probes' | 'hooks' | 'mode' | 'job'> {
   if (!care) return {};
   const probe = (role: keyof typeof probePorts, failures: number): ProbeSpec => ({
     action: { type: 'tcp', port: probePorts[role] },
@@ -108,7 +112,12 @@ function cared({ care, network }: ServicePlan): Pick<ServiceSpec, 'probes' | 'ho
     ...(care.postStart ? { postStart: [{ command: ['post-start'], timeoutMs: 5_000 }] } : {}),
     ...(care.preStop ? { preStop: [{ command: ['pre-stop'], timeoutMs: 5_000 }] } : {}),
   };
-  return { probes, hooks, ...(care.job ? { mode: 'replicated-job' as const } : {}) };
+  const { completions, parallel } = care;
+  const job = {
+    ...(completions === undefined ? {} : { completions }),
+    ...(parallel === undefined ? {} : { parallel }),
+  };
+  return { probes, hooks, ...(care.job ? { mode: 'replicated-job' as const, job } : {}) };
 }
 
 const answers = (from: number, until: number): readonly ExecScript[] => [

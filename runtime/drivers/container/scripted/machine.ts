@@ -17,13 +17,17 @@ import { Engine } from './engine.ts';
 import type { ScriptedFiles } from './files.ts';
 import { idleScript, signalCode, type ContainerScript, type ScriptOf } from './script.ts';
 
-/** What happened to a container, whoever is there to see it. `by`: a call, the script, or a fault from outside. */
+/**
+ * What happened to a container, whoever is there to see it. `by`: a call, the script, or a fault from outside. `notified`: it
+ * got a signal that does not end it.
+ */
 export interface MachineEvent {
   readonly what:
     | 'made'
     | 'created'
     | 'started'
     | 'signalled'
+    | 'notified'
     | 'killed'
     | 'exited'
     | 'removed'
@@ -208,7 +212,7 @@ export class ScriptedMachine {
     const held = this.#held.get(id);
     if (held?.status.phase !== 'running') return;
     if (signal === 'SIGKILL') return this.kill(id);
-    this.#tell('signalled', held.status, 'call');
+    this.#tell(ends(signal, held.create) ? 'signalled' : 'notified', held.status, 'call');
     const stop = held.script.stop ?? { afterMs: 10 };
     if (stop === 'ignores' || !ends(signal, held.create)) return;
     held.signalled = true;

@@ -110,8 +110,8 @@ export class HooksOnce extends Checker {
   }
 }
 
-/** Two failures two seconds apart, the end with its drain and hooks, and a look of the slot's own. */
-const restartMs = 60_000;
+/** Two failures two seconds apart with their time-outs, the verdict, and its note: by then its end has begun. */
+const verdictMs = 12_000;
 
 export class LivenessHeeded extends Checker {
   readonly name = 'H2';
@@ -135,15 +135,15 @@ export class LivenessHeeded extends Checker {
     if (calmSince === undefined) return;
     const calmForMs = this.sight.nowMs() - Math.max(calmSince, this.#disturbedAtMs);
     for (const container of this.sight.machine.list()) {
-      if (container.phase !== 'running' || Math.min(calmForMs, this.#sickForMs(container)) < restartMs)
+      if (container.phase !== 'running' || Math.min(calmForMs, this.#sickForMs(container)) < verdictMs)
         continue;
       const assignment = assignmentsIn(this.sight.rows).get(container.key.slot);
       const record = this.sight.records.get(container.key.slot);
       if (assignment?.placement !== container.key.placement || !isRecordOf(container, record)) continue;
       const { condition, maxAttempts } = assignment.spec.restart;
       const isSpent = maxAttempts !== undefined && record.history.restarts >= maxAttempts;
-      if (condition !== 'none' && !isSpent)
-        this.fail(`${container.id} fails its liveness probe for ${restartMs} ms and runs on`);
+      if (condition !== 'none' && !isSpent && !record.outcome && !record.stop)
+        this.fail(`${container.id} fails its liveness probe for ${verdictMs} ms and its end has not begun`);
     }
   }
 

@@ -1,0 +1,69 @@
+/**
+ * N1 (and with it N2): an address is given to a container only when no other that lives has it. N3: nothing leaks; who
+ * has an address in the journal after quiet is a slot of this node, and who has a link is a container.
+ */
+import { limits } from '../../../../protocols/limits.ts';
+import type { AttachRequest } from '../../../../protocols/network/model.ts';
+import type { PortCall } from '../../../world/simulated/gate.ts';
+import { entriesOf } from '../../journal-view.ts';
+import { assignmentsIn } from '../../oracle.ts';
+import { Checker } from '../checker.ts';
+
+const entry = /^address\/(.*)$/;
+
+export class OneOwner extends Checker {
+  readonly name = 'N1';
+  #cutAtMs = -Infinity;
+
+  override onCut(): void {
+    this.#cutAtMs = this.sight.nowMs();
+  }
+
+  override onCall({ port, op, args }: PortCall): void {
+    if (port !== 'network' || op !== 'attach') return;
+    const { id, address, networks = [] } = args as AttachRequest;
+    const { machine, network, nowMs } = this.sight;
+    const own = [address, ...networks.flatMap((one) => one.address ?? [])];
+    const slot = machine.find(id)?.key.slot;
+    this.exercised += 1;
+    for (const other of network.attachments.values()) {
+      const held = machine.find(other.id);
+      if (other.id === id || held === undefined || held.phase === 'stopped') continue;
+      // A damaged journal may start an older run of one slot before the newer one is found again (O2).
+      if (held.key.slot === slot && nowMs() - this.#cutAtMs < 2 * limits.reconcileMs) continue;
+      const both = [other.address, ...(other.fixed ?? [])].find((one) => own.includes(one));
+      if (both !== undefined) this.fail(`${id} gets ${both}, which ${other.id} has`);
+    }
+  }
+}
+
+export class NoLeaks extends Checker {
+  readonly name = 'N3';
+  /** Slots with an address in the journal, as far as it is known. */
+  readonly #held = new Set<string>();
+
+  override onCut(): void {
+    this.#held.clear();
+  }
+
+  override onCall({ port, op, args }: PortCall): void {
+    if (port !== 'journal' || op !== 'append') return;
+    for (const [key, value] of Object.entries(entriesOf(args))) {
+      const slot = entry.exec(key)?.[1];
+      if (slot === undefined) continue;
+      if (value === undefined) this.#held.delete(slot);
+      else this.#held.add(slot);
+    }
+  }
+
+  /** Everything has been as desired for two looks of every loop. */
+  judge(): void {
+    const assigned = assignmentsIn(this.sight.rows);
+    for (const slot of this.#held) {
+      this.exercised += 1;
+      if (!assigned.has(slot)) this.fail(`${slot} has an address and is not here`);
+    }
+    for (const id of this.sight.network.attachments.keys())
+      if (!this.sight.machine.find(id)) this.fail(`the link of ${id} is there without its container`);
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * P1: who shares no network is never given a rule. What the driver is told of a container, when it is attached and with
+ * every table of rules, are networks of its own placement, or of the one that replaces it.
+ */
+import type { Assignment } from '../../../../protocols/apps/model.ts';
+import type { RunKey } from '../../../../protocols/containers/model.ts';
+import type { AttachRequest, JoinedNetwork, Member } from '../../../../protocols/network/model.ts';
+import type { StoreEvent } from '../../../../protocols/state/model.ts';
+import type { PortCall } from '../../../world/simulated/gate.ts';
+import { assignmentsIn } from '../../oracle.ts';
+import { Checker } from '../checker.ts';
+
+/** Who says nothing of networks meets the others who say nothing. */
+const open = '*';
+const idsOf = (networks: readonly JoinedNetwork[] | undefined): readonly string[] =>
+  networks?.map(({ id }) => id) ?? [open];
+
+export class Walls extends Checker {
+  readonly name = 'P1';
+  /** By slot and placement: as they were ever assigned. */
+  readonly #networks = new Map<string, readonly string[]>();
+
+  override onRevision(events: readonly StoreEvent[]): void {
+    for (const event of events) {
+      if (event.type !== 'put' || !event.kv.key.startsWith('nodes/')) continue;
+      const { slot, placement, networks } = event.kv.value as Assignment;
+      this.#networks.set(`${slot}#${placement}`, idsOf(networks));
+    }
+  }
+
+  override onCall({ port, op, args }: PortCall): void {
+    if (port !== 'network') return;
+    if (op === 'attach') {
+      const { id, networks } = args as AttachRequest;
+      const key = this.sight.machine.find(id)?.key;
+      if (key) this.#check(id, key, idsOf(networks), 'is attached to');
+    }
+    if (op !== 'publish') return;
+    const { members = [] } = args as { readonly members?: readonly Member[] };
+    for (const { id, key, address, phase } of this.sight.machine.list()) {
+      if (phase !== 'running') continue;
+      for (const member of members)
+        if (member.address === address) this.#check(id, key, idsOf(member.networks), 'is in the rules for');
+    }
+  }
+
+  #check(id: string, { slot, placement }: RunKey, told: readonly string[], what: string): void {
+    const own = this.#networks.get(`${slot}#${placement}`);
+    if (!own) return;
+    if (own.some((network) => network !== open)) this.exercised += 1;
+    const present = assignmentsIn(this.sight.rows).get(slot);
+    const allowed = [...own, ...(present ? idsOf(present.networks) : [])];
+    const wrong = told.find((network) => !allowed.includes(network));
+    if (wrong !== undefined) this.fail(`${id} ${what} ${wrong}, and it is of ${own.join(', ')}`);
+  }
+}
