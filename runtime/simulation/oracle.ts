@@ -124,6 +124,7 @@ export class Oracle {
     if (containers.length > 1) return `has ${containers.map((container) => container.id).join(', ')}`;
     const stale = assignment === undefined || !sameSpec(assignment.spec, withHeld(slot));
     if (stale && this.#isHeldBack(slot, assigned, desired, known)) return 'waits';
+    if (assignment && stale && this.#siblingFailed(slot, assigned, desired)) return 'waits';
     if (assignment === undefined) return 'is not assigned';
     if (stale) return 'is assigned an older specification';
     const record = this.#records.get(slot.slot);
@@ -142,6 +143,21 @@ export class Oracle {
     if (container.resources !== resourcesMark(slot.service.resources)) return 'runs under other limits';
     if (this.#hasOldFiles(slot, container)) return 'runs with older contents of its files';
     return isJob(assignment.spec) ? 'is a job that has not ended yet' : 'runs';
+  }
+
+  /** Of several that serve one at a time gives way: when the first of the newer ones has failed for good, the others stay. */
+  #siblingFailed(
+    { slot, app, service }: DesiredSlot,
+    assigned: ReadonlyMap<string, Assignment>,
+    desired: ReadonlyMap<string, DesiredSlot>,
+  ): boolean {
+    return [...desired.values()].some((other) => {
+      if (other.slot === slot || other.app !== app || other.service.name !== service.name) return false;
+      const newer = assigned.get(other.slot);
+      const record = this.#records.get(other.slot);
+      const failed = record?.placement === newer?.placement && record?.outcome === 'failed';
+      return newer !== undefined && sameSpec(newer.spec, withHeld(other)) && failed;
+    });
   }
 
   #hasOldFiles(slot: DesiredSlot, { id }: ContainerStatus): boolean {

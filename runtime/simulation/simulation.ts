@@ -287,8 +287,7 @@ class Simulation {
     if (this.#plan.removeAll) {
       for (const app of [0, 1]) this.#operator.order({ do: 'remove', app, volumes: false });
       await this.#converge('everything is removed', convergeMs);
-      const { network, machine } = this.#world;
-      const left = machine.list().length + network.attachments.size;
+      const left = this.#world.machine.list().length + this.#world.network.attachments.size;
       if (left > 0) throw new Violation('S2', `${left} containers and attachments are left of removed apps`);
     }
     this.#named.nothingLeft.beforeStop();
