@@ -1,7 +1,8 @@
 /**
  * Does the simulation find defects? Each patch here plants one in a copy of the product; seeds run there until one
- * fails. A mutant that seeds cannot see names the tests that do, in a line `# tests: …` of its patch. Prints the
- * score; fails when a mutant lives. `npm run mutants [-- NAME…]`
+ * fails. A patch says which checker has to be the one that finds it, and within how many seeds: `# found by: D1 within
+ * 60 seeds`; one that seeds cannot see names the tests that do: `# tests: …`. Prints the score; fails when a mutant lives,
+ * or is found by chance. `npm run mutants [-- NAME…]`
  */
 import { execFile } from 'node:child_process';
 import { cp, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
@@ -41,13 +42,30 @@ async function copyOf(): Promise<string> {
 const tsx = join(root, 'node_modules/.bin/tsx');
 const vitest = join(root, 'node_modules/.bin/vitest');
 
+interface Wanted {
+  /** Any, when the patch does not say. */
+  readonly checker?: string;
+  readonly seeds: number;
+  readonly tests: readonly string[];
+}
+
+function wantedBy(text: string): Wanted {
+  const [, checker, within] = /^# found by: (\S+) within (\d+) seeds$/m.exec(text) ?? [];
+  const tests = /^# tests: (.*)$/m.exec(text)?.[1]?.split(' ') ?? [];
+  return { seeds: Number(within ?? seeds), tests, ...(checker === undefined ? {} : { checker }) };
+}
+
 /** What found it, in words; `undefined` when it lives. */
-async function findIn(folder: string, tests: readonly string[]): Promise<string | undefined> {
-  const campaign = ['campaign', '--seeds', String(seeds), '--until-failure'];
+async function findIn(folder: string, wanted: Wanted): Promise<string | undefined> {
+  const { tests, checker } = wanted;
+  const campaign = ['campaign', '--seeds', String(wanted.seeds), '--until-failure'];
   const simulated = await run(tsx, ['runtime/simulation/main.ts', ...campaign], folder);
   if (simulated.code !== 0) {
     const line = simulated.output.split('\n').find((text) => /FAILED|Error/.test(text)) ?? simulated.output;
-    return line.replace(/ {2}hash.*FAILED/, ':').slice(0, 160);
+    const found = line.replace(/ {2}hash.*FAILED/, ':').slice(0, 160);
+    const rightly = checker === undefined || new RegExp(`FAILED (?:${checker}): `).test(line);
+    if (rightly) return found;
+    process.stdout.write(`  not by ${checker}: ${found}\n`);
   }
   if (tests.length === 0) return undefined;
   const tested = await run(vitest, ['run', ...tests], folder);
@@ -56,12 +74,11 @@ async function findIn(folder: string, tests: readonly string[]): Promise<string 
 
 async function judge(patch: string): Promise<string | undefined> {
   const text = await readFile(join(here, patch), 'utf8');
-  const tests = /^# tests: (.*)$/m.exec(text)?.[1]?.split(' ') ?? [];
   const folder = await copyOf();
   try {
     const applied = await run('git', ['apply', '--whitespace=nowarn', join(here, patch)], folder);
     if (applied.code !== 0) throw new Error(`${patch} does not apply any more: ${applied.output}`);
-    return await findIn(folder, tests);
+    return await findIn(folder, wantedBy(text));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
