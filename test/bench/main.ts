@@ -3,6 +3,7 @@
  * some of them. It never fails on a figure: it prints, and a person reads.
  */
 import { measureApi } from './api/api.ts';
+import { measureCompose } from './compose/compose.ts';
 import { measureImages } from './images.ts';
 import { measureKernel } from './kernel.ts';
 import { measureNode } from './node.ts';
@@ -97,6 +98,20 @@ const suites: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
       row('idle with 10 containers, RSS', figures.idleRssMb, ' MB', most(110)),
       row('idle with 10 containers, CPU of a core', figures.idleCpuPercent, ' %', most(1)),
       row('idle with 10 containers, written by the daemon', figures.idleWrittenMbPerHour, ' MB/h', most(1)),
+    ];
+  },
+  compose: async () => {
+    const { deployMs, chainMs, ratio, dockerMs, why = '' } = await measureCompose();
+    return [
+      row('10 services with health gates, deploy', deployMs, ' ms'),
+      row('the longest chain of its own starts', chainMs, ' ms'),
+      row('deploy ÷ longest chain', ratio, ' ×', most(1.3)),
+      ...(dockerMs === undefined
+        ? [skipped('the same file, docker-compose up', why)]
+        : [
+            row('the same file, docker-compose up until healthy', dockerMs, ' ms'),
+            row('deploy ÷ docker-compose up', deployMs / dockerMs, ' ×'),
+          ]),
     ];
   },
 };
