@@ -344,4 +344,12 @@ export const limits = {
   forwardConnectMs: 10_000,
   /** Connections one port-forward of the command line carries at once; a browser opens six to a host. */
   forwardConnections: 256,
+  /** Events and steps of actors in a debug bundle: the last minutes of a busy node. */
+  debugLines: 1_000,
+  /** … its apps … */
+  debugApps: 200,
+  /** … and the length of one part: a bundle goes with a mail. */
+  debugPartChars: 4_194_304,
+  /** A program that does not say its version by then is left out. */
+  debugProgramMs: 5_000,
 } as const;

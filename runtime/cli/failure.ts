@@ -54,6 +54,7 @@ const exceptions: Partial<Record<ErrorCode, number>> = {
   'HM-VOLUME-USED': exitCodes.conflict,
   'HM-PORT-TAKEN': exitCodes.cannotPlace,
   'HM-BIND-MISSING': exitCodes.cannotPlace,
+  'HM-CONTAINER-SETTING': exitCodes.cannotPlace,
   'HM-NODE-CAPACITY': exitCodes.cannotPlace,
   'HM-IMAGE-MISSING': exitCodes.cannotPlace,
   'HM-IMAGE-PLATFORM': exitCodes.cannotPlace,

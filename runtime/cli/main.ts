@@ -20,6 +20,7 @@ import { tokenCommands } from './commands/resources/token.ts';
 import { logsCommand } from './commands/observing/logs.ts';
 import { answerCompletion, completionCommand } from './commands/meta/completion.ts';
 import { contextCommands } from './commands/meta/context.ts';
+import { debugCommands } from './commands/meta/debug.ts';
 import { docsCommand } from './commands/meta/docs.ts';
 import { nodeCommands } from './commands/meta/node.ts';
 import { observeCommands } from './commands/observing/observe.ts';
@@ -88,6 +89,7 @@ export function declare(cli: Cli): Command {
     contextCommands,
     completionCommand,
     docsCommand,
+    debugCommands,
     openCommand,
   ]) {
     add(program, cli);

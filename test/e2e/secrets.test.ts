@@ -10,6 +10,7 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AppSpec, ServiceSpec } from '../../protocols/apps/model.ts';
 import type { ServiceParts } from '../../protocols/apps/service-model.ts';
@@ -234,6 +235,32 @@ describe.skipIf(missing !== undefined)('a planted secret', () => {
     );
     expect(find(memory).length).toBeGreaterThan(2);
   }, 120_000);
+
+  test('is not in a debug bundle, nor is a value of an environment', async () => {
+    const value = marker('environment');
+    const plain = service('plain', 'echo hello; sleep 1000', { environment: { PLAIN: value } });
+    const app = { name: 'plain', volumes: {}, services: { plain } };
+    expect((await send('PUT', '/v1/apps/plain', { spec: app })).status).toBe(200);
+    await running('plain/plain.1');
+    const file = join(outside, 'bundle.tar.gz');
+    const bundle = await daemon.cli('debug', 'bundle', '--file', file, '--', '--data-dir', daemon.dataDir);
+    expect([bundle.code, bundle.stderr]).toEqual([0, '']);
+    const bytes = gunzipSync(await readFile(file));
+    expect(bytes.length).toBeLessThan(32 << 20);
+    for (const nth of ['own-1', 'kept-1', 'kept-2', 'config-1', 'environment'])
+      for (const form of [marker(nth), base64(marker(nth)), encodeURIComponent(marker(nth))])
+        expect([nth, form, bytes.includes(form)]).toEqual([nth, form, false]);
+    for (const part of [
+      'apps/plain.json',
+      'apps/plant.json',
+      'transcript.jsonl',
+      'store-and-journal.txt',
+      '"PLAIN": "[masked]"',
+    ])
+      expect([part, bytes.includes(part)]).toEqual([part, true]);
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    await daemon.cli('rm', '-y', 'plain');
+  }, 60_000);
 
   test('leaves nothing mounted when the app is gone', async () => {
     await cli('rm', 'plant', '--yes');

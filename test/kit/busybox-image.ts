@@ -33,6 +33,8 @@ export async function writeBusyboxArchive(
     readonly architecture?: string;
     readonly config?: ImageRunConfig;
     readonly marker?: string;
+    /** Scripts, by path without a leading slash. */
+    readonly programs?: Readonly<Record<string, string>>;
   },
 ): Promise<{ readonly digest: string }> {
   const directory = (name: string, mode = 0o755): LayerEntry => ({ type: 'directory', path: name, mode });
@@ -59,7 +61,8 @@ export async function writeBusyboxArchive(
         directory('etc'),
         file('etc/passwd', 'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/tmp:/bin/sh\n'),
         ...(image.marker === undefined ? [] : [file('etc/marker', image.marker)]),
-        file('etc/group', 'root:x:0:\napp:x:1000:\nextra:x:2000:app\n'),
+        ...Object.entries(image.programs ?? {}).map(([at, text]) => file(at, text, 0o755)),
+        file('etc/group', 'root:x:0:\napp:x:1000:\nextra:x:2000:app\nvideo:x:44:\n'),
         // Says it is a program and is none.
         file('bin/broken', 'neither a script nor a binary\n', 0o755),
       ],
