@@ -4,7 +4,7 @@
  * goes to hivemind-node.
  */
 import { request } from 'node:http';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build, daemonEnvironment } from './build.mjs';
 import { gather, giveUp, isRoot, root, run, say } from './commands.mjs';
@@ -63,6 +63,9 @@ async function welcome(child) {
   say('');
   if (withDemo && running) say('hello runs        http://127.0.0.1:8080/');
   say(`API               http://${host}:${port}/v1/openapi.json  (token: ${join(config.dataDir, 'token')})`);
+  // The tool looks for nodes in this folder alone.
+  if (dirname(config.socketPath) !== '/run/hivemind')
+    say(`in other shells   export HIVEMIND_ADDRESS=unix://${config.socketPath}`);
   say('try next          npx hivemind ps');
   say(
     withDemo

@@ -102,6 +102,7 @@ async function giveUp(cli: Cli, wait: Wait, row: SlotRow, progress: Progress): P
   }
   const outlook = row.phase === 'failed' ? 'has failed' : 'is not done; the node keeps trying';
   cli.say(`${wait.title} ${outlook}. See: hivemind why ${row.slot}`);
+  if ((row.revision ?? 1) > 1) cli.say(`To what ran before: hivemind rollback ${wait.app}`);
   return exitCodeOf(because);
 }
 
