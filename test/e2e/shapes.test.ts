@@ -2,7 +2,7 @@
  * The Compose files of test/shapes on a real node: each runs, with busybox under the names of its images, or is refused
  * for exactly the reason that is named here. When it is removed, nothing of it is left.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { appendFile, cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -119,10 +119,8 @@ describe.skipIf(missing !== undefined)('a Compose file of a real shape', () => {
 
   /** What of containers is on this machine. */
   const traces = (): readonly string[] => {
-    const links = JSON.parse(
-      execFileSync('ip', ['-j', 'link', 'show', 'master', `hive-${daemon.name}`.slice(0, 15)]).toString() ||
-        '[]',
-    ) as { ifname: string }[];
+    const ports = `/sys/class/net/${`hive-${daemon.name}`.slice(0, 15)}/brif`;
+    const links = existsSync(ports) ? readdirSync(ports) : [];
     const mounts = readFileSync('/proc/mounts', 'utf8').split('\n');
     const programs = readdirSync('/proc').filter((pid) => {
       if (!/^\d+$/.test(pid)) return false;
@@ -136,7 +134,7 @@ describe.skipIf(missing !== undefined)('a Compose file of a real shape', () => {
       }
     });
     return [
-      ...links.map(({ ifname }) => `link ${ifname}`),
+      ...links.map((name) => `link ${name}`),
       ...mounts.filter((line) => /\/rootfs |\/grants\//.test(line) && line.includes(daemon.dir)),
       ...programs.map((pid) => `shim ${pid}`),
     ];
