@@ -130,6 +130,10 @@ export const limits = {
   execPipes: 64,
   /** Containers whose command settings are remembered for their health checks: more than one node runs. */
   execContainers: 1_000,
+  /** What a volume takes on disk: files counted at most, how long an answer is given again, and of how many volumes. */
+  diskUseEntries: 200_000,
+  diskUseMs: 60_000,
+  diskUseFolders: 1_000,
   /** Processes of the machine: how long they may take to stand still or to be gone, and how often that is looked at. */
   processSettleMs: 10_000,
   processLookMs: 5,

@@ -27,6 +27,7 @@ import type { ProbeRequest, ProbeResult } from './health/model.ts';
 import type { SealedValue } from './security/model.ts';
 import type { Attachment, AttachRequest, Member, NodeNetwork, Publication } from './network/model.ts';
 import type { KeyValue, Position, StoreStatus, Txn, TxnResult, WatchNotice } from './state/model.ts';
+import type { VolumeOnDisk } from './storage/model.ts';
 
 /** Handed to every driven call. */
 export interface Call {
@@ -253,12 +254,8 @@ export interface VolumeDriver {
     call: Call,
   ): Promise<{ readonly path: string }>;
   remove(args: { readonly app: string; readonly volume: string }, call: Call): Promise<Record<string, never>>;
-  list(
-    args: Record<string, never>,
-    call: Call,
-  ): Promise<{
-    readonly volumes: readonly { readonly app: string; readonly volume: string; readonly path: string }[];
-  }>;
+  /** `disk`: what each takes is counted too, which takes a walk. */
+  list(args: { readonly disk?: true }, call: Call): Promise<{ readonly volumes: readonly VolumeOnDisk[] }>;
   /** Per-run files: resolv.conf, hosts, hostname and the two log files; answers their host paths. */
   prepareRun(
     args: {

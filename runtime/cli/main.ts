@@ -17,6 +17,7 @@ import { imageCommands } from './commands/resources/image.ts';
 import { networkCommands } from './commands/resources/network.ts';
 import { secretCommands } from './commands/resources/secret.ts';
 import { tokenCommands } from './commands/resources/token.ts';
+import { volumeCommands } from './commands/resources/volume.ts';
 import { logsCommand } from './commands/observing/logs.ts';
 import { answerCompletion, completionCommand } from './commands/meta/completion.ts';
 import { contextCommands } from './commands/meta/context.ts';
@@ -84,6 +85,7 @@ export function declare(cli: Cli): Command {
     networkCommands,
     secretCommands,
     tokenCommands,
+    volumeCommands,
     nodeCommands,
     localCommands,
     contextCommands,

@@ -10,15 +10,20 @@ import { paths } from '../../../protocols/wire/paths.ts';
 import type { NodeHandle } from '../../node-handle.ts';
 import { listRoute } from '../lists/list-route.ts';
 import { jsonRoute } from '../route.ts';
+import { switched } from '../schemas/query.ts';
 import { volumeView, type VolumeRow } from '../schemas/resources.ts';
 import { appViews } from './services.ts';
 
 const part = z.string().refine(isName, 'a name: lower-case letters, digits, - and _');
 
-async function volumesOf(node: NodeHandle, call: Call): Promise<readonly VolumeRow[]> {
+async function volumesOf(
+  node: NodeHandle,
+  call: Call,
+  disk: { readonly disk?: true } = {},
+): Promise<readonly VolumeRow[]> {
   const [{ kvs }, { volumes }, users] = await Promise.all([
     node.ports.store.list({ prefix: keys.volumes }, call),
-    node.ports.volumes.list({}, call),
+    node.ports.volumes.list(disk, call),
     usersOf(node),
   ]);
   const rows = new Map<string, VolumeRow>();
@@ -27,7 +32,7 @@ async function volumesOf(node: NodeHandle, call: Call): Promise<readonly VolumeR
     const name = `${app}/${volume}`;
     rows.set(name, { name, app, volume, node: owner, removing, usedBy: users.get(name) ?? [] });
   }
-  for (const { app, volume, path } of volumes) {
+  for (const { app, volume, path, diskBytes } of volumes) {
     const name = `${app}/${volume}`;
     const known = rows.get(name) ?? {
       name,
@@ -37,7 +42,7 @@ async function volumesOf(node: NodeHandle, call: Call): Promise<readonly VolumeR
       removing: false,
       usedBy: users.get(name) ?? [],
     };
-    rows.set(name, { ...known, path });
+    rows.set(name, { ...known, path, ...(diskBytes === undefined ? {} : { diskBytes }) });
   }
   return [...rows.values()];
 }
@@ -67,9 +72,10 @@ const list = listRoute({
   path: '/v1/volumes',
   summary: 'All volumes of this node, and who mounts them',
   name: 'volumes',
+  query: z.object({ disk: switched.openapi({ description: 'what each takes on disk too' }) }),
   row: volumeView,
   key: ({ name }) => name,
-  rows: ({ node, call }) => volumesOf(node, call),
+  rows: ({ node, call, query }) => volumesOf(node, call, query.disk ? { disk: true } : {}),
 });
 
 const create = jsonRoute({

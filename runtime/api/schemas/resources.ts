@@ -128,6 +128,9 @@ export const volumeView = z
     path: z.exactOptional(z.string()).openapi({ description: 'absent until something mounted it' }),
     removing: z.boolean(),
     usedBy: z.array(z.string()).readonly().openapi({ description: 'services that mount it' }),
+    diskBytes: z.exactOptional(count).openapi({
+      description: 'with disk=true; at most a minute old, absent when there is too much to count',
+    }),
   })
   .openapi('Volume');
 

@@ -19,6 +19,7 @@ import {
 import { dirname, join } from 'node:path';
 import { CodedError, coded, type ErrorCode } from '../../../protocols/errors.ts';
 import type { Call, Clock, RunFiles, VolumeDriver } from '../../../protocols/ports.ts';
+import { DiskUse } from './disk-use.ts';
 import {
   checkSource,
   etcFiles,
@@ -39,6 +40,7 @@ export interface DirectoryVolumesOptions {
 export function createDirectoryVolumes(options: DirectoryVolumesOptions): VolumeDriver {
   const volumesDir = join(options.dataDir, 'volumes');
   const runsDir = join(options.dataDir, 'runs');
+  const diskUse = new DiskUse(options.clock);
   return {
     ensure: async ({ app, volume }) => {
       const path = join(volumesDir, volumeFolder(app, volume));
@@ -50,11 +52,13 @@ export function createDirectoryVolumes(options: DirectoryVolumesOptions): Volume
       await removeVolume(volumesDir, app, volume, call);
       return {};
     },
-    list: async () => {
-      const volumes: { app: string; volume: string; path: string }[] = [];
+    list: async ({ disk }, call) => {
+      const volumes: { app: string; volume: string; path: string; diskBytes?: number }[] = [];
       for (const app of await folders(volumesDir)) {
         for (const volume of await folders(join(volumesDir, app))) {
-          volumes.push({ app, volume, path: join(volumesDir, app, volume) });
+          const path = join(volumesDir, app, volume);
+          const diskBytes = disk ? await diskUse.of(path, call.signal) : undefined;
+          volumes.push({ app, volume, path, ...(diskBytes === undefined ? {} : { diskBytes }) });
         }
       }
       return { volumes };

@@ -53,11 +53,16 @@ export class MemoryVolumes implements VolumeDriver {
     return {};
   };
 
-  list: VolumeDriver['list'] = async () => ({
-    volumes: [...this.volumes.values()].sort((a, b) =>
-      `${a.app}/${a.volume}` < `${b.app}/${b.volume}` ? -1 : 1,
-    ),
+  list: VolumeDriver['list'] = async ({ disk }) => ({
+    volumes: [...this.volumes.values()]
+      .sort((a, b) => (`${a.app}/${a.volume}` < `${b.app}/${b.volume}` ? -1 : 1))
+      .map((one) => (disk ? { ...one, diskBytes: this.#sizeOf(one.path) } : one)),
   });
+
+  #sizeOf(folder: string): number {
+    const inside = [...this.files].filter(([path]) => path.startsWith(`${folder}/`));
+    return inside.reduce((sum, [, text]) => sum + Buffer.byteLength(text), 0);
+  }
 
   prepareRun: VolumeDriver['prepareRun'] = async (args): Promise<RunFiles> => {
     const folder = `/runs/${runFolder(args.slot, args.run)}`;

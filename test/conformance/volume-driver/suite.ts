@@ -51,6 +51,17 @@ export function volumeDriverConformance(name: string, makeArm: () => Promise<Vol
         });
       });
 
+      it('tell what they take on disk when that is asked for', async () => {
+        const path = await ensure('shop', 'db');
+        await ensure('shop', 'idle');
+        await arm.write(`${path}/rows`, 'x'.repeat(100_000));
+        const { volumes } = await arm.volumes.list({ disk: true }, newCall());
+        const [rows, idle] = volumes.map(({ diskBytes }) => diskBytes);
+        expect(rows).toBeGreaterThanOrEqual(100_000);
+        expect(rows).toBeLessThan(200_000);
+        expect(idle).toBe(0);
+      });
+
       it('outlive the daemon', async () => {
         const path = await ensure('shop', 'db');
         await arm.write(`${path}/rows`, 'one');

@@ -1,0 +1,9 @@
+/** Volumes as the volume port tells them. */
+
+export interface VolumeOnDisk {
+  readonly app: string;
+  readonly volume: string;
+  readonly path: string;
+  /** At most a minute old. Absent when it was not asked for, or there is too much to count. */
+  readonly diskBytes?: number;
+}
