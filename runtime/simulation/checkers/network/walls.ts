@@ -1,13 +1,12 @@
 /**
  * P1: who shares no network is never given a rule. What the driver is told of a container, when it is attached and with
- * every table of rules, are networks of its own placement, or of the one that replaces it.
+ * every table of rules, are networks of its own placement, or of one that replaces it.
  */
 import type { Assignment } from '../../../../protocols/apps/model.ts';
 import type { RunKey } from '../../../../protocols/containers/model.ts';
 import type { AttachRequest, JoinedNetwork, Member } from '../../../../protocols/network/model.ts';
 import type { StoreEvent } from '../../../../protocols/state/model.ts';
 import type { PortCall } from '../../../world/simulated/gate.ts';
-import { assignmentsIn } from '../../oracle.ts';
 import { Checker } from '../checker.ts';
 
 /** Who says nothing of networks meets the others who say nothing. */
@@ -48,8 +47,11 @@ export class Walls extends Checker {
     const own = this.#networks.get(`${slot}#${placement}`);
     if (!own) return;
     if (own.some((network) => network !== open)) this.exercised += 1;
-    const present = assignmentsIn(this.sight.rows).get(slot);
-    const allowed = [...own, ...(present ? idsOf(present.networks) : [])];
+    // While one placement follows the other the rules may be those of any that came after: the node tells of a slot, not of a run.
+    const allowed = [...this.#networks].flatMap(([key, ids]) => {
+      const at = key.lastIndexOf('#');
+      return key.slice(0, at) === slot && Number(key.slice(at + 1)) >= placement ? ids : [];
+    });
     const wrong = told.find((network) => !allowed.includes(network));
     if (wrong !== undefined) this.fail(`${id} ${what} ${wrong}, and it is of ${own.join(', ')}`);
   }
