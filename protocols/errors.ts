@@ -119,6 +119,16 @@ export const catalogue = {
     next: 'Lower deploy.resources.reservations or the replicas, or remove another app: hivemind ls',
     status: 409,
   },
+  'HM-PORT-ADDRESS': {
+    cause: 'A port is published at an IPv6 address; published ports are translated for IPv4 alone.',
+    next: 'Publish it at an IPv4 address, as in 127.0.0.1:8080:80, or put a proxy that listens there before it.',
+    status: 422,
+  },
+  'HM-PORT-RANGE': {
+    cause: 'A port without a host port cannot be given one: all of the range are published or listened on.',
+    next: 'Name a host port, as in 8080:80, or remove apps that publish many: hivemind ps',
+    status: 409,
+  },
   'HM-BIND-MISSING': {
     cause: 'The source of a bind mount does not exist on the node.',
     next: 'Create the path on the node or correct the source.',

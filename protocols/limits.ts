@@ -112,6 +112,9 @@ export const limits = {
   composeDurationMs: 86_400_000,
   composeEnvironment: 5_000,
   composePorts: 1_000,
+  /** Host ports for those that nobody named: behind what Linux hands out for connections (32768–60999). */
+  portRangeFirst: 61_000,
+  portRangeLast: 65_535,
   /** App, service and volume names; a slot's name must fit a DNS label. */
   nameChars: 63,
 

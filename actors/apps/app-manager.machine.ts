@@ -3,6 +3,7 @@
  * only. What containers do is the slots' business; what it knows of them is what nodes report.
  */
 import { setup } from 'xstate';
+import type { BusyPort } from '../../protocols/apps/host-ports.ts';
 import type { AppCommand } from '../../protocols/apps/commands.ts';
 import type { AppSpec } from '../../protocols/apps/model.ts';
 import type { Digests } from '../../protocols/apps/plan/plan.ts';
@@ -36,7 +37,7 @@ export const appManagerMachine = setup({
       | { type: 'apps.report' | 'store.trusted' | 'store.compacted' }
       | { type: 'app.show' | 'revisions.list'; app: string }
       | { type: 'revision.find'; app: string; revision?: number }
-      | { type: 'app.plan'; spec: AppSpec; digests: Digests }
+      | { type: 'app.plan'; spec: AppSpec; digests: Digests; busy?: readonly BusyPort[] }
       | { type: 'store.doubted'; reason: Reason }
       | { type: 'apps.listed'; value: { kvs: readonly KeyValue[]; position: Position } }
       | { type: 'apps.unlisted' | 'store.failed' | 'round.unwritten'; error: Reason }

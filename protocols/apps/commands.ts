@@ -16,7 +16,8 @@ import {
   type SealedPut,
 } from '../security/files.ts';
 import type { VolumeRecord } from '../storage/manager.ts';
-import type { AppRecord, AppSpec, PortSpec, RevisionRecord } from './model.ts';
+import { withHostPorts, type BusyPort } from './host-ports.ts';
+import type { AppRecord, AppSpec, RevisionRecord } from './model.ts';
 import { staleness } from './plan/plan.ts';
 import { specHash } from './spec-hash.ts';
 import { borrowerOf, volumeProblem } from './borrowed-volumes.ts';
@@ -41,6 +42,8 @@ export type AppCommand = Seen &
         readonly type: 'app.deploy';
         readonly spec: AppSpec;
         readonly digests?: Readonly<Record<string, string>>;
+        /** For ports that nobody named: which are listened on. */
+        readonly busy?: readonly BusyPort[];
         /** Only when it is still what this plan was made for. */
         readonly plan?: string;
         /** Contents of its configs and secrets, sealed: those that are new are written with the revision. */
@@ -106,11 +109,11 @@ function put(desk: Desk, app: AppRecord, more: Writes['then'] = []): Writes {
 }
 
 function deploy(desk: Desk, command: Extract<AppCommand, { type: 'app.deploy' }>): Verdict {
-  const { spec } = command;
-  const before = desk.mirror.rows[keys.app(spec.name)]?.value as AppRecord | undefined;
-  if (before?.removing) return { refusal: beingRemoved(spec.name) };
-  const clash =
-    portClash(desk, spec) ?? networkProblem(spec, otherSpecs(desk, spec.name)) ?? volumeProblem(desk, spec);
+  const before = desk.mirror.rows[keys.app(command.spec.name)]?.value as AppRecord | undefined;
+  if (before?.removing) return { refusal: beingRemoved(command.spec.name) };
+  const spec = withHostPorts(desk, command.spec, command.busy ?? []);
+  if ('code' in spec) return { refusal: spec };
+  const clash = networkProblem(spec, otherSpecs(desk, spec.name)) ?? volumeProblem(desk, spec);
   if (clash) return { refusal: clash };
   const missing = missingValue(desk.mirror, spec, command.sealed ?? []);
   if (missing) return { refusal: missing };
@@ -185,45 +188,11 @@ function forgotten(desk: Desk, app: string, revision: number): Writes['then'] {
     .map((row) => ({ op: 'delete', key: row.key }));
 }
 
-function overlap(a: PortSpec, b: PortSpec): boolean {
-  const anywhere =
-    a.hostAddress === '0.0.0.0' || b.hostAddress === '0.0.0.0' || a.hostAddress === b.hostAddress;
-  return a.hostPort === b.hostPort && a.protocol === b.protocol && anywhere;
-}
-
 /** Also of apps that are being removed: their containers hold their addresses until they are gone. */
 function otherSpecs(desk: Desk, app: string): readonly AppSpec[] {
   return under<AppRecord>(desk.mirror, keys.apps)
     .filter(({ value }) => value.name !== app)
     .flatMap(({ value }) => revisionOf(desk, value)?.spec ?? []);
-}
-
-/** Two services cannot publish one port: refused here, before anything is written. */
-function portClash(desk: Desk, spec: AppSpec): Reason | undefined {
-  const others = under<AppRecord>(desk.mirror, keys.apps)
-    .filter((row) => row.value.name !== spec.name && !row.value.removing)
-    .flatMap((row) =>
-      Object.values(revisionOf(desk, row.value)?.spec.services ?? {}).map((service) => ({
-        owner: `${row.value.name}/${service.name}`,
-        service,
-      })),
-    );
-  const mine = Object.values(spec.services).map((service) => ({
-    owner: `${spec.name}/${service.name}`,
-    service,
-  }));
-  for (const [position, { owner, service }] of mine.entries()) {
-    for (const port of service.ports) {
-      const clash = [...others, ...mine.slice(0, position)].find((other) =>
-        other.service.ports.some((taken) => overlap(port, taken)),
-      );
-      if (clash) {
-        const text = `port ${port.hostPort}/${port.protocol} of ${owner} is published by ${clash.owner} already`;
-        return reason('HM-PORT-TAKEN', text, { service: owner, port: port.hostPort, holder: clash.owner });
-      }
-    }
-  }
-  return undefined;
 }
 
 function scale(desk: Desk, app: AppRecord, command: Extract<AppCommand, { type: 'app.scale' }>): Verdict {

@@ -17,6 +17,7 @@ import {
 import { paths } from '../wire/paths.ts';
 import { decideCommand, type AppCommand } from './commands.ts';
 import type { AppRecord, AppSpec, SlotName } from './model.ts';
+import { withHostPorts, type BusyPort } from './host-ports.ts';
 import { planOf, type Digests } from './plan/plan.ts';
 import { findRevision, listRevisions } from './plan/revisions.ts';
 import { reconcileApp, revisionOf, type Desk, type Writes } from './reconcile.ts';
@@ -291,9 +292,12 @@ const show = answering((desk, event: { app: string }) => {
   return { value: { view: viewOf(desk, record), spec: revisionOf(desk, record)?.spec, record } };
 });
 
-const plan = answering((desk, { spec, digests }: { spec: AppSpec; digests: Digests }) => ({
-  value: planOf(desk, spec, digests),
-}));
+type PlanWish = { spec: AppSpec; digests: Digests; busy?: readonly BusyPort[] };
+
+const plan = answering((desk, { spec, digests, busy = [] }: PlanWish) => {
+  const placed = withHostPorts(desk, spec, busy);
+  return 'code' in placed ? { error: placed } : { value: planOf(desk, placed, digests) };
+});
 
 const revisions = answering((desk, { app }: { app: string }) => listRevisions(desk, app));
 

@@ -37,7 +37,7 @@ export interface ServiceSpec extends ServiceParts {
   readonly stopSignal?: string;
 }
 
-/** `hostAddress` `0.0.0.0` unless the file says another; `hostPort` 0 is never used: an unpublished port is not listed. */
+/** `hostAddress` `0.0.0.0` unless the file says another; `hostPort` 0: any, assigned when it is deployed and the same from then on. */
 export interface PortSpec {
   readonly hostAddress: string;
   readonly hostPort: number;

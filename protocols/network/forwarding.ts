@@ -3,6 +3,7 @@
  * Docker and firewalls set it. In nftables a packet must be accepted by every table. Pure: reads `nft -j list ruleset`.
  * It tells only; mending is the operator's choice, by `doctor`.
  */
+import { overlap } from './cidr.ts';
 
 export interface ForwardObstacle {
   readonly family: string;
@@ -93,3 +94,25 @@ function commandsFor(table: string, chain: string, family: string, bridge: strin
 
 /** nft's own quotes must reach it. */
 const shellWord = (word: string): string => (word.includes('"') ? `'${word}'` : word);
+
+interface MetRoute {
+  readonly block: string;
+  readonly destination: string;
+  readonly link: string;
+}
+
+/** Routes of others (`ip -json -4 route show`) that lead into one of these blocks; ours lead to our bridge. */
+export function foreignRoutes(listed: string, own: string, blocks: readonly string[]): readonly MetRoute[] {
+  const routes = JSON.parse(listed) as readonly { readonly dst: string; readonly dev?: string }[];
+  return routes
+    .filter(({ dst, dev }) => dst !== 'default' && dev !== own)
+    .flatMap(({ dst, dev = 'nowhere' }) =>
+      blocks
+        .filter((block) => overlap(asBlock(dst), block))
+        .map((block) => ({ block, destination: dst, link: dev })),
+    );
+}
+
+/** `ip` writes a route to one host without its length. */
+const asBlock = (destination: string): string =>
+  destination.includes('/') ? destination : `${destination}/32`;

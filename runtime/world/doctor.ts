@@ -5,7 +5,7 @@
 import { execFile } from 'node:child_process';
 import { readFile, statfs, writeFile } from 'node:fs/promises';
 import { reasonOf } from '../../protocols/errors.ts';
-import { overlap } from '../../protocols/network/cidr.ts';
+import { foreignRoutes } from '../../protocols/network/forwarding.ts';
 import type { Call, Ports } from '../../protocols/ports.ts';
 import type { ContainerdPlace } from '../drivers/container/containerd/bootstrap.ts';
 import type { LinuxNetwork } from '../drivers/network/linux/driver.ts';
@@ -37,7 +37,8 @@ export async function examine(subject: Subject): Promise<readonly Finding[]> {
     forwarding(),
     forwardPolicy(engineRoom.network),
     bridge(settings.bridge),
-    routes(settings),
+    bridgeRules(engineRoom.network),
+    routes(engineRoom.network, settings),
   ]);
 }
 
@@ -192,26 +193,43 @@ async function bridge(name: string): Promise<Finding> {
   };
 }
 
+/** A kernel built without it is rare, and then every publication and attachment fails: nft refuses the whole table. */
+async function bridgeRules(network: LinuxNetwork): Promise<Finding> {
+  const id = 'bridge-rules';
+  try {
+    if (await network.hasBridgeRules(call()))
+      return { id, verdict: 'ok', detail: "the kernel has nftables' bridge family" };
+    return {
+      id,
+      verdict: 'failed',
+      detail: "nftables' bridge family is missing: networks of apps cannot be kept apart",
+      remedy: 'modprobe nft_meta_bridge; else a kernel with CONFIG_NF_TABLES_BRIDGE',
+    };
+  } catch (thrown) {
+    const because = reasonOf(thrown);
+    return { id, verdict: 'warning', detail: `${because.code}: ${because.message}`, remedy: because.hint };
+  }
+}
+
 /** Another program's route into the addresses of containers takes their packets away, or ours take its. */
-async function routes({ bridge: own, containerPool }: NodeSettings): Promise<Finding> {
+async function routes(network: LinuxNetwork, settings: NodeSettings): Promise<Finding> {
   const id = 'routes';
+  const { bridge: own, containerPool } = settings;
+  const blocks = [containerPool, ...network.subnets()];
   const listed = await output('ip', ['-json', '-4', 'route', 'show']);
-  const others = (JSON.parse(listed?.trim() || '[]') as { dst: string; dev?: string }[]).filter(
-    ({ dst, dev }) => dst !== 'default' && dev !== own && overlap(asBlock(dst), containerPool),
-  );
-  if (others.length === 0) return { id, verdict: 'ok', detail: `nothing else routes into ${containerPool}` };
-  const told = others.map(({ dst, dev }) => `${dst} to ${dev ?? 'nowhere'}`).join(', ');
+  const met = foreignRoutes(listed?.trim() || '[]', own, blocks);
+  if (met.length === 0) return { id, verdict: 'ok', detail: `nothing else routes into ${blocks.join(', ')}` };
+  const told = met.map(({ block, destination, link }) => `${destination} to ${link} meets ${block}`);
+  const hasSubnet = met.some(({ block }) => block !== containerPool);
   return {
     id,
     verdict: 'warning',
-    detail: `another route leads into ${containerPool}: ${told}`,
-    remedy: 'Give the node another --container-pool, or remove the route: ip route',
+    detail: `another route leads into the addresses of containers: ${told.join(', ')}`,
+    remedy: hasSubnet
+      ? 'Give the network another subnet (hivemind network ls shows whose it is), or remove the route: ip route'
+      : 'Give the node another --container-pool, or remove the route: ip route',
   };
 }
-
-/** `ip` writes a route to one host without its length. */
-const asBlock = (destination: string): string =>
-  destination.includes('/') ? destination : `${destination}/32`;
 
 function output(command: string, args: readonly string[]): Promise<string | undefined> {
   return new Promise((resolve) => {

@@ -6,6 +6,7 @@ import { measureApi } from './api/api.ts';
 import { measureCompose } from './compose/compose.ts';
 import { measureImages } from './images.ts';
 import { measureKernel } from './kernel.ts';
+import { measureLogs } from './logs.ts';
 import { measureNode } from './node.ts';
 import { measureStore } from './store.ts';
 
@@ -85,6 +86,16 @@ const suites: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
       row('pull of 100 MB from a local registry', figures.pullMs, ' ms'),
       row("the same by containerd's own client", figures.ctrMs, ' ms'),
       row('pull ÷ ctr images pull', figures.ratio, ' ×', most(1.2)),
+    ];
+  },
+  logs: async () => {
+    const figures = await measureLogs();
+    return [
+      row('logs -f: lines received of those sent', figures.received / figures.sent, ' ×', least(1)),
+      row('logs -f: lines a second', figures.perSecond, '/s', least(50_000)),
+      row('logs -f: RSS of the daemon before', figures.rssBeforeMb, ' MB'),
+      row('logs -f: RSS of the daemon, most', figures.rssMostMb, ' MB'),
+      row('logs -f: growth until after 500,000 lines', figures.rssAfterMb - figures.rssBeforeMb, ' MB'),
     ];
   },
   node: async () => {

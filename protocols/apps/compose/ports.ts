@@ -51,7 +51,7 @@ function shortForm(scope: Scope, node: ComposeNode): PortSpec[] {
   const address = named === undefined || named === '' ? anyAddress : named;
   if (bracketed === undefined ? !isIpv4(address) : !isIpv6(address))
     return refuse(scope, node.at, `${address} is not an IP address`) ?? [];
-  if (published === undefined || published === '') return unpublished(scope, node, plain);
+  if (published === undefined || published === '') return anyPorts({ address, protocol, container });
   const host = range(published);
   if (!host) return malformed(scope, node);
   return pair(scope, node, { address, protocol, host, container });
@@ -91,12 +91,15 @@ function pair(
   }));
 }
 
-/** Compose would take any free port: nobody could know it before, so none is published, which is said. */
-function unpublished(scope: Scope, node: ComposeNode, container: string): PortSpec[] {
-  const text = `${scope.path} has no host port and is not published; the app’s services reach it all the same`;
-  const hint = `Write HOST:CONTAINER to publish it, as in "${container}:${container}".`;
-  scope.problems.warn('HM-COMPOSE-KEY', node.at, text, hint);
-  return [];
+/** Any free port of the host, which the deploy assigns. */
+function anyPorts(wish: { address: string; protocol: PortSpec['protocol']; container: Range }): PortSpec[] {
+  const { address, protocol, container } = wish;
+  return Array.from({ length: container.length }, (_, nth) => ({
+    hostAddress: address,
+    hostPort: 0,
+    containerPort: container.first + nth,
+    protocol,
+  }));
 }
 
 interface LongDraft {
@@ -135,7 +138,7 @@ function longForm(scope: Scope, node: ComposeNode & { kind: 'map' }): PortSpec[]
   if (!has('target')) refuse(scope, node.at, 'target is missing');
   const { address = anyAddress, protocol = 'tcp', target, published } = draft;
   if (target === undefined) return [];
-  if (!has('published')) return unpublished(scope, node, String(target));
+  if (!has('published')) return anyPorts({ address, protocol, container: { first: target, length: 1 } });
   if (!published) return [];
   return pair(scope, node, { address, protocol, host: published, container: { first: target, length: 1 } });
 }

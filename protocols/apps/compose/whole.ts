@@ -178,6 +178,7 @@ function checkPorts(
 ): void {
   for (const { hostAddress, hostPort, protocol } of service.spec.ports) {
     const key = (address: string): string => `${address}:${hostPort}/${protocol}`;
+    if (hostPort === 0) continue;
     const any = `${hostPort}/${protocol}`;
     const holder = isWildcard(hostAddress)
       ? taken.get(any)

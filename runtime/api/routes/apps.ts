@@ -11,7 +11,7 @@ import { sealApp } from '../../secrets/app-files.ts';
 import { jsonRoute, type Ask } from '../route.ts';
 import { assertFits } from '../rules/capacity.ts';
 import { tagOf } from '../rules/conditions.ts';
-import { assertReplaceable, resolveImages } from '../rules/deployable.ts';
+import { assertReplaceable, busyPorts, resolveImages } from '../rules/deployable.ts';
 import { appSpec } from '../schemas/app-spec.ts';
 import { planId } from '../schemas/plan.ts';
 import { appName, switched } from '../schemas/query.ts';
@@ -70,6 +70,7 @@ const deploy = jsonRoute({
       type: 'app.deploy',
       spec,
       digests,
+      ...(await busyPorts(node, spec, call)),
       ...(plan === undefined ? {} : { plan }),
       sealed,
       ...seen({ match }),

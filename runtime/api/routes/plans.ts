@@ -11,7 +11,7 @@ import { assertFits } from '../rules/capacity.ts';
 import { appSpec } from '../schemas/app-spec.ts';
 import { planView, revisionView } from '../schemas/plan.ts';
 import { appName } from '../schemas/query.ts';
-import { assertReplaceable, resolveImages } from '../rules/deployable.ts';
+import { assertReplaceable, busyPorts, resolveImages } from '../rules/deployable.ts';
 import { assertNamed, current, deployed, seen } from './apps.ts';
 
 const plan = jsonRoute({
@@ -27,7 +27,8 @@ const plan = jsonRoute({
     // Contents stop at this door also when nothing is to be written: a plan compares digests.
     const { spec } = await sealApp(node.ports.secrets, body.spec, call);
     const { digests } = await resolveImages(node, spec, call);
-    return node.ask<Plan>(paths.apps, { type: 'app.plan', spec, digests });
+    const busy = await busyPorts(node, spec, call);
+    return node.ask<Plan>(paths.apps, { type: 'app.plan', spec, digests, ...busy });
   },
 });
 

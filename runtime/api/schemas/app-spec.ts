@@ -18,7 +18,7 @@ const words = z.array(z.string()).max(1_000);
 export const portSpec = z
   .strictObject({
     hostAddress: z.union([z.ipv4(), z.ipv6()]),
-    hostPort: port,
+    hostPort: z.int().min(0).max(65_535).openapi({ description: '0: any; assigned at the deploy' }),
     containerPort: port,
     protocol: z.enum(['tcp', 'udp']),
   })

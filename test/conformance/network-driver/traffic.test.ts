@@ -307,6 +307,11 @@ describe.skipIf(missing).each(['0', '1'])(
       await host.run('nft', 'delete', 'table', 'ip', 'filter');
     });
 
+    it('knows whether the kernel has rules for bridges, and makes none to find out', async () => {
+      expect(await network.hasBridgeRules(newCall())).toBe(true);
+      expect(await machine.node.run('nft', 'list', 'tables')).not.toContain('check');
+    });
+
     it('lets packets of containers pass a firewall of another program, when asked', async () => {
       const { node: host } = machine;
       await host.run('nft', 'add', 'table', 'inet', 'firewall');

@@ -97,12 +97,19 @@ test('ports in every form', () => {
   expect(ports('[{ target: 80, published: "8080", host_ip: "::1", mode: host }]')).toEqual([
     '::1|8080|80/tcp',
   ]);
-  expect(ports('["80", "127.0.0.1::80", { target: 80 }]')).toEqual([]);
+  expect(ports('["80", "127.0.0.1::80", { target: 80 }, "6-7/udp"]')).toEqual([
+    '0.0.0.0|0|80/tcp',
+    '127.0.0.1|0|80/tcp',
+    '0.0.0.0|0|80/tcp',
+    '0.0.0.0|0|6/udp',
+    '0.0.0.0|0|7/udp',
+  ]);
   expect(problemsOf('services: { a: { image: i, ports: ["8000-8009:80"] } }')).toEqual([
     'HM-COMPOSE-TYPE compose.yaml:1: services.a.ports[0]: a free port of a range is not looked for',
   ]);
-  const { warnings } = compileText('services: { a: { image: i, ports: ["80"] } }');
-  expect(warnings[0]?.hint).toBe('Write HOST:CONTAINER to publish it, as in "80:80".');
+  expect(problemsOf('services: { a: { image: i, ports: ["80"] }, b: { image: i, ports: ["80"] } }')).toEqual(
+    [],
+  );
 });
 
 test('dependencies: required and restart are kept; one that is not there and not required is left out with a warning', () => {

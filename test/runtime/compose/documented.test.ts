@@ -60,7 +60,16 @@ describe('services', () => {
       'environment:\n  - RACK_ENV=development\n  - SHOW=true\n  - USER_INPUT',
       { environment: { RACK_ENV: 'development', SHOW: 'true', USER_INPUT: 'typed' } },
     ],
-    ['a port that only the app reaches', 'ports: ["3000"]', { ports: [] }],
+    [
+      'ports of any host port',
+      'ports: ["3000-3001"]',
+      {
+        ports: [
+          { hostAddress: '0.0.0.0', hostPort: 0, containerPort: 3000, protocol: 'tcp' },
+          { hostAddress: '0.0.0.0', hostPort: 0, containerPort: 3001, protocol: 'tcp' },
+        ],
+      },
+    ],
     [
       'ports: address, range, protocol',
       'ports: ["9090-9091:8080-8081", "127.0.0.1:8001:8001", "6060:6060/udp"]',

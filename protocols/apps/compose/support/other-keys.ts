@@ -73,11 +73,11 @@ export const blockKeys = {
   },
   'services.ports': {
     app_protocol: warned('for gateways, which are not here'),
-    host_ip: yes('an address of the node'),
+    host_ip: yes('an IPv4 address of the node; IPv6 is refused at the deploy'),
     mode: inherent('host or ingress: the same on one node'),
     name: warned('for people who read the file'),
     protocol: yes('tcp or udp'),
-    published: yes('the port of the node'),
+    published: yes('the port of the node; without it a free one is assigned and kept'),
     target: yes('the port of the container'),
   },
   'services.ulimits': { hard: yes('the bound that a process may raise to'), soft: yes('the bound') },

@@ -4,7 +4,7 @@ import type { AppSpec } from '../../../../protocols/apps/model.ts';
 import type { AppView } from '../../../../protocols/apps/status.ts';
 import { parseDuration } from '../../../../protocols/apps/compose/values.ts';
 import { usage, type Cli, type CommonOptions } from '../../cli.ts';
-import { appPath, type DeployAnswer } from '../../connection/answers.ts';
+import { appPath, type AppAnswer, type DeployAnswer } from '../../connection/answers.ts';
 import { action, leaf } from '../command.ts';
 import { compileProject, composable, type ProjectOptions } from './project.ts';
 
@@ -61,7 +61,7 @@ async function runDeploy(cli: Cli, options: DeployOptions, services: readonly st
   const body = { spec, ...(options.plan === undefined ? {} : { plan: options.plan }) };
   const answer = await client.send<DeployAnswer>('PUT', appPath(spec.name), body);
   const code = await waitForDeploy(cli, options, answer, timeoutMs);
-  if (code === 0 && saysMore(cli, options)) sayPorts(cli, spec);
+  if (code === 0 && saysMore(cli, options)) await sayPorts(cli, spec);
   return code;
 }
 
@@ -104,8 +104,15 @@ function doneText(view: AppView, changed: boolean): string {
   return `${view.name} rev ${view.revision} is live   ${slots}/${slots} ready`;
 }
 
-function sayPorts(cli: Cli, spec: AppSpec): void {
-  for (const service of Object.values(spec.services)) {
+/** Those that nobody named are known to the node alone. */
+async function sayPorts(cli: Cli, spec: AppSpec): Promise<void> {
+  const isNamed = Object.values(spec.services).every(({ ports }) =>
+    ports.every(({ hostPort }) => hostPort > 0),
+  );
+  const services = isNamed
+    ? Object.values(spec.services)
+    : (await (await cli.client()).get<AppAnswer>(appPath(spec.name))).view.services;
+  for (const service of services) {
     for (const { hostAddress, hostPort, containerPort, protocol } of service.ports) {
       const address = hostAddress === '0.0.0.0' ? 'localhost' : hostAddress;
       cli.say(`  ${service.name}  ${address}:${hostPort} → ${containerPort}/${protocol}`);

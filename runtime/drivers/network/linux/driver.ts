@@ -57,6 +57,10 @@ export interface LinuxNetworkOptions {
 export interface LinuxNetwork extends NetworkDriver {
   /** What on this machine would drop packets of containers, for `doctor`: Docker's or a firewall's FORWARD policy. */
   obstacles(call: Call): Promise<readonly ForwardObstacle[]>;
+  /** Whether the kernel has nftables' bridge family, without which no rule sees packets between containers. */
+  hasBridgeRules(call: Call): Promise<boolean>;
+  /** Of the networks that containers stand on. */
+  subnets(): readonly string[];
   /** Lets packets of the bridge pass there. */
   clear(obstacle: ForwardObstacle, call: Call): Promise<void>;
 }
@@ -259,6 +263,17 @@ class Driver implements LinuxNetwork {
   async obstacles(call: Call): Promise<readonly ForwardObstacle[]> {
     const list = await this.#run(['nft', '-j', 'list', 'ruleset'], call);
     return forwardObstacles(JSON.parse(succeeded('the list of rules', list)), this.#node?.bridge ?? '');
+  }
+
+  async hasBridgeRules(call: Call): Promise<boolean> {
+    // Looked at and not made: the kernel is asked all the same.
+    const check = { input: `add table bridge ${tableName(this.#tag)}_check\n`, signal: call.signal };
+    return (await this.#run(['nft', '-c', '-f', '-'], check)).code === 0;
+  }
+
+  subnets(): readonly string[] {
+    const networks = this.#members.all().flatMap((member) => member.networks);
+    return [...new Set(networks.flatMap(({ subnet }) => subnet ?? []))].sort();
   }
 
   async clear({ commands, table, chain }: ForwardObstacle, call: Call): Promise<void> {

@@ -1,0 +1,125 @@
+/** Host ports that nobody named: assigned at the deploy, kept from revision to revision, never somebody else's. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { assignable, type BusyPort } from '../../../protocols/apps/host-ports.ts';
+import type { PortSpec } from '../../../protocols/apps/model.ts';
+import { keys } from '../../../protocols/state/keys.ts';
+import type { RevisionRecord } from '../../../protocols/apps/model.ts';
+import { under } from '../../../protocols/state/mirror.ts';
+import { limits } from '../../../protocols/limits.ts';
+import { appOf, serviceOf, Town } from './town.ts';
+
+const first = limits.portRangeFirst;
+const port = (hostPort: number, more: Partial<PortSpec> = {}): PortSpec => ({
+  hostAddress: '0.0.0.0',
+  hostPort,
+  containerPort: 80,
+  protocol: 'tcp',
+  ...more,
+});
+const any = (containerPort = 80, more: Partial<PortSpec> = {}): PortSpec =>
+  port(0, { containerPort, ...more });
+
+class Ports extends Town {
+  /** The host ports that `app/web` has after it, or the code of the refusal. */
+  put(app: string, ports: readonly PortSpec[], busy: readonly BusyPort[] = []): readonly number[] | string {
+    const spec = appOf(app, [serviceOf('web', { ports })]);
+    const verdict = this.command({ type: 'app.deploy', spec, busy, at: 1 });
+    if ('refusal' in verdict) return verdict.refusal.code;
+    const newest = under<RevisionRecord>(this.mirror, keys.revisions(app)).at(-1)!.value;
+    return newest.spec.services['web']!.ports.map(({ hostPort }) => hostPort);
+  }
+}
+
+describe('a port that nobody named', () => {
+  it('gets the first of the range that nobody publishes or listens on, of its protocol', () => {
+    const town = new Ports();
+    expect(town.put('a', [port(first)])).toEqual([first]);
+    expect(town.put('b', [any(), any(81), any(82, { protocol: 'udp' })])).toEqual([
+      first + 1,
+      first + 2,
+      first,
+    ]);
+    const busy = [first + 3, first + 4].map((hostPort) => ({ hostPort, protocol: 'tcp' as const }));
+    expect(town.put('c', [any(), port(first + 5, { containerPort: 81 }), any(82)], busy)).toEqual([
+      first + 6,
+      first + 5,
+      first + 7,
+    ]);
+  });
+
+  it('keeps it while it is asked for, whatever else changes, and is the same revision when nothing does', () => {
+    const town = new Ports();
+    expect(town.put('a', [any(80), any(81)])).toEqual([first, first + 1]);
+    expect(town.put('a', [any(80), any(81)])).toEqual([first, first + 1]);
+    expect(town.apps()[0]!.revision).toBe(1);
+    expect(town.put('a', [any(79), any(81)])).toEqual([first, first + 1]);
+    expect(town.put('a', [any(81), any(79)])).toEqual([first + 1, first]);
+    expect(town.put('a', [any(81, { protocol: 'udp' }), any(81)])).toEqual([first, first + 1]);
+  });
+
+  it('moves when something else listens there by now, and when somebody names it', () => {
+    const town = new Ports();
+    town.put('a', [any()]);
+    expect(town.put('a', [any()], [{ hostPort: first, protocol: 'tcp' }])).toEqual([first + 1]);
+    expect(town.put('b', [port(first + 1)])).toBe('HM-PORT-TAKEN');
+    expect(town.put('a', [any(), port(first + 1, { containerPort: 90 })])).toEqual([first, first + 1]);
+  });
+
+  it('is not what an app that is being removed still serves', () => {
+    const town = new Ports();
+    town.put('a', [any()]);
+    town.command({ type: 'app.remove', app: 'a', volumes: false });
+    expect(town.put('b', [any()])).toEqual([first + 1]);
+  });
+
+  it('is refused when there is none left', () => {
+    const busy = assignable.map((hostPort) => ({ hostPort, protocol: 'tcp' as const }));
+    expect(new Ports().put('a', [any()], busy)).toBe('HM-PORT-RANGE');
+    expect(new Ports().put('a', [any(53, { protocol: 'udp' })], busy)).toEqual([first]);
+  });
+
+  it('never has a port of another, over any deploys', () => {
+    const wish = fc.record({
+      app: fc.constantFrom('a', 'b', 'c'),
+      ports: fc.array(
+        fc.record({
+          hostAddress: fc.constantFrom('0.0.0.0', '127.0.0.1'),
+          hostPort: fc.oneof(fc.constant(0), fc.integer({ min: first, max: first + 4 })),
+          containerPort: fc.integer({ min: 1, max: 4 }),
+          protocol: fc.constantFrom('tcp' as const, 'udp' as const),
+        }),
+        { maxLength: 4 },
+      ),
+      busy: fc.array(
+        fc.record({
+          hostPort: fc.integer({ min: first, max: first + 6 }),
+          protocol: fc.constantFrom('tcp' as const, 'udp' as const),
+        }),
+      ),
+    });
+    fc.assert(
+      fc.property(fc.array(wish, { maxLength: 8 }), (wishes) => {
+        const town = new Ports();
+        const held = new Map<string, ReadonlySet<string>>();
+        for (const { app, ports, busy } of wishes) {
+          const got = town.put(app, ports, busy);
+          if (typeof got === 'string') continue;
+          expect(got).not.toContain(0);
+          const names = got.map((hostPort, nth) => `${hostPort}/${ports[nth]!.protocol}`);
+          const own = names.filter((_, nth) => ports[nth]!.hostPort === 0);
+          expect(new Set(own).size).toBe(own.length);
+          for (const { hostPort, protocol } of busy) expect(own).not.toContain(`${hostPort}/${protocol}`);
+          for (const [other, theirs] of held)
+            if (other !== app) for (const name of own) expect(theirs.has(name)).toBe(false);
+          held.set(app, new Set(names));
+        }
+      }),
+    );
+  });
+});
+
+it('a port at an IPv6 address is refused before anything is written', () => {
+  for (const hostAddress of ['::', '::1', 'fe80::1'])
+    expect(new Ports().put('a', [port(80, { hostAddress })])).toBe('HM-PORT-ADDRESS');
+});

@@ -1,0 +1,57 @@
+/** Host ports through the API: those that nobody named are assigned by what the machine's listeners leave. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { PortSpec } from '../../../../protocols/apps/model.ts';
+import type { AppView } from '../../../../protocols/apps/status.ts';
+import { limits } from '../../../../protocols/limits.ts';
+import { MemoryNetwork } from '../../../../runtime/drivers/network/memory/memory-network.ts';
+import { apiRig, app, service, type ApiRig } from '../rig.ts';
+
+let rig: ApiRig;
+beforeAll(async () => {
+  rig = await apiRig();
+});
+afterAll(() => rig.end());
+
+/** Ports that something else listens on. */
+const foreign = (): Set<number> => (rig.node.ports.network as MemoryNetwork).foreign;
+const json = { 'content-type': 'application/json' };
+const first = limits.portRangeFirst;
+const port = (more: Partial<PortSpec> = {}): PortSpec => ({
+  hostAddress: '0.0.0.0',
+  hostPort: 0,
+  containerPort: 80,
+  protocol: 'tcp',
+  ...more,
+});
+const spec = (name: string, ...ports: PortSpec[]) => app(name, service('web', { ports }));
+const shown = async (name: string): Promise<readonly number[]> => {
+  const { json: found } = await rig.ask('GET', `/v1/apps/${name}`);
+  return (found as { view: AppView }).view.services[0]!.ports.map(({ hostPort }) => hostPort);
+};
+
+test('is shown wherever the app is, survives the next deploy, and a plan of the same changes nothing', async () => {
+  foreign().add(first);
+  await rig.deploy(spec('a', port()));
+  expect(await shown('a')).toEqual([first + 1]);
+  foreign().delete(first);
+  await rig.deploy(spec('a', port()));
+  expect(await shown('a')).toEqual([first + 1]);
+  const { json: plan } = await rig.ask('POST', '/v1/apps/a/plan', {
+    headers: json,
+    body: JSON.stringify({ spec: spec('a', port()) }),
+  });
+  expect(plan).toMatchObject({ changed: false });
+  await rig.deploy(spec('b', port(), port({ protocol: 'udp', containerPort: 53 })));
+  expect(await shown('b')).toEqual([first, first]);
+});
+
+test('an IPv6 address is refused at the deploy and in a plan', async () => {
+  const body = JSON.stringify({ spec: spec('six', port({ hostAddress: '::1', hostPort: 8080 })) });
+  for (const [method, path] of [
+    ['PUT', '/v1/apps/six'],
+    ['POST', '/v1/apps/six/plan'],
+  ] as const) {
+    const { status, json: problem } = await rig.ask(method, path, { headers: json, body });
+    expect([status, (problem as { code: string }).code]).toEqual([422, 'HM-PORT-ADDRESS']);
+  }
+});
