@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { PortSpec } from '../../../../protocols/apps/model.ts';
 import type { AppView } from '../../../../protocols/apps/status.ts';
 import { limits } from '../../../../protocols/limits.ts';
-import { MemoryNetwork } from '../../../../runtime/drivers/network/memory/memory-network.ts';
+import type { MemoryNetwork } from '../../../../runtime/drivers/network/memory/memory-network.ts';
 import { apiRig, app, service, type ApiRig } from '../rig.ts';
 
 let rig: ApiRig;
