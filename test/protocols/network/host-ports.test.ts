@@ -7,7 +7,7 @@ import { keys } from '../../../protocols/state/keys.ts';
 import type { RevisionRecord } from '../../../protocols/apps/model.ts';
 import { under } from '../../../protocols/state/mirror.ts';
 import { limits } from '../../../protocols/limits.ts';
-import { appOf, serviceOf, Town } from './town.ts';
+import { appOf, serviceOf, Town } from '../apps/town.ts';
 
 const first = limits.portRangeFirst;
 const port = (hostPort: number, more: Partial<PortSpec> = {}): PortSpec => ({

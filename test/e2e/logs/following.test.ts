@@ -6,11 +6,11 @@ import { statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { writeBusyboxArchive } from '../kit/busybox-image.ts';
-import { makeDaemon, missingForDaemon, type TestDaemon } from '../kit/daemon.ts';
-import { followLogs } from '../kit/following.ts';
-import { findProcess } from '../kit/processes.ts';
-import { until } from '../kit/until.ts';
+import { writeBusyboxArchive } from '../../kit/busybox-image.ts';
+import { makeDaemon, missingForDaemon, type TestDaemon } from '../../kit/daemon.ts';
+import { followLogs } from '../../kit/following.ts';
+import { findProcess } from '../../kit/processes.ts';
+import { until } from '../../kit/until.ts';
 
 const missing = missingForDaemon();
 if (missing) console.log(`skipped: ${missing}`);
