@@ -116,7 +116,7 @@ function ofType(type: string, known: Schema, depth: number): fc.Arbitrary<unknow
 }
 
 const section = (name: string): fc.Arbitrary<unknown> => valueOf(composeSchema.properties![name]!);
-const files = fc.oneof(
+const files: fc.Arbitrary<object> = fc.oneof(
   ofType('object', composeSchema.definitions!['service']!, 0).map((service) => ({
     services: { a: { image: 'i', ...(service as object) }, b: { image: 'i' } },
     volumes: { x: {} },
@@ -133,7 +133,11 @@ test('what the schema refuses is refused', () => {
       const text = JSON.stringify(file);
       const errors = errorsOf(text);
       const refuses = 'problems' in compileText(text);
-      const unexplained = errors.filter((error) => !isMeant(error));
+      // Of a choice of forms the schema also says that none fits, at every level above what is wrong.
+      const meant = errors.filter(isMeant).map(({ instancePath }) => `${instancePath}/`);
+      const unexplained = errors.filter(
+        ({ instancePath }) => !meant.some((place) => place.startsWith(`${instancePath}/`)),
+      );
       seen[errors.length === 0 ? (refuses ? 'ours' : 'neither') : refuses ? 'both' : 'meant'] += 1;
       if (!refuses)
         expect({
@@ -141,7 +145,13 @@ test('what the schema refuses is refused', () => {
           refused: unexplained.map(({ instancePath, message }) => `${instancePath} ${message}`),
         }).toEqual({ text, refused: [] });
     }),
-    { numRuns: 3_000 },
+    {
+      numRuns: 3_000,
+      // Found once: a value without effect, inside a choice of forms.
+      examples: [
+        [{ services: { a: { image: 'i', networks: { default: { priority: 0, gw_priority: [] } } } } }],
+      ],
+    },
   );
   // All four kinds of files were among them.
   expect(Object.values(seen).every((count) => count > 0)).toBe(true);
