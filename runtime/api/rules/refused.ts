@@ -24,18 +24,39 @@ export function refuse(stream: Duplex, thrown: unknown, asked: Asked): void {
   stream.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => stream.destroy());
 }
 
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+/** How a connection whose bytes broke off ends. Every request has one answer, or none: a second would be read as the next one's. */
+function wayOut(latest: Exchange | undefined): 'tell' | 'answer' | 'end' | 'destroy' {
+  if (!latest) return 'tell';
+  const { request, response } = latest;
+  // In the middle of an answer, or in front of an earlier one, another cannot be understood.
+  if (response.headersSent && !response.writableEnded) return 'destroy';
+  if (response.socket === null && !response.writableFinished) return 'destroy';
+  if (!request.complete) return response.headersSent ? 'end' : 'tell';
+  return response.writableFinished ? 'tell' : 'answer';
+}
+
 /** What no route can be asked: bytes that are no HTTP, tunnels, expectations. Without this Node refuses them without a word. */
 export function refuseStrangers(server: Server, requestId: () => string): void {
-  const answering = new WeakMap<Duplex, ServerResponse>();
-  server.on('request', ({ socket }: IncomingMessage, response: ServerResponse) =>
-    answering.set(socket, response),
+  const latest = new WeakMap<Duplex, Exchange>();
+  const broken = new WeakSet<Duplex>();
+  server.on('request', (request: IncomingMessage, response: ServerResponse) =>
+    latest.set(request.socket, { request, response }),
   );
   server.on('clientError', (error: NodeJS.ErrnoException, stream: Duplex) => {
-    const response = answering.get(stream);
-    // In the middle of an answer another one cannot be understood.
-    if (error.code === 'ECONNRESET' || (response?.headersSent && !response.writableFinished))
-      return void stream.destroy();
-    refuse(stream, ofParser(error), { path: '/', requestId: requestId() });
+    // What follows on a broken connection is broken as well, and told once.
+    if (error.code !== 'ECONNRESET' && broken.has(stream)) return;
+    broken.add(stream);
+    const end = (): unknown => stream.end(() => stream.destroy());
+    const way = error.code === 'ECONNRESET' ? 'destroy' : wayOut(latest.get(stream));
+    if (way === 'tell') refuse(stream, ofParser(error), { path: '/', requestId: requestId() });
+    else if (way === 'answer') latest.get(stream)!.response.once('finish', end);
+    else if (way === 'end') end();
+    else stream.destroy();
   });
   server.on('connect', ({ url }: IncomingMessage, stream: Duplex) =>
     refuse(stream, coded('HM-API-ROUTE', 'There are no tunnels here'), {

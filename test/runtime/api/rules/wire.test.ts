@@ -25,6 +25,20 @@ const heard = (socketPath: string, text: string): Promise<string> =>
     socket.on('error', reject);
   });
 
+/** What is answered when it ends behind `text`. */
+const heardOfCut = (socketPath: string, text: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    let answer = '';
+    const socket = connect({ path: socketPath, allowHalfOpen: true }, () => socket.write(text));
+    socket.setEncoding('utf8').on('data', (chunk: string) => {
+      answer += chunk;
+      socket.end();
+    });
+    socket.on('close', () => resolve(answer));
+    socket.on('end', () => socket.end());
+    socket.on('error', reject);
+  });
+
 const upgrade = (more: string): string =>
   `GET /v1/containers/shop%2Fweb.1/exec HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-protocol: v1.exec.hivemind\r\n${more}\r\n`;
 
@@ -64,6 +78,26 @@ describe('a connection that', () => {
     const body = answer.slice(answer.indexOf('{'), answer.lastIndexOf('}') + 1);
     expect(problemView.parse(JSON.parse(body))).toMatchObject({ code, status });
   });
+});
+
+// Fuzz seed 593324 of the API: the second one would be read as the answer to the next request.
+test.each(['HEAD /v1/networks', 'GET /v1/nothing', 'PUT /v1/apps/shop'])(
+  '%s that was answered before its body broke off gets no second answer',
+  async (line) => {
+    for (const host of ['', 'host: x\r\n'])
+      for (const rest of ['', 'zz\r\n']) {
+        const answer = await heardOfCut(
+          rig.api.socketPath,
+          `${line} HTTP/1.1\r\n${host}content-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n${rest}`,
+        );
+        expect(answer.match(/^HTTP\/1\.1 /gm), `${host}${rest}${answer}`).toHaveLength(1);
+      }
+  },
+);
+
+test('what stands behind a request ends the connection behind its answer, not instead of it', async () => {
+  const answer = await heard(rig.api.socketPath, 'GET /v1/apps HTTP/1.1\r\nhost: x\r\n\r\nzz\r\n\r\n');
+  expect(answer.match(/^HTTP\/1\.1 \d+/gm)).toEqual(['HTTP/1.1 200']);
 });
 
 test('a body that does not arrive in its time is told so and cut off', async () => {
