@@ -36,6 +36,8 @@ export interface LogLine {
   readonly text: string;
   /** How far the slot's logs are read with this line: `logs?after=PLACE` goes on behind it. */
   readonly place: string;
+  /** No line of the container's: it says what is missing here, whatever else is asked for. */
+  readonly lost?: true;
   /** Of a line that is structured. */
   readonly level?: Level;
   readonly message?: string;

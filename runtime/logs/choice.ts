@@ -26,10 +26,11 @@ export function chosenBy({ since, until, grep, level }: LogChoice): Chosen | und
   const words = grep?.split('|').filter((word) => word !== '');
   const least = level === undefined ? 0 : levels.indexOf(level);
   return (line) =>
-    (since === undefined || (line.untilAt ?? line.at) >= since) &&
-    (until === undefined || line.at <= until) &&
-    (!words || words.length === 0 || words.some((word) => line.text.includes(word))) &&
-    (level === undefined || rank(recognised(line.text).level) >= least);
+    line.lost === true ||
+    ((since === undefined || (line.untilAt ?? line.at) >= since) &&
+      (until === undefined || line.at <= until) &&
+      (!words || words.length === 0 || words.some((word) => line.text.includes(word))) &&
+      (level === undefined || rank(recognised(line.text).level) >= least));
 }
 
 const rank = (level: Level | undefined): number => (level === undefined ? -1 : levels.indexOf(level));
@@ -77,5 +78,5 @@ export function recognised(text: string): { readonly level?: Level; readonly mes
 
 /** The line with what it says of itself. */
 export function structured(line: LogLine): LogLine {
-  return { ...line, ...recognised(line.text) };
+  return line.lost ? line : { ...line, ...recognised(line.text) };
 }

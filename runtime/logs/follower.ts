@@ -62,8 +62,6 @@ export class Follower {
     for (const log of logs) if (!later.includes(log)) this.#reading(log, { ...log.ends });
     const until = later.map((log) => ({ log, ends: { ...log.ends } }));
     this.#first = async () => {
-      if (place && later[0] && later[0].run !== place.run)
-        await this.#note(later[0], `run ${place.run} is no longer kept, nor what came between`);
       const growths: Growth[] = [];
       for (const { log, ends } of until) {
         const behind = place?.run === log.run ? place.ends : log.kept;
@@ -71,6 +69,10 @@ export class Follower {
         for (const { stream, end, at, untilAt } of await log.grown(behind))
           if (end <= ends[stream]) growths.push({ log, ends: { [stream]: end }, at, untilAt });
       }
+      if (place && later[0] && later[0].run !== place.run)
+        await this.#note(later[0], `run ${place.run} is no longer kept, nor what came between`, {
+          at: growths[0]?.at ?? 0,
+        });
       this.#growths.unshift(...growths);
     };
     void this.#work();
@@ -157,9 +159,9 @@ export class Follower {
     }
   }
 
-  #note(log: RunLog, text: string, where: Partial<Pick<LogLine, 'stream' | 'at'>> = {}): Promise<void> {
+  #note(log: RunLog, text: string, where: Pick<LogLine, 'at'> & Partial<LogLine>): Promise<void> {
     const { next } = this.#reading(log);
-    const line = { stream: 'stderr', at: 0, ...where, text: `── ${text} ──` } as const;
+    const line = { stream: 'stderr', ...where, text: `── ${text} ──`, lost: true } as const;
     return Promise.resolve(
       this.#say({ slot: this.#slot, run: log.run, ...line, place: formatPlace(log.run, next) }),
     );

@@ -198,6 +198,10 @@ export const logLine: z.ZodType<LogLine> = z
     untilAt: z.exactOptional(time),
     place: z.string().openapi({ description: 'where to read on: logs?follow=true&after=PLACE' }),
     text: z.string(),
+    lost: z.exactOptional(z.literal(true)).openapi({
+      description:
+        'no line of the container’s: it says what is missing here, and comes whatever is asked for',
+    }),
     level: z.exactOptional(z.enum(levels)),
     message: z.exactOptional(z.string()),
   })

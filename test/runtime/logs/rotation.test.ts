@@ -149,8 +149,31 @@ it('says what it cannot read any more', async () => {
   expect(heard[0]).toBe(`── ${kept - behind} bytes were rotated away before they were read ──`);
   expect(heard.slice(1).every((text) => text === line.trimEnd())).toBe(true);
   stop();
-  const gone: string[] = [];
-  logs.follow({ slot, tail: 0, after: '1.1:7:0' }, ({ text }) => void gone.push(text));
-  await until('the lost run is told', () => gone.length > 0);
-  expect(gone[0]).toBe('── run 1.1 is no longer kept, nor what came between ──');
+  const gone: LogLine[] = [];
+  logs.follow({ slot, tail: 0, after: '1.1:7:0' }, (told) => void gone.push(told));
+  await until('the lost run is told', () => gone.length > 1);
+  expect(gone[0]).toMatchObject({
+    text: '── run 1.1 is no longer kept, nor what came between ──',
+    lost: true,
+    at: gone[1]!.at,
+  });
+});
+
+it('says so whatever lines are asked for', async () => {
+  const run = await track('1.2', { maxSizeBytes: mb });
+  const line = `${'y'.repeat(1_000)}\n`;
+  for (let nth = 1; nth <= 3; nth++) {
+    run.say(line.repeat(1_000));
+    await run.stamped(nth * 1_000 * line.length);
+  }
+  await until('old lines are given back', run.kept);
+  run.say('the needle\n');
+  for (const choice of [{ grep: 'needle' }, { level: 'error' }, { since: 1e15 }, { until: 0 }] as const) {
+    const heard: LogLine[] = [];
+    const stop = logs.follow({ slot, tail: 0, after: '1.2:0:0', ...choice }, (told) => void heard.push(told));
+    await until('it is told', () => heard.length > 0);
+    expect(heard[0]).toMatchObject({ lost: true });
+    if ('grep' in choice) await until('the needle is found', () => heard[1]?.text === 'the needle');
+    stop();
+  }
 });

@@ -253,6 +253,7 @@ class LogPrinter {
       this.#cli.say(`${line.slot} ── restarted (${why}) ──`);
     }
     this.#runs.set(line.slot, line.run);
+    if (line.lost) return this.#cli.say(`${line.slot} ${line.text}`);
     const time = this.#timestamps ? `${this.#time(line)} ` : '';
     const name = this.#named ? `${this.#ink.faint(pad(line.slot, this.#width))} ` : '';
     this.#cli.print(`${name}${time}${line.text}`);
