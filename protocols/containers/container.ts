@@ -6,6 +6,7 @@ import type { MountSpec, ServiceSpec } from '../apps/model.ts';
 import { send, type Decision } from '../effects.ts';
 import { reason, withEvidence, type Reason } from '../errors.ts';
 import { limits } from '../limits.ts';
+import { hardwareOf } from '../network/hardware.ts';
 import type { RunFiles, VolumeDriver } from '../ports.ts';
 import { paths } from '../wire/paths.ts';
 import { ask, tell, type ContainerValue } from './life/value.ts';
@@ -193,17 +194,21 @@ const created = (value: Value, event: { value: { pid: number } }): Decision<Valu
   [send(paths.runtime, { type: 'container.launched', id: value.id, key: value.key })],
 ];
 
-const attach = (value: Value): Decision<Value> =>
-  ask(value, 'network.attached', {
+const attach = (value: Value): Decision<Value> => {
+  const { networks, spec } = value.assignment;
+  const hardware = hardwareOf(spec.networks);
+  return ask(value, 'network.attached', {
     port: 'network',
     op: 'attach',
     args: {
       id: value.id,
       pid: value.pid ?? 0,
       address: value.address ?? '',
-      ...(value.assignment.networks === undefined ? {} : { networks: value.assignment.networks }),
+      ...(networks === undefined ? {} : { networks }),
+      ...(hardware === undefined ? {} : { hardware }),
     },
   });
+};
 
 const start = (value: Value): Decision<Value> =>
   ask(value, 'container.started', { port: 'containers', op: 'start', args: { id: value.id } });

@@ -51,6 +51,8 @@ export interface AttachRequest {
   readonly address: string;
   /** Absent: the open network alone. */
   readonly networks?: readonly JoinedNetwork[];
+  /** Of its interface: `02:42:ac:11:00:02`. Absent: made from its address. */
+  readonly hardware?: string;
 }
 
 export interface Attachment {

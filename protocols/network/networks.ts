@@ -7,6 +7,7 @@ import type { AppSpec, ServiceSpec } from '../apps/model.ts';
 import type { NetworkSpec } from '../apps/service-model.ts';
 import { reason, type Reason } from '../errors.ts';
 import { blockOf, contains, formatAddress, overlap, parseAddress, parseBlock } from './cidr.ts';
+import { hardwareOf } from './hardware.ts';
 import type { JoinedNetwork } from './model.ts';
 
 /** No app's network can have this name. */
@@ -133,33 +134,38 @@ interface Fixed {
   readonly address: string;
 }
 
-/** Static addresses of an app's services. */
+/** Static addresses of an app's services, and MAC addresses: what only one container can have. */
 function fixedIn(app: AppSpec): readonly Fixed[] {
   return Object.values(app.services).flatMap((service) =>
-    Object.values(service.networks ?? {}).flatMap(({ ipv4Address }) =>
-      ipv4Address === undefined ? [] : [{ owner: `${app.name}/${service.name}`, address: ipv4Address }],
-    ),
+    ownAddresses(service).map((address) => ({ owner: `${app.name}/${service.name}`, address })),
   );
 }
 
+function ownAddresses({ networks, networkMode }: ServiceSpec): readonly string[] {
+  const hardware = networkMode === 'app' ? hardwareOf(networks) : undefined;
+  const fixed = Object.values(networks ?? {}).flatMap(({ ipv4Address }) => ipv4Address ?? []);
+  return [...fixed, ...(hardware === undefined ? [] : [hardware])];
+}
+
 function wrongAddress(app: AppSpec, others: readonly AppSpec[]): Reason | undefined {
-  const taken = others.flatMap(fixedIn);
+  const taken = [...others.flatMap(fixedIn)];
   for (const service of Object.values(app.services)) {
     const owner = `${app.name}/${service.name}`;
     for (const [key, { ipv4Address }] of Object.entries(service.networks ?? {})) {
       if (ipv4Address === undefined) continue;
-      const evidence = { service: owner, network: key, address: ipv4Address };
       const outside = outsideSubnet(app.networks?.[key], ipv4Address);
-      if (outside) return reason('HM-NETWORK-SUBNET', `${ipv4Address} of ${owner} ${outside}`, evidence);
-      const holder = taken.find(({ address }) => address === ipv4Address);
-      if (holder)
-        return reason(
-          'HM-NETWORK-TAKEN',
-          `${ipv4Address} of ${owner} is the address of ${holder.owner}`,
-          evidence,
-        );
-      if (service.replicas > 1) return shared(owner, ipv4Address, service.replicas);
-      taken.push({ owner, address: ipv4Address });
+      if (!outside) continue;
+      const evidence = { service: owner, network: key, address: ipv4Address };
+      return reason('HM-NETWORK-SUBNET', `${ipv4Address} of ${owner} ${outside}`, evidence);
+    }
+    for (const address of ownAddresses(service)) {
+      const holder = taken.find((one) => one.address === address);
+      if (holder) {
+        const text = `${address} of ${owner} is the address of ${holder.owner}`;
+        return reason('HM-NETWORK-TAKEN', text, { service: owner, address });
+      }
+      if (service.replicas > 1) return shared(owner, address, service.replicas);
+      taken.push({ owner, address });
     }
   }
   return undefined;
@@ -171,10 +177,9 @@ export function shared(service: string, address: string, replicas: number): Reas
   return reason('HM-NETWORK-TAKEN', text, { service, address, replicas });
 }
 
-/** The first static address of a service, which bounds it to one replica. */
+/** The first address that only one container can have, which bounds a service to one replica. */
 export function fixedAddress(service: ServiceSpec): string | undefined {
-  return Object.values(service.networks ?? {}).find(({ ipv4Address }) => ipv4Address !== undefined)
-    ?.ipv4Address;
+  return ownAddresses(service)[0];
 }
 
 /** Network, first and last address of a subnet belong to nobody: the first is the gateway's in Docker. */

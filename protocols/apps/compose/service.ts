@@ -5,7 +5,7 @@
 import { processImage } from '../../containers/making/host-process.ts';
 import { limits } from '../../limits.ts';
 import type { ServiceSpec } from '../model.ts';
-import type { NetworkAttachment, ResourceSettings, ServiceParts } from '../service-model.ts';
+import type { ResourceSettings, ServiceParts } from '../service-model.ts';
 import type { MapNode, Place } from './document.ts';
 import { extensionKeys } from './extension/service-extension.ts';
 import { readMounts, readTmpfs, type PlacedMount } from './mounts.ts';
@@ -26,7 +26,7 @@ import { grantKeys } from './service/grants.ts';
 import { isolationKeys } from './service/isolation.ts';
 import { labelKeys } from './service/labels.ts';
 import { lifecycleKeys } from './service/lifecycle.ts';
-import { networkingKeys } from './service/networking.ts';
+import { networkingKeys, networksOf, warnOfHardware } from './service/networking.ts';
 import { processKeys } from './service/process.ts';
 import { resourceKeys } from './service/resources.ts';
 import { securityKeys } from './service/security.ts';
@@ -111,6 +111,7 @@ function checkTogether(scope: Scope, draft: ServiceDraft, at: Place): void {
       'network_mode and networks exclude each other',
       'Keep one of the two.',
     );
+  warnOfHardware(scope, draft, at);
   const job = own.mode === 'replicated-job' || own.mode === 'global-job';
   if (own.mode?.startsWith('global') && draft.replicas !== undefined)
     refuse(scope, at, `deploy.mode ${own.mode} has one container a node: replicas cannot be given`);
@@ -199,27 +200,4 @@ function resourcesOf(draft: ServiceDraft): ResourceSettings | undefined {
     ...(reservations ? { reservations } : {}),
     ...draft.resources,
   });
-}
-
-/** `container_name` is a name in every network; `mac_address` is for the one that is joined first. */
-function networksOf(draft: ServiceDraft): Readonly<Record<string, NetworkAttachment>> | undefined {
-  const { containerName, macAddress, networkMode, networks } = draft;
-  if (networkMode !== 'app') return undefined;
-  if (!networks && containerName === undefined && macAddress === undefined) return undefined;
-  const joined = [...(networks ?? new Map<string, NetworkAttachment>([['default', {}]]))];
-  const [first] = joined.toSorted(([, a], [, b]) => (b.priority ?? 0) - (a.priority ?? 0));
-  return Object.fromEntries(
-    joined.map(([name, attachment]) => [
-      name,
-      {
-        ...attachment,
-        ...(containerName === undefined || containerName === draft.name
-          ? {}
-          : { aliases: [...new Set([...(attachment.aliases ?? []), containerName])] }),
-        ...(macAddress !== undefined && name === first?.[0] && attachment.macAddress === undefined
-          ? { macAddress }
-          : {}),
-      },
-    ]),
-  );
 }

@@ -8,7 +8,7 @@ import type { AttachRequest, NodeBlock, NodeNetwork } from '../../../protocols/n
  * batch. A static address is none of the pool, which has an owner for each of its addresses already.
  */
 export function checkRequest({ blocks, pool }: NodeNetwork, request: AttachRequest): NodeBlock {
-  const { id, pid, address, networks = [] } = request;
+  const { id, pid, address, networks = [], hardware } = request;
   const evidence = { id, pid, address };
   const block = holding(blocks, address);
   if (!block || address === block.gateway) {
@@ -20,6 +20,9 @@ export function checkRequest({ blocks, pool }: NodeNetwork, request: AttachReque
   }
   if (!Number.isInteger(pid) || pid < 1) {
     throw coded('HM-NETWORK-DRIVER', `${pid} is not a process`, evidence);
+  }
+  if (hardware !== undefined && !/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(hardware)) {
+    throw coded('HM-NETWORK-DRIVER', `${hardware} is not a MAC address`, { ...evidence, hardware });
   }
   for (const { address: fixed, subnet } of networks) {
     if (fixed === undefined || subnet === undefined) continue;

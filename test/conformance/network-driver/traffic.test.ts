@@ -85,6 +85,17 @@ describe.skipIf(missing).each(['0', '1'])(
       );
     });
 
+    it('has the hardware address that is wished for', async () => {
+      const named = await machine.container(true);
+      const request = { id: 'named', pid: named.pid, address: '10.42.0.20', hardware: '02:42:ac:11:00:02' };
+      await network.attach(request, newCall());
+      expect(await named.run('ip', '-br', 'link', 'show', 'dev', 'eth0')).toContain('02:42:ac:11:00:02');
+      expect((await refusal(network.attach({ ...request, hardware: '02 up' }, newCall()))).code).toBe(
+        'HM-NETWORK-DRIVER',
+      );
+      await named.end();
+    });
+
     it.each(['tcp', 'udp'] as const)('reaches a published %s port from everywhere', async (protocol) => {
       await publish(port('0.0.0.0', 8080, protocol, '10.42.0.2'));
       const { outside, nodeAddress } = machine;

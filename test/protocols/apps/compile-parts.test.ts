@@ -94,6 +94,7 @@ const table: readonly (readonly [yaml: string, part: keyof ServiceSpec, value: u
   ['dns: 1.1.1.1', 'names', { dns: ['1.1.1.1'] }],
   ['dns: [1.1.1.1, "2606:4700::1111"]', 'names', { dns: ['1.1.1.1', '2606:4700::1111'] }],
   ['container_name: shop-a', 'networks', { default: { aliases: ['shop-a'] } }],
+  ['mac_address: 02-42-AC-11-00-02', 'networks', { default: { macAddress: '02:42:ac:11:00:02' } }],
   ['mac_address: 02:42:AC:11:00:02', 'networks', { default: { macAddress: '02:42:ac:11:00:02' } }],
   [
     'logging: { driver: local, options: { max-size: 10m, max-file: 3 } }',

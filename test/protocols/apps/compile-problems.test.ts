@@ -123,6 +123,14 @@ test.each([
     'network_mode: "service:b"',
     'HM-COMPOSE-TYPE compose.yaml:4: services.a.network_mode: one network namespace cannot be shared by two containers',
   ],
+  ...['01:00:5e:00:00:01', '00:00:00:00:00:00', '02:42:ac:11:00', '02:42:ac:11:00:0g'].map((mac) => [
+    `mac_address: "${mac}"`,
+    `HM-COMPOSE-TYPE compose.yaml:4: services.a.mac_address must be the MAC address of one machine, as in 02:42:ac:11:00:02, not "${mac}"`,
+  ]),
+  [
+    'mac_address: "02:68:0a:2a:00:02"',
+    'HM-COMPOSE-TYPE compose.yaml:4: services.a.mac_address: 02:68:… are the MAC addresses that Hivemind gives out',
+  ],
   [
     'stop_grace_period: 48h',
     'HM-COMPOSE-TYPE compose.yaml:4: services.a.stop_grace_period must be at most 24h, not "48h"',
@@ -162,6 +170,14 @@ test.each([
   [
     'services: { a: { image: i } }\nnetworks: { n: { driver: macvlan } }',
     'HM-COMPOSE-KEY compose.yaml:2: networks.n.driver is refused: macvlan does more than a bridge',
+  ],
+  [
+    'services: { a: { image: i } }\nnetworks: { n: { driver_opts: { com.docker.network.bridge.enable_icc: false } } }',
+    'HM-COMPOSE-KEY compose.yaml:2: networks.n.driver_opts.com.docker.network.bridge.enable_icc is refused: services of one network reach each other',
+  ],
+  [
+    'services: { a: { image: i } }\nnetworks: { n: { driver_opts: { com.docker.network.bridge.host_binding_ipv4: 127.0.0.1 } } }',
+    'HM-COMPOSE-KEY compose.yaml:2: networks.n.driver_opts.com.docker.network.bridge.host_binding_ipv4 is refused: ports without an address are published at every address of the node',
   ],
   [
     'services: { a: { image: i } }\nservises: {}',

@@ -199,3 +199,19 @@ services:
     'compose.yaml:3: services.a waits for b to be healthy, which has no healthcheck: running is enough',
   ]);
 });
+
+test('MAC addresses beside the one that the only interface can have are told', () => {
+  const warningsOf = (lines: string): string[] =>
+    compileText(`services:\n  a: { image: i, ${lines} }\nnetworks: { x: , y: }\n`).warnings.map(
+      ({ message }) => message,
+    );
+  const [one, two] = ['02:00:00:00:00:01', '02:00:00:00:00:02'];
+  const both = `networks: { x: { mac_address: "${one}" }, y: { mac_address: "${two}", priority: 1 } }`;
+  expect(warningsOf(`networks: { x: { mac_address: "${one}" }, y: { priority: 1 } }`)).toEqual([]);
+  expect(warningsOf(both)).toEqual([
+    `compose.yaml:2: services.a: one interface has one MAC address: ${two}, not ${one}`,
+  ]);
+  expect(warningsOf(`mac_address: "${one}", network_mode: none`)).toEqual([
+    'compose.yaml:2: services.a: mac_address has no effect with network_mode none',
+  ]);
+});

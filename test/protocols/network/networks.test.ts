@@ -43,6 +43,7 @@ function app(
 }
 
 const lan = { subnets: ['172.28.0.0/24'] };
+const mac = { default: { macAddress: '02:00:00:00:00:01' } };
 const at = (ipv4Address: string): Networks => ({ lan: { ipv4Address } });
 
 describe('the networks of a service', () => {
@@ -98,6 +99,18 @@ describe('the networks of a service', () => {
       'one address twice',
       'HM-NETWORK-TAKEN',
       app('shop', { lan }, { a: at('172.28.0.9'), b: at('172.28.0.9') }),
+      [],
+    ],
+    [
+      'one MAC address twice',
+      'HM-NETWORK-TAKEN',
+      app('shop', {}, { a: mac }),
+      [app('other', { x: {} }, { b: { x: mac.default } })],
+    ],
+    [
+      'a MAC address for several replicas',
+      'HM-NETWORK-TAKEN',
+      app('shop', {}, { a: mac }, { replicas: 2 }),
       [],
     ],
     [

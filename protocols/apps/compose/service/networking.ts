@@ -14,6 +14,7 @@ import {
   type KeyTable,
   type Scope,
 } from '../readers.ts';
+import { hardwareOf, ownHardware } from '../../../network/hardware.ts';
 import { isIp, isIpv4 } from '../values.ts';
 import { into, type ServiceDraft } from './draft.ts';
 
@@ -56,15 +57,17 @@ function readNetworkMode(draft: ServiceDraft, node: ComposeNode, scope: Scope): 
   } else if (mode !== 'bridge' && mode !== 'default') refuse(scope, node.at, 'must be host, none or bridge');
 }
 
-const macPattern = /^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$/;
+const macPattern = /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/;
 
 /** Not a group's address: no container could have it. */
 function readMac(scope: Scope, node: ComposeNode): string | undefined {
-  const text = readText(scope, node)?.toLowerCase();
+  const text = readText(scope, node)?.toLowerCase().replaceAll('-', ':');
   if (text === undefined) return undefined;
-  if (!macPattern.test(text) || (Number.parseInt(text.slice(0, 2), 16) & 1) === 1)
+  if (!macPattern.test(text) || (Number.parseInt(text.slice(0, 2), 16) & 1) === 1 || /^[0:]+$/.test(text))
     return mistyped(scope, node, 'the MAC address of one machine, as in 02:42:ac:11:00:02');
-  return text.replaceAll('-', ':');
+  if (text.startsWith(ownHardware))
+    return refuse(scope, node.at, `${ownHardware}:… are the MAC addresses that Hivemind gives out`);
+  return text;
 }
 
 type Draft = { -readonly [K in keyof NetworkAttachment]: NetworkAttachment[K] | undefined };
@@ -117,4 +120,41 @@ function readExtraHosts(scope: Scope, node: ComposeNode): NameSettings['extraHos
     else add(scope, node.at, host, address);
   }
   return hosts;
+}
+
+/** `container_name` is a name in every network; `mac_address` is for the one that is joined first. */
+export function networksOf(draft: ServiceDraft): Readonly<Record<string, NetworkAttachment>> | undefined {
+  const { containerName, macAddress, networkMode, networks } = draft;
+  if (networkMode !== 'app') return undefined;
+  if (!networks && containerName === undefined && macAddress === undefined) return undefined;
+  const joined = [...(networks ?? new Map<string, NetworkAttachment>([['default', {}]]))];
+  const [first] = joined.toSorted(([, a], [, b]) => (b.priority ?? 0) - (a.priority ?? 0));
+  return Object.fromEntries(
+    joined.map(([name, attachment]) => [
+      name,
+      {
+        ...attachment,
+        ...(containerName === undefined || containerName === draft.name
+          ? {}
+          : { aliases: [...new Set([...(attachment.aliases ?? []), containerName])] }),
+        ...(macAddress !== undefined && name === first?.[0] && attachment.macAddress === undefined
+          ? { macAddress }
+          : {}),
+      },
+    ]),
+  );
+}
+
+/** A container has one interface for all its networks. */
+export function warnOfHardware(scope: Scope, draft: ServiceDraft, at: Place): void {
+  const warn = (text: string, hint?: string): void =>
+    scope.problems.warn('HM-COMPOSE-KEY', draft.networksAt ?? at, `${scope.path}: ${text}`, hint);
+  if (draft.macAddress !== undefined && draft.networkMode !== 'app')
+    warn(`mac_address has no effect with network_mode ${draft.networkMode}`, 'Remove mac_address.');
+  const networks = networksOf(draft);
+  const taken = hardwareOf(networks);
+  const wanted = [draft.macAddress, ...Object.values(networks ?? {}).map(({ macAddress }) => macAddress)];
+  const lost = wanted.find((one) => one !== undefined && one !== taken);
+  if (taken !== undefined && lost !== undefined)
+    warn(`one interface has one MAC address: ${taken}, not ${lost}`, 'Keep one of the two.');
 }

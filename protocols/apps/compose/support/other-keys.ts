@@ -60,16 +60,13 @@ export const blockKeys = {
   'services.networks': {
     aliases: yes('more names in that network'),
     driver_opts: warned(oneNode),
-    gw_priority: warned('the way out is through the network with the highest priority', 'Use priority.'),
-    interface_name: refused(
-      'interfaces are called eth0, eth1 … in the order of priority',
-      'Use priority to order them.',
-    ),
+    gw_priority: warned('there is one way out, whatever networks it joins'),
+    interface_name: refused('one interface leads to all its networks: eth0', 'Remove interface_name.'),
     ipv4_address: yes('a fixed address of the network’s subnet'),
     ipv6_address: refused('networks carry IPv4 alone', 'Use ipv4_address.'),
     link_local_ips: refused('networks carry addresses of their own subnet alone', 'Use ipv4_address.'),
-    mac_address: yes('a fixed MAC address'),
-    priority: yes('the highest is joined first'),
+    mac_address: yes('of its one interface eth0, whichever network names it'),
+    priority: yes('the highest decides on mac_address'),
   },
   'services.ports': {
     app_protocol: warned('for gateways, which are not here'),
@@ -146,7 +143,7 @@ export const topKeys = {
   networks: {
     attachable: inherent('other apps join with external: true'),
     driver: yes('bridge; others are refused where they do more than a bridge'),
-    driver_opts: warned(oneNode),
+    driver_opts: warned('the bridge has no options; those that close or open it are refused'),
     enable_ipv4: inherent('true; false is refused'),
     enable_ipv6: warned('networks carry IPv4 alone'),
     external: yes('made by another app'),

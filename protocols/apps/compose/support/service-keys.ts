@@ -68,7 +68,7 @@ export const serviceKeys = {
   labels: yes('labels of the containers'),
   links: yes('start order, and the alias as a name of the other service'),
   logging: yes('see services.logging'),
-  mac_address: yes('on the network with the highest priority'),
+  mac_address: yes('of its interface eth0'),
   mem_limit: yes('limit, as deploy.resources.limits.memory'),
   mem_reservation: yes('as deploy.resources.reservations.memory'),
   mem_swappiness: yes('0 to 100'),

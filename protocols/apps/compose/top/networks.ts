@@ -34,7 +34,7 @@ const keys: KeyTable<Draft> = {
   labels: (draft, node, scope) => (draft.labels = readPairs(scope, node)),
   attachable: (_draft, node, scope) => readBoolean(scope, node),
   enable_ipv6: (_draft, node, scope) => readBoolean(scope, node),
-  driver_opts: (_draft, node, scope) => readMap(scope, node),
+  driver_opts: (_draft, node, scope) => readOptions(scope, node),
   enable_ipv4: (_draft, node, scope) => {
     if (readBoolean(scope, node) === false)
       refuseKey(scope, node.at, { why: 'networks carry IPv4 alone', instead: 'Remove enable_ipv4.' });
@@ -58,6 +58,40 @@ const keys: KeyTable<Draft> = {
     if (map) readKeys(scope, map, 'networks.ipam', ipamKeys, draft);
   },
 };
+
+/** Options of Docker's bridge without which something would be open that the file closes. */
+const closing: Readonly<
+  Record<string, { harmful: (value: string) => boolean; why: string; instead: string }>
+> = {
+  'com.docker.network.bridge.enable_icc': {
+    harmful: (value) => /^(false|0)$/i.test(value),
+    why: 'services of one network reach each other',
+    instead: 'Give each service a network of its own.',
+  },
+  'com.docker.network.bridge.host_binding_ipv4': {
+    harmful: (value) => value !== '0.0.0.0',
+    why: 'ports without an address are published at every address of the node',
+    instead: 'Write the address at each port, as in 127.0.0.1:8080:80.',
+  },
+  'com.docker.network.bridge.gateway_mode_ipv4': {
+    harmful: (value) => value === 'isolated',
+    why: 'the node is the gateway of every network',
+    instead: 'Write internal: true.',
+  },
+  'com.docker.network.bridge.enable_ip_masquerade': {
+    harmful: (value) => /^(false|0)$/i.test(value),
+    why: 'what leaves the node has the address of the node',
+    instead: 'Write internal: true, if nothing is to leave it.',
+  },
+};
+
+function readOptions(scope: Scope, node: ComposeNode): void {
+  for (const { key, value, keyAt } of readMap(scope, node)?.entries ?? []) {
+    const option = Object.hasOwn(closing, key) ? closing[key] : undefined;
+    if (option && value.kind === 'scalar' && option.harmful(value.text))
+      refuseKey(inside(scope, key), keyAt, option);
+  }
+}
 
 const ipamKeys: KeyTable<Draft> = {
   driver: (_draft, node, scope) => {

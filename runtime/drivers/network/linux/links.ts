@@ -4,6 +4,7 @@
  */
 import { holding, parseAddress, prefixOf } from '../../../../protocols/network/cidr.ts';
 import { hashText } from '../../../../protocols/hash.ts';
+import { ownHardware } from '../../../../protocols/network/hardware.ts';
 import { portPrefix } from '../../../../protocols/network/ruleset.ts';
 import type {
   Attachment,
@@ -42,7 +43,7 @@ export function linkName(tag: string, id: string): string {
 export function hardwareAddress(address: string): string {
   const number = parseAddress(address) ?? 0;
   const bytes = [24, 16, 8, 0].map((shift) => Math.floor(number / 2 ** shift) % 256);
-  return ['02', '68', ...bytes.map((byte) => byte.toString(16).padStart(2, '0'))].join(':');
+  return [ownHardware, ...bytes.map((byte) => byte.toString(16).padStart(2, '0'))].join(':');
 }
 
 export const bridgeAlias = (tag: string): string => `hivemind/${tag}`;
@@ -130,7 +131,8 @@ export function bridgeBatch(
 /** On the host's side: the other end is born inside the container's namespace, under its final name. */
 export function outsideBatch(node: NodeNetwork, request: AttachRequest, ipv6: boolean): readonly string[] {
   const name = linkName(node.tag, request.id);
-  const peer = `name eth0 address ${hardwareAddress(request.address)} mtu ${node.mtu} netns ${request.pid}`;
+  const hardware = request.hardware ?? hardwareAddress(request.address);
+  const peer = `name eth0 address ${hardware} mtu ${node.mtu} netns ${request.pid}`;
   return [
     `link add name ${name} mtu ${node.mtu} type veth peer ${peer}`,
     `link set dev ${name} alias ${linkAlias(node.tag, request)}`,
