@@ -6,7 +6,7 @@ import { runName } from '../ids.ts';
 import { send, type Decision } from '../../effects.ts';
 import { containerPath } from '../../wire/paths.ts';
 import type { RunKey } from '../model.ts';
-import { fresh, keyOf, record, sameRun, type SlotValue } from './value.ts';
+import { fresh, keptOf, keyOf, record, sameRun, type SlotValue } from './value.ts';
 import type { SlotEventOf } from './events.ts';
 
 type Found = SlotEventOf<'container.found'>;
@@ -33,9 +33,11 @@ export const adoptionGuards = {
 export const adoptRun = (value: SlotValue, { key }: Found): Decision<SlotValue> => {
   const { placement, run, attempt } = key;
   const history = value.record?.placement === placement ? value.record.history : fresh;
+  // It is of the assigned placement.
+  const kept = value.assignment ? keptOf(value.assignment) : {};
   const [next, effects] = record(
     value,
-    { placement, run, attempt, started: true, history, logs: [runName(key)] },
+    { placement, run, attempt, ...kept, started: true, history, logs: [runName(key)] },
     'run.recorded',
   );
   const before = keyOf(value);

@@ -8,6 +8,7 @@ import type { SlotStatus } from '../../apps/status.ts';
 import { drive, send, type Decision, type Effect } from '../../effects.ts';
 import { limits } from '../../limits.ts';
 import type { Reason } from '../../errors.ts';
+import type { JoinedNetwork } from '../../network/model.ts';
 import type { ActorPath } from '../../wire/address.ts';
 import { attemptId, containerPath, paths, slotPath } from '../../wire/paths.ts';
 import type { Ending } from '../life/value.ts';
@@ -29,6 +30,8 @@ export interface RunRecord {
   readonly hooked?: true;
   /** How it is to be ended: the assignment may be another one by then. */
   readonly ends?: Ends;
+  /** Whom it may reach for as long as it runs, whatever the assignment says by then. Absent: the open network. */
+  readonly networks?: readonly JoinedNetwork[];
   /** It is being ended. */
   readonly stop?: { readonly since: number; readonly hooked?: true };
   readonly history: RunHistory;
@@ -49,7 +52,7 @@ export interface Ends extends Pick<ServiceSpec, 'stopGraceMs' | 'stopSignal' | '
   readonly drainMs?: number;
 }
 
-export function endsOf(spec: ServiceSpec): Ends {
+function endsOf(spec: ServiceSpec): Ends {
   const { stopGraceMs, stopSignal, networkMode, replicas, hooks, probes } = spec;
   return {
     ...{ stopGraceMs, networkMode, replicas },
@@ -58,6 +61,12 @@ export function endsOf(spec: ServiceSpec): Ends {
     ...(probes?.drainMs === undefined ? {} : { drainMs: probes.drainMs }),
   };
 }
+
+/** What of its own assignment a run keeps to its end. */
+export const keptOf = ({ spec, networks }: Assignment): Pick<RunRecord, 'ends' | 'networks'> => ({
+  ends: endsOf(spec),
+  ...(networks === undefined ? {} : { networks }),
+});
 
 /** A container that is to end is ended as the specification says that it was made by. */
 function endedBy(assignment: Assignment, { placement, ends }: RunRecord): Assignment {
@@ -134,6 +143,7 @@ export function tell(
   const assignment = value.assignment;
   if (!assignment) return [value, []];
   const present = value.record?.placement === assignment.placement ? value.record : undefined;
+  const { networks } = present ? assignment : (value.record ?? assignment);
   const draft: SlotStatus = {
     slot: value.slot,
     app: assignment.app,
@@ -151,7 +161,7 @@ export function tell(
     ...(value.containerId === undefined ? {} : { containerId: value.containerId }),
     ...(value.address === undefined ? {} : { address: value.address }),
     ...(value.paused && phase === 'running' ? { paused: true } : {}),
-    ...(assignment.networks === undefined ? {} : { networks: assignment.networks }),
+    ...(networks === undefined ? {} : { networks }),
     ...(assignment.spec.names?.dns === undefined ? {} : { dns: assignment.spec.names.dns }),
     restarts: present?.history.restarts ?? 0,
     ...(present?.nextStartAt === undefined ? {} : { nextStartAt: present.nextStartAt }),

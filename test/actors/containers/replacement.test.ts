@@ -115,3 +115,18 @@ describe('ends and new lives', () => {
     expect(bench.there()).toEqual(['2.1.1 running']);
   });
 });
+
+it('until it has ended the old one is shown on its own networks, whatever follows it; also by a daemon that starts anew', async () => {
+  const on = (placement: number, id: string) => ({ ...assignment(placement), networks: [{ id }] });
+  bench = await running();
+  await bench.assign(on(2, 'shop_back'));
+  bench.heeds = false;
+  await bench.assign(on(3, 'shop_front'));
+  expect(bench.last()).toMatchObject({ phase: 'stopping', placement: 3, networks: [{ id: 'shop_back' }] });
+  await bench.reboot();
+  expect(bench.there()).toEqual(['2.1.1 running']);
+  expect(bench.last()).toMatchObject({ phase: 'stopping', networks: [{ id: 'shop_back' }] });
+  await bench.clock.advance(10_000);
+  expect(bench.there()).toEqual(['3.1.1 running']);
+  expect(bench.last()).toMatchObject({ phase: 'running', networks: [{ id: 'shop_front' }] });
+});

@@ -1,6 +1,6 @@
 /**
  * P1: who shares no network is never given a rule. What the driver is told of a container, when it is attached and with
- * every table of rules, are networks of its own placement, or of one that replaces it.
+ * every table of rules, are networks of its own placement: not of the one before, nor of the one that follows.
  */
 import type { Assignment } from '../../../../protocols/apps/model.ts';
 import type { RunKey } from '../../../../protocols/containers/model.ts';
@@ -47,12 +47,7 @@ export class Walls extends Checker {
     const own = this.#networks.get(`${slot}#${placement}`);
     if (!own) return;
     if (own.some((network) => network !== open)) this.exercised += 1;
-    // While one placement follows the other the rules may be those of any that came after: the node tells of a slot, not of a run.
-    const allowed = [...this.#networks].flatMap(([key, ids]) => {
-      const at = key.lastIndexOf('#');
-      return key.slice(0, at) === slot && Number(key.slice(at + 1)) >= placement ? ids : [];
-    });
-    const wrong = told.find((network) => !allowed.includes(network));
+    const wrong = told.find((network) => !own.includes(network));
     if (wrong !== undefined) this.fail(`${id} ${what} ${wrong}, and it is of ${own.join(', ')}`);
   }
 }
