@@ -123,8 +123,9 @@ export class Oracle {
     const containers = this.#containers.filter((container) => container.key.slot === slot.slot);
     if (containers.length > 1) return `has ${containers.map((container) => container.id).join(', ')}`;
     const stale = assignment === undefined || !sameSpec(assignment.spec, withHeld(slot));
-    if (stale && this.#isHeldBack(slot, assigned, desired, known)) return 'waits';
-    if (assignment && stale && this.#siblingFailed(slot, assigned, desired)) return 'waits';
+    if (stale && this.#isHeldBack(slot, assigned, desired, known)) return this.#waiting(assignment, containers);
+    if (assignment && stale && this.#siblingFailed(slot, assigned, desired))
+      return this.#waiting(assignment, containers);
     if (assignment === undefined) return 'is not assigned';
     if (stale) return 'is assigned an older specification';
     const record = this.#records.get(slot.slot);
@@ -143,6 +144,16 @@ export class Oracle {
     if (container.resources !== resourcesMark(slot.service.resources)) return 'runs under other limits';
     if (this.#hasOldFiles(slot, container)) return 'runs with older contents of its files';
     return isJob(assignment.spec) ? 'is a job that has not ended yet' : 'runs';
+  }
+
+  /** What it was assigned before goes on meanwhile; while that is between two runs nothing has settled. */
+  #waiting(assignment: Assignment | undefined, containers: readonly ContainerStatus[]): Standing {
+    if (assignment === undefined) return 'waits';
+    const record = this.#records.get(assignment.slot);
+    const outcome = record?.placement === assignment.placement ? record.outcome : undefined;
+    if (outcome === 'restart') return 'waits, and its older placement starts again';
+    const runs = containers.some(({ phase }) => phase === 'running');
+    return outcome !== undefined || runs ? 'waits' : 'waits, and its older placement does not run';
   }
 
   /** Of several that serve one at a time gives way: when the first of the newer ones has failed for good, the others stay. */

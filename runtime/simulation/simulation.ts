@@ -230,9 +230,8 @@ class Simulation {
     return new Oracle(this.#view.rows, this.#world, this.#journal.records);
   }
 
-  /** What the node itself says of its apps, where nothing has failed for good. */
+  /** What the node itself says of its apps: what runs is ready, and all is well where nothing has failed for good. */
   async #reported(): Promise<readonly string[]> {
-    if (!this.#oracle().allRun()) return [];
     const asked = this.#life.during((node) =>
       node.ask<{ apps: readonly AppView[] }>(paths.apps, {
         type: 'apps.report',
@@ -245,7 +244,11 @@ class Simulation {
     );
     await this.#pass(100);
     if (answer === undefined) return ['the node does not say how its apps are'];
-    return answer.apps.filter((app) => !app.converged).map(unconverged);
+    if (this.#oracle().allRun()) return answer.apps.filter((app) => !app.converged).map(unconverged);
+    const statuses = answer.apps.flatMap((app) => app.slots.flatMap(({ status }) => status ?? []));
+    return statuses
+      .filter(({ phase, readiness }) => phase === 'running' && readiness !== 'ready')
+      .map(({ slot, readiness }) => `${slot} runs and is called ${readiness}`);
   }
 
   /** Two looks of every loop: nothing may change. */
