@@ -10,11 +10,13 @@ import { Appears, Withdrawn } from './containers/endpoints.ts';
 import { JournalKept } from './containers/journal.ts';
 import { ForeignStore, Kept } from './containers/kept.ts';
 import { ForwardLives } from './containers/lives.ts';
-import { JobsOnce, News } from './containers/news.ts';
+import { ImagesAsSaid } from './containers/images.ts';
+import { JobsAbreast, JobsOnce } from './containers/jobs.ts';
+import { News } from './containers/news.ts';
 import { NoOrphans } from './containers/orphans.ts';
 import { AsDesired, Idempotent } from './containers/quiet.ts';
 import { NoSurplus } from './containers/surplus.ts';
-import { NoLeaks, OneOwner } from './network/addresses.ts';
+import { FreedLast, NoLeaks, OneOwner } from './network/addresses.ts';
 import { Walls } from './network/walls.ts';
 import { SecretsKept } from './secrets.ts';
 
@@ -40,7 +42,10 @@ export function allCheckers(sight: Sight) {
     livenessHeeded: new LivenessHeeded(sight),
     news: new News(sight),
     jobsOnce: new JobsOnce(sight),
+    jobsAbreast: new JobsAbreast(sight),
+    imagesAsSaid: new ImagesAsSaid(sight),
     oneOwner: new OneOwner(sight),
+    freedLast: new FreedLast(sight),
     noLeaks: new NoLeaks(sight),
     walls: new Walls(sight),
     secretsKept: new SecretsKept(sight),

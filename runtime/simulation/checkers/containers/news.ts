@@ -1,7 +1,6 @@
 /**
  * U1: news reach containers that go on running: limits that some revision says, contents of files that are never half
- * of one revision and half of another when the container is told of them. That they arrive is O1's. J1: a run of a job
- * that has succeeded is never made again under its placement.
+ * of one revision and half of another when the container is told of them. That they arrive is O1's.
  */
 import type { RevisionRecord } from '../../../../protocols/apps/model.ts';
 import type { ContainerStatus } from '../../../../protocols/containers/model.ts';
@@ -43,29 +42,5 @@ export class News extends Checker {
     return [...this.sight.rows].flatMap(([key, value]) =>
       key.startsWith(prefix) ? [value as RevisionRecord] : [],
     );
-  }
-}
-
-export class JobsOnce extends Checker {
-  readonly name = 'J1';
-  /** `slot#placement` */
-  readonly #succeeded = new Set<string>();
-
-  override onMachine({ what, status: { id, key, exit } }: MachineEvent): void {
-    const run = `${key.slot}#${key.placement}`;
-    if (what === 'started' && this.#succeeded.has(run)) this.fail(`${id} runs although ${run} has succeeded`);
-    const isJob = this.sight.machine.created(id)?.spec.mode === 'replicated-job';
-    if (what !== 'exited' || !isJob || exit?.code !== 0) return;
-    // While nobody hears of its end its probes find it dead, and that is all the node may go by.
-    if (this.sight.engineTroubledWithin(0) || this.sight.machine.deaf) return;
-    // One that was asked to end has not succeeded; its record says so.
-    const record = this.sight.records.get(key.slot);
-    if (record?.placement !== key.placement || record.stop || record.outcome) return;
-    this.exercised += 1;
-    this.#succeeded.add(run);
-  }
-
-  override onCut(): void {
-    this.#succeeded.clear();
   }
 }

@@ -1,6 +1,7 @@
 /**
- * N1 (and with it N2): an address is given to a container only when no other that lives has it. N3: nothing leaks; who
- * has an address in the journal after quiet is a slot of this node, and who has a link is a container.
+ * N1: an address is given to a container only when no other that lives has it. N2: it is freed only when its owner is
+ * gone. N3: nothing leaks; who has an address in the journal after quiet is a slot of this node, and who has a link is
+ * a container.
  */
 import { limits } from '../../../../protocols/limits.ts';
 import type { AttachRequest } from '../../../../protocols/network/model.ts';
@@ -34,6 +35,40 @@ export class OneOwner extends Checker {
       const both = [other.address, ...(other.fixed ?? [])].find((one) => own.includes(one));
       if (both !== undefined) this.fail(`${id} gets ${both}, which ${other.id} has`);
     }
+  }
+}
+
+export class FreedLast extends Checker {
+  readonly name = 'N2';
+  /** By slot, as the journal was asked to hold it. */
+  readonly #held = new Map<string, string>();
+  /** What stood there when the journal was cut: whose it is, is known no more. */
+  readonly #unknown = new Set<string>();
+
+  override onCut(): void {
+    this.#held.clear();
+    for (const { id } of this.sight.machine.list()) this.#unknown.add(id);
+  }
+
+  override onCall({ port, op, args }: PortCall): void {
+    if (port !== 'journal' || op !== 'append') return;
+    for (const [key, value] of Object.entries(entriesOf(args))) {
+      const slot = entry.exec(key)?.[1];
+      if (slot === undefined) continue;
+      const before = this.#held.get(slot);
+      if (before !== undefined && before !== value) this.#freed(slot, before);
+      if (value === undefined) this.#held.delete(slot);
+      else this.#held.set(slot, value as string);
+    }
+  }
+
+  #freed(slot: string, address: string): void {
+    this.exercised += 1;
+    const owner = this.sight.machine.list().find(({ id, key, phase, address: own }) => {
+      const lives = phase === 'created' || phase === 'running' || phase === 'paused';
+      return lives && key.slot === slot && own === address && !this.#unknown.has(id);
+    });
+    if (owner) this.fail(`${address} is freed, and ${owner.id} is ${owner.phase} with it`);
   }
 }
 
