@@ -123,7 +123,8 @@ export class Oracle {
     const containers = this.#containers.filter((container) => container.key.slot === slot.slot);
     if (containers.length > 1) return `has ${containers.map((container) => container.id).join(', ')}`;
     const stale = assignment === undefined || !sameSpec(assignment.spec, withHeld(slot));
-    if (stale && this.#isHeldBack(slot, assigned, desired, known)) return this.#waiting(assignment, containers);
+    if (stale && this.#isHeldBack(slot, assigned, desired, known))
+      return this.#waiting(assignment, containers);
     if (assignment && stale && this.#siblingFailed(slot, assigned, desired))
       return this.#waiting(assignment, containers);
     if (assignment === undefined) return 'is not assigned';
