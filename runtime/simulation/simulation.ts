@@ -5,23 +5,20 @@
  *
  * Time moves from deadline to deadline, and every promise settles in between: nothing here waits for real time.
  */
-import type { AppView } from '../../protocols/apps/status.ts';
 import type { ActorView, Frame } from '../../protocols/inspection.ts';
 import { limits } from '../../protocols/limits.ts';
-import { paths } from '../../protocols/wire/paths.ts';
 import { transcriptLine } from '../kernel/transcript.ts';
 import type { PortCall } from '../world/simulated/gate.ts';
 import { turn } from '../world/heap-clock.ts';
 import { SimulatedWorld } from '../world/simulated/simulated-world.ts';
 import { allCheckers, type Checkers } from './checkers/all.ts';
 import { Violation, type Checker, type Sight } from './checkers/checker.ts';
-import type { Changes } from './checkers/containers/quiet.ts';
 import { Faults } from './faults.ts';
 import { entriesOf, JournalView } from './journal-view.ts';
 import { Life } from './life.ts';
 import { Operator } from './operator.ts';
-import { Oracle } from './oracle.ts';
 import { faultyMs, imageName, images, type Plan } from './plans/plan.ts';
+import { Settling } from './settling.ts';
 import { StoreView } from './store-view.ts';
 import { TraceHash } from './trace-hash.ts';
 import { scriptOf } from './plans/workload.ts';
@@ -74,6 +71,7 @@ class Simulation {
   readonly #faults: Faults;
   readonly #operator: Operator;
   readonly #view: StoreView;
+  readonly #settling: Settling;
   readonly #hash = new TraceHash();
   readonly #journal = new JournalView();
   readonly #checkers: readonly Checker[];
@@ -110,6 +108,10 @@ class Simulation {
       onFalseStore: (there) => (there ? this.#named.foreignStore.begin() : this.#named.foreignStore.end()),
     });
     this.#operator = new Operator(this.#life, this.#world);
+    this.#settling = new Settling({
+      ...{ world: this.#world, life: this.#life, operator: this.#operator },
+      ...{ view: this.#view, journal: this.#journal, pass: (ms) => this.#pass(ms) },
+    });
     this.#world.machine.observe((event) => this.#each((checker) => checker.onMachine(event)));
   }
 
@@ -208,7 +210,7 @@ class Simulation {
     let calm = 0;
     for (;;) {
       await this.#pass(tickMs);
-      const problems = await this.#problems();
+      const problems = await this.#settling.problems();
       calm = problems.length === 0 ? calm + 1 : 0;
       if (calm >= 3) break;
       if (clock.monotonicMs() >= until) {
@@ -220,54 +222,13 @@ class Simulation {
     this.#say(`as desired after: ${why}`);
   }
 
-  async #problems(): Promise<readonly string[]> {
-    const orders = this.#operator.waiting > 0 ? [`${this.#operator.waiting} orders wait`] : [];
-    const node = this.#life.node === undefined ? ['no node runs'] : [];
-    return [...orders, ...node, ...this.#oracle().problems(), ...(await this.#reported())];
-  }
-
-  #oracle(): Oracle {
-    return new Oracle(this.#view.rows, this.#world, this.#journal.records);
-  }
-
-  /** What the node itself says of its apps: what runs is ready, and all is well where nothing has failed for good. */
-  async #reported(): Promise<readonly string[]> {
-    const asked = this.#life.during((node) =>
-      node.ask<{ apps: readonly AppView[] }>(paths.apps, {
-        type: 'apps.report',
-      }),
-    );
-    let answer: Awaited<typeof asked>;
-    asked.then(
-      (value) => (answer = value),
-      () => undefined,
-    );
-    await this.#pass(100);
-    if (answer === undefined) return ['the node does not say how its apps are'];
-    if (this.#oracle().allRun()) return answer.apps.filter((app) => !app.converged).map(unconverged);
-    const statuses = answer.apps.flatMap((app) => app.slots.flatMap(({ status }) => status ?? []));
-    return statuses
-      .filter(({ phase, readiness }) => phase === 'running' && readiness !== 'ready')
-      .map(({ slot, readiness }) => `${slot} runs and is called ${readiness}`);
-  }
-
   /** Two looks of every loop: nothing may change. */
   async #staySettled(): Promise<void> {
-    this.#named.idempotent.begin(this.#changes());
+    this.#named.idempotent.begin(this.#settling.changes());
     await this.#pass(settledMs);
-    this.#named.idempotent.end(this.#changes());
-    this.#named.asDesired.judgeStays(this.#oracle().problems());
+    this.#named.idempotent.end(this.#settling.changes());
+    this.#named.asDesired.judgeStays(this.#settling.differences());
     this.#named.noLeaks.judge();
-  }
-
-  #changes(): Changes {
-    const { network, volumes } = this.#world;
-    return {
-      revision: this.#view.revision,
-      appends: this.#journal.appends,
-      network: network.changes,
-      volumes: volumes.changes,
-    };
   }
 
   /** One more kill −9 in a healthy world: the same containers, the same tree. */
@@ -394,9 +355,4 @@ class Simulation {
       exercised,
     };
   }
-}
-
-function unconverged(app: AppView): string {
-  const slots = app.slots.map(({ slot, status }) => `${slot} ${status?.phase}/${status?.readiness}`);
-  return `${app.name} is not called converged: ${slots.join(', ')}`;
 }
