@@ -6,34 +6,8 @@ import {
   containerRuntimeConformance,
   type Behaviour,
   type ContainerRuntimeArm,
-  type ExecBehaviour,
 } from './container-runtime.ts';
-
-const shell = (script: string) => ['/bin/sh', '-c', script];
-
-const heedsStop = 'trap "exit 0" TERM; while :; do sleep 60 & wait; done';
-
-function commandOf(behaviour: Behaviour): readonly string[] {
-  switch (behaviour.of) {
-    case 'exits':
-      return shell(`exit ${behaviour.code}`);
-    case 'ignores-stop':
-      return shell('trap "" TERM; while :; do sleep 60; done');
-    case 'unrunnable':
-      return ['/bin/no-such-command'];
-    default:
-      return shell(heedsStop);
-  }
-}
-
-const commands: Readonly<Record<ExecBehaviour, readonly string[]>> = {
-  prints: ['echo', 'hello'],
-  'fails-with-3': shell('exit 3'),
-  missing: ['no-such-command'],
-  hangs: ['sleep', '3600'],
-  floods: ['head', '-c', '1048576', '/dev/zero'],
-  copies: ['cat'],
-};
+import { commandOf, execs, shell } from './container-runtime/commands.ts';
 
 function imageOf(behaviour: Behaviour): string {
   if (behaviour.of === 'missing-image') return 'not-here';
@@ -57,7 +31,7 @@ async function makeArm(): Promise<ContainerRuntimeArm> {
   return {
     runtime: containerd.runtime(),
     container,
-    command: (behaviour) => commands[behaviour],
+    command: (behaviour) => execs[behaviour],
     reopen: () => Promise.resolve(containerd.runtime()),
     outOfMemory: async () => {
       const create = containerCreate(++count, {

@@ -9,39 +9,9 @@ import { createProcessRuntime, type ProcessRuntime } from '../../runtime/drivers
 import { realClock } from '../../runtime/world/real-clock.ts';
 import { containerCreate } from '../kit/container-create.ts';
 import { until } from '../kit/until.ts';
-import {
-  containerRuntimeConformance,
-  type Behaviour,
-  type ContainerRuntimeArm,
-  type ExecBehaviour,
-} from './container-runtime.ts';
+import { containerRuntimeConformance, type ContainerRuntimeArm } from './container-runtime.ts';
+import { commandOf, execs, heedsStop, shell } from './container-runtime/commands.ts';
 import { call, inPhase, refusal, statusOf, watchEvents } from './container-runtime/rig.ts';
-
-const shell = (script: string) => ['/bin/sh', '-c', script];
-
-const heedsStop = 'trap "exit 0" TERM; while :; do sleep 60 & wait; done';
-
-function commandOf(behaviour: Behaviour): readonly string[] {
-  switch (behaviour.of) {
-    case 'exits':
-      return shell(`exit ${behaviour.code}`);
-    case 'ignores-stop':
-      return shell('trap "" TERM; while :; do sleep 60; done');
-    case 'unrunnable':
-      return ['/bin/no-such-command'];
-    default:
-      return shell(heedsStop);
-  }
-}
-
-const commands: Readonly<Record<ExecBehaviour, readonly string[]>> = {
-  prints: ['echo', 'hello'],
-  'fails-with-3': shell('exit 3'),
-  missing: ['no-such-command'],
-  hangs: ['sleep', '3600'],
-  floods: ['head', '-c', '1048576', '/dev/zero'],
-  copies: ['cat'],
-};
 
 interface Bench {
   readonly folder: string;
@@ -92,7 +62,7 @@ async function makeArm(): Promise<ContainerRuntimeArm> {
   return {
     runtime: await made.runtime(),
     container: (behaviour) => made.create(commandOf(behaviour)),
-    command: (behaviour) => commands[behaviour],
+    command: (behaviour) => execs[behaviour],
     reopen: () => made.runtime(),
     exempt,
     close: async () => {

@@ -20,7 +20,7 @@ import {
   type Watch,
 } from './container-runtime/rig.ts';
 
-export type { Behaviour, ContainerRuntimeArm, ExecBehaviour } from './container-runtime/rig.ts';
+export type { Behaviour, ContainerRuntimeArm } from './container-runtime/rig.ts';
 
 export function containerRuntimeConformance(name: string, makeArm: () => Promise<ContainerRuntimeArm>): void {
   describe(`container runtime: ${name}`, { timeout: 60_000 }, () => {
