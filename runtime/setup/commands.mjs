@@ -50,6 +50,17 @@ export function run(command, args, options = {}) {
   });
 }
 
+/** As `gather`, while others run beside it. */
+export function gatherBeside(command, args, options = {}) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], ...options });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
+    child.once('error', (error) => resolve({ code: 127, output: `${output}${error.message}` }));
+    child.once('close', (code) => resolve({ code: code ?? 143, output }));
+  });
+}
+
 /** Run to the end and gather what it writes: `{ code, output }`, both streams together. */
 export function gather(command, args, options = {}) {
   const done = spawnSync(command, args, {

@@ -6,7 +6,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gather, packageProgram, run, say } from './commands.mjs';
+import { gatherBeside, packageProgram, run, say } from './commands.mjs';
 import { ensureDebianPackages } from './debian-packages.mjs';
 import { ensureNpmPackages } from './npm-packages.mjs';
 
@@ -19,18 +19,23 @@ ensureNpmPackages();
 const missing = fast ? [] : ensureDebianPackages('tests');
 
 let failed = 0;
-if (!partial) {
-  check('types', packageProgram('tsc'), ['-p', '.']);
-  check('lint', packageProgram('oxlint'), []);
-  check('format', packageProgram('prettier'), ['--check', '--log-level', 'warn', '.']);
-  check('dead code', packageProgram('knip'), []);
-}
-if (!fast) check('bundles', process.execPath, ['runtime/setup/build.mjs']);
+// Beside each other: the slowest works on one processor alone.
+await Promise.all([
+  ...(partial
+    ? []
+    : [
+        check('format', packageProgram('prettier'), ['--check', '--log-level', 'warn', '.']),
+        check('types', packageProgram('tsc'), ['-p', '.']),
+        check('lint', packageProgram('oxlint'), []),
+        check('dead code', packageProgram('knip'), []),
+      ]),
+  ...(fast ? [] : [check('bundles', process.execPath, ['runtime/setup/build.mjs'])]),
+]);
 report(await tests());
 
-function check(name, program, args) {
+async function check(name, program, args) {
   const started = performance.now();
-  const { code, output } = gather(program, args);
+  const { code, output } = await gatherBeside(program, args);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   say(`${code === 0 ? '✓' : '✗'} ${name}  ${seconds} s`);
   if (code === 0) return;
