@@ -237,7 +237,9 @@ const commandWritten = (
     return [awaited, [...reply(pending, { value: pending.answer }), told]];
   }
   if (pending.tries >= maxTries) return [awaited, reply(pending, { error: reason('HM-APP-CONFLICT') })];
-  return [{ ...awaited, again: [...value.again, pending] }, []];
+  const kept = { ...awaited, again: [...value.again, pending] };
+  // Who won may have been seen already: then nothing more comes that would bring it up again.
+  return value.candidate || value.reason ? [kept, []] : decideAgain(kept);
 };
 
 /** What was accepted, for people. */

@@ -113,6 +113,22 @@ describe('commands', () => {
     expect(effects).toMatchObject([{ do: 'reply', error: { code: 'HM-APP-CONFLICT' } }]);
   });
 
+  it('that lost a race are decided again at once when the winner was seen before the loss was told', () => {
+    const town = deployed();
+    const [asked, effects] = appsSteps.command(follow(town.mirror), scale);
+    const position = { epoch: 1, revision: town.mirror.position.revision + 1 };
+    const [seen] = appsSteps.changed(asked, { events: [], position });
+    const [, again] = appsSteps.commandWritten(seen, lost(writes(effects)[0]!.id, position.revision));
+    expect(writes(again)).toHaveLength(1);
+    // Not of a store that is listed anew: that is confirmed first.
+    const { mirror } = town;
+    const [listed] = appsSteps.listed(seen, {
+      value: { kvs: Object.values(mirror.rows), position: mirror.position },
+    });
+    const [waiting, none] = appsSteps.commandWritten(listed, lost(writes(effects)[0]!.id, position.revision));
+    expect([waiting.again.length, none]).toEqual([1, []]);
+  });
+
   it('that wait when the store is doubted are refused, not kept for later', () => {
     const [asked, effects] = appsSteps.command(follow(deployed().mirror), scale);
     const [waiting] = appsSteps.commandWritten(asked, lost(writes(effects)[0]!.id, 99));
