@@ -23,7 +23,7 @@ interface Ran {
 
 function run(command: string, args: readonly string[], cwd: string): Promise<Ran> {
   return new Promise((resolve) => {
-    const options = { cwd, maxBuffer: 16_777_216, timeout: 600_000 };
+    const options = { cwd, maxBuffer: 16_777_216, timeout: 1_800_000 };
     execFile(command, args, options, (error, stdout, stderr) => {
       const code = error ? (typeof error.code === 'number' ? error.code : 1) : 0;
       resolve({ code, output: `${stdout}${stderr}` });
@@ -52,7 +52,9 @@ interface Wanted {
 function wantedBy(text: string): Wanted {
   const [, checker, within] = /^# found by: (\S+) within (\d+) seeds$/m.exec(text) ?? [];
   const tests = /^# tests: (.*)$/m.exec(text)?.[1]?.split(' ') ?? [];
-  return { seeds: Number(within ?? seeds), tests, ...(checker === undefined ? {} : { checker }) };
+  // Who names tests alone says that seeds do not see it.
+  const least = tests.length > 0 ? 0 : seeds;
+  return { seeds: Number(within ?? least), tests, ...(checker === undefined ? {} : { checker }) };
 }
 
 /** What found it, in words; `undefined` when it lives. */
