@@ -1,17 +1,18 @@
 /**
- * The bundles in `dist/`: each program with all of its libraries in one file, so that it starts fast and needs
- * little memory. Native modules stay outside. Nothing is done when no source has changed.
+ * The bundles in `dist/`: the daemon with all of its libraries in one file, so that it needs little memory; the tool in
+ * parts, each read only when a command asks for it, so that `hivemind ps` does not wait for a Compose parser. Native
+ * modules stay outside. Nothing is done when no source has changed.
  */
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gather, giveUp, root, say } from './commands.mjs';
 import { ensureNpmPackages, lockDigest } from './npm-packages.mjs';
+import { bundleInParts } from './parts.mjs';
 
-/** Programs, and modules that the set-up scripts themselves use. */
-const entries = {
+/** In one file each: the daemon, and modules that the set-up scripts themselves use. */
+const whole = {
   'hivemind-node': 'runtime/hivemind-node.ts',
-  hivemind: 'runtime/hivemind.ts',
   'build-hello': 'runtime/images/build-hello.ts',
   'node-config': 'runtime/config/node-config.ts',
   client: 'runtime/client/client.ts',
@@ -40,32 +41,37 @@ export const oneLanguage = {
     })),
 };
 
+const shared = {
+  absWorkingDir: root,
+  outdir: dist,
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  format: 'esm',
+  external,
+  metafile: true,
+  plugins: [oneLanguage],
+  legalComments: 'none',
+  // Without comments it is ASCII: V8 then keeps the source at one byte a character, all the while the program runs.
+  minifyWhitespace: true,
+  lineLimit: 200,
+  logLevel: 'error',
+  // CommonJS libraries inside an ES module still call `require`.
+  banner: {
+    js: "#!/usr/bin/env node\nimport { createRequire as createRequireHere } from 'node:module';\nconst require = createRequireHere(import.meta.url);",
+  },
+};
+/** `hivemind`, see `parts.mjs`. With `write: false` nothing is written: a test reads what a command line loads. */
+export const bundleTool = (bundle, options) => bundleInParts(bundle, shared, options);
+
 /** Idempotent. Rejects with esbuild's own message when a source does not parse. */
 export async function build() {
   if (upToDate()) return;
   const started = performance.now();
   const { build: bundle, stop } = await import('esbuild');
-  const { metafile } = await bundle({
-    absWorkingDir: root,
-    entryPoints: entries,
-    outdir: dist,
-    bundle: true,
-    platform: 'node',
-    target: 'node20',
-    format: 'esm',
-    external,
-    metafile: true,
-    plugins: [oneLanguage],
-    legalComments: 'none',
-    // Without comments it is ASCII: V8 then keeps the source at one byte a character, all the while the program runs.
-    minifyWhitespace: true,
-    lineLimit: 200,
-    logLevel: 'error',
-    // CommonJS libraries inside an ES module still call `require`.
-    banner: {
-      js: "#!/usr/bin/env node\nimport { createRequire as createRequireHere } from 'node:module';\nconst require = createRequireHere(import.meta.url);",
-    },
-  });
+  // Parts have their content in their names: those of an earlier build would stay.
+  rmSync(join(dist, 'hivemind'), { recursive: true, force: true });
+  const built = [await bundle({ ...shared, entryPoints: whole }), await bundleTool(bundle)];
   const daemon = join(dist, 'hivemind-node.js');
   writeFileSync(daemon, readFileSync(daemon, 'utf8').replace('#!/usr/bin/env node', daemonInterpreter));
   // Its service would stay for as long as the node runs, and holds more memory than the node.
@@ -74,25 +80,28 @@ export async function build() {
   const types = gather(process.execPath, [join(dist, 'client-types.js'), join(dist, 'client.d.ts')]);
   if (types.code !== 0) giveUp(`the types of the client cannot be written:\n${types.output}`);
   for (const name of programs) chmodSync(join(dist, `${name}.js`), 0o755);
-  const sources = Object.keys(metafile.inputs).filter((path) => !path.startsWith('node_modules/'));
+  const all = (kind) => built.flatMap(({ metafile }) => Object.keys(metafile[kind]));
+  const sources = all('inputs').filter((path) => !path.startsWith('node_modules/'));
   const record = {
     recipe: recipe(),
     sources: Object.fromEntries(sources.map((path) => [path, timeOf(path)])),
+    outputs: all('outputs'),
   };
   mkdirSync(dist, { recursive: true });
   writeFileSync(recordFile, JSON.stringify(record));
   say(`built dist/ in ${Math.round(performance.now() - started)} ms`);
 }
 
-/** What makes another bundle from the same sources: this file and the locked libraries. */
-const recipe = () => `${lockDigest()} ${timeOf('runtime/setup/build.mjs')}`;
+/** What makes another bundle from the same sources: these files and the locked libraries. */
+const recipe = () =>
+  [lockDigest(), ...['build', 'parts'].map((name) => timeOf(`runtime/setup/${name}.mjs`))].join(' ');
 
 function upToDate() {
   try {
     const record = JSON.parse(readFileSync(recordFile, 'utf8'));
     return (
       record.recipe === recipe() &&
-      Object.keys(entries).every((name) => existsSync(join(dist, `${name}.js`))) &&
+      record.outputs.every((path) => existsSync(join(root, path))) &&
       existsSync(join(dist, 'client.d.ts')) &&
       Object.entries(record.sources).every(([path, time]) => timeOf(path) === time)
     );

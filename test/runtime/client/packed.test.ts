@@ -1,8 +1,8 @@
-/** The client as the npm package has it, unpacked beside a program of somebody else: it runs, and its types hold. */
+/** The npm package, unpacked beside a program of somebody else: its client runs and its types hold, its tool is whole. */
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { apiRig, app, service, type ApiRig } from '../api/rig.ts';
@@ -99,4 +99,28 @@ test('its types know every route, and refuse what the API would', async () => {
     (thrown: { stdout: string }) => thrown,
   );
   expect(stdout).toBe('');
+});
+
+test('its tool has every part it may load, and nothing besides', async () => {
+  const dist = join(dir, 'node_modules/hivemind/dist');
+  const read = new Set<string>();
+  const follow = async (file: string): Promise<void> => {
+    if (read.has(file)) return;
+    read.add(file);
+    const text = await readFile(file, 'utf8');
+    for (const [, to] of text.matchAll(/(?:from|import) ?\(?"(\.{1,2}\/[^"]+)"/g))
+      await follow(join(dirname(file), to!));
+  };
+  await follow(join(dist, 'hivemind.js'));
+  const parts = (await readdir(join(dist, 'hivemind'))).map((name) => join(dist, 'hivemind', name));
+  expect([...read].toSorted()).toEqual([join(dist, 'hivemind.js'), ...parts].toSorted());
+});
+
+test('its tool runs: what it reads at once, and what it loads later', async () => {
+  const tool = async (...args: string[]): Promise<string> =>
+    (await run(process.execPath, ['node_modules/hivemind/dist/hivemind.js', ...args], { cwd: dir })).stdout;
+  await writeFile(join(dir, 'compose.yaml'), 'services:\n  web:\n    image: hello-web\n');
+  const where = ['--address', `unix://${rig.api.socketPath}`];
+  expect(await tool('ps', '-o', 'name', ...where)).toContain('shop/web.1');
+  expect(JSON.parse(await tool('plan', '-p', 'shop', '--json', ...where))).toMatchObject({ app: 'shop' });
 });

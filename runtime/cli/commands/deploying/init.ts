@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { normalizeName } from '../../../../protocols/apps/compose/files/names.ts';
+import { isName, normalizeName } from '../../../../protocols/apps/compose/files/names.ts';
 import { coded } from '../../../../protocols/errors.ts';
 import { usage, type Cli, type CommonOptions } from '../../cli.ts';
 import { action, leaf } from '../command.ts';
@@ -28,7 +28,6 @@ export function initCommand(program: Command, cli: Cli): void {
 
 async function runInit(cli: Cli, options: InitOptions, given: string | undefined): Promise<number> {
   const { directory } = cli.process;
-  const { isName } = await import('../../../../protocols/apps/compose/files/names.ts');
   const { shortImageName } = await import('../../../../protocols/containers/image-name.ts');
   const name = given ?? (normalizeName(directory.split('/').at(-1) ?? '') || 'app');
   if (!isName(name)) throw coded('HM-COMPOSE-NAME', `${JSON.stringify(name)} cannot be the name of an app`);

@@ -3,6 +3,7 @@
  * with `--detach` or `--restart` it stays behind as any app does.
  */
 import { Option, type Command } from 'commander';
+import { normalizeName } from '../../../../protocols/apps/compose/files/names.ts';
 import type { AppSpec } from '../../../../protocols/apps/model.ts';
 import { coded, reasonOf } from '../../../../protocols/errors.ts';
 import { usage, type Cli, type CommonOptions } from '../../cli.ts';
@@ -70,7 +71,6 @@ async function specOf(
 ): Promise<AppSpec | number> {
   const { compileTree } = await import('../../../../protocols/apps/compile.ts');
   const { Problems } = await import('../../../../protocols/apps/compose/document.ts');
-  const { normalizeName } = await import('../../../../protocols/apps/compose/files/names.ts');
   const { readCompose } = await import('../../../compose/read.ts');
   const { directory, environment, clock } = cli.process;
   const base = normalizeName(image.replace(/[:@].*$/s, '').replace(/^.*\//s, '')).slice(0, 40) || 'run';
