@@ -4,6 +4,7 @@ import type { Server } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { dirname } from 'node:path';
 import { coded } from '../../protocols/errors.ts';
+import { limits } from '../../protocols/limits.ts';
 
 /** A socket file that a killed node left behind is replaced; one that somebody answers on is HM-API-LISTEN. */
 export async function listenOnSocket(server: Server, path: string): Promise<void> {
@@ -20,7 +21,8 @@ export async function listenOnSocket(server: Server, path: string): Promise<void
   // Nobody may slip in between listening and changing the mode.
   const before = process.umask(0o177);
   try {
-    await listening(server, path, () => server.listen(path));
+    // Who comes beyond it is refused at once: a thousand watchers may come together.
+    await listening(server, path, () => server.listen({ path, backlog: limits.apiConnections }));
   } finally {
     process.umask(before);
   }

@@ -147,34 +147,3 @@ export function streamOf<Line>(
     { highWaterMark: 0 },
   );
 }
-
-/** A stream that is asked for its next piece whenever the reader has room: what it tells it makes then, so nothing waits. */
-export interface PullSource {
-  /** The next piece; `undefined` at the end. Not called again before it has answered. */
-  take(): Promise<string | undefined>;
-  /** Called once; a `take` that waits must answer. */
-  stop(): void;
-}
-
-export function pulledStream(source: PullSource, closed: () => void): ReadableStream<Uint8Array> {
-  const encoder = new TextEncoder();
-  let ended = false;
-  const finish = (): void => {
-    if (ended) return;
-    ended = true;
-    source.stop();
-    closed();
-  };
-  return new ReadableStream<Uint8Array>(
-    {
-      pull: async (controller) => {
-        const piece = await source.take();
-        if (piece !== undefined) return controller.enqueue(encoder.encode(piece));
-        finish();
-        controller.close();
-      },
-      cancel: finish,
-    },
-    { highWaterMark: 0 },
-  );
-}

@@ -7,12 +7,13 @@ import { Readable } from 'node:stream';
 import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { reasonOf } from '../../protocols/errors.ts';
-import type { Call } from '../../protocols/ports.ts';
+import type { Call, Stop } from '../../protocols/ports.ts';
 import type { NodeHandle } from '../node-handle.ts';
 import type { Scope } from '../../protocols/security/tokens.ts';
 import type { ApiContext, Env } from './context.ts';
 import { ndjson, streamOf, type Format, type LineSource } from './lines.ts';
 import { problemOf, problemType } from './problem.ts';
+import { letGo, pulledAnswer, type PullSource } from './pulled.ts';
 import { assertConditions, isKnown, isMatched, notMatched, tagOf, wishesOf } from './rules/conditions.ts';
 import { assertScope } from './rules/gate.ts';
 import { answerHeaders, changeHeaders, queryHeaders } from './schemas/headers.ts';
@@ -134,8 +135,15 @@ export function bytesRoute<Params extends z.ZodObject = z.ZodObject, Query exten
 export const ndjsonType = 'application/x-ndjson';
 export const sseType = 'text/event-stream';
 
+const streamHeaders = (type: string) => ({ 'content-type': type, 'x-accel-buffering': 'no' });
+
 export function streamed(c: Context<Env>, body: ReadableStream<Uint8Array>, type: string): Response {
-  return respond(c, 200, body, { 'content-type': type, 'x-accel-buffering': 'no' });
+  return respond(c, 200, body, streamHeaders(type));
+}
+
+/** `closed` is called once when the stream is over, from whichever side. */
+export function pulled(c: Context<Env>, source: PullSource, closed: Stop, type: string): Response {
+  return pulledAnswer(respond(c, 200, null, streamHeaders(type)), source, closed);
 }
 
 /**
@@ -258,7 +266,11 @@ function callOf(c: Context<Env>): Call {
 }
 
 function answered(c: Context<Env>, reply: Reply | Response): Response {
-  if (reply instanceof Response) return reply;
+  if (reply instanceof Response) {
+    // Hono answers the head of it alone.
+    if (c.req.method === 'HEAD') letGo(reply);
+    return reply;
+  }
   const { status, text, tag, type } = reply;
   const tagged = tag === undefined ? {} : { etag: tag };
   if (tag !== undefined && (c.req.method === 'GET' || c.req.method === 'HEAD')) {

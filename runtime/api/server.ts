@@ -5,6 +5,7 @@
 import { rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { getRequestListener, RequestError, type HttpBindings } from '@hono/node-server';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { reason, reasonOf } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
 import type { Clock } from '../../protocols/ports.ts';
@@ -14,6 +15,7 @@ import { createApp, isUpload } from './app.ts';
 import { createContext, type ApiContext } from './context.ts';
 import { listenOnLoopback, listenOnSocket } from './doors.ts';
 import { problemHeaders, problemOf, problemType } from './problem.ts';
+import { letGo, pump } from './pulled.ts';
 import { refuseStrangers } from './rules/refused.ts';
 import { openGate, type Gate } from './rules/gate.ts';
 import { ensureToken, rootGate } from './token.ts';
@@ -99,8 +101,10 @@ function openDoor(context: ApiContext, door: string, gate: Gate): Door {
   // costs half as much again.
   const told = async (asked: Request, { incoming, outgoing }: HttpBindings): Promise<Response> => {
     const made = await app(asked, incoming.socket.remoteAddress);
-    // Who was too slow has been told so: nothing is to be written behind it.
-    return outgoing.headersSent ? new Promise(() => {}) : made;
+    // Who is gone or was too slow has been told so: nothing is to be written behind it.
+    if (outgoing.headersSent || outgoing.closed) letGo(made);
+    else if (!pump(made, outgoing)) return made;
+    return RESPONSE_ALREADY_SENT;
   };
   const answer = getRequestListener((asked, bindings) => told(asked, bindings as HttpBindings), {
     // A request that has no URL: no host, or what is none.

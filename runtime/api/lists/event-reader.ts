@@ -1,12 +1,12 @@
 /**
  * The event stream of one watcher: its place in the log, and nothing else. Whenever the connection has room, what lies
- * behind the place is told; every event is made into text once for all. A watcher that falls behind what is kept is
+ * behind the place is told; every event is made into bytes once for all. A watcher that falls behind what is kept is
  * told so by a `reset`, never left with a silent gap.
  */
 import { comparePlaces, cursorOf, type EventPlace } from '../../../protocols/events/place.ts';
 import { limits } from '../../../protocols/limits.ts';
 import type { LoggedEvent, NodeHandle } from '../../node-handle.ts';
-import type { PullSource } from '../lines.ts';
+import type { PullSource } from '../pulled.ts';
 
 /** What stands between events. */
 export type EventMark =
@@ -49,8 +49,9 @@ export function seen(node: string, event: LoggedEvent): SeenEvent {
 export class EventHub {
   readonly #node: NodeHandle;
   readonly #readers = new Set<Reader>();
-  readonly #texts = { ndjson: new WeakMap<LoggedEvent, string>(), sse: new WeakMap<LoggedEvent, string>() };
+  readonly #bytes = { ndjson: new WeakMap<LoggedEvent, Buffer>(), sse: new WeakMap<LoggedEvent, Buffer>() };
   #stop: (() => void) | undefined;
+  #waking = false;
   #timer: unknown;
 
   constructor(node: NodeHandle) {
@@ -68,33 +69,41 @@ export class EventHub {
     wants: (event: LoggedEvent) => boolean,
   ): PullSource {
     const reader = new Reader(this.#node, place, eventFormats[form], wants, (event) =>
-      this.#text(form, event),
+      this.#told(form, event),
     );
     this.#readers.add(reader);
     if (this.#readers.size === 1) this.#begin();
     return {
-      take: () => reader.take(),
+      next: () => reader.next(),
+      follow: (wake) => reader.follow(wake),
       stop: () => {
-        reader.end();
         this.#readers.delete(reader);
         if (this.#readers.size === 0) this.#rest();
       },
     };
   }
 
-  #text(form: keyof typeof eventFormats, event: LoggedEvent): string {
-    const known = this.#texts[form].get(event);
+  #told(form: keyof typeof eventFormats, event: LoggedEvent): Buffer {
+    const known = this.#bytes[form].get(event);
     if (known !== undefined) return known;
-    const text = eventFormats[form].event(seen(this.#node.name, event));
-    this.#texts[form].set(event, text);
-    return text;
+    const bytes = Buffer.from(eventFormats[form].event(seen(this.#node.name, event)));
+    this.#bytes[form].set(event, bytes);
+    return bytes;
   }
 
   #begin(): void {
-    this.#stop = this.#node.events.watch(() => {
+    this.#stop = this.#node.events.watch(() => this.#wakeSoon());
+    this.#schedule();
+  }
+
+  /** What happens at once is told at once, not event by event. */
+  #wakeSoon(): void {
+    if (this.#waking) return;
+    this.#waking = true;
+    this.#node.clock.defer(() => {
+      this.#waking = false;
       for (const reader of this.#readers) reader.wake();
     });
-    this.#schedule();
   }
 
   #schedule(): void {
@@ -115,30 +124,27 @@ class Reader {
   readonly #node: NodeHandle;
   readonly #format: EventFormat;
   readonly #wants: (event: LoggedEvent) => boolean;
-  readonly #text: (event: LoggedEvent) => string;
+  readonly #bytes: (event: LoggedEvent) => Buffer;
   #place: EventPlace;
   #owed = false;
-  #ended = false;
-  #waiting: (() => void) | undefined;
+  wake: () => void = () => {};
 
   constructor(
     node: NodeHandle,
     place: EventPlace,
     format: EventFormat,
     wants: (event: LoggedEvent) => boolean,
-    text: (event: LoggedEvent) => string,
+    bytes: (event: LoggedEvent) => Buffer,
   ) {
     this.#node = node;
     this.#place = place;
     this.#format = format;
     this.#wants = wants;
-    this.#text = text;
+    this.#bytes = bytes;
   }
 
-  wake(): void {
-    const waiting = this.#waiting;
-    this.#waiting = undefined;
-    waiting?.();
+  follow(wake: () => void): void {
+    this.wake = wake;
   }
 
   /** A bookmark is due. */
@@ -147,43 +153,39 @@ class Reader {
     this.wake();
   }
 
-  end(): void {
-    this.#ended = true;
-    this.wake();
-  }
-
-  async take(): Promise<string | undefined> {
-    for (;;) {
-      if (this.#ended) return undefined;
-      const piece = this.#piece();
-      if (piece !== '') return piece;
-      await new Promise<void>((resolve) => (this.#waiting = resolve));
-    }
-  }
-
   /** What is to be told now; the place moves behind it. */
-  #piece(): string {
+  next(): Buffer | undefined {
+    const pieces: Buffer[] = [];
+    let isMore = true;
+    while (isMore && pieces.length === 0) isMore = this.#step(pieces);
+    if (this.#owed && !isMore) {
+      this.#owed = false;
+      pieces.push(this.#mark({ bookmark: cursorOf(this.#node.name, this.#place) }));
+    }
+    return pieces.length > 1 ? Buffer.concat(pieces) : pieces[0];
+  }
+
+  #mark(mark: EventMark): Buffer {
+    return Buffer.from(this.#format.mark(mark));
+  }
+
+  /** Goes over so many events as one piece may hold. False when there are no more behind them. */
+  #step(pieces: Buffer[]): boolean {
     const { events, name } = this.#node;
-    let piece = '';
     if (comparePlaces(this.#place, events.floor) < 0) {
       this.#place = events.floor;
-      piece += this.#format.mark({ reset: cursorOf(name, this.#place) });
+      pieces.push(this.#mark({ reset: cursorOf(name, this.#place) }));
     }
     const behind = events.read({ after: this.#place, limit: limits.eventPiece });
     for (const event of behind) {
       // Every boot has events: one that left none has lost them.
       if (event.boot > this.#place.boot + 1)
-        piece += this.#format.mark({ reset: cursorOf(name, { boot: event.boot, seq: 0 }) });
+        pieces.push(this.#mark({ reset: cursorOf(name, { boot: event.boot, seq: 0 }) }));
       const missing = event.seq - 1 - (event.boot === this.#place.boot ? this.#place.seq : 0);
-      if (missing > 0) piece += this.#format.mark({ gap: missing });
-      if (this.#wants(event)) piece += this.#text(event);
+      if (missing > 0) pieces.push(this.#mark({ gap: missing }));
+      if (this.#wants(event)) pieces.push(this.#bytes(event));
       this.#place = event;
     }
-    if (piece === '' && behind.length === limits.eventPiece) return this.#piece();
-    if (this.#owed && behind.length < limits.eventPiece) {
-      this.#owed = false;
-      piece += this.#format.mark({ bookmark: cursorOf(name, this.#place) });
-    }
-    return piece;
+    return behind.length === limits.eventPiece;
   }
 }

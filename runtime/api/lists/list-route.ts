@@ -8,8 +8,8 @@ import { limits } from '../../../protocols/limits.ts';
 import { parseFilter, type Fields, type Filter } from '../../../protocols/listing/filter.ts';
 import { pageOf, type Order } from '../../../protocols/listing/page.ts';
 import type { Scope } from '../../../protocols/security/tokens.ts';
-import { pulledStream, type PullSource } from '../lines.ts';
-import { define, ndjsonType, sseType, streamed, type Asked, type Route } from '../route.ts';
+import type { PullSource } from '../pulled.ts';
+import { define, ndjsonType, sseType, pulled, type Asked, type Route } from '../route.ts';
 import { tagOf } from '../rules/conditions.ts';
 import { switched } from '../schemas/query.ts';
 import type { Rows } from './feeds.ts';
@@ -106,7 +106,7 @@ export function listRoute<
       const closed = ask.context.streams.open();
       try {
         const source = await watched(shape, wish, asked, type);
-        return streamed(c, pulledStream(source, closed), type);
+        return pulled(c, source, closed, type);
       } catch (thrown) {
         closed();
         throw thrown;
@@ -221,23 +221,15 @@ async function watched<Row extends object, Params extends z.ZodObject, Query ext
   const format = type === sseType ? asSse : asNdjson;
   const told = new Map<string, string>();
   let synced = false;
-  let stopped = false;
   return {
-    take: async () => {
-      for (;;) {
-        if (stopped) return undefined;
-        const lines = deltas(feed.rows(), told, wish, synced);
-        if (!synced) lines.push({ type: 'synced' });
-        synced = true;
-        if (lines.length > 0) return lines.map(format).join('');
-        await new Promise<void>((resolve) => (wake = resolve));
-      }
+    next: () => {
+      const lines = deltas(feed.rows(), told, wish, synced);
+      if (!synced) lines.push({ type: 'synced' });
+      synced = true;
+      return lines.length > 0 ? lines.map(format).join('') : undefined;
     },
-    stop: () => {
-      stopped = true;
-      feed.stop();
-      wake();
-    },
+    follow: (changed) => (wake = changed),
+    stop: () => feed.stop(),
   };
 }
 

@@ -7,8 +7,7 @@ import { limits } from '../../../../protocols/limits.ts';
 import { parseFilter } from '../../../../protocols/listing/filter.ts';
 import type { LoggedEvent, NodeHandle } from '../../../node-handle.ts';
 import { seen } from '../../lists/event-reader.ts';
-import { pulledStream } from '../../lines.ts';
-import { define, jsonRoute, ndjsonType, sseType, streamed } from '../../route.ts';
+import { define, jsonRoute, ndjsonType, pulled, sseType } from '../../route.ts';
 import { lineCount } from '../../schemas/query.ts';
 import { eventMark, eventView } from '../../schemas/views.ts';
 
@@ -79,7 +78,7 @@ const stream = define(
     const isSse = c.req.header('accept')?.includes(sseType) ?? false;
     const closed = context.streams.open();
     const source = context.events.open(place, isSse ? 'sse' : 'ndjson', wants);
-    return streamed(c, pulledStream(source, closed), isSse ? sseType : ndjsonType);
+    return pulled(c, source, closed, isSse ? sseType : ndjsonType);
   },
 );
 

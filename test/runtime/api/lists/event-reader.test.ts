@@ -16,8 +16,8 @@ function hubOf(capacity: number, store?: EventStore) {
   return { clock, events, hub: new EventHub(node) };
 }
 
-const short = (piece: string | undefined): string[] =>
-  (piece ?? '')
+const short = (piece: string | Uint8Array | undefined): string[] =>
+  String(piece ?? '')
     .trimEnd()
     .split('\n')
     .map((text) => {
@@ -25,18 +25,17 @@ const short = (piece: string | undefined): string[] =>
       return line.seq === undefined ? Object.keys(line)[0]! : `${line.boot}.${line.seq}`;
     });
 
-test('a reader that falls behind what is kept is told so, and goes on', async () => {
+test('a reader that falls behind what is kept is told so, and goes on', () => {
   const { events, hub } = hubOf(3);
   const source = hub.open(events.last, 'ndjson', () => true);
   for (let i = 0; i < 2; i++) events.append(event);
-  expect(short(await source.take())).toEqual(['4.1', '4.2']);
+  expect(short(source.next())).toEqual(['4.1', '4.2']);
   for (let i = 0; i < 9; i++) events.append(event);
-  expect(short(await source.take())).toEqual(['reset', '4.9', '4.10', '4.11']);
-  source.stop();
-  expect(await source.take()).toBeUndefined();
+  expect(short(source.next())).toEqual(['reset', '4.9', '4.10', '4.11']);
+  expect(source.next()).toBeUndefined();
 });
 
-test('holes in what was kept are gaps, lost boots a reset', async () => {
+test('holes in what was kept are gaps, lost boots a reset', () => {
   const kept = [
     { ...event, boot: 1, seq: 1, at: 1 },
     { ...event, boot: 1, seq: 4, at: 1 },
@@ -45,18 +44,31 @@ test('holes in what was kept are gaps, lost boots a reset', async () => {
   const { events, hub } = hubOf(10, { kept, isWhole: true, append: () => {} });
   events.append(event);
   const source = hub.open({ boot: 0, seq: 0 }, 'ndjson', () => true);
-  expect(short(await source.take())).toEqual(['1.1', 'gap', '1.4', 'reset', '3.1', '4.1']);
+  expect(short(source.next())).toEqual(['1.1', 'gap', '1.4', 'reset', '3.1', '4.1']);
 });
 
 test('who waits gets bookmarks, which carry it over events it does not want; the timer ends with the last watcher', async () => {
   const { clock, events, hub } = hubOf(10);
   const source = hub.open(events.last, 'sse', ({ subject }) => subject === 'blog/db.1');
-  const taken = source.take();
+  const told: string[] = [];
+  source.follow(() => told.push(String(source.next() ?? '')));
   events.append(event);
   await clock.advance(limits.eventBookmarkMs);
-  expect(await taken).toBe(
+  expect(told.join('')).toBe(
     `id: ${cursorOf('n1', { boot: 4, seq: 1 })}\nevent: bookmark\ndata: {"bookmark":"${cursorOf('n1', { boot: 4, seq: 1 })}"}\n\n`,
   );
   source.stop();
   expect([hub.count, clock.timers]).toEqual([0, 0]);
+});
+
+test('what happens at once wakes a watcher once', async () => {
+  const { clock, events, hub } = hubOf(10);
+  const source = hub.open(events.last, 'ndjson', () => true);
+  const told: string[][] = [];
+  source.follow(() => told.push(short(source.next())));
+  for (let i = 0; i < 3; i++) events.append(event);
+  await clock.advance(1);
+  events.append(event);
+  await clock.advance(1);
+  expect(told).toEqual([['4.1', '4.2', '4.3'], ['4.4']]);
 });
