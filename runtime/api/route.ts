@@ -13,7 +13,7 @@ import type { Scope } from '../../protocols/security/tokens.ts';
 import type { ApiContext, Env } from './context.ts';
 import { ndjson, streamOf, type Format, type LineSource } from './lines.ts';
 import { problemOf, problemType } from './problem.ts';
-import { letGo, pulledAnswer, type PullSource } from './pulled.ts';
+import { letGo, pulledAnswer, type PullSource } from './lists/pulled.ts';
 import { assertConditions, isKnown, isMatched, notMatched, tagOf, wishesOf } from './rules/conditions.ts';
 import { assertScope } from './rules/gate.ts';
 import { answerHeaders, changeHeaders, queryHeaders } from './schemas/headers.ts';

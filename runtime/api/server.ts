@@ -15,7 +15,7 @@ import { createApp, isUpload } from './app.ts';
 import { createContext, type ApiContext } from './context.ts';
 import { listenOnLoopback, listenOnSocket } from './doors.ts';
 import { problemHeaders, problemOf, problemType } from './problem.ts';
-import { letGo, pump } from './pulled.ts';
+import { letGo, pump } from './lists/pulled.ts';
 import { refuseStrangers } from './rules/refused.ts';
 import { openGate, type Gate } from './rules/gate.ts';
 import { ensureToken, rootGate } from './token.ts';

@@ -6,7 +6,7 @@
 import { comparePlaces, cursorOf, type EventPlace } from '../../../protocols/events/place.ts';
 import { limits } from '../../../protocols/limits.ts';
 import type { LoggedEvent, NodeHandle } from '../../node-handle.ts';
-import type { PullSource } from '../pulled.ts';
+import type { PullSource } from './pulled.ts';
 
 /** What stands between events. */
 export type EventMark =

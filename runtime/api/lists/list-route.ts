@@ -8,7 +8,7 @@ import { limits } from '../../../protocols/limits.ts';
 import { parseFilter, type Fields, type Filter } from '../../../protocols/listing/filter.ts';
 import { pageOf, type Order } from '../../../protocols/listing/page.ts';
 import type { Scope } from '../../../protocols/security/tokens.ts';
-import type { PullSource } from '../pulled.ts';
+import type { PullSource } from './pulled.ts';
 import { define, ndjsonType, sseType, pulled, type Asked, type Route } from '../route.ts';
 import { tagOf } from '../rules/conditions.ts';
 import { switched } from '../schemas/query.ts';

@@ -4,7 +4,7 @@
  * web stream between would hold as much again for every reader, and make promises for every line.
  */
 import type { ServerResponse } from 'node:http';
-import type { Stop } from '../../protocols/ports.ts';
+import type { Stop } from '../../../protocols/ports.ts';
 
 export interface PullSource {
   /** What is to be told now; nothing when there is nothing to tell yet. */
