@@ -120,8 +120,9 @@ export const catalogue = {
     status: 409,
   },
   'HM-PORT-ADDRESS': {
-    cause: 'A port is published at an IPv6 address; published ports are translated for IPv4 alone.',
-    next: 'Publish it at an IPv4 address, as in 127.0.0.1:8080:80, or put a proxy that listens there before it.',
+    cause:
+      'A port is published at an address that the node does not have, or that no port can be published at.',
+    next: 'Publish it at an address of the node (ip -br address), as in 127.0.0.1:8080:80 or [::1]:8080:80.',
     status: 422,
   },
   'HM-PORT-RANGE': {

@@ -262,6 +262,11 @@ export const limits = {
   /** What it may say: 10,000 links in JSON are ≈ 10 MB, a socket is 150 bytes in /proc/net/tcp. */
   networkCommandBytes: 33_554_432,
 
+  /** Connections and UDP talks by published ports at IPv6 addresses, which the daemon itself passes on: two sockets each. */
+  relayPassages: 4_096,
+  /** A UDP talk in which nobody says anything: the kernel forgets such a one of IPv4 after 120 s as well. */
+  relaySilenceMs: 120_000,
+
   /** A node with fewer free addresses claims a further block: a deploy of ten does not wait for the store. */
   addressReserve: 8,
 

@@ -238,6 +238,8 @@ export interface NetworkDriver {
   ): Promise<{
     readonly taken: readonly { hostAddress: string; hostPort: number; protocol: 'tcp' | 'udp' }[];
   }>;
+  /** Of the machine, of both families, as the kernel writes them. */
+  addresses(args: Record<string, never>, call: Call): Promise<{ readonly addresses: readonly string[] }>;
   /** Everything this node ever made: links, bridge, table. */
   purge(args: Record<string, never>, call: Call): Promise<Record<string, never>>;
 }

@@ -4,6 +4,7 @@
  */
 import { reason, type Reason } from '../errors.ts';
 import { limits } from '../limits.ts';
+import { addressesMeet, unfitAddress } from '../network/ipv6.ts';
 import { keys } from '../state/keys.ts';
 import { under } from '../state/mirror.ts';
 import type { AppRecord, AppSpec, PortSpec, ServiceSpec } from './model.ts';
@@ -38,21 +39,26 @@ export const assignable: readonly number[] = Array.from(
  */
 export function withHostPorts(desk: Desk, spec: AppSpec, busy: readonly BusyPort[]): AppSpec | Reason {
   const services = Object.values(spec.services);
-  const wrong = services.flatMap(({ name, ports }) =>
-    ports.flatMap(({ hostAddress }) =>
-      hostAddress.includes(':') ? [{ owner: `${spec.name}/${name}`, hostAddress }] : [],
-    ),
-  )[0];
-  if (wrong) {
-    const text = `${wrong.owner} publishes at ${wrong.hostAddress}: ports are published at IPv4 addresses`;
-    return reason('HM-PORT-ADDRESS', text, { service: wrong.owner, address: wrong.hostAddress });
-  }
+  const unfit = services.flatMap(({ name, ports }) => unfitPort(`${spec.name}/${name}`, ports) ?? [])[0];
+  if (unfit) return unfit;
   const named = services.flatMap(({ name, ports }) =>
     ports.filter((port) => !isOpen(port)).map((port) => ({ owner: `${spec.name}/${name}`, port })),
   );
   const others = otherPorts(desk, spec.name);
   const standing = others.filter(({ removing }) => !removing);
   return clashIn(standing, named) ?? assigned(desk, spec, [...others, ...named], busy);
+}
+
+function unfitPort(service: string, ports: readonly PortSpec[]): Reason | undefined {
+  for (const { hostAddress: address } of ports) {
+    const why = unfitAddress(address);
+    if (why === undefined) continue;
+    return reason('HM-PORT-ADDRESS', `${service} publishes at ${address}, which ${why}`, {
+      service,
+      address,
+    });
+  }
+  return undefined;
 }
 
 /** Also of apps that are being removed: what is to be assigned need not be what still serves. */
@@ -78,11 +84,8 @@ function clashIn(others: readonly Owned[], mine: readonly Owned[]): Reason | und
   return undefined;
 }
 
-function overlap(a: PortSpec, b: PortSpec): boolean {
-  const anywhere =
-    a.hostAddress === '0.0.0.0' || b.hostAddress === '0.0.0.0' || a.hostAddress === b.hostAddress;
-  return a.hostPort === b.hostPort && a.protocol === b.protocol && anywhere;
-}
+const overlap = (a: PortSpec, b: PortSpec): boolean =>
+  a.hostPort === b.hostPort && a.protocol === b.protocol && addressesMeet(a.hostAddress, b.hostAddress);
 
 /** An assigned port is nobody else's at any address. */
 function assigned(

@@ -7,6 +7,7 @@
  */
 import { coded } from '../errors.ts';
 import { formatAddress, overlap, parseAddress, parseBlock } from './cidr.ts';
+import { isIpv6Text } from './ipv6.ts';
 import { addressesOf, families, partsOf } from './isolation.ts';
 import type { Member, NodeNetwork, Publication } from './model.ts';
 
@@ -60,7 +61,10 @@ export function rulesetOf(
   checkNode(node);
   for (const member of members) addressesOf(member).forEach(checkAddress);
   const parts = partsOf(members).map(({ kind, name, lines }) => section(kind, name, lines));
-  const published = distinct(publications.map(publishedOf));
+  // No rule leads from IPv6 to containers: those ports are the driver's own to listen on.
+  const published = distinct(
+    publications.filter(({ port }) => !isIpv6Text(port.hostAddress)).map(publishedOf),
+  );
   const served = published.filter(({ backends }) => backends.length > 0);
   const empty = published.filter(({ backends }) => backends.length === 0);
   const sets = setsOf(node).map(({ name, type, elements }) =>

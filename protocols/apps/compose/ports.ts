@@ -1,5 +1,6 @@
 /** `ports:` in its short and long forms. */
 import { limits } from '../../limits.ts';
+import { plainAddress } from '../../network/ipv6.ts';
 import type { PortSpec } from '../model.ts';
 import type { ComposeNode } from './document.ts';
 import {
@@ -48,7 +49,7 @@ function shortForm(scope: Scope, node: ComposeNode): PortSpec[] {
   const published = parts.pop();
   const named = bracketed ?? parts.pop();
   if (parts.length > 0 || !container) return malformed(scope, node);
-  const address = named === undefined || named === '' ? anyAddress : named;
+  const address = named === undefined || named === '' ? anyAddress : plainAddress(named);
   if (bracketed === undefined ? !isIpv4(address) : !isIpv6(address))
     return refuse(scope, node.at, `${address} is not an IP address`) ?? [];
   if (published === undefined || published === '') return anyPorts({ address, protocol, container });
@@ -119,7 +120,7 @@ const longKeys: KeyTable<LongDraft> = {
   host_ip: (draft, node, scope) => {
     const text = readText(scope, node);
     if (text === undefined) return;
-    if (isIp(text)) draft.address = text;
+    if (isIp(text)) draft.address = plainAddress(text);
     else refuse(scope, node.at, `${text} is not an IP address`);
   },
   protocol: (draft, node, scope) => {

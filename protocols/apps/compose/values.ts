@@ -1,4 +1,5 @@
 /** The small languages inside Compose values: durations, sizes, shell words, paths, signals. Text in, value or `undefined` out. */
+import { parseIpv6 } from '../../network/ipv6.ts';
 
 const durationUnits: Readonly<Record<string, number>> = {
   ns: 1e-6,
@@ -131,18 +132,6 @@ export const isIpv4 = (text: string): boolean =>
   /^\d{1,3}(\.\d{1,3}){3}$/.test(text) && text.split('.').every((part) => Number(part) <= 255);
 
 /** Without a zone; an IPv4 tail is allowed. */
-export function isIpv6(text: string): boolean {
-  const halves = text.split('::');
-  if (halves.length > 2 || !/^[0-9a-f:.]{2,45}$/i.test(text)) return false;
-  const groups = halves.flatMap((half) => (half === '' ? [] : half.split(':')));
-  const tail = groups.at(-1);
-  const hasIpv4 = tail !== undefined && tail.includes('.');
-  if (hasIpv4 && !isIpv4(tail)) return false;
-  const hex = hasIpv4 ? groups.slice(0, -1) : groups;
-  const count = hex.length + (hasIpv4 ? 2 : 0);
-  return (
-    hex.every((group) => /^[0-9a-f]{1,4}$/i.test(group)) && (halves.length === 2 ? count < 8 : count === 8)
-  );
-}
+export const isIpv6 = (text: string): boolean => parseIpv6(text) !== undefined;
 
 export const isIp = (text: string): boolean => isIpv4(text) || isIpv6(text);

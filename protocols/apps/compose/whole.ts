@@ -1,6 +1,7 @@
 /** What only shows when the whole file is known: references, circles, targets and ports used twice. */
 import { limits } from '../../limits.ts';
-import type { ServiceSpec } from '../model.ts';
+import { addressesMeet, isIpv6Text } from '../../network/ipv6.ts';
+import type { PortSpec, ServiceSpec } from '../model.ts';
 import type { FileSource, NetworkSpec } from '../service-model.ts';
 import type { Place, Problems } from './document.ts';
 import { resolveServices, type WholeFile } from './resolve.ts';
@@ -9,6 +10,8 @@ import { suggestion } from './suggestion.ts';
 import { isIpv4 } from './values.ts';
 
 type Services = ReadonlyMap<string, PlacedService>;
+/** By port and protocol. */
+type TakenPorts = Map<string, readonly { readonly name: string; readonly port: PortSpec }[]>;
 
 interface Declared extends WholeFile {
   readonly networks: ReadonlyMap<string, NetworkSpec>;
@@ -19,7 +22,7 @@ interface Declared extends WholeFile {
 /** The services as they are among each other. With problems noted they are not to be used. */
 export function checkWhole(problems: Problems, file: Declared): readonly (readonly [string, ServiceSpec])[] {
   const services = resolveServices(problems, file);
-  const ports = new Map<string, string>();
+  const ports: TakenPorts = new Map();
   const volumes = new Set(file.volumes.keys());
   for (const [name, service] of services) {
     checkMounts(problems, name, service, volumes);
@@ -170,29 +173,25 @@ const hasChecks = ({ healthcheck, probes }: ServiceSpec): boolean =>
   healthcheck !== undefined || probes?.readiness !== undefined || probes?.startup !== undefined;
 
 /** One host port can be published once; the wildcard address clashes with every other. */
-function checkPorts(
-  problems: Problems,
-  name: string,
-  service: PlacedService,
-  taken: Map<string, string>,
-): void {
-  for (const { hostAddress, hostPort, protocol } of service.spec.ports) {
-    const key = (address: string): string => `${address}:${hostPort}/${protocol}`;
+function checkPorts(problems: Problems, name: string, service: PlacedService, taken: TakenPorts): void {
+  for (const port of service.spec.ports) {
+    const { hostAddress, hostPort, protocol } = port;
     if (hostPort === 0) continue;
     const any = `${hostPort}/${protocol}`;
-    const holder = isWildcard(hostAddress)
-      ? taken.get(any)
-      : (taken.get(key('0.0.0.0')) ?? taken.get(key('::')) ?? taken.get(key(hostAddress)));
-    if (holder !== undefined) {
-      const text = `services.${name} publishes port ${any}, which services.${holder} publishes already`;
-      problems.add('HM-COMPOSE-TYPE', service.portsAt, text, 'Publish another host port.');
-    }
-    taken.set(key(hostAddress), name);
-    taken.set(any, name);
+    const same = taken.get(any) ?? [];
+    taken.set(any, [...same, { name, port }]);
+    const holder = same.find((one) => addressesMeet(one.port.hostAddress, hostAddress));
+    if (!holder || (holder.name === name && saysTwice(holder.port, port))) continue;
+    const text = `services.${name} publishes port ${any}, which services.${holder.name} publishes already`;
+    problems.add('HM-COMPOSE-TYPE', service.portsAt, text, 'Publish another host port.');
   }
 }
 
-const isWildcard = (address: string): boolean => address === '0.0.0.0' || address === '::';
+/** `0.0.0.0:80:80` and `[::]:80:80`: what Docker needs both for. */
+const saysTwice = (one: PortSpec, other: PortSpec): boolean =>
+  one.containerPort === other.containerPort &&
+  [one.hostAddress, other.hostAddress].includes('0.0.0.0') &&
+  isIpv6Text(one.hostAddress) !== isIpv6Text(other.hostAddress);
 
 /** Each circle once, written out: `a → b → a`. */
 function checkCircles(problems: Problems, services: Services): void {

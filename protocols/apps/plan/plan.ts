@@ -71,6 +71,8 @@ export interface Plan {
   readonly volumes: readonly VolumePlan[];
   readonly images: readonly ImagePlan[];
   readonly containers: ContainerCounts;
+  /** What the node cannot do for it as it is; absent when there is nothing. */
+  readonly warnings?: readonly Reason[];
 }
 
 export function planOf(desk: Desk, spec: AppSpec, digests: Digests): Plan {

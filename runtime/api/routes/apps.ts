@@ -9,13 +9,14 @@ import type { NodeHandle } from '../../node-handle.ts';
 import { listRoute } from '../lists/list-route.ts';
 import { sealApp } from '../../secrets/app-files.ts';
 import { jsonRoute, type Ask } from '../route.ts';
+import { addressWarnings } from '../rules/addresses.ts';
 import { assertFits } from '../rules/capacity.ts';
 import { tagOf } from '../rules/conditions.ts';
 import { assertReplaceable, busyPorts, resolveImages } from '../rules/deployable.ts';
 import { appSpec } from '../schemas/app-spec.ts';
 import { planId } from '../schemas/plan.ts';
 import { appName, switched } from '../schemas/query.ts';
-import { appShow, appView } from '../schemas/views.ts';
+import { appShow, appView, reasonView } from '../schemas/views.ts';
 
 const nothing = z.strictObject({});
 
@@ -23,6 +24,9 @@ export const deployed = z.strictObject({
   app: z.string(),
   revision: z.int().min(1),
   changed: z.boolean(),
+  warnings: z
+    .exactOptional(z.array(reasonView).readonly())
+    .openapi({ description: 'what the node cannot do for it as it is' }),
 });
 
 interface Shown {
@@ -66,7 +70,7 @@ const deploy = jsonRoute({
     const { spec, sealed } = await sealApp(node.ports.secrets, brought, call);
     const { digests, troubles } = await resolveImages(node, spec, call);
     await assertReplaceable(node, spec, troubles, call);
-    return node.ask<{ app: string; revision: number; changed: boolean }>(paths.apps, {
+    const taken = await node.ask<{ app: string; revision: number; changed: boolean }>(paths.apps, {
       type: 'app.deploy',
       spec,
       digests,
@@ -75,6 +79,7 @@ const deploy = jsonRoute({
       sealed,
       ...seen({ match }),
     });
+    return { ...taken, ...(await addressWarnings(node, spec, call)) };
   },
 });
 

@@ -9,6 +9,7 @@ import { levels } from '../../../protocols/listing/log-levels.ts';
 import type { LogLine, NodeHandle } from '../../node-handle.ts';
 import type { LineSource, Push } from '../lines.ts';
 import { listRoute } from '../lists/list-route.ts';
+import { lackedPlaces } from '../rules/addresses.ts';
 import { jsonRoute, lineRoute } from '../route.ts';
 import { placePattern } from '../../../protocols/listing/log-place.ts';
 import { lineCount, slotParams, switched } from '../schemas/query.ts';
@@ -66,11 +67,14 @@ const why = jsonRoute({
     status: z.exactOptional(slotStatus),
     reasons: z.array(reasonView).readonly(),
   }),
-  run: async ({ node, params: { slot } }): Promise<Why> => {
+  run: async ({ node, params: { slot }, call }): Promise<Why> => {
     const [wanted, slots] = await Promise.all([wantedSlot(node, slot), observedSlots(node)]);
     const status = slots.find((one) => one.slot === slot) ?? wanted?.status;
     if (!wanted && !status) throw unknownSlot(slot);
-    return { slot, ...(status ? { status } : {}), reasons: distinct([wanted?.reason, status?.reason]) };
+    const { app, service: name } = parseSlotName(slot)!;
+    const lacked = await lackedPlaces(node, app, [{ name, ports: status?.ports ?? [] }], call);
+    const reasons = distinct([wanted?.reason, status?.reason, ...lacked]);
+    return { slot, ...(status ? { status } : {}), reasons };
   },
 });
 

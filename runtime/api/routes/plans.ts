@@ -7,6 +7,7 @@ import { paths } from '../../../protocols/wire/paths.ts';
 import { sealApp } from '../../secrets/app-files.ts';
 import { listRoute } from '../lists/list-route.ts';
 import { jsonRoute } from '../route.ts';
+import { addressWarnings } from '../rules/addresses.ts';
 import { assertFits } from '../rules/capacity.ts';
 import { appSpec } from '../schemas/app-spec.ts';
 import { planView, revisionView } from '../schemas/plan.ts';
@@ -28,7 +29,8 @@ const plan = jsonRoute({
     const { spec } = await sealApp(node.ports.secrets, body.spec, call);
     const { digests } = await resolveImages(node, spec, call);
     const busy = await busyPorts(node, spec, call);
-    return node.ask<Plan>(paths.apps, { type: 'app.plan', spec, digests, ...busy });
+    const found = await node.ask<Plan>(paths.apps, { type: 'app.plan', spec, digests, ...busy });
+    return { ...found, ...(await addressWarnings(node, spec, call)) };
   },
 });
 

@@ -2,6 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import type { Plan } from '../../../protocols/apps/plan/plan.ts';
 import type { RevisionView } from '../../../protocols/apps/plan/revisions.ts';
+import { reasonView } from './views.ts';
 
 const count = z.int().min(0);
 
@@ -43,6 +44,7 @@ export const planView: z.ZodType<Plan> = z
     volumes: z.array(z.strictObject({ name: z.string(), action: z.enum(['create', 'keep', 'leave']) })),
     images: z.array(z.strictObject({ image: z.string(), digest: z.exactOptional(z.string()) })),
     containers: containerCounts,
+    warnings: z.exactOptional(z.array(reasonView)),
   })
   .openapi('Plan');
 

@@ -14,6 +14,7 @@ export interface DeployAnswer {
   readonly app: string;
   readonly revision: number;
   readonly changed: boolean;
+  readonly warnings?: readonly Reason[];
 }
 
 export interface RevisionsAnswer {

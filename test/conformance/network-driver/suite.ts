@@ -154,6 +154,14 @@ export function networkDriverConformance(name: string, makeArm: () => Promise<Ne
       expect(await arm.network.taken({ ports: [] }, newCall())).toEqual({ taken: [] });
     });
 
+    it('knows the addresses of the machine, its own of the bridge among them', async () => {
+      const held = async () => (await arm.network.addresses({}, newCall())).addresses;
+      const before = await held();
+      expect(before).toEqual(expect.arrayContaining(['127.0.0.1', '192.0.2.1']));
+      await ensure();
+      expect(await held()).toEqual([...before, '10.42.0.1'].sort());
+    });
+
     it('leaves nothing after a purge, which may be repeated and come first', async () => {
       await arm.network.purge({}, newCall());
       await ensure();

@@ -172,6 +172,17 @@ describe.skipIf(missing).each(['0', '1'])(
       expect(await machine.node.call('tcp', '127.0.0.1', 8083)).toContain('two');
     });
 
+    it('leads from an address that the machine gets later, as soon as it has it', async () => {
+      const late = '192.0.2.77';
+      await publish(port(late, 8084, 'tcp', '10.42.0.2'), port('0.0.0.0', 8084, 'udp', '10.42.0.2'));
+      expect(await machine.outside.call('tcp', late, 8084, silenceMs)).toMatch(/TIMEOUT|EHOSTUNREACH/);
+      expect(await machine.outside.call('tcp', machine.nodeAddress, 8084)).toBe(refused);
+      await machine.node.run('ip', 'address', 'add', `${late}/24`, 'dev', 'wan0');
+      await machine.outside.run('ip', 'neighbour', 'flush', 'all');
+      expect(await machine.outside.call('tcp', late, 8084)).toContain('one');
+      await machine.node.run('ip', 'address', 'delete', `${late}/24`, 'dev', 'wan0');
+    });
+
     it('spreads connections over the backends', async () => {
       await publish(port('0.0.0.0', 8080, 'tcp', '10.42.0.2', '10.42.0.3'));
       const heard = new Set<string>();

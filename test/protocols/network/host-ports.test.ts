@@ -119,7 +119,25 @@ describe('a port that nobody named', () => {
   });
 });
 
-it('a port at an IPv6 address is refused before anything is written', () => {
-  for (const hostAddress of ['::', '::1', 'fe80::1'])
+it('a port at an address where nobody can listen is refused before anything is written', () => {
+  for (const hostAddress of ['fe80::1', 'ff02::1', '::ffff:1.2.3.4'])
     expect(new Ports().put('a', [port(80, { hostAddress })])).toBe('HM-PORT-ADDRESS');
+});
+
+it('two apps share a port where their addresses do not meet', () => {
+  const taken = (one: string, other: string): boolean => {
+    const town = new Ports();
+    town.put('a', [port(80, { hostAddress: one })]);
+    return town.put('b', [port(80, { hostAddress: other })]) === 'HM-PORT-TAKEN';
+  };
+  const met = [
+    ['::1', '::'],
+    ['::1', '0.0.0.0'],
+    ['::', '0.0.0.0'],
+    ['127.0.0.1', '::'],
+    ['127.0.0.1', '::1'],
+    ['::1', '2001:db8::1'],
+  ] as const;
+  expect(met.map(([one, other]) => taken(one, other))).toEqual([true, true, true, false, false, false]);
+  expect(met.map(([one, other]) => taken(other, one))).toEqual([true, true, true, false, false, false]);
 });

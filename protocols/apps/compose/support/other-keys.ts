@@ -70,7 +70,7 @@ export const blockKeys = {
   },
   'services.ports': {
     app_protocol: warned('for gateways, which are not here'),
-    host_ip: yes('an IPv4 address of the node; IPv6 is refused at the deploy'),
+    host_ip: yes('an address of the node; without one, and with 0.0.0.0, all of both families'),
     mode: inherent('host or ingress: the same on one node'),
     name: warned('for people who read the file'),
     protocol: yes('tcp or udp'),

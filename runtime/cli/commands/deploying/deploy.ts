@@ -6,7 +6,7 @@ import { parseDuration } from '../../../../protocols/apps/compose/values.ts';
 import { usage, type Cli, type CommonOptions } from '../../cli.ts';
 import { appPath, type AppAnswer, type DeployAnswer } from '../../connection/answers.ts';
 import { action, leaf } from '../command.ts';
-import { compileProject, composable, type ProjectOptions } from './project.ts';
+import { compileProject, composable, warn, type ProjectOptions } from './project.ts';
 
 export interface WaitOptions extends CommonOptions {
   readonly detach?: boolean;
@@ -60,6 +60,7 @@ async function runDeploy(cli: Cli, options: DeployOptions, services: readonly st
   const client = await cli.client();
   const body = { spec, ...(options.plan === undefined ? {} : { plan: options.plan }) };
   const answer = await client.send<DeployAnswer>('PUT', appPath(spec.name), body);
+  warn(cli, answer.warnings ?? []);
   const code = await waitForDeploy(cli, options, answer, timeoutMs);
   if (code === 0 && saysMore(cli, options)) await sayPorts(cli, spec);
   return code;
@@ -115,7 +116,8 @@ async function sayPorts(cli: Cli, spec: AppSpec): Promise<void> {
   for (const service of services) {
     for (const { hostAddress, hostPort, containerPort, protocol } of service.ports) {
       const address = hostAddress === '0.0.0.0' ? 'localhost' : hostAddress;
-      cli.say(`  ${service.name}  ${address}:${hostPort} → ${containerPort}/${protocol}`);
+      const shown = address.includes(':') ? `[${address}]` : address;
+      cli.say(`  ${service.name}  ${shown}:${hostPort} → ${containerPort}/${protocol}`);
     }
   }
 }

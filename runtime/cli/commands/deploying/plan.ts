@@ -11,7 +11,7 @@ import { timestamp } from '../../output/units.ts';
 import { planLines } from '../../views/plan-text.ts';
 import { action, leaf } from '../command.ts';
 import { timeoutOf, waitable, waitForDeploy, type WaitOptions } from './deploy.ts';
-import { compileProject, composable, type ProjectOptions } from './project.ts';
+import { compileProject, composable, warn, type ProjectOptions } from './project.ts';
 
 const group = 'Deploy:';
 
@@ -60,6 +60,7 @@ async function runPlan(cli: Cli, options: PlanOptions, services: readonly string
   if (typeof spec === 'number') return spec;
   const client = await cli.client();
   const plan = await client.send<Plan>('POST', appPath(spec.name, '/plan'), { spec });
+  warn(cli, plan.warnings ?? []);
   const ink = paint(cli.colored(cli.process.stdout));
   const command = `hivemind deploy ${[...flagsOf(options), ...services].map((word) => `${quoted(word)} `).join('')}--plan ${plan.id}`;
   await printOne(cli, plan, plan.id, () => planLines(plan, command, ink, options.full ?? false));

@@ -1,6 +1,7 @@
 /** The options that say which Compose files are meant, as Compose has them, and the app that they compile to. */
 import type { Command } from 'commander';
 import type { AppSpec } from '../../../../protocols/apps/model.ts';
+import type { Reason } from '../../../../protocols/errors.ts';
 import type { Cli, CommonOptions } from '../../cli.ts';
 import { exitCodeOf, printReasons } from '../../failure.ts';
 import { paint } from '../../output/style.ts';
@@ -49,9 +50,7 @@ export async function compileProject(
     },
     () => allOf(stdin),
   );
-  const ink = paint(cli.colored(cli.process.stderr));
-  for (const { message, code } of compiled.warnings)
-    cli.say(`${ink.busy('!')} ${message}  ${ink.faint(code)}`);
+  warn(cli, compiled.warnings);
   if ('spec' in compiled) return compiled.spec;
   printReasons(cli, compiled.problems);
   if (!cli.wantsJson) cli.say(otherwise);
@@ -62,4 +61,9 @@ async function allOf(stream: AsyncIterable<Buffer | string>): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(Buffer.from(chunk));
   return Buffer.concat(chunks).toString('utf8');
+}
+
+export function warn(cli: Cli, warnings: readonly Reason[]): void {
+  const ink = paint(cli.colored(cli.process.stderr));
+  for (const { message, code } of warnings) cli.say(`${ink.busy('!')} ${message}  ${ink.faint(code)}`);
 }

@@ -1,5 +1,6 @@
 /** `why`: what keeps an app, service or slot from being as wished, and what to do. */
 import type { Command } from 'commander';
+import { parseSlotName } from '../../../../protocols/apps/model.ts';
 import type { Reason } from '../../../../protocols/errors.ts';
 import type { Cli } from '../../cli.ts';
 import { containerPath, type WhyAnswer } from '../../connection/answers.ts';
@@ -23,7 +24,10 @@ export function whyCommand(program: Command, cli: Cli): void {
 async function runWhy(cli: Cli, text: string): Promise<number> {
   const known = await loadKnown(cli);
   const target = resolveTarget(text, known);
-  const answers = await Promise.all(unhappy(target, known).map((slot) => ask(cli, slot)));
+  const slots = unhappy(target, known);
+  const answers = await Promise.all(
+    (slots.length > 0 ? slots : ones(target, known)).map((slot) => ask(cli, slot)),
+  );
   const reasons = answers.flatMap((answer) => answer.reasons);
   const now = cli.process.clock.now();
   const said = { target: targetName(target), reasons: unique(reasons), slots: answers };
@@ -37,6 +41,10 @@ function unhappy(target: Target, known: Known): string[] {
   const rows = new Map(slotRows(known.apps, known.slots).map((row) => [row.slot, row]));
   return slotsOf(target, known).filter((slot) => !isHappy(rows.get(slot)!));
 }
+
+/** Of each service one: what is not as wished of a service although its containers are. */
+const ones = (target: Target, known: Known): string[] =>
+  slotsOf(target, known).filter((slot) => parseSlotName(slot)?.index === 1);
 
 async function ask(cli: Cli, slot: string): Promise<WhyAnswer> {
   return (await cli.client()).get<WhyAnswer>(containerPath(slot, 'why'));

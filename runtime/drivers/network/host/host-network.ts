@@ -3,6 +3,7 @@
  * machine's own. What is asked of it beyond that is refused.
  */
 import { readFile } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
 import { coded } from '../../../../protocols/errors.ts';
 import type { NetworkDriver } from '../../../../protocols/ports.ts';
 import { collides, parseListeners } from '../linux/listeners.ts';
@@ -28,6 +29,12 @@ export function createHostNetwork(): NetworkDriver {
       const listeners = (await Promise.all(tables)).flat();
       return { taken: ports.filter((port) => listeners.some((listener) => collides(port, listener))) };
     },
+    addresses: () => Promise.resolve({ addresses: machineAddresses() }),
     purge: nothing,
   };
 }
+
+const machineAddresses = (): readonly string[] =>
+  Object.values(networkInterfaces())
+    .flatMap((held = []) => held.map(({ address }) => address))
+    .sort();

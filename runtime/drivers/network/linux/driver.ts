@@ -43,6 +43,7 @@ import {
 } from './links.ts';
 import { collides, parseListeners } from './listeners.ts';
 import { Members } from './members.ts';
+import { Relay } from '../relay/relay.ts';
 import { checkRequest } from '../requests.ts';
 import { putBack, setSwitches } from './switches.ts';
 
@@ -80,12 +81,15 @@ class Driver implements LinuxNetwork {
   /** `undefined` until this life was told: what stands there from the life before stays until then. */
   #publications: readonly Publication[] | undefined;
   readonly #members: Members;
+  /** Sockets are in the namespace of this process. */
+  readonly #relay: Relay | undefined;
   /** Bridge and table change one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor({ clock, tag, netns }: LinuxNetworkOptions) {
     this.#tag = tag;
     this.#netns = netns;
+    this.#relay = netns === undefined ? new Relay(clock) : undefined;
     this.#run = createRun({ clock, within: netns === undefined ? [] : ['nsenter', `--net=${netns}`] });
     this.#members = new Members(tableName(tag), (input, call) =>
       this.#run(['nft', '-f', '-'], { input, signal: call.signal }),
@@ -107,6 +111,7 @@ class Driver implements LinuxNetwork {
       await this.#pruneRoutes(node, call);
       if (this.#publications !== undefined || !(await this.#covers(node, call)))
         await this.#apply(node, this.#publications ?? [], call);
+      await this.#relay?.look();
       return {};
     });
 
@@ -202,6 +207,7 @@ class Driver implements LinuxNetwork {
       // Before the bridge is there nothing can be published: `ensureNode` will.
       if (this.#node) await this.#apply(this.#node, publications, call);
       this.#publications = publications;
+      await this.#relay?.set(publications);
       return {};
     });
 
@@ -219,7 +225,8 @@ class Driver implements LinuxNetwork {
     const listeners = (await Promise.all(reads))
       .flat()
       // The name server on the bridge is ours, and the rules keep it out of every publication.
-      .filter(({ address }) => address === undefined || address !== this.#node?.blocks[0].gateway);
+      .filter(({ address }) => address !== this.#node?.blocks[0].gateway)
+      .filter((listener) => !this.#relay?.holds(listener));
     return { taken: ports.filter((port) => listeners.some((listener) => collides(port, listener))) };
   };
 
@@ -231,8 +238,15 @@ class Driver implements LinuxNetwork {
     return readFile(path, 'utf8').catch(() => '');
   }
 
+  addresses: NetworkDriver['addresses'] = async (_, call) => ({
+    addresses: (await this.#links(call))
+      .flatMap(({ addr_info = [] }) => addr_info.map(({ local }) => local))
+      .sort(),
+  });
+
   purge: NetworkDriver['purge'] = (_, call) =>
     this.#inTurn(async () => {
+      this.#relay?.close();
       const links = await this.#links(call);
       const bridges = links.filter((link) => isBridgeOf(this.#tag, link));
       const ours = [...links.filter((link) => attachmentOf(this.#tag, link)), ...bridges];

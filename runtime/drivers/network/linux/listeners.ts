@@ -1,13 +1,14 @@
 /**
- * Who listens on this machine, from `/proc/net/{tcp,tcp6,udp,udp6}`. Our own published ports are rules, not sockets:
- * they do not show here. Pure.
+ * Who listens on this machine, from `/proc/net/{tcp,tcp6,udp,udp6}`. Our own published ports at IPv4 addresses are
+ * rules, not sockets: they do not show here. Pure.
  */
-import { formatAddress, parseAddress } from '../../../../protocols/network/cidr.ts';
+import { formatAddress } from '../../../../protocols/network/cidr.ts';
+import { formatIpv6, isIpv6Text } from '../../../../protocols/network/ipv6.ts';
 
 export interface Listener {
   readonly protocol: 'tcp' | 'udp';
-  /** IPv4 text; `undefined` for every address, and for `::`, which on Linux takes IPv4 in as well. */
-  readonly address: string | undefined;
+  /** As the kernel writes it. `::` takes IPv4 in as well, unless its owner says otherwise, which nobody else can see. */
+  readonly address: string;
   readonly port: number;
 }
 
@@ -21,28 +22,30 @@ export function parseListeners(protocol: 'tcp' | 'udp', table: string): readonly
     const [, local = '', , state] = line.trim().split(/\s+/);
     if (state !== (protocol === 'tcp' ? listening : bound)) continue;
     const [address = '', port = ''] = local.split(':');
-    const reached = addressOf(address);
-    if (reached) found.push({ protocol, ...reached, port: Number.parseInt(port, 16) });
+    found.push({ protocol, address: addressOf(address), port: Number.parseInt(port, 16) });
   }
   return found;
 }
 
-/** `undefined` for one address of IPv6. Words of 32 bits, each with its bytes in the machine's order: little-endian on every machine that we serve. */
-function addressOf(hex: string): Pick<Listener, 'address'> | undefined {
-  const start = hex.slice(0, -8);
-  const last = hex.slice(-8).match(/../g) ?? [];
-  const number = Number.parseInt(last.reverse().join(''), 16);
-  const mapped = start === '0000000000000000FFFF0000';
-  if (start === '' || mapped) return { address: number === 0 ? undefined : formatAddress(number) };
-  return /^0+$/.test(hex) ? { address: undefined } : undefined;
+/** Words of 32 bits, each with its bytes in the machine's order: little-endian on every machine that we serve. */
+function addressOf(hex: string): string {
+  const words = (hex.match(/.{8}/g) ?? []).map((word) =>
+    Number.parseInt(word.match(/../g)!.reverse().join(''), 16),
+  );
+  const last = words.at(-1) ?? 0;
+  const mapped = hex.startsWith('0000000000000000FFFF0000');
+  if (words.length < 4 || mapped) return formatAddress(last);
+  return formatIpv6(words.flatMap((word) => [Math.floor(word / 65_536), word % 65_536]));
 }
 
-/** Whether a published port and a listener want the same. A port of all addresses would cover up every listener on it. */
+/** Whether a published port and a listener want the same. A port of all addresses would cover up every IPv4 listener on it. */
 export function collides(
   wanted: { readonly hostAddress: string; readonly hostPort: number; readonly protocol: 'tcp' | 'udp' },
-  listener: Listener,
+  { address, port, protocol }: Listener,
 ): boolean {
-  if (wanted.hostPort !== listener.port || wanted.protocol !== listener.protocol) return false;
-  const everywhere = parseAddress(wanted.hostAddress) === 0;
-  return everywhere || listener.address === undefined || listener.address === wanted.hostAddress;
+  if (wanted.hostPort !== port || wanted.protocol !== protocol) return false;
+  const { hostAddress } = wanted;
+  if (address === '::' || address === hostAddress) return true;
+  if (isIpv6Text(hostAddress) !== isIpv6Text(address)) return false;
+  return address === '0.0.0.0' || hostAddress === '0.0.0.0' || hostAddress === '::';
 }

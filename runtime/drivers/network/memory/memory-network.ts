@@ -25,6 +25,8 @@ export class MemoryNetwork implements NetworkDriver {
   publications: readonly Publication[] = [];
   /** Host ports that something else listens on. */
   readonly foreign = new Set<number>();
+  /** Addresses of the machine. */
+  own: readonly string[] = ['127.0.0.1', '::1', '192.0.2.1'];
   /** Changes made to the machine. */
   changes = 0;
 
@@ -67,6 +69,10 @@ export class MemoryNetwork implements NetworkDriver {
 
   taken: NetworkDriver['taken'] = async ({ ports }) => ({
     taken: ports.filter((port: HostPort) => this.foreign.has(port.hostPort)),
+  });
+
+  addresses: NetworkDriver['addresses'] = async () => ({
+    addresses: [...this.own, ...(this.node?.blocks ?? []).map(({ gateway }) => gateway)].sort(),
   });
 
   purge: NetworkDriver['purge'] = async () => {

@@ -45,8 +45,8 @@ test('is shown wherever the app is, survives the next deploy, and a plan of the 
   expect(await shown('b')).toEqual([first, first]);
 });
 
-test('an IPv6 address is refused at the deploy and in a plan', async () => {
-  const body = JSON.stringify({ spec: spec('six', port({ hostAddress: '::1', hostPort: 8080 })) });
+test('an address that no port can be published at is refused at the deploy and in a plan', async () => {
+  const body = JSON.stringify({ spec: spec('six', port({ hostAddress: 'fe80::1', hostPort: 8080 })) });
   for (const [method, path] of [
     ['PUT', '/v1/apps/six'],
     ['POST', '/v1/apps/six/plan'],
@@ -54,4 +54,26 @@ test('an IPv6 address is refused at the deploy and in a plan', async () => {
     const { status, json: problem } = await rig.ask(method, path, { headers: json, body });
     expect([status, (problem as { code: string }).code]).toEqual([422, 'HM-PORT-ADDRESS']);
   }
+});
+
+test('an address that the node lacks is told by plan, deploy and why, until it is there', async () => {
+  const lacking = spec('lacking', port({ hostAddress: '192.0.2.9', hostPort: 9000 }));
+  const body = JSON.stringify({ spec: lacking });
+  const warning = {
+    code: 'HM-PORT-ADDRESS',
+    message:
+      'lacking/web publishes at 192.0.2.9, which this node does not have: it has 10.42.0.1, 127.0.0.1, 192.0.2.1, ::1',
+  };
+  const asked = await rig.ask('POST', '/v1/apps/lacking/plan', { headers: json, body });
+  const taken = await rig.ask('PUT', '/v1/apps/lacking', { headers: json, body });
+  for (const { json: answer } of [asked, taken]) expect(answer).toMatchObject({ warnings: [warning] });
+  await rig.deploy(lacking);
+  const why = async () => (await rig.ask('GET', '/v1/containers/lacking%2Fweb.1/why')).json;
+  expect(await why()).toMatchObject({ reasons: [warning] });
+  const network = rig.node.ports.network as MemoryNetwork;
+  network.own = [...network.own, '192.0.2.9'];
+  expect(await why()).toMatchObject({ reasons: [] });
+  expect((await rig.ask('PUT', '/v1/apps/lacking', { headers: json, body })).json).not.toHaveProperty(
+    'warnings',
+  );
 });

@@ -139,31 +139,45 @@ describe('listeners', () => {
       ['0100007F:D431', '01'],
     ]);
     expect(parseListeners('tcp', tcp)).toEqual([
-      { protocol: 'tcp', address: undefined, port: 8080 },
+      { protocol: 'tcp', address: '0.0.0.0', port: 8080 },
       { protocol: 'tcp', address: '127.0.0.1', port: 22 },
     ]);
     const tcp6 = table([
       ['00000000000000000000000000000000:0050', '0A'],
       ['0000000000000000FFFF00000200000A:0051', '0A'],
       ['00000000000000000000000001000000:0052', '0A'],
+      ['B80D0120000000000000000001000000:0053', '0A'],
     ]);
     expect(parseListeners('tcp', tcp6)).toEqual([
-      { protocol: 'tcp', address: undefined, port: 80 },
+      { protocol: 'tcp', address: '::', port: 80 },
       { protocol: 'tcp', address: '10.0.0.2', port: 81 },
+      { protocol: 'tcp', address: '::1', port: 82 },
+      { protocol: 'tcp', address: '2001:db8::1', port: 83 },
     ]);
     expect(parseListeners('udp', table([['3500007F:0035', '07']]))).toEqual([
       { protocol: 'udp', address: '127.0.0.53', port: 53 },
     ]);
   });
 
-  it('collide where one would cover up the other', () => {
-    const wanted = (hostAddress: string) => ({ hostAddress, hostPort: 80, protocol: 'tcp' as const });
-    const at = (address: string | undefined) => ({ protocol: 'tcp' as const, address, port: 80 });
-    expect(collides(wanted('0.0.0.0'), at('192.0.2.1'))).toBe(true);
-    expect(collides(wanted('192.0.2.1'), at(undefined))).toBe(true);
-    expect(collides(wanted('192.0.2.1'), at('192.0.2.1'))).toBe(true);
-    expect(collides(wanted('192.0.2.1'), at('127.0.0.1'))).toBe(false);
-    expect(collides(wanted('0.0.0.0'), { ...at(undefined), port: 81 })).toBe(false);
-    expect(collides(wanted('0.0.0.0'), { ...at(undefined), protocol: 'udp' })).toBe(false);
+  it.each<[string, string, boolean]>([
+    ['0.0.0.0', '192.0.2.1', true],
+    ['0.0.0.0', '0.0.0.0', true],
+    ['0.0.0.0', '::', true],
+    ['0.0.0.0', '::1', false],
+    ['192.0.2.1', '0.0.0.0', true],
+    ['192.0.2.1', '::', true],
+    ['192.0.2.1', '192.0.2.1', true],
+    ['192.0.2.1', '127.0.0.1', false],
+    ['::1', '::', true],
+    ['::1', '::1', true],
+    ['::1', '2001:db8::1', false],
+    ['::1', '0.0.0.0', false],
+    ['::', '::1', true],
+    ['::', '127.0.0.1', false],
+  ])('at %s and %s collide where one would cover up the other: %s', (hostAddress, address, collision) => {
+    const wanted = { hostAddress, hostPort: 80, protocol: 'tcp' as const };
+    expect(collides(wanted, { protocol: 'tcp', address, port: 80 })).toBe(collision);
+    expect(collides(wanted, { protocol: 'tcp', address, port: 81 })).toBe(false);
+    expect(collides(wanted, { protocol: 'udp', address, port: 80 })).toBe(false);
   });
 });
