@@ -126,8 +126,9 @@ export const catalogue = {
     status: 422,
   },
   'HM-PORT-RANGE': {
-    cause: 'A port without a host port cannot be given one: all of the range are published or listened on.',
-    next: 'Name a host port, as in 8080:80, or remove apps that publish many: hivemind ps',
+    cause:
+      'No port can be assigned: all of the range are published or listened on, or a replica has none of it.',
+    next: 'Name a host port, as in 8080:80, or a wider range, or remove apps that publish many: hivemind ps',
     status: 409,
   },
   'HM-BIND-MISSING': {

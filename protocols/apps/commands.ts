@@ -19,7 +19,7 @@ import type { VolumeRecord } from '../storage/manager.ts';
 import { withHostPorts, type BusyPort } from './host-ports.ts';
 import type { AppRecord, AppSpec, RevisionRecord } from './model.ts';
 import { staleness } from './plan/plan.ts';
-import { specHash } from './spec-hash.ts';
+import { forReplica, portedReplicas, specHash } from './spec-hash.ts';
 import { borrowerOf, volumeProblem } from './borrowed-volumes.ts';
 import {
   isGlobal,
@@ -159,7 +159,8 @@ function replacedServices(
     .filter((service) => {
       const before = present?.spec.services[service.name];
       if (!before) return false;
-      return specHash(before, present.digests[before.image]) !== specHash(service, digests[service.image]);
+      const [old, now] = [forReplica(before, 1), forReplica(service, 1)];
+      return specHash(old, present.digests[old.image]) !== specHash(now, digests[now.image]);
     })
     .map(({ name }) => name);
 }
@@ -216,11 +217,20 @@ function scale(desk: Desk, app: AppRecord, command: Extract<AppCommand, { type: 
   const fixed = fixedAddress(service);
   if (fixed !== undefined && command.replicas > 1)
     return { refusal: shared(`${app.name}/${service.name}`, fixed, command.replicas) };
+  const ported = portedReplicas(service);
+  if (ported !== undefined && command.replicas > ported)
+    return { refusal: portless(`${app.name}/${service.name}`, ported, command.replicas) };
   if (replicasOf(app, service) === command.replicas) return { writes: { compare: [], then: [] }, answer: {} };
   return {
     writes: put(desk, { ...app, scale: { ...app.scale, [service.name]: command.replicas } }),
     answer: {},
   };
+}
+
+function portless(service: string, ported: number, replicas: number): Reason {
+  const text = `${ported} of ${replicas} replicas of ${service} have a port out of its range`;
+  const hint = `Deploy it with deploy: { replicas: ${replicas} }: a port is assigned to each.`;
+  return reason('HM-PORT-RANGE', text, { service, replicas }, hint);
 }
 
 function unknownService(app: string, service: string): Reason {

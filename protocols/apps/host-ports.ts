@@ -8,7 +8,7 @@ import { addressesMeet, unfitAddress } from '../network/ipv6.ts';
 import { keys } from '../state/keys.ts';
 import { under } from '../state/mirror.ts';
 import type { AppRecord, AppSpec, PortSpec, ServiceSpec } from './model.ts';
-import { revisionOf, type Desk } from './reconcile.ts';
+import { revisionOf, writtenReplicas, type Desk } from './reconcile.ts';
 
 /** A port of the range that something else than Hivemind listens on. */
 export interface BusyPort {
@@ -23,12 +23,22 @@ interface Owned {
 
 const isOpen = ({ hostPort }: PortSpec): boolean => hostPort === 0;
 
-/** Whether somebody has to be asked which ports of the range are busy. */
-export const wantsPorts = ({ services }: AppSpec): boolean =>
+const wantsPorts = ({ services }: AppSpec): boolean =>
   Object.values(services).some(({ ports }) => ports.some(isOpen));
 
-/** Every port that can be assigned. */
-export const assignable: readonly number[] = Array.from(
+/** Of which ports somebody has to be asked whether they are busy; none when all are named. */
+export function assignablePorts({ services }: AppSpec): readonly BusyPort[] {
+  const ranges = Object.values(services).flatMap(({ ports }) =>
+    ports.filter(isOpen).map(({ range, protocol }) => ({ range, protocol })),
+  );
+  const all = new Map<string, BusyPort>();
+  for (const { range, protocol } of ranges)
+    for (const hostPort of candidates(range)) all.set(`${hostPort}/${protocol}`, { hostPort, protocol });
+  return [...all.values()];
+}
+
+/** Every port that can be assigned where no range is named. */
+const assignable: readonly number[] = Array.from(
   { length: limits.portRangeLast - limits.portRangeFirst + 1 },
   (_, nth) => limits.portRangeFirst + nth,
 );
@@ -99,9 +109,12 @@ function assigned(
   const before = record && revisionOf(desk, record)?.spec.services;
   const keyOf = ({ hostPort, protocol }: BusyPort): string => `${hostPort}/${protocol}`;
   const used = new Set([...published.map(({ port }) => keyOf(port)), ...busy.map(keyOf)]);
+  const wanted = Object.entries(spec.services).map(
+    ([key, service]) => [key, service, service.ports.flatMap((port) => each(service, port))] as const,
+  );
   // First what is kept, so that nobody new gets it.
   const kept = new Map<PortSpec, number>();
-  for (const { name, ports } of Object.values(spec.services))
+  for (const [, { name }, ports] of wanted)
     for (const port of ports.filter(isOpen)) {
       const had = before?.[name]?.ports.find((one) => isAlike(one, port) && !used.has(keyOf(one)));
       if (!had) continue;
@@ -109,14 +122,15 @@ function assigned(
       used.add(keyOf(had));
     }
   const services: Record<string, ServiceSpec> = {};
-  for (const [key, service] of Object.entries(spec.services)) {
+  for (const [key, service, wishes] of wanted) {
     const ports: PortSpec[] = [];
-    for (const port of service.ports) {
+    for (const wish of wishes) {
+      const { range, ...port } = wish;
       const { protocol } = port;
       const hostPort = isOpen(port)
-        ? (kept.get(port) ?? assignable.find((one) => !used.has(keyOf({ hostPort: one, protocol }))))
+        ? (kept.get(wish) ?? candidates(range).find((one) => !used.has(keyOf({ hostPort: one, protocol }))))
         : port.hostPort;
-      if (hostPort === undefined) return noneLeft(`${spec.name}/${service.name}`);
+      if (hostPort === undefined) return noneLeft(`${spec.name}/${service.name}`, range);
       used.add(keyOf({ hostPort, protocol }));
       ports.push({ ...port, hostPort });
     }
@@ -125,14 +139,30 @@ function assigned(
   return { ...spec, services };
 }
 
-const isAlike = (had: PortSpec, wanted: PortSpec): boolean =>
-  had.containerPort === wanted.containerPort &&
-  had.protocol === wanted.protocol &&
-  had.hostAddress === wanted.hostAddress &&
-  had.hostPort >= limits.portRangeFirst &&
-  had.hostPort <= limits.portRangeLast;
+/** Out of a range each replica gets a port of its own, as in Compose. */
+function each(service: ServiceSpec, port: PortSpec): readonly PortSpec[] {
+  if (!isOpen(port) || !port.range) return [port];
+  return Array.from({ length: writtenReplicas(service) }, (_, nth) => ({ ...port, replica: nth + 1 }));
+}
 
-const noneLeft = (service: string): Reason =>
-  reason('HM-PORT-RANGE', `no port from ${limits.portRangeFirst} to ${limits.portRangeLast} is free`, {
-    service,
-  });
+function candidates(range: PortSpec['range']): readonly number[] {
+  if (!range) return assignable;
+  return Array.from({ length: range.last - range.first + 1 }, (_, nth) => range.first + nth);
+}
+
+const standard = { first: limits.portRangeFirst, last: limits.portRangeLast };
+
+function isAlike(had: PortSpec, { containerPort, protocol, hostAddress, replica, range }: PortSpec): boolean {
+  const { first, last } = range ?? standard;
+  return (
+    had.containerPort === containerPort &&
+    had.protocol === protocol &&
+    had.hostAddress === hostAddress &&
+    had.replica === replica &&
+    had.hostPort >= first &&
+    had.hostPort <= last
+  );
+}
+
+const noneLeft = (service: string, { first, last }: NonNullable<PortSpec['range']> = standard): Reason =>
+  reason('HM-PORT-RANGE', `no port from ${first} to ${last} is free`, { service });

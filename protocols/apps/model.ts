@@ -41,6 +41,10 @@ export interface ServiceSpec extends ServiceParts {
 export interface PortSpec {
   readonly hostAddress: string;
   readonly hostPort: number;
+  /** With `hostPort` 0: one of these for each replica. */
+  readonly range?: { readonly first: number; readonly last: number };
+  /** Whose it is, when it was assigned out of a range; absent: of all replicas together. */
+  readonly replica?: number;
   readonly containerPort: number;
   readonly protocol: 'tcp' | 'udp';
 }

@@ -21,7 +21,7 @@ import {
 } from './model.ts';
 import type { JoinedNetwork } from '../network/model.ts';
 import { joinedNetworks } from '../network/networks.ts';
-import { specHash } from './spec-hash.ts';
+import { forReplica, specHash } from './spec-hash.ts';
 import type { SlotStatus } from './status.ts';
 
 /** What a decision may look at. */
@@ -79,16 +79,18 @@ export function wantedSlots(desk: Desk, app: AppRecord): readonly WantedSlot[] {
     const service = withPlaces(revision.spec, desk.mirror, declared);
     const digest = revision.digests[service.image];
     const networks = joinedNetworks(revision.spec, service);
-    const hash = specHash(service, digest, networks);
-    return Array.from({ length: replicasOf(app, service) }, (_, position) => ({
-      slot: slotName(app.name, service.name, position + 1),
-      service,
-      index: position + 1,
-      specHash: hash,
-      ...(networks === undefined ? {} : { networks }),
-      restartMark: restartMark(app, service.name, position + 1),
-      ...(digest === undefined ? {} : { digest }),
-    }));
+    return Array.from({ length: replicasOf(app, service) }, (_, position) => {
+      const own = forReplica(service, position + 1);
+      return {
+        slot: slotName(app.name, service.name, position + 1),
+        service: own,
+        index: position + 1,
+        specHash: specHash(own, digest, networks),
+        ...(networks === undefined ? {} : { networks }),
+        restartMark: restartMark(app, service.name, position + 1),
+        ...(digest === undefined ? {} : { digest }),
+      };
+    });
   });
 }
 

@@ -56,3 +56,15 @@ function hashOf(
     ...(networks === undefined ? {} : { networks }),
   });
 }
+
+/** The service as one of its replicas has it: of the ports that were assigned out of a range its own. */
+export function forReplica(service: ServiceSpec, index: number): ServiceSpec {
+  const ports = service.ports.filter(({ replica = index }) => replica === index);
+  return ports.length === service.ports.length ? service : { ...service, ports };
+}
+
+/** How many replicas have a port of their own; `undefined` when they share all of them. */
+export function portedReplicas({ ports }: ServiceSpec): number | undefined {
+  const replicas = ports.flatMap(({ replica }) => replica ?? []);
+  return replicas.length === 0 ? undefined : Math.max(...replicas);
+}

@@ -77,8 +77,9 @@ function pair(
   }: { address: string; protocol: PortSpec['protocol']; host: Range; container: Range },
 ): PortSpec[] {
   if (container.length === 1 && host.length > 1) {
-    const hint = 'Write one host port.';
-    return refuse(scope, node.at, 'a free port of a range is not looked for', hint) ?? [];
+    const { first, length } = host;
+    const among = { range: { first, last: first + length - 1 }, containerPort: container.first };
+    return [{ hostAddress: address, hostPort: 0, ...among, protocol }];
   }
   if (container.length !== host.length) {
     const hint = 'Write each port as its own entry.';

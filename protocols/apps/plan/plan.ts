@@ -12,7 +12,7 @@ import { keys } from '../../state/keys.ts';
 import { modRevisionOf } from '../../state/mirror.ts';
 import type { AppRecord, AppSpec, ServiceSpec } from '../model.ts';
 import { replicasOf, revisionOf, writtenReplicas, type Desk } from '../reconcile.ts';
-import { specHash } from '../spec-hash.ts';
+import { forReplica, specHash } from '../spec-hash.ts';
 import { differences, type FieldDifference } from './fields.ts';
 import { shownValue } from './shown.ts';
 
@@ -143,15 +143,18 @@ function servicePlan(name: string, pair: Pair): ServicePlan {
   const { before, after, had, oldDigest, newDigest } = pair;
   const wanted = after ? writtenReplicas(after) : 0;
   const kept = before && after ? Math.min(had, wanted) : 0;
-  const replaced =
+  const differs = (index: number): boolean =>
     before !== undefined &&
     after !== undefined &&
-    specHash(before, oldDigest, pair.oldNetworks) !== specHash(after, newDigest, pair.newNetworks);
+    specHash(forReplica(before, index), oldDigest, pair.oldNetworks) !==
+      specHash(forReplica(after, index), newDigest, pair.newNetworks);
+  const replace = Array.from({ length: kept }, (_, nth) => nth + 1).filter(differs).length;
+  const replaced = kept > 0 ? replace > 0 : differs(1);
   const containers: ContainerCounts = {
     create: Math.max(0, wanted - (before ? had : 0)),
-    replace: replaced ? kept : 0,
+    replace,
     remove: Math.max(0, had - wanted),
-    keep: replaced ? 0 : kept,
+    keep: kept - replace,
   };
   if (!after) return { name, action: 'remove', containers, fields: [], unchanged: 0 };
   const { fields, unchanged } = serviceChanges(pair, after, replaced);

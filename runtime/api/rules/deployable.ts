@@ -2,7 +2,7 @@
  * What a deploy learns before it is taken: what its images are now, and whether what serves could be replaced by it.
  * Nothing is pulled here: a slot that serves goes on until the image of what follows is there.
  */
-import { assignable, wantsPorts, type BusyPort } from '../../../protocols/apps/host-ports.ts';
+import { assignablePorts, type BusyPort } from '../../../protocols/apps/host-ports.ts';
 import type { AppSpec } from '../../../protocols/apps/model.ts';
 import type { AppView } from '../../../protocols/apps/status.ts';
 import { runtimeRefusal } from '../../../protocols/containers/making/host-process.ts';
@@ -132,10 +132,8 @@ export async function busyPorts(
   spec: AppSpec,
   call: Call,
 ): Promise<{ busy?: readonly BusyPort[] }> {
-  if (!wantsPorts(spec)) return {};
-  const ports = (['tcp', 'udp'] as const).flatMap((protocol) =>
-    assignable.map((hostPort) => ({ hostAddress: '0.0.0.0', hostPort, protocol })),
-  );
+  const ports = assignablePorts(spec).map((port) => ({ ...port, hostAddress: '0.0.0.0' }));
+  if (ports.length === 0) return {};
   const { taken } = await node.ports.network.taken({ ports }, call);
   return { busy: taken.map(({ hostPort, protocol }) => ({ hostPort, protocol })) };
 }

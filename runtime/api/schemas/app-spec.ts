@@ -7,6 +7,7 @@ import type { AppSpec, MountSpec, ServiceSpec, VolumeSpec } from '../../../proto
 import { isName } from '../../../protocols/apps/compose/files/names.ts';
 import { shortImageName } from '../../../protocols/containers/image-name.ts';
 import { limits } from '../../../protocols/limits.ts';
+import { plainAddress } from '../../../protocols/network/ipv6.ts';
 import { fileSource, networkSpec, serviceParts } from './service-parts.ts';
 
 const name = z.string().refine(isName, `lower-case letters, digits, - and _, at most ${limits.nameChars}`);
@@ -17,8 +18,17 @@ const words = z.array(z.string()).max(1_000);
 
 export const portSpec = z
   .strictObject({
-    hostAddress: z.union([z.ipv4(), z.ipv6()]),
+    hostAddress: z.union([
+      z.ipv4(),
+      z.ipv6().refine((text) => plainAddress(text) === text, 'in its shortest form, in lower case'),
+    ]),
     hostPort: z.int().min(0).max(65_535).openapi({ description: '0: any; assigned at the deploy' }),
+    range: z
+      .exactOptional(z.strictObject({ first: port, last: port }))
+      .openapi({ description: 'with host port 0: one of these for each replica' }),
+    replica: z
+      .exactOptional(z.int().min(1))
+      .openapi({ description: 'whose port it is; absent: of all replicas together' }),
     containerPort: port,
     protocol: z.enum(['tcp', 'udp']),
   })

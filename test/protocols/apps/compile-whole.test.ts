@@ -104,9 +104,17 @@ test('ports in every form', () => {
     '0.0.0.0|0|6/udp',
     '0.0.0.0|0|7/udp',
   ]);
-  expect(problemsOf('services: { a: { image: i, ports: ["8000-8009:80"] } }')).toEqual([
-    'HM-COMPOSE-TYPE compose.yaml:1: services.a.ports[0]: a free port of a range is not looked for',
+  const ranged = { hostPort: 0, range: { first: 8000, last: 8009 }, containerPort: 80, protocol: 'tcp' };
+  expect(
+    service('ports: ["8000-8009:80", { target: 80, published: "8000-8009", host_ip: "::1" }]').ports,
+  ).toEqual([
+    { hostAddress: '0.0.0.0', ...ranged },
+    { hostAddress: '::1', ...ranged },
   ]);
+  const both = (second: string): string[] =>
+    problemsOf(`services: { a: { image: i, ports: ["80:80", "${second}"] } }`);
+  expect(['[::]:80:80', '[::1]:80:80'].flatMap(both)).toEqual([]);
+  expect(['80:80', '127.0.0.1:80:80', '[::]:80:81'].map((second) => both(second).length)).toEqual([1, 1, 1]);
   expect(problemsOf('services: { a: { image: i, ports: ["80"] }, b: { image: i, ports: ["80"] } }')).toEqual(
     [],
   );

@@ -1,7 +1,7 @@
 /** Host ports that nobody named: assigned at the deploy, kept from revision to revision, never somebody else's. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { assignable, type BusyPort } from '../../../protocols/apps/host-ports.ts';
+import { assignablePorts, type BusyPort } from '../../../protocols/apps/host-ports.ts';
 import type { PortSpec } from '../../../protocols/apps/model.ts';
 import { keys } from '../../../protocols/state/keys.ts';
 import type { RevisionRecord } from '../../../protocols/apps/model.ts';
@@ -22,8 +22,13 @@ const any = (containerPort = 80, more: Partial<PortSpec> = {}): PortSpec =>
 
 class Ports extends Town {
   /** The host ports that `app/web` has after it, or the code of the refusal. */
-  put(app: string, ports: readonly PortSpec[], busy: readonly BusyPort[] = []): readonly number[] | string {
-    const spec = appOf(app, [serviceOf('web', { ports })]);
+  put(
+    app: string,
+    ports: readonly PortSpec[],
+    busy: readonly BusyPort[] = [],
+    replicas = 1,
+  ): readonly number[] | string {
+    const spec = appOf(app, [serviceOf('web', { ports, replicas })]);
     const verdict = this.command({ type: 'app.deploy', spec, busy, at: 1 });
     if ('refusal' in verdict) return verdict.refusal.code;
     const newest = under<RevisionRecord>(this.mirror, keys.revisions(app)).at(-1)!.value;
@@ -74,7 +79,7 @@ describe('a port that nobody named', () => {
   });
 
   it('is refused when there is none left', () => {
-    const busy = assignable.map((hostPort) => ({ hostPort, protocol: 'tcp' as const }));
+    const busy = assignablePorts(appOf('a', [serviceOf('web', { ports: [any()] })]));
     expect(new Ports().put('a', [any()], busy)).toBe('HM-PORT-RANGE');
     expect(new Ports().put('a', [any(53, { protocol: 'udp' })], busy)).toEqual([first]);
   });
@@ -116,6 +121,51 @@ describe('a port that nobody named', () => {
         }
       }),
     );
+  });
+});
+
+describe('a port out of a range', () => {
+  const among = (from: number, to: number): PortSpec => port(0, { range: { first: from, last: to } });
+  const scaled = (town: Ports, replicas: number) =>
+    town.put('a', [among(8000, 8003)], [{ hostPort: 8001, protocol: 'tcp' }], replicas);
+
+  it('is the first that nobody publishes or listens on, one for each replica, and is kept', () => {
+    const town = new Ports();
+    expect(town.put('b', [port(8000)])).toEqual([8000]);
+    expect(scaled(town, 1)).toEqual([8002]);
+    expect(scaled(town, 2)).toEqual([8002, 8003]);
+    expect(town.put('c', [among(8003, 8005), port(8004, { containerPort: 81 })])).toEqual([8005, 8004]);
+    expect(scaled(town, 3)).toBe('HM-PORT-RANGE');
+    town.command({ type: 'app.remove', app: 'b', volumes: false });
+    expect(scaled(town, 2)).toEqual([8002, 8003]);
+    expect(town.put('a', [among(8003, 8010)], [], 2)).toEqual([8006, 8003]);
+  });
+
+  it('is its own replica’s alone, and no other replica is replaced when one more comes', () => {
+    const town = new Ports();
+    const published = () => town.assignments().map(({ spec }) => spec.ports.map(({ hostPort }) => hostPort));
+    scaled(town, 2);
+    town.converge();
+    const placements = () => town.assignments().map(({ placement }) => placement);
+    expect([published(), placements()]).toEqual([
+      [[8000], [8002]],
+      [1, 1],
+    ]);
+    scaled(town, 3);
+    town.converge();
+    expect([published(), placements()]).toEqual([
+      [[8000], [8002], [8003]],
+      [1, 1, 1],
+    ]);
+  });
+
+  it('bounds what the service can be scaled to', () => {
+    const town = new Ports();
+    scaled(town, 2);
+    const scale = (replicas: number) =>
+      town.command({ type: 'app.scale', app: 'a', service: 'web', replicas });
+    expect(scale(3)).toMatchObject({ refusal: { code: 'HM-PORT-RANGE' } });
+    expect(scale(1)).not.toHaveProperty('refusal');
   });
 });
 

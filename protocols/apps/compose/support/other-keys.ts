@@ -74,7 +74,9 @@ export const blockKeys = {
     mode: inherent('host or ingress: the same on one node'),
     name: warned('for people who read the file'),
     protocol: yes('tcp or udp'),
-    published: yes('the port of the node; without it a free one is assigned and kept'),
+    published: yes(
+      'the port of the node; without it a free one is assigned and kept, of a range one for each replica',
+    ),
     target: yes('the port of the container'),
   },
   'services.ulimits': { hard: yes('the bound that a process may raise to'), soft: yes('the bound') },
