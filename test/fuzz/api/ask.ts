@@ -19,6 +19,8 @@ export function askRaw(
   return new Promise((resolve) => {
     const socket = connect({ path: socketPath, allowHalfOpen: true });
     const timer = setTimeout(() => settle('silence'), patienceMs);
+    // Whatever length it tells, the answer to it has no body; what follows is another answer.
+    const bodiless = pieces[0]?.toString('latin1', 0, 5) === 'HEAD ';
     let heard = Buffer.alloc(0);
     const settle = (answer: RawAnswer | 'silence' | undefined): void => {
       clearTimeout(timer);
@@ -27,7 +29,7 @@ export function askRaw(
     };
     socket.on('data', (chunk) => {
       heard = Buffer.concat([heard, chunk]);
-      const answer = answerIn(heard);
+      const answer = answerIn(heard, bodiless);
       if (answer) settle(answer);
     });
     socket.on('end', () => settle(undefined));
@@ -43,15 +45,15 @@ export function askRaw(
   });
 }
 
-function answerIn(heard: Buffer): RawAnswer | undefined {
+function answerIn(heard: Buffer, bodiless: boolean): RawAnswer | undefined {
   const end = heard.indexOf(headEnd);
   if (end < 0) return undefined;
   const head = heard.toString('latin1', 0, end);
   const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(head)?.[1] ?? 0);
   // Only a promise to read on.
-  if (status === 100) return answerIn(heard.subarray(end + headEnd.length));
+  if (status === 100) return answerIn(heard.subarray(end + headEnd.length), bodiless);
   const length = /^content-length: (\d+)/im.exec(head)?.[1];
-  if (length === undefined) return { status, head, body: '' };
+  if (length === undefined || bodiless) return { status, head, body: '' };
   const body = heard.subarray(end + headEnd.length);
   if (body.length < Number(length) && heard.length < 50_000_000) return undefined;
   return { status, head, body: body.toString('utf8', 0, Number(length)) };
