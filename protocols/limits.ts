@@ -153,6 +153,8 @@ export const limits = {
   imageArchiveBlobs: 4_096,
   /** One manifest, index or configuration; registries refuse larger ones. */
   imageDocumentBytes: 4_194_304,
+  /** All of them in one archive: they are held in memory while it is read. Real ones have some KB. */
+  imageDocumentsBytes: 16_777_216,
   /** How often unused images are looked for: a disk that fills within minutes has other trouble. */
   imageCollectMs: 300_000,
   /** … and the first time: a node that starts on a full disk has room soon. */

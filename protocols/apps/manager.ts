@@ -289,9 +289,10 @@ function answering<Event>(
 
 const show = answering((desk, event: { app: string }) => {
   const record = desk.mirror.rows[keys.app(event.app)]?.value as AppRecord | undefined;
-  if (!record)
+  const spec = record && revisionOf(desk, record)?.spec;
+  if (!spec)
     return { error: reason('HM-APP-UNKNOWN', `no app ${event.app} is deployed`, { app: event.app }) };
-  return { value: { view: viewOf(desk, record), spec: revisionOf(desk, record)?.spec, record } };
+  return { value: { view: viewOf(desk, record), spec, record } };
 });
 
 type PlanWish = { spec: AppSpec; digests: Digests; busy?: readonly BusyPort[] };

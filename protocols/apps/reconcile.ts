@@ -303,16 +303,23 @@ function place(desk: Desk, app: AppRecord, want: WantedSlot): Writes {
   };
 }
 
-/** No slot is assigned or reported any more: revisions go, then, with volumes gone too, the head. Placement counters stay: they only grow. */
+/**
+ * No slot is assigned or reported any more: old revisions go, then, with volumes gone too, the head and its own revision
+ * at once, so that who looks meanwhile sees what is being removed. Placement counters stay: they only grow.
+ */
 function finishRemoval(desk: Desk, app: AppRecord): Writes[] {
   if (Object.values(desk.observed).some((status) => status.app === app.name)) return [];
-  const revisions = Object.keys(desk.mirror.rows).filter((key) => key.startsWith(keys.revisions(app.name)));
+  const own = keys.revision(app.name, app.revision);
+  const revisions = Object.keys(desk.mirror.rows).filter(
+    (key) => key.startsWith(keys.revisions(app.name)) && key !== own,
+  );
   const sealed = under(desk.mirror, keys.sealedUnder(`apps/${app.name}`)).map((row) => row.key);
   const going = [...revisions, ...sealed];
   if (going.length > 0) return going.map((key) => ({ compare: [], then: [{ op: 'delete', key }] }));
   const volumes = under<VolumeRecord>(desk.mirror, keys.volume(app.name, ''));
   if (volumes.some((row) => row.value.removing)) return [];
-  return [{ compare: [], then: [{ op: 'delete', key: keys.app(app.name) }] }];
+  const last = [own, keys.app(app.name)];
+  return [{ compare: [], then: last.map((key) => ({ op: 'delete', key })) }];
 }
 
 /** Volumes the app declares and that have no record yet. */

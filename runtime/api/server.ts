@@ -100,6 +100,8 @@ function openDoor(context: ApiContext, door: string, gate: Gate): Door {
   // It puts light stand-ins in the place of the global Request and Response; with the platform's own a small answer
   // costs half as much again.
   const told = async (asked: Request, { incoming, outgoing }: HttpBindings): Promise<Response> => {
+    // A host of too many digits looks like one, and is none as soon as the body is asked for.
+    if (!URL.canParse(asked.url)) return problemResponse(new RequestError('Invalid host header'), context);
     const made = await app(asked, incoming.socket.remoteAddress);
     // Who is gone or was too slow has been told so: nothing is to be written behind it.
     if (outgoing.headersSent || outgoing.closed) letGo(made);

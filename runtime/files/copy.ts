@@ -3,7 +3,8 @@ import { coded, CodedError } from '../../protocols/errors.ts';
 import { packBelow } from './pack.ts';
 import { unpackBelow } from './unpack.ts';
 
-const absent = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
+/** The last two: no file can have such a name, as it is too long or holds a zero byte. */
+const absent = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'ERR_INVALID_ARG_VALUE']);
 
 /** `owner`: whose the files are in the archive, in place of who owns them on disk. HM-FILE-MISSING. */
 export async function readFiles(

@@ -71,7 +71,9 @@ async function unpack(
 }
 
 function readable(error: unknown): unknown {
-  const { message, syscall, reason } = error as NodeJS.ErrnoException & { reason?: unknown };
+  const { message, code, syscall, reason } = error as NodeJS.ErrnoException & { reason?: unknown };
+  if (code === 'ENAMETOOLONG')
+    return coded('HM-FILE-ARCHIVE', 'The archive is refused: a name in it is too long');
   return syscall !== undefined || reason !== undefined
     ? error
     : coded('HM-FILE-ARCHIVE', `The archive cannot be read: ${message}`);
@@ -84,7 +86,8 @@ function partsOf(name: string): string[] {
 }
 
 function bad(why: string, name: string): Error {
-  return coded('HM-FILE-ARCHIVE', `The archive is refused: ${why} (${name})`, { entry: name });
+  const entry = name.length > 200 ? `${name.slice(0, 200)}…` : name;
+  return coded('HM-FILE-ARCHIVE', `The archive is refused: ${why} (${entry})`, { entry });
 }
 
 type Entry = Extract extends AsyncIterable<infer One> ? One : never;
@@ -130,18 +133,19 @@ async function descend(
   make: boolean,
 ): Promise<Anchor> {
   let here = folder;
-  for (const part of parts) {
-    const at = `${here.path}/${part}`;
-    if (make) await mkdir(at, 0o755).catch(unlessThere);
-    const next = await openBelow(here.path, part, false);
-    if (here !== folder) await here.close();
-    if (!next.stats.isDirectory()) {
-      await next.close();
-      throw bad('it goes through what is no folder', name);
+  try {
+    for (const part of parts) {
+      if (make) await mkdir(`${here.path}/${part}`, 0o755).catch(unlessThere);
+      const next = await openBelow(here.path, part, false);
+      if (here !== folder) await here.close();
+      here = next;
+      if (!next.stats.isDirectory()) throw bad('it goes through what is no folder', name);
     }
-    here = next;
+    return here;
+  } catch (error) {
+    if (here !== folder) await here.close();
+    throw error;
   }
-  return here;
 }
 
 async function makeFolder(parent: Anchor, name: string, header: Header, owners: boolean): Promise<void> {
@@ -191,7 +195,9 @@ async function makeLink(
   const parent = await descend(folder, parts.slice(0, -1), header.name, false);
   try {
     await clear(at);
-    await link(`${parent.path}/${name}`, at);
+    await link(`${parent.path}/${name}`, at).catch((error: NodeJS.ErrnoException) => {
+      throw error.code === 'EPERM' ? bad('a hard link leads to a folder', header.name) : error;
+    });
   } finally {
     if (parent !== folder) await parent.close();
   }

@@ -4,12 +4,14 @@
  */
 import { performance } from 'node:perf_hooks';
 import { fuzzApi } from './api/target.ts';
+import { fuzzArchives } from './archives/target.ts';
 import { fuzzCompose } from './compose/target.ts';
 import { fuzzRegistry } from './registry/target.ts';
 import type { Target } from './target.ts';
 
 const targets: Readonly<Record<string, Target>> = {
   api: fuzzApi,
+  archives: fuzzArchives,
   compose: fuzzCompose,
   registry: fuzzRegistry,
 };

@@ -1,5 +1,7 @@
 /** Services and deployments: apps seen from two other sides. Nothing is decided here, everything is the app's own view. */
+import type { AppSpec } from '../../../protocols/apps/model.ts';
 import type { AppView, SlotStatus, SlotView } from '../../../protocols/apps/status.ts';
+import { reasonOf } from '../../../protocols/errors.ts';
 import { paths } from '../../../protocols/wire/paths.ts';
 import type { NodeHandle } from '../../node-handle.ts';
 import { listRoute } from '../lists/list-route.ts';
@@ -13,6 +15,20 @@ export async function appViews(node: NodeHandle): Promise<readonly AppView[]> {
 
 const statusesOf = (app: AppView, service: string): readonly SlotStatus[] =>
   app.slots.flatMap(({ status }) => (status?.service === service ? [status] : []));
+
+/** What is wanted of every app that is still there. */
+export async function appSpecs(node: NodeHandle): Promise<readonly AppSpec[]> {
+  const asked = (await appViews(node)).map(async ({ name }) => {
+    try {
+      return [(await node.ask<{ spec: AppSpec }>(paths.apps, { type: 'app.show', app: name })).spec];
+    } catch (thrown) {
+      // Removed meanwhile.
+      if (reasonOf(thrown).code === 'HM-APP-UNKNOWN') return [];
+      throw thrown;
+    }
+  });
+  return (await Promise.all(asked)).flat();
+}
 
 function servicesOf(app: AppView): ServiceRow[] {
   return app.services.map(({ name, image, replicas, ready, ports }) => ({

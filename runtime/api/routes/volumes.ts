@@ -6,13 +6,12 @@ import { coded } from '../../../protocols/errors.ts';
 import type { Call } from '../../../protocols/ports.ts';
 import { keys } from '../../../protocols/state/keys.ts';
 import type { VolumeRecord } from '../../../protocols/storage/manager.ts';
-import { paths } from '../../../protocols/wire/paths.ts';
 import type { NodeHandle } from '../../node-handle.ts';
 import { listRoute } from '../lists/list-route.ts';
 import { jsonRoute } from '../route.ts';
 import { switched } from '../schemas/query.ts';
 import { volumeView, type VolumeRow } from '../schemas/resources.ts';
-import { appViews } from './services.ts';
+import { appSpecs } from './services.ts';
 
 const part = z.string().refine(isName, 'a name: lower-case letters, digits, - and _');
 
@@ -50,8 +49,7 @@ async function volumesOf(
 /** Which services mount a volume, by its name outside the app. */
 async function usersOf(node: NodeHandle): Promise<ReadonlyMap<string, readonly string[]>> {
   const users = new Map<string, string[]>();
-  for (const { name } of await appViews(node)) {
-    const { spec } = await node.ask<{ spec: AppSpec }>(paths.apps, { type: 'app.show', app: name });
+  for (const spec of await appSpecs(node)) {
     for (const service of Object.values(spec.services))
       for (const mount of service.mounts) {
         if (mount.type !== 'volume') continue;

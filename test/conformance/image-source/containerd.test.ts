@@ -11,6 +11,7 @@ import { Content } from '../../../runtime/drivers/container/containerd/gen/servi
 import { Leases } from '../../../runtime/drivers/container/containerd/gen/services/leases_pb.ts';
 import { Snapshots } from '../../../runtime/drivers/container/containerd/gen/services/snapshots_pb.ts';
 import { createContainerdImages } from '../../../runtime/drivers/container/containerd/images/image-source.ts';
+import { writeOciArchive } from '../../../runtime/images/oci-archive.ts';
 import { writeBusyboxArchive } from '../../kit/busybox-image.ts';
 import { containerCreate } from '../../kit/container-create.ts';
 import {
@@ -27,6 +28,8 @@ import { imageSourceConformance } from './image-source.ts';
 const missing = missingForContainerd();
 const run = promisify(execFile);
 
+const megabyte = 1_048_576;
+
 function sourceOn(containerd: TestContainerd, namespace = containerd.namespace, snapshotter?: string) {
   const engine = openEngine({
     address: containerd.address,
@@ -36,7 +39,10 @@ function sourceOn(containerd: TestContainerd, namespace = containerd.namespace, 
     cgroupParent: containerd.cgroupParent,
     ...(snapshotter ? { snapshotter } : {}),
   });
-  return { source: createContainerdImages(engine), close: () => engine.connection.close() };
+  return {
+    source: createContainerdImages(engine, { unpackedBytes: 64 * megabyte }),
+    close: () => engine.connection.close(),
+  };
 }
 
 describe.skipIf(missing)(`containerd${missing ? ` (skipped: ${missing})` : ''}`, () => {
@@ -238,6 +244,41 @@ describe.skipIf(missing)(`containerd${missing ? ` (skipped: ${missing})` : ''}`,
       expect(reason.code).toBe('HM-IMAGE-ARCHIVE');
       expect(reason.message).toContain(path);
       expect(await kept()).toEqual(nothing);
+    });
+
+    const bomb = (path: string, megabytes: number) =>
+      writeOciArchive(path, {
+        name: 'bomb:1',
+        architecture: process.arch === 'x64' ? 'amd64' : process.arch,
+        config: { Cmd: ['/zeros'] },
+        layers: [[{ path: 'zeros', type: 'file', content: Buffer.alloc(megabytes * megabyte) }]],
+      });
+
+    it('refuses a layer that unpacks to far more than it looks, and leaves nothing behind', async () => {
+      await bomb(archivePath(), 256);
+      const reason = await refusal(source.import({ path: archivePath() }, newCall()));
+      expect(reason.code).toBe('HM-IMAGE-LAYER');
+      expect(await kept()).toEqual(nothing);
+    });
+
+    it('refuses an archive that unpacks to far more than it looks before anything is kept', async () => {
+      const zeros = gzipSync(Buffer.alloc(128 * megabyte));
+      await bomb(archivePath(), 1);
+      const whole = gzipSync(await readFile(archivePath()));
+      await writeFile(archivePath(), Buffer.concat([whole, zeros]));
+      const reason = await refusal(source.import({ path: archivePath() }, newCall()));
+      expect(reason).toMatchObject({
+        code: 'HM-IMAGE-ARCHIVE',
+        message: expect.stringContaining('it holds more than') as string,
+      });
+      expect(await kept()).toEqual(nothing);
+    });
+
+    it('says how an archive is packed that it cannot read', async () => {
+      await writeFile(archivePath(), Buffer.from('28b52ffd04580000', 'hex'));
+      const reason = await refusal(source.import({ path: archivePath() }, newCall()));
+      expect(reason.code).toBe('HM-IMAGE-ARCHIVE');
+      expect(reason.message).toContain('zstd');
     });
 
     it.each([

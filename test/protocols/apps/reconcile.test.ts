@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AppCommand } from '../../../protocols/apps/commands.ts';
 import type { Assignment } from '../../../protocols/apps/model.ts';
-import { isServing, reconcileApp, wantedSlots } from '../../../protocols/apps/reconcile.ts';
+import { isServing, reconcileApp, revisionOf, wantedSlots } from '../../../protocols/apps/reconcile.ts';
 import { viewOf } from '../../../protocols/apps/view.ts';
 import { limits } from '../../../protocols/limits.ts';
 import { keys } from '../../../protocols/state/keys.ts';
@@ -173,6 +173,8 @@ describe('removing', () => {
     town.command({ type: 'app.remove', app: 'shop', volumes: true });
     town.converge();
     expect(town.apps()).toHaveLength(1);
+    // Who looks at it, or at who mounts the volume, still sees what it is.
+    expect(revisionOf(town.desk, town.apps()[0]!)?.spec.services).toHaveProperty('db');
     town.mirror = commit(town.mirror, {
       compare: [],
       then: [{ op: 'delete', key: keys.volume('shop', 'files') }],

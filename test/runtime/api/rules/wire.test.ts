@@ -45,6 +45,13 @@ const upgrade = (more: string): string =>
 describe('a connection that', () => {
   test.each([
     ['is no HTTP', 'hello\r\n\r\n', 400, 'HM-API-REQUEST'],
+    // Fuzz seed 874813 of the API.
+    [
+      'names a host of too many digits',
+      'PUT /v1/secrets/pw HTTP/1.1\r\nhost: 99999999999999999999\r\ncontent-length: 3\r\nconnection: close\r\n\r\none',
+      400,
+      'HM-API-REQUEST',
+    ],
     ['names no host', 'GET /livez HTTP/1.1\r\nconnection: close\r\n\r\n', 400, 'HM-API-REQUEST'],
     [
       'names two lengths',

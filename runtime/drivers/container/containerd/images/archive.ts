@@ -4,15 +4,10 @@
  * a path that it names. What the documents in it mean is `layout.ts`'s business.
  */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
-import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
-import { extract, type Extract } from 'tar-stream';
-import { coded, CodedError } from '../../../../../protocols/errors.ts';
 import { limits } from '../../../../../protocols/limits.ts';
 import { readDockerArchive, type ArchiveFile } from './docker-archive.ts';
 import { LayoutError } from './layout.ts';
+import { broken, roomOf, walk } from './walk.ts';
 
 export interface ArchiveContents {
   readonly index: unknown;
@@ -32,18 +27,28 @@ export interface ArchiveBlob {
   readonly body: AsyncIterable<Uint8Array>;
 }
 
-/** Checks the archive from end to end. HM-IMAGE-ARCHIVE says what is wrong with it. */
-export async function checkArchive(path: string, signal: AbortSignal): Promise<ArchiveContents> {
+/**
+ * Checks the archive from end to end, within bounded memory; packed it may hold `maxBytes` in any case, and beyond them
+ * as much as its own size allows. HM-IMAGE-ARCHIVE says what is wrong with it.
+ */
+export async function checkArchive(
+  path: string,
+  signal: AbortSignal,
+  maxBytes: number = limits.imageUnpackedBytes,
+): Promise<ArchiveContents> {
   const blobs = new Map<string, number>();
   const documents = new Map<string, unknown>();
   const others = new Map<string, ArchiveFile>();
   const texts = new Map<string, Uint8Array>();
   let index: unknown;
-  let total = 0;
-  await walk(path, signal, async (name, size, body) => {
-    total += size;
-    if (total > limits.imageArchiveBytes)
-      throw broken(path, `it holds more than ${limits.imageArchiveBytes} bytes`);
+  let documentBytes = 0;
+  const keep = (content: Uint8Array): void => {
+    documentBytes += content.length;
+    if (documentBytes > limits.imageDocumentsBytes)
+      throw broken(path, `its documents have more than ${limits.imageDocumentsBytes} bytes`);
+  };
+  const room = await roomOf(path, maxBytes);
+  await walk(path, signal, room, async (name, size, body) => {
     if (name === 'index.json') {
       index = parse(path, name, await whole(path, name, size, body));
       return;
@@ -54,14 +59,19 @@ export async function checkArchive(path: string, signal: AbortSignal): Promise<A
     const read = await hashed(body, size <= limits.imageDocumentBytes);
     if (!digest) {
       others.set(name, { digest: read.digest, size, head: read.head });
-      if (read.content) texts.set(name, read.content);
+      if (read.content) {
+        keep(read.content);
+        texts.set(name, read.content);
+      }
       return;
     }
     if (read.digest !== digest) throw broken(path, `the blob ${digest} has the digest ${read.digest}`);
     const { content } = read;
     blobs.set(digest, size);
     // A layer is never mistaken for a document: tar and gzip begin otherwise.
-    if (content?.[0] === 0x7b) documents.set(digest, parse(path, name, content));
+    if (content?.[0] !== 0x7b) return;
+    keep(content);
+    documents.set(digest, parse(path, name, content));
   });
   if (index !== undefined) return { index, blobs, documents, names: new Map(), made: new Map() };
   const saved = texts.get('manifest.json');
@@ -103,69 +113,14 @@ export async function readBlobs(
   names: ReadonlyMap<string, string> = new Map(),
 ): Promise<void> {
   const seen = new Set<string>();
-  await walk(path, signal, async (name, size, body) => {
+  // It was checked: only one that grew meanwhile could hold more.
+  await walk(path, signal, limits.imageArchiveBytes, async (name, size, body) => {
     const digest = digestOf(name) ?? names.get(name);
     if (!digest || !wanted.has(digest) || seen.has(digest)) return;
     seen.add(digest);
     await take({ digest, size, body });
   });
   if (seen.size < wanted.size) throw broken(path, 'it changed while it was read');
-}
-
-type Visit = (name: string, size: number, body: AsyncIterable<Uint8Array>) => Promise<void>;
-
-async function walk(path: string, signal: AbortSignal, visit: Visit): Promise<void> {
-  const tar: Extract = extract();
-  let refusal: unknown;
-  let flowing: Promise<unknown> = Promise.resolve();
-  try {
-    const stages = (await isGzip(path)) ? [createGunzip()] : [];
-    flowing = pipeline([createReadStream(path), ...stages, tar as unknown as NodeJS.WritableStream], {
-      signal,
-    });
-    // The loop below meets the same error, but later.
-    flowing.catch(() => {});
-    for await (const entry of tar) {
-      const { name, type, size } = entry.header;
-      if (type === 'file') {
-        const body = entry as AsyncIterable<Uint8Array>;
-        await visit(safeName(path, name), size, body).catch((error: unknown) => {
-          refusal = error;
-          throw error;
-        });
-      }
-      entry.resume();
-    }
-    await flowing;
-  } catch (error) {
-    tar.destroy();
-    const ofStream: unknown = await flowing.then(
-      () => undefined,
-      (failure: unknown) => failure,
-    );
-    // A visitor sees the stream's own errors too, as it reads a body.
-    if (refusal instanceof Error && refusal !== ofStream) throw refusal;
-    if (error instanceof CodedError || signal.aborted) throw error;
-    throw broken(path, error instanceof Error ? error.message : String(error));
-  }
-}
-
-async function isGzip(path: string): Promise<boolean> {
-  const file = await open(path);
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(2), 0, 2, 0);
-    return bytesRead === 2 && buffer[0] === 0x1f && buffer[1] === 0x8b;
-  } finally {
-    await file.close();
-  }
-}
-
-/** Names never become paths here; an archive that tries to leave its folder is refused all the same, as no honest tool made it. */
-function safeName(path: string, name: string): string {
-  const plain = name.replace(/^(?:\.\/)+/, '');
-  if (plain.startsWith('/') || plain.split('/').includes('..'))
-    throw broken(path, `it holds the path ${name}`);
-  return plain;
 }
 
 function digestOf(name: string): string | undefined {
@@ -209,8 +164,4 @@ function parse(path: string, name: string, bytes: Uint8Array): unknown {
   } catch {
     throw broken(path, `${name} is not JSON`);
   }
-}
-
-export function broken(path: string, what: string): CodedError {
-  return coded('HM-IMAGE-ARCHIVE', `${path} is not a readable OCI image archive: ${what}.`, { path });
 }

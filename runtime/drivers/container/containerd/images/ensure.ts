@@ -135,7 +135,7 @@ async function ready(images: Images, wanted: Wanted, { image }: Here, call: Call
     // Imported by another client, or for another snapshotter.
     await images.oneAtATime(() =>
       underLease(connection, importLimits(call), images.clock.now(), (leased) =>
-        unpack(connection, facts.snapshotter, leased, content),
+        unpack(connection, facts.snapshotter, leased, content, images.bounds),
       ),
     );
   }

@@ -19,7 +19,6 @@ import type { Engine } from '../engine.ts';
 import { codedFailure, isGone } from '../failure.ts';
 import { Images as ImagesService, type Image } from '../gen/services/images_pb.ts';
 import { RpcFailure } from '../rpc.ts';
-import { broken } from './archive.ts';
 import { storedDocuments } from './content.ts';
 import { ensure, resolve } from './ensure.ts';
 import { exportImage } from './export.ts';
@@ -27,6 +26,8 @@ import { importArchive } from './import.ts';
 import { LayoutError, readLayout, sizeOf, type PlatformImage } from './layout.ts';
 import { Pulls } from './pulling/pulls.ts';
 import { findImages, targetOf } from './records.ts';
+import type { UnpackBounds } from './unpack.ts';
+import { broken } from './walk.ts';
 
 export type ImagesEngine = Pick<Engine, 'connection' | 'clock' | 'callLimits' | 'facts'>;
 
@@ -34,26 +35,26 @@ export interface Images extends ImagesEngine {
   /** By digest and platform: what a digest stands for never changes. */
   readonly known: LRUCache<string, PlatformImage>;
   readonly oneAtATime: Queue;
+  readonly bounds: UnpackBounds;
   /** Absent: images come by import alone. */
   readonly pulls?: Pulls;
 }
 
 export interface ImageOptions {
   readonly registry?: RegistryClient;
-  /** What a layer from a registry may unpack to in any case. Default in `protocols/limits.ts`. */
+  /** What a layer, or a packed archive, may unpack to in any case. Default in `protocols/limits.ts`. */
   readonly unpackedBytes?: number;
 }
 
 /** Opens nothing of its own: it works over the engine's connection. */
 export function createContainerdImages(engine: ImagesEngine, options: ImageOptions = {}): ImageSource {
-  const { registry, unpackedBytes } = options;
-  const pulls = registry
-    ? new Pulls({ ...engine, registry, ...(unpackedBytes === undefined ? {} : { unpackedBytes }) })
-    : undefined;
+  const { registry, unpackedBytes: maxBytes = limits.imageUnpackedBytes } = options;
+  const pulls = registry ? new Pulls({ ...engine, registry, unpackedBytes: maxBytes }) : undefined;
   const images: Images = {
     ...engine,
     known: new LRUCache({ max: 256 }),
     oneAtATime: createQueue(),
+    bounds: { clock: engine.clock, maxBytes },
     ...(pulls ? { pulls } : {}),
   };
   return {
@@ -101,6 +102,7 @@ async function importImages(
     connection: engine.connection,
     facts: await engine.facts(call),
     limits: importLimits(call),
+    bounds: engine.bounds,
     nowMs: engine.clock.now(),
     ...request,
   });

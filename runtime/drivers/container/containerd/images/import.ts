@@ -3,7 +3,7 @@ import { coded } from '../../../../../protocols/errors.ts';
 import { shortImageName } from '../../../../../protocols/containers/image-name.ts';
 import type { EngineFacts } from '../engine.ts';
 import type { CallLimits, Connection } from '../rpc.ts';
-import { broken, checkArchive, readBlobs, type ArchiveBlob, type ArchiveContents } from './archive.ts';
+import { checkArchive, readBlobs, type ArchiveBlob, type ArchiveContents } from './archive.ts';
 import { keepLabels, labelBlob, underLease, writeBlob } from './content.ts';
 import {
   childrenOf,
@@ -15,12 +15,14 @@ import {
   type PlatformImage,
 } from './layout.ts';
 import { putImage } from './records.ts';
-import { unpack } from './unpack.ts';
+import { unpack, type UnpackBounds } from './unpack.ts';
+import { broken } from './walk.ts';
 
 export interface Import {
   readonly connection: Connection;
   readonly facts: EngineFacts;
   readonly limits: CallLimits & { readonly signal: AbortSignal };
+  readonly bounds: UnpackBounds;
   /** For the end of the lease; ms since 1970. */
   readonly nowMs: number;
   readonly path: string;
@@ -30,7 +32,7 @@ export interface Import {
 
 /** Answers the names under which images are there now. HM-IMAGE-ARCHIVE, HM-IMAGE-NAME, HM-DISK-FULL, … */
 export async function importArchive(request: Import): Promise<readonly string[]> {
-  const contents = await checkArchive(request.path, request.limits.signal);
+  const contents = await checkArchive(request.path, request.limits.signal, request.bounds.maxBytes);
   try {
     const images = await imagesOf(request, contents);
     await write(request, contents, images);
@@ -80,7 +82,7 @@ function partsOf(image: PlatformImage): readonly Descriptor[] {
 }
 
 async function write(
-  { connection, facts, limits, nowMs, path }: Import,
+  { connection, facts, limits, bounds, nowMs, path }: Import,
   contents: ArchiveContents,
   images: ReadonlyMap<string, LayoutImage>,
 ): Promise<void> {
@@ -101,7 +103,8 @@ async function write(
         );
         await labelBlob(connection, leased, digest, keepLabels('index', children));
       }
-      if (image.platform === facts.platform) await unpack(connection, facts.snapshotter, leased, image);
+      if (image.platform === facts.platform)
+        await unpack(connection, facts.snapshotter, leased, image, bounds);
     }
     for (const [name, { target }] of images) await putImage(connection, leased, name, target);
   });

@@ -14,11 +14,15 @@ import type { CallLimits, Connection } from '../rpc.ts';
 import { labelBlob } from './content.ts';
 import { LayoutError, type Descriptor, type PlatformImage } from './layout.ts';
 
-/** For layers that come while others are unpacked, from a place that is not trusted. */
-export interface Arrivals {
+/** Wherever it comes from, a layer is not trusted to be as large as it looks. */
+export interface UnpackBounds {
   readonly clock: Pick<Clock, 'setTimer' | 'clearTimer'>;
   /** What a layer may unpack to in any case; beyond it counts how small it was packed. */
   readonly maxBytes: number;
+}
+
+/** For layers that come while others are unpacked. */
+export interface Arrivals {
   arrived(layer: Descriptor): Promise<void>;
   told(layer: Descriptor, phase: 'unpacking' | 'done'): void;
 }
@@ -31,6 +35,7 @@ export async function unpack(
   snapshotter: string,
   leased: Leased,
   image: PlatformImage,
+  bounds: UnpackBounds,
   arrivals?: Arrivals,
 ): Promise<boolean> {
   const top = chainId(image.diffIds);
@@ -45,7 +50,7 @@ export async function unpack(
     const layer = image.layers[depth - 1]!;
     await arrivals?.arrived(layer);
     arrivals?.told(layer, 'unpacking');
-    await unpackLayer(connection, snapshotter, leased, image, depth, name, arrivals);
+    await unpackLayer(connection, snapshotter, leased, image, depth, name, bounds);
     arrivals?.told(layer, 'done');
   }
   return true;
@@ -75,7 +80,7 @@ async function unpackLayer(
   image: PlatformImage,
   depth: number,
   name: string,
-  arrivals: Arrivals | undefined,
+  bounds: UnpackBounds,
 ): Promise<void> {
   const layer = image.layers[depth - 1]!;
   const key = `unpack-${leased.lease} ${name}`;
@@ -90,9 +95,7 @@ async function unpackLayer(
   try {
     const diff = { mediaType: layer.mediaType, digest: layer.digest, size: BigInt(layer.size) };
     const apply = (bounded: Leased) => connection.unary(Diff.method.apply, { diff, mounts }, bounded);
-    const { applied } = arrivals
-      ? await withinBounds(connection, snapshotter, leased, key, layer, arrivals, apply)
-      : await apply(leased);
+    const { applied } = await withinBounds(connection, snapshotter, leased, key, layer, bounds, apply);
     const wanted = image.diffIds[depth - 1];
     if (applied?.digest !== wanted)
       throw new LayoutError(
@@ -116,7 +119,7 @@ async function withinBounds<Result extends { readonly applied?: { readonly size:
   leased: Leased,
   key: string,
   { digest, size: packed }: Descriptor,
-  { clock, maxBytes }: Arrivals,
+  { clock, maxBytes }: UnpackBounds,
   apply: (bounded: Leased) => Promise<Result>,
 ): Promise<Result> {
   const bound = Math.max(maxBytes, packed * limits.imageUnpackedRatio);

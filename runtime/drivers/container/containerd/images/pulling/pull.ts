@@ -162,12 +162,11 @@ async function takeLayers(pull: Pull, image: PlatformImage): Promise<void> {
     arrival.catch(() => {});
     taken.set(digest, arrival);
   }
+  const bounds = { clock: into.clock, maxBytes: unpackedBytes };
   try {
     const unpacking =
       image.platform === facts.platform
-        ? unpack(into.connection, facts.snapshotter, labelling({ ...into, signal }), image, {
-            clock: into.clock,
-            maxBytes: unpackedBytes,
+        ? unpack(into.connection, facts.snapshotter, labelling({ ...into, signal }), image, bounds, {
             arrived: (layer) => taken.get(layer.digest)!,
             told: (layer, phase) => track.layer(layer.digest, phase, layer.size),
           })

@@ -36,8 +36,7 @@ interface Flight {
 
 export interface PullTools extends Pick<Engine, 'connection' | 'clock' | 'facts'> {
   readonly registry: RegistryClient;
-  /** Default in `protocols/limits.ts`. */
-  readonly unpackedBytes?: number;
+  readonly unpackedBytes: number;
 }
 
 export class Pulls {
@@ -111,7 +110,7 @@ export class Pulls {
   }
 
   async #fly(key: string, wish: PullWish, track: ProgressTrack, signal: AbortSignal): Promise<void> {
-    const { connection, clock, registry, unpackedBytes = limits.imageUnpackedBytes } = this.#tools;
+    const { connection, clock, registry, unpackedBytes } = this.#tools;
     const named = registryReference(wish.name);
     const reference = wish.digest === undefined ? named : { ...named, wanted: wish.digest };
     const asCoded = (thrown: unknown) =>
