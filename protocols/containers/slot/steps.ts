@@ -287,10 +287,11 @@ const sayGone: Step = (value) => [
     ...(value.assignment ? [emit('slot.removed', value.slot, `${value.slot} is gone`)] : []),
   ],
 ];
-const repeat: Step = (value) => {
-  const { told: _, ...rest } = value;
-  return [rest, value.told ? [send(paths.manager, { type: 'slot.changed', status: value.told })] : []];
-};
+/** As often as it is asked: whoever asked before may be gone. */
+const repeat: Step = (value) => [
+  value,
+  value.told ? [send(paths.manager, { type: 'slot.changed', status: value.told })] : [],
+];
 
 const telling =
   (phase: Parameters<typeof tell>[2], readiness: Parameters<typeof tell>[3]) =>

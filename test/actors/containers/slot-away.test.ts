@@ -54,3 +54,13 @@ describe('strays', () => {
     expect(bench.calls.filter((call) => call.startsWith('remove'))).toHaveLength(1);
   });
 });
+
+it('says where it stands as often as it is asked: a manager that asked before may have heard nothing', async () => {
+  bench = await running();
+  const before = bench.story().length;
+  for (let asked = 1; asked <= 3; asked += 1) {
+    await bench.send(slotPath(slot), { type: 'slot.report' });
+    expect(bench.story()).toHaveLength(before + asked);
+  }
+  expect(bench.last()).toMatchObject({ phase: 'running', readiness: 'ready' });
+});
