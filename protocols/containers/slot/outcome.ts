@@ -157,21 +157,19 @@ export const concludeUnhealthy = (value: SlotValue, event: { readonly at: number
 const keptText = ({ slot }: SlotValue): string =>
   `${slot} goes on unserved: its restart policy allows no further start`;
 
-/** After so long a run its failures are history; the journal need not know, the next end is judged by its length. */
+/** After so long a run its failures are history; the next end is judged by its length. */
 export const awaitStable = (value: SlotValue, at: number): readonly Effect[] => {
   const { assignment, record: held } = value;
-  if (!assignment || !held || held.history.failuresInARow === 0) return [];
+  if (!assignment || !held || !isCrashLoop(held.history)) return [];
   const leftMs = Math.max(0, (held.startedAt ?? at) + stableMs(policyOf(assignment.spec)) - at);
   return [schedule('stable', leftMs, { type: 'stable.due' })];
 };
 
+/** The failures stay counted: it may have ended long ago and nobody heard of it. */
 export const noteStable = (value: SlotValue): Decision<SlotValue> => {
   const { record: held, slot } = value;
-  if (!held) return [value, []];
-  const told = isCrashLoop(held.history)
-    ? [emit('container.stable', slot, `${slot} runs again: its crash loop is over`)]
-    : [];
-  return [{ ...value, record: { ...held, history: { ...held.history, failuresInARow: 0 } } }, told];
+  if (!held || !isCrashLoop(held.history)) return [value, []];
+  return [value, [emit('container.stable', slot, `${slot} runs again: its crash loop is over`)]];
 };
 
 export const waitBackoff = (value: SlotValue, event: { readonly at: number }): Decision<SlotValue> => {

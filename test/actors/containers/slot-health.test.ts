@@ -1,7 +1,9 @@
 /** The slot's chart under the real kernel: probes, crash loops, jobs. */
 import { afterEach, expect, it } from 'vitest';
 import type { SlotStatus } from '../../../protocols/apps/status.ts';
+import { limits } from '../../../protocols/limits.ts';
 import { assignmentEntry } from '../../../protocols/containers/slot/value.ts';
+import { containerPath } from '../../../protocols/wire/paths.ts';
 import { assignment, Bench, keyOf, running, slot } from './bench.ts';
 
 let bench: Bench;
@@ -95,6 +97,19 @@ it('a crash loop is told as such, with the next start, and is over after a stabl
   expect(bench.news()).toContain('container.stable');
   await bench.exit(keyOf(1, 4), 7);
   expect(bench.last()).toMatchObject({ reason: { code: 'HM-CONTAINER-EXIT' } });
+});
+
+it('a crash loop goes on where a run only seemed to last: its end was not heard of', async () => {
+  bench = await running();
+  for (const run of [1, 2, 3]) {
+    await bench.exit(keyOf(1, run), 7);
+    await bench.clock.advance(2_500);
+  }
+  await bench.clock.advance(limits.backoffResetMs / 2);
+  const exit = bench.end(keyOf(1, 4), 7);
+  await bench.clock.advance(limits.backoffResetMs);
+  await bench.send(containerPath(keyOf(1, 4)), { type: 'runtime.exited', exit });
+  expect(bench.last()).toMatchObject({ phase: 'backoff', reason: { evidence: { failures: 4 } } });
 });
 
 it.each([
