@@ -201,8 +201,7 @@ export class Faults {
     this.#windows.clear();
     this.#defects.clear();
     const { machine, store, disk, images: imagesHeld, network, volumes } = this.#world;
-    if (machine.engine.health !== 'up' || machine.deaf)
-      this.#engineTroubledAtMs = this.#world.clock.monotonicMs();
+    this.#noteEngine();
     machine.deaf = false;
     machine.diskFull = false;
     volumes.full = false;
@@ -236,21 +235,28 @@ export class Faults {
   }
 
   #runtime({ as, forMs }: Extract<Fault, { do: 'runtime' }>): void {
-    const { machine, clock } = this.#world;
+    const { machine } = this.#world;
     this.#window(
       'runtime',
       forMs,
       () => {
+        this.#noteEngine();
         machine.deaf = as === 'deaf';
         machine.engine.turn(as === 'deaf' ? 'up' : as);
       },
       () => {
-        this.#engineTroubledAtMs = clock.monotonicMs();
+        this.#noteEngine();
         machine.deaf = false;
         machine.engine.turn('up');
         machine.resync();
       },
     );
+  }
+
+  /** Before it changes: until now it was so. */
+  #noteEngine(): void {
+    const { machine, clock } = this.#world;
+    if (machine.engine.health !== 'up' || machine.deaf) this.#engineTroubledAtMs = clock.monotonicMs();
   }
 
   #swap({ as, forMs, kill }: Extract<Fault, { do: 'storeSwap' }>): void {
