@@ -33,6 +33,7 @@ export const minimumPerHundred: Readonly<Record<string, number>> = {
   N2: 200,
   N3: 100,
   P1: 1_000,
+  St3: 2_000,
   X2: 300,
 };
 

@@ -31,6 +31,8 @@ export interface LifeEvents {
   onCall(call: PortCall): void;
   /** What a call was answered. */
   onAnswer(call: PortCall, value: unknown): void;
+  /** A watch is opened; what is given hears what it brings. */
+  onWatch(call: PortCall): (notice: unknown) => void;
   /** A failure of the harness or of the product outside of any actor. */
   onDefect(error: unknown): void;
 }
@@ -65,6 +67,7 @@ export class Life {
     boot.gate.onAnswer = (call, outcome) => {
       if ('value' in outcome) this.#events.onAnswer(call, outcome.value);
     };
+    boot.gate.onWatch = (call) => this.#events.onWatch(call);
     this.#events.onBoot();
     startNode(boot.world, settings, { onFrame: (frame) => this.#events.onFrame(frame) }).then(
       (node) => this.#started(boot, node),

@@ -6,6 +6,7 @@
  * Time moves from deadline to deadline, and every promise settles in between: nothing here waits for real time.
  */
 import type { ActorView, Frame } from '../../protocols/inspection.ts';
+import type { WatchNotice } from '../../protocols/state/model.ts';
 import { limits } from '../../protocols/limits.ts';
 import { transcriptLine } from '../kernel/transcript.ts';
 import type { PortCall } from '../world/simulated/gate.ts';
@@ -13,6 +14,7 @@ import { turn } from '../world/heap-clock.ts';
 import { SimulatedWorld } from '../world/simulated/simulated-world.ts';
 import { allCheckers, type Checkers } from './checkers/all.ts';
 import { Violation, type Checker, type Sight } from './checkers/checker.ts';
+import type { WatchWish } from './checkers/store.ts';
 import { Faults } from './faults.ts';
 import { entriesOf, JournalView } from './journal-view.ts';
 import { Life } from './life.ts';
@@ -97,6 +99,7 @@ class Simulation {
       onEnd: (remains) => this.#each((checker) => checker.onEnd(remains)),
       onCall: (call) => this.#called(call),
       onAnswer: (call, value) => this.#answered(call, value),
+      onWatch: (call) => this.#watched(call),
       onDefect: (error) => this.#broken(error),
     });
     this.#faults = new Faults(this.#world, this.#life, {
@@ -308,6 +311,13 @@ class Simulation {
       else this.#named.journal.read((call.args as { prefix: string }).prefix, entriesOf(value));
     }, [this.#named.journal]);
     if (call.op === 'read') this.#journal.read(entriesOf(value));
+  }
+
+  #watched({ port, args }: PortCall): (notice: unknown) => void {
+    if (port !== 'store') return () => {};
+    const { watchesWhole } = this.#named;
+    const seen = watchesWhole.opened(args as WatchWish);
+    return (notice) => this.#each(() => seen(notice as WatchNotice), [watchesWhole]);
   }
 
   #each(tell: (checker: Checker) => void, checkers = this.#checkers): void {

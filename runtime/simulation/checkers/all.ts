@@ -19,6 +19,7 @@ import { NoSurplus } from './containers/surplus.ts';
 import { FreedLast, NoLeaks, OneOwner } from './network/addresses.ts';
 import { Walls } from './network/walls.ts';
 import { SecretsKept } from './secrets.ts';
+import { WatchesWhole } from './store.ts';
 
 export function allCheckers(sight: Sight) {
   return {
@@ -48,6 +49,7 @@ export function allCheckers(sight: Sight) {
     freedLast: new FreedLast(sight),
     noLeaks: new NoLeaks(sight),
     walls: new Walls(sight),
+    watchesWhole: new WatchesWhole(sight),
     secretsKept: new SecretsKept(sight),
   } satisfies Record<string, Checker>;
 }

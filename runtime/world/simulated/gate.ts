@@ -25,6 +25,9 @@ export class Gate {
   onAnswer: (call: PortCall, outcome: { readonly value: unknown } | { readonly error: unknown }) => void =
     () => {};
 
+  /** Told what each watch is asked for; then what it brings. */
+  onWatch: (call: PortCall) => (notice: unknown) => void = () => () => {};
+
   get isShut(): boolean {
     return this.#shut;
   }
@@ -60,8 +63,16 @@ export class Gate {
   }
 
   #guardOne(port: keyof Ports, op: string, method: Method): unknown {
-    if (op === 'watch')
-      return (args: unknown, notify: Told) => this.#stream((told) => method(args, told), notify);
+    if (op === 'watch') {
+      return (args: unknown, notify: Told) => {
+        const seen = this.onWatch({ port, op, args });
+        const told = (notice: unknown) => {
+          seen(notice);
+          notify(notice);
+        };
+        return this.#stream((heard) => method(args, heard), told);
+      };
+    }
     if (op === 'events') return (notify: Told) => this.#stream((told) => method(told, undefined), notify);
     return (args: unknown, call: Call) => this.#call({ port, op, args }, () => method(args, call));
   }
