@@ -6,9 +6,9 @@
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeBusyboxArchive } from '../kit/busybox-image.ts';
-import { makeDaemon } from '../kit/daemon.ts';
-import { followLogs } from '../kit/following.ts';
+import { startDaemon } from '../kit/node/daemon.ts';
+import { followLogs } from '../kit/node/following.ts';
+import { importBusybox } from '../kit/node/images.ts';
 import { until } from '../kit/until.ts';
 
 export interface LogFigures {
@@ -27,12 +27,9 @@ const words = 'x'.repeat(70);
 const script = `sleep 5; busybox seq 1 ${sent} | busybox sed "s/$$/ ${words}/"; echo end; sleep 1000`;
 
 export async function measureLogs(): Promise<LogFigures> {
-  const daemon = await makeDaemon();
+  const daemon = await startDaemon();
   try {
-    await daemon.start();
-    const archive = join(daemon.dir, 'busybox.tar');
-    await writeBusyboxArchive(archive, { name: 'busybox:latest' });
-    await daemon.cli('image', 'import', archive);
+    await importBusybox(daemon);
     const file = join(daemon.dir, 'loud.yaml');
     const command = JSON.stringify(['sh', '-c', script]);
     await writeFile(file, `services:\n  web:\n    image: busybox\n    command: ${command}\n`);

@@ -7,7 +7,8 @@ import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { importHelloImages, makeDaemon, type TestDaemon } from '../kit/daemon.ts';
+import { startDaemon, type TestDaemon } from '../kit/node/daemon.ts';
+import { importHelloImages } from '../kit/node/images.ts';
 import { until } from '../kit/until.ts';
 
 const run = promisify(execFile);
@@ -51,9 +52,8 @@ const quiet = [
 
 /** `idleSeconds`: how long the idle node is watched. */
 export async function measureNode(idleSeconds = 60): Promise<NodeFigures> {
-  const daemon = await makeDaemon();
+  const daemon = await startDaemon();
   try {
-    await daemon.start();
     await importHelloImages(daemon);
     const pairs: { deployMs: number; ctrMs: number }[] = [];
     // A first pair warms the caches of both and does not count.
@@ -105,8 +105,8 @@ async function deploy20(daemon: TestDaemon, name: string): Promise<number> {
 
 /** containerd's own client: the same image, command and parallelism; no network of their own. */
 async function ctr20(daemon: TestDaemon, round: number): Promise<number> {
-  const socket = daemon.containerdSocket();
-  const ctr = (...args: string[]) => run('ctr', ['-a', socket, '-n', 'hivemind', ...args]);
+  const place = ['-a', daemon.containerdSocket(), '-n', daemon.containerdNamespace];
+  const ctr = (...args: string[]) => run('ctr', [...place, ...args]);
   const { stdout } = await ctr('images', 'ls', '-q');
   const image = stdout.split('\n').find((name) => name.includes('hello-web'));
   if (!image) throw new Error(`no hello-web in ${stdout}`);

@@ -7,8 +7,9 @@ import { createServer, type Server } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { freePort, importHelloImages, makeDaemon, missingForDaemon, type TestDaemon } from '../kit/daemon.ts';
-import { findProcess } from '../kit/processes.ts';
+import { freePort, makeDaemon, missingForDaemon, startDaemon, type TestDaemon } from '../kit/node/daemon.ts';
+import { importHelloImages } from '../kit/node/images.ts';
+import { findProcess } from '../kit/node/processes.ts';
 import { until } from '../kit/until.ts';
 
 const missing = missingForDaemon();
@@ -27,8 +28,7 @@ describe.skipIf(missing !== undefined)('bad input', () => {
     (await daemon.slots()).find((one) => one.slot === slot)?.reason?.code;
 
   beforeAll(async () => {
-    daemon = await makeDaemon();
-    await daemon.start();
+    daemon = await startDaemon();
     await importHelloImages(daemon);
     expect((await deploy('steady', sleeper())).code).toBe(0);
   }, 120_000);
@@ -134,7 +134,7 @@ describe.skipIf(missing !== undefined)('bad input', () => {
 
   test('a truncated journal: the torn end is told, and every container is adopted', async () => {
     await daemon.converged('steady');
-    const pid = findProcess('steady/a.1');
+    const pid = findProcess(daemon, 'steady/a.1');
     await daemon.stop('SIGKILL');
     const folder = join(daemon.dataDir, 'journal');
     const [journal] = await readdir(folder);
@@ -142,12 +142,12 @@ describe.skipIf(missing !== undefined)('bad input', () => {
     await truncate(path, (await stat(path)).size - 3);
     await daemon.start();
     await daemon.converged('steady');
-    expect(findProcess('steady/a.1')).toBe(pid);
+    expect(findProcess(daemon, 'steady/a.1')).toBe(pid);
     expect((await daemon.cli('events', '-o', 'jsonl')).stdout).toContain('HM-JOURNAL-TORN');
   });
 
   test('a store of another cluster stops nothing, says so, and is followed when the operator confirms', async () => {
-    const pid = findProcess('steady/a.1');
+    const pid = findProcess(daemon, 'steady/a.1');
     await daemon.stop('SIGTERM');
     await rm(join(daemon.dataDir, 'store'), { recursive: true });
     await daemon.start();
@@ -156,11 +156,11 @@ describe.skipIf(missing !== undefined)('bad input', () => {
       async () => (await daemon.cli('events', '-o', 'jsonl')).stdout.includes('HM-STORE-FOREIGN'),
       20_000,
     );
-    expect(findProcess('steady/a.1')).toBe(pid);
+    expect(findProcess(daemon, 'steady/a.1')).toBe(pid);
     const refused = await deploy('other', sleeper());
     expect(refused.code).not.toBe(0);
     expect(refused.stderr).toContain('HM-STORE-FOREIGN');
-    expect(findProcess('steady/a.1')).toBe(pid);
+    expect(findProcess(daemon, 'steady/a.1')).toBe(pid);
     expect((await daemon.cli('doctor', '--accept-store')).code).toBe(0);
     await until(
       'the containers that the new store does not want are gone',

@@ -4,15 +4,9 @@
  * The simulation does this thousands of times; here the disks, sockets and processes are real.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  freePort,
-  importHelloImages,
-  makeDaemon,
-  missingForDaemon,
-  writeHello,
-  type TestDaemon,
-} from '../kit/daemon.ts';
-import { findProcess, findProcesses } from '../kit/processes.ts';
+import { freePort, missingForDaemon, startDaemon, type TestDaemon } from '../kit/node/daemon.ts';
+import { importHelloImages, visitHello, writeHello } from '../kit/node/images.ts';
+import { findProcess, findProcesses } from '../kit/node/processes.ts';
 import { until } from '../kit/until.ts';
 
 const missing = missingForDaemon();
@@ -22,38 +16,43 @@ describe.skipIf(missing !== undefined)('crashes', () => {
   let daemon: TestDaemon;
   let hostPort: number;
   let file: string;
+  /** Transitions of a deploy. */
+  let whole: number;
   const slots = ['hello/web.1', 'hello/web.2', 'hello/store.1'];
-  const visits = async (): Promise<number> => {
-    const page = await fetch(`http://127.0.0.1:${hostPort}/`, { headers: { 'user-agent': 'curl/8' } });
-    return Number(/visits:\s+(\d+)/.exec(await page.text())?.[1]);
-  };
+  const visits = async (): Promise<number> => (await visitHello(hostPort)).visits;
+  const pidOf = (slot: string): number => findProcess(daemon, slot);
   const once = (): void => {
-    for (const slot of slots) expect([slot, findProcesses(slot).length]).toEqual([slot, 1]);
+    for (const slot of slots) expect([slot, findProcesses(daemon, slot).length]).toEqual([slot, 1]);
   };
 
   beforeAll(async () => {
-    daemon = await makeDaemon();
+    daemon = await startDaemon();
     hostPort = await freePort();
-    await daemon.start();
     await importHelloImages(daemon);
     file = await writeHello(daemon, hostPort);
+    // One that nobody disturbs: the moments spread over all of it.
+    const transcript = await daemon.transcript();
+    expect((await daemon.cli('deploy', '-f', file)).code).toBe(0);
+    await daemon.converged('hello');
+    whole = transcript.seen();
+    transcript.close();
   }, 120_000);
   afterAll(async () => {
     await daemon?.end();
   }, 120_000);
 
-  // A deploy of this app is about 300 transitions; the moments spread over all of it.
   test.each(Array.from({ length: 10 }, (_, at) => at))(
     'kill -9 of the daemon in a deploy, moment %i of 10',
     async (moment) => {
-      if (moment > 0) {
-        expect((await daemon.cli('rm', 'hello', '--yes')).code).toBe(0);
-        await until('the app is gone', async () => (await daemon.slots()).length === 0, 60_000);
-      }
+      expect((await daemon.cli('rm', 'hello', '--yes')).code).toBe(0);
+      await until('the app is gone', async () => (await daemon.slots()).length === 0, 60_000);
+      const transcript = await daemon.transcript();
       const deploy = daemon.cli('deploy', '-f', file, '--detach');
-      const steps = moment * 30 + Math.floor(Math.random() * 30);
-      await daemon.afterTranscript(steps);
+      // No two deploys have quite as many: at the latest when it has settled.
+      const settled = deploy.then(() => daemon.converged('hello')).catch(() => undefined);
+      await Promise.race([transcript.reached((whole * (moment + Math.random())) / 10), settled]);
       await daemon.stop('SIGKILL');
+      transcript.close();
       await deploy;
       await daemon.start();
       // The command may have been cut off before it was accepted: a user types it again.
@@ -65,12 +64,12 @@ describe.skipIf(missing !== undefined)('crashes', () => {
 
   test('kill -9 of an idle daemon: every container is adopted, none restarted', async () => {
     await daemon.converged('hello');
-    const before = slots.map(findProcess);
+    const before = slots.map(pidOf);
     await daemon.stop('SIGKILL');
-    expect(slots.map(findProcess)).toEqual(before);
+    expect(slots.map(pidOf)).toEqual(before);
     await daemon.start();
     await daemon.converged('hello');
-    expect(slots.map(findProcess)).toEqual(before);
+    expect(slots.map(pidOf)).toEqual(before);
     expect((await daemon.slots()).map((slot) => slot.restarts)).toEqual([0, 0, 0]);
   });
 
@@ -91,7 +90,7 @@ describe.skipIf(missing !== undefined)('crashes', () => {
   test('containerd is killed: containers run on, a new containerd is started, and a later crash is healed', async () => {
     await daemon.converged('hello');
     const counted = await visits();
-    const before = slots.map(findProcess);
+    const before = slots.map(pidOf);
     process.kill(daemon.containerdPid(), 'SIGKILL');
     expect(await visits()).toBeGreaterThan(counted);
     await until(
@@ -99,11 +98,11 @@ describe.skipIf(missing !== undefined)('crashes', () => {
       async () => (await daemon.cli('doctor')).stdout.match(/containerd.*1\.|containerd.*2\./),
       60_000,
     );
-    expect(slots.map(findProcess)).toEqual(before);
-    process.kill(findProcess('hello/web.1'), 'SIGKILL');
+    expect(slots.map(pidOf)).toEqual(before);
+    process.kill(findProcess(daemon, 'hello/web.1'), 'SIGKILL');
     await until(
       'the killed container is back',
-      () => findProcesses('hello/web.1').some((pid) => !before.includes(pid)),
+      () => findProcesses(daemon, 'hello/web.1').some((pid) => !before.includes(pid)),
       60_000,
     );
     await daemon.converged('hello');
@@ -112,7 +111,7 @@ describe.skipIf(missing !== undefined)('crashes', () => {
   });
 
   test('containerd hangs: containers and API go on, trouble is said, and it heals when it wakes', async () => {
-    const before = slots.map(findProcess);
+    const before = slots.map(pidOf);
     process.kill(daemon.containerdPid(), 'SIGSTOP');
     try {
       const findings = await until(
@@ -135,6 +134,6 @@ describe.skipIf(missing !== undefined)('crashes', () => {
       60_000,
     );
     await daemon.converged('hello', 90_000);
-    expect(slots.map(findProcess)).toEqual(before);
+    expect(slots.map(pidOf)).toEqual(before);
   });
 });

@@ -8,8 +8,9 @@ import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { importHelloImages, makeDaemon, missingForDaemon, type TestDaemon } from '../kit/daemon.ts';
-import { findProcess } from '../kit/processes.ts';
+import { missingForDaemon, startDaemon, type TestDaemon } from '../kit/node/daemon.ts';
+import { importHelloImages } from '../kit/node/images.ts';
+import { findProcess } from '../kit/node/processes.ts';
 import { until } from '../kit/until.ts';
 
 const missing = missingForDaemon();
@@ -19,21 +20,20 @@ describe.skipIf(missing !== undefined)('a full disk', () => {
   let mount: string;
   let daemon: TestDaemon;
   const filler = (): string => join(mount, 'filler');
-  const deploy = async (name: string) => {
+  const deploy = async (name: string, timeout = '10s') => {
     const file = join(daemon.dir, `${name}.yaml`);
     await writeFile(
       file,
       `services:\n  a:\n    image: hello-web\n    entrypoint: ['sleep', '1000']\n    restart: always\n    stop_grace_period: 0s\n`,
     );
-    return daemon.cli('deploy', '-f', file, '-p', name, '--timeout', '10s');
+    return daemon.cli('deploy', '-f', file, '-p', name, '--timeout', timeout);
   };
 
   beforeAll(async () => {
     mount = mkdtempSync(join(tmpdir(), 'hm-full-'));
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256m', 'tmpfs', mount]);
     mkdirSync(join(mount, 'data'));
-    daemon = await makeDaemon({ dataDir: join(mount, 'data') });
-    await daemon.start();
+    daemon = await startDaemon({ dataDir: join(mount, 'data') });
     await importHelloImages(daemon);
     expect((await deploy('steady')).code).toBe(0);
   }, 120_000);
@@ -47,25 +47,25 @@ describe.skipIf(missing !== undefined)('a full disk', () => {
   }, 120_000);
 
   test('refuses with HM-DISK-FULL, stops nothing, and heals', async () => {
-    const pid = findProcess('steady/a.1');
+    const pid = findProcess(daemon, 'steady/a.1');
     fill(filler());
-    const refused = await deploy('late');
+    const refused = await deploy('late', '2s');
     expect(refused.code).not.toBe(0);
-    const said =
-      refused.stderr +
-      (await daemon.cli('why', 'late/a.1')).stdout +
-      (await daemon.cli('events', '-o', 'jsonl')).stdout;
-    expect(said).toContain('HM-DISK-FULL');
-    expect(findProcess('steady/a.1')).toBe(pid);
+    await until('the reason is said', async () =>
+      `${refused.stderr}${(await daemon.cli('why', 'late/a.1')).stdout}${(await daemon.cli('events', '-o', 'jsonl')).stdout}`.includes(
+        'HM-DISK-FULL',
+      ),
+    );
+    expect(findProcess(daemon, 'steady/a.1')).toBe(pid);
     expect((await daemon.cli('ps')).stdout).toContain('steady/a.1');
     rmSync(filler());
     await until('the deploy is taken', async () => (await deploy('late')).code === 0, 60_000);
     await daemon.converged('late');
-    expect(findProcess('steady/a.1')).toBe(pid);
+    expect(findProcess(daemon, 'steady/a.1')).toBe(pid);
   });
 
   test('a process that dies while the disk is full is started again once there is space', async () => {
-    const before = findProcess('steady/a.1');
+    const before = findProcess(daemon, 'steady/a.1');
     fill(filler());
     process.kill(before, 'SIGKILL');
     await until(
@@ -81,7 +81,7 @@ describe.skipIf(missing !== undefined)('a full disk', () => {
         (await daemon.slots()).some((slot) => slot.slot === 'steady/a.1' && slot.phase === 'running'),
       60_000,
     );
-    expect(findProcess('steady/a.1')).not.toBe(before);
+    expect(findProcess(daemon, 'steady/a.1')).not.toBe(before);
   });
 });
 

@@ -3,15 +3,9 @@
  * by one, its data kept.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  freePort,
-  importHelloImages,
-  makeDaemon,
-  missingForDaemon,
-  writeHello,
-  type TestDaemon,
-} from '../kit/daemon.ts';
-import { findProcess } from '../kit/processes.ts';
+import { freePort, missingForDaemon, startDaemon, type TestDaemon } from '../kit/node/daemon.ts';
+import { importHelloImages, visitHello, writeHello } from '../kit/node/images.ts';
+import { findProcess, findProcesses } from '../kit/node/processes.ts';
 import { until } from '../kit/until.ts';
 
 const missing = missingForDaemon();
@@ -21,24 +15,17 @@ describe.skipIf(missing !== undefined)('the hello app', () => {
   let daemon: TestDaemon;
   let hostPort: number;
   let file: string;
-  const page = async (): Promise<string> =>
-    (
-      await fetch(`http://127.0.0.1:${hostPort}/`, {
-        headers: { accept: 'text/plain', 'user-agent': 'curl/8' },
-      })
-    ).text();
-  const visits = async (): Promise<number> => Number(/visits:\s+(\d+)/.exec(await page())?.[1]);
+  const visits = async (): Promise<number> => (await visitHello(hostPort)).visits;
   /** Pid of a slot's first process, as this machine sees it: by the slot in its environment. */
   const pidOf = async (slot: string): Promise<number> => {
     const { stdout } = await daemon.cli('exec', slot, '--', 'cat', '/proc/sys/kernel/random/boot_id');
     expect(stdout.trim()).not.toBe('');
-    return findProcess(slot);
+    return findProcess(daemon, slot);
   };
 
   beforeAll(async () => {
-    daemon = await makeDaemon();
+    daemon = await startDaemon();
     hostPort = await freePort();
-    await daemon.start();
     await importHelloImages(daemon);
     file = await writeHello(daemon, hostPort);
   }, 120_000);
@@ -61,7 +48,7 @@ describe.skipIf(missing !== undefined)('the hello app', () => {
     expect(before).toBeGreaterThan(0);
     const seen = new Set<string>();
     await until('both replicas have answered', async () => {
-      seen.add(/hello\/web\.\d/.exec(await page())?.[0] ?? '');
+      seen.add(/hello\/web\.\d/.exec((await visitHello(hostPort)).page)?.[0] ?? '');
       return seen.has('hello/web.1') && seen.has('hello/web.2');
     });
     expect(await visits()).toBeGreaterThan(before);
@@ -159,7 +146,7 @@ describe.skipIf(missing !== undefined)('the hello app', () => {
     const before = await daemon.slots();
     expect(await daemon.stop('SIGTERM')).toBe(0);
     expect(daemon.log()).toContain('still run');
-    expect(findProcess('hello/store.1')).toBeGreaterThan(0);
+    expect(findProcess(daemon, 'hello/store.1')).toBeGreaterThan(0);
     await daemon.start();
     const after = await daemon.converged('hello');
     expect(new Set(after.slots.map((slot) => slot.status?.containerId))).toEqual(
@@ -170,6 +157,6 @@ describe.skipIf(missing !== undefined)('the hello app', () => {
   test('rm removes containers and, when asked, the volume', async () => {
     expect((await daemon.cli('rm', 'hello', '--volumes', '--yes')).code).toBe(0);
     await until('the app is gone', async () => (await daemon.slots()).length === 0, 30_000);
-    expect(() => findProcess('hello/store.1')).toThrow('no process');
+    await until('its process is gone', () => findProcesses(daemon, 'hello/store.1').length === 0);
   });
 });

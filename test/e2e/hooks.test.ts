@@ -2,7 +2,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { importHelloImages, makeDaemon, missingForDaemon, type TestDaemon } from '../kit/daemon.ts';
+import { missingForDaemon, startDaemon, type TestDaemon } from '../kit/node/daemon.ts';
+import { importHelloImages } from '../kit/node/images.ts';
 import { until } from '../kit/until.ts';
 
 const missing = missingForDaemon();
@@ -35,8 +36,7 @@ describe.skipIf(missing !== undefined)('a service that is looked after', () => {
   const slot = async () => (await daemon.slots()).find((one) => one.slot === 'care/web.1');
 
   beforeAll(async () => {
-    daemon = await makeDaemon();
-    await daemon.start();
+    daemon = await startDaemon();
     await importHelloImages(daemon);
     const file = join(daemon.dir, 'care.yaml');
     await writeFile(file, app);

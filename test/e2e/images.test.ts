@@ -12,7 +12,7 @@ import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ImageInfo } from '../../protocols/containers/model.ts';
-import { freePort, getJson, makeDaemon, missingForDaemon, type TestDaemon } from '../kit/daemon.ts';
+import { freePort, getJson, missingForDaemon, startDaemon, type TestDaemon } from '../kit/node/daemon.ts';
 import { startGatedRegistry, type GatedRegistry } from '../kit/registries/gated-registry.ts';
 import { missingForRegistry, startRegistry, type TestRegistry } from '../kit/registries/registry.ts';
 import { startTokenServer, type TokenServer } from '../kit/registries/token-server.ts';
@@ -64,11 +64,10 @@ describe.skipIf(missing !== undefined)('images', () => {
     guarded = await startRegistry(tokens.auth);
     await guarded.push(archive, 'private/web:1');
     const plain = { plainHttp: true };
-    daemon = await makeDaemon({
+    daemon = await startDaemon({
       registries: { [registry.host]: plain, [slow.host]: plain, [guarded.host]: plain },
     });
     port = await freePort();
-    await daemon.start();
   }, 120_000);
   afterAll(async () => {
     await daemon?.end();
@@ -132,7 +131,7 @@ describe.skipIf(missing !== undefined)('images', () => {
     expect(await daemon.cli('restart', 'pulled')).toMatchObject({ code: 0 });
     expect(await first()).toMatchObject({ specHash: before.specHash, revision: before.revision });
     const pinned = async (digest: string) => {
-      const address = ['--address', daemon.containerdSocket(), '-n', 'hivemind'];
+      const address = ['--address', daemon.containerdSocket(), '-n', daemon.containerdNamespace];
       const { stdout } = await run('ctr', [...address, 'containers', 'ls']);
       expect(stdout).toContain(digest);
     };

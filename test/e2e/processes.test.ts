@@ -5,7 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { freePort, getJson, makeDaemon, missingForDaemon, type TestDaemon } from '../kit/daemon.ts';
+import { freePort, getJson, missingForDaemon, startDaemon, type TestDaemon } from '../kit/node/daemon.ts';
 import { until } from '../kit/until.ts';
 
 const missing = missingForDaemon();
@@ -47,9 +47,8 @@ describe.skipIf(missing !== undefined)('a node whose services are processes', { 
   };
 
   beforeAll(async () => {
-    daemon = await makeDaemon({ runtime: 'process' });
+    daemon = await startDaemon({ runtime: 'process' });
     port = await freePort();
-    await daemon.start();
     expect(await deploy(app(port, daemon.dir))).toMatchObject({ code: 0 });
     await daemon.converged('plain');
   }, 120_000);

@@ -6,7 +6,8 @@ import { writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { freePort, importHelloImages, makeDaemon, missingForDaemon, type TestDaemon } from '../kit/daemon.ts';
+import { freePort, missingForDaemon, startDaemon, type TestDaemon } from '../kit/node/daemon.ts';
+import { importHelloImages } from '../kit/node/images.ts';
 import { until } from '../kit/until.ts';
 
 const missing = missingForDaemon();
@@ -85,9 +86,8 @@ describe.skipIf(missing !== undefined)('a service with two replicas', () => {
   };
 
   beforeAll(async () => {
-    daemon = await makeDaemon();
+    daemon = await startDaemon();
     port = await freePort();
-    await daemon.start();
     await importHelloImages(daemon);
     expect(await deploy(1)).toMatchObject({ code: 0 });
     await daemon.converged('roll');

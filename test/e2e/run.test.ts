@@ -1,8 +1,7 @@
 /** `hivemind run` on a real node: output and exit codes pass through, what ends is not restarted, what is left is what was asked. */
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { writeBusyboxArchive } from '../kit/busybox-image.ts';
-import { makeDaemon, missingForDaemon, type CliResult, type TestDaemon } from '../kit/daemon.ts';
+import { missingForDaemon, startDaemon, type CliResult, type TestDaemon } from '../kit/node/daemon.ts';
+import { importBusybox } from '../kit/node/images.ts';
 import { until } from '../kit/until.ts';
 
 const missing = missingForDaemon();
@@ -11,11 +10,8 @@ if (missing) console.log(`skipped: ${missing}`);
 describe.skipIf(missing !== undefined)('hivemind run', () => {
   let daemon: TestDaemon;
   beforeAll(async () => {
-    daemon = await makeDaemon();
-    await daemon.start();
-    const archive = join(daemon.dir, 'busybox.tar');
-    await writeBusyboxArchive(archive, { name: 'busybox:latest' });
-    expect((await daemon.cli('image', 'import', archive)).code).toBe(0);
+    daemon = await startDaemon();
+    await importBusybox(daemon);
   }, 120_000);
   afterAll(() => daemon?.end(), 120_000);
 
@@ -72,7 +68,8 @@ describe.skipIf(missing !== undefined)('hivemind run', () => {
 
   test('detached it goes on, and is a service where it is to be restarted', async () => {
     const { code, stdout } = await run(
-      ...['-d', '--name', 'service', '--restart', 'always', 'busybox', '--', 'sleep', '1000'],
+      ...['-d', '--name', 'service', '--restart', 'always', 'busybox', '--'],
+      ...['sh', '-c', 'trap "exit 0" TERM; sleep 1000 & wait'],
     );
     expect([code, stdout]).toEqual([0, 'service\n']);
     await daemon.converged('service');

@@ -11,7 +11,7 @@ import { stringify } from 'yaml';
 import type { AppSpec } from '../../protocols/apps/model.ts';
 import { openCompose } from '../../runtime/compose/open.ts';
 import { writeBusyboxArchive } from '../kit/busybox-image.ts';
-import { freePort, makeDaemon, missingForDaemon, type TestDaemon } from '../kit/daemon.ts';
+import { freePort, missingForDaemon, startDaemon, type TestDaemon } from '../kit/node/daemon.ts';
 import { until } from '../kit/until.ts';
 
 const missing = missingForDaemon();
@@ -51,8 +51,7 @@ describe.skipIf(missing !== undefined)('a Compose file of a real shape', () => {
   let daemon: TestDaemon;
   const known = new Set<string>();
   beforeAll(async () => {
-    daemon = await makeDaemon();
-    await daemon.start();
+    daemon = await startDaemon();
     await writeBusyboxArchive(join(daemon.dir, 'stand-in.tar'), {
       name: 'stand-in:1',
       config: { Entrypoint: ['/bin/stays'] },

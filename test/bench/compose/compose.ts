@@ -9,7 +9,8 @@ import { request, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { parse } from 'yaml';
-import { importHelloImages, makeDaemon, type TestDaemon } from '../../kit/daemon.ts';
+import { startDaemon, type TestDaemon } from '../../kit/node/daemon.ts';
+import { importHelloImages } from '../../kit/node/images.ts';
 import { until } from '../../kit/until.ts';
 import { missingForDocker, startDocker, type Docker } from './docker.ts';
 
@@ -29,10 +30,9 @@ const app = 'gated';
 const turns = 3;
 
 export async function measureCompose(): Promise<ComposeFigures> {
-  const daemon = await makeDaemon();
+  const daemon = await startDaemon();
   const docker = await dockerOrWhy();
   try {
-    await daemon.start();
     await importHelloImages(daemon);
     if (typeof docker !== 'string') await docker.load(archive, 'hello-web');
     const [ours, theirs]: [{ deployMs: number; chainMs: number }[], number[]] = [[], []];

@@ -6,10 +6,10 @@ import { statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { writeBusyboxArchive } from '../../kit/busybox-image.ts';
-import { makeDaemon, missingForDaemon, type TestDaemon } from '../../kit/daemon.ts';
-import { followLogs } from '../../kit/following.ts';
-import { findProcess } from '../../kit/processes.ts';
+import { missingForDaemon, startDaemon, type TestDaemon } from '../../kit/node/daemon.ts';
+import { followLogs } from '../../kit/node/following.ts';
+import { importBusybox } from '../../kit/node/images.ts';
+import { findProcess } from '../../kit/node/processes.ts';
 import { until } from '../../kit/until.ts';
 
 const missing = missingForDaemon();
@@ -23,11 +23,8 @@ const numbers = (to: number): number[] => Array.from({ length: to }, (_, nth) =>
 describe.skipIf(missing !== undefined)('logs', () => {
   let daemon: TestDaemon;
   beforeAll(async () => {
-    daemon = await makeDaemon();
-    await daemon.start();
-    const archive = join(daemon.dir, 'busybox.tar');
-    await writeBusyboxArchive(archive, { name: 'busybox:latest' });
-    expect((await daemon.cli('image', 'import', archive)).code).toBe(0);
+    daemon = await startDaemon();
+    await importBusybox(daemon);
   }, 120_000);
   afterAll(() => daemon?.end(), 120_000);
 
@@ -50,7 +47,7 @@ describe.skipIf(missing !== undefined)('logs', () => {
     );
     await until('3 000 is there', () => seen.includes(3_000), 60_000);
     await daemon.stop('SIGKILL');
-    process.kill(findProcess('count/web.1'), 'SIGKILL');
+    process.kill(findProcess(daemon, 'count/web.1'), 'SIGKILL');
     await daemon.start();
     await until('the next run has counted to its end', () => seen.at(-1) === last, 60_000);
     await following.stop();

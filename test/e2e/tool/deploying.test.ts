@@ -2,40 +2,25 @@
  * Deploying as a person at a terminal and as a script see it, on a real node: help and mistyped commands, plans, twenty
  * rows for many replicas, what does not fit on the machine, and Ctrl-C in the middle.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { reasonView, slotStatus } from '../../../runtime/api/schemas/views.ts';
-import { writeBusyboxArchive } from '../../kit/busybox-image.ts';
-import { makeDaemon, missingForDaemon, type TestDaemon } from '../../kit/daemon.ts';
-import { openTerminal, type Terminal } from '../../kit/terminal.ts';
+import { missingForDaemon, startDaemon, type TestDaemon } from '../../kit/node/daemon.ts';
+import { importBusybox } from '../../kit/node/images.ts';
+import { openTerminal, type Terminal } from '../../kit/node/terminal.ts';
 
 const missing = missingForDaemon();
 if (missing) console.log(`skipped: ${missing}`);
-const tool = resolve(import.meta.dirname, '../../../dist/hivemind.js');
 
 describe.skipIf(missing !== undefined)('deploying', () => {
   let daemon: TestDaemon;
   let terminal: Terminal;
   beforeAll(async () => {
-    daemon = await makeDaemon();
-    await daemon.start();
-    const archive = join(daemon.dir, 'busybox.tar');
-    await writeBusyboxArchive(archive, { name: 'busybox:latest' });
-    expect((await daemon.cli('image', 'import', archive)).code).toBe(0);
-    await mkdir(join(daemon.dir, 'bin'));
-    const script = `#!/bin/sh\nexec ${process.execPath} ${tool} "$@"\n`;
-    await writeFile(join(daemon.dir, 'bin/hivemind'), script, { mode: 0o755 });
-    terminal = await openTerminal({
-      columns: 80,
-      rows: 24,
-      directory: daemon.dir,
-      environment: {
-        PATH: `${join(daemon.dir, 'bin')}:/usr/sbin:/usr/bin:/sbin:/bin`,
-        HIVEMIND_ADDRESS: `unix://${daemon.socketPath}`,
-      },
-    });
+    daemon = await startDaemon();
+    await importBusybox(daemon);
+    terminal = await openTerminal(daemon, { columns: 80, rows: 24 });
   }, 120_000);
   afterAll(async () => {
     await terminal?.close();

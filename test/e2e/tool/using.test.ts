@@ -1,38 +1,23 @@
 /** Looking and entering, on a real node: `ps` in its forms, a shell in a real terminal, the doctor. */
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { writeBusyboxArchive } from '../../kit/busybox-image.ts';
-import { getJson, makeDaemon, missingForDaemon, type TestDaemon } from '../../kit/daemon.ts';
-import { openTerminal, type Terminal } from '../../kit/terminal.ts';
+import { getJson, missingForDaemon, startDaemon, type TestDaemon } from '../../kit/node/daemon.ts';
+import { importBusybox } from '../../kit/node/images.ts';
+import { openTerminal, type Terminal } from '../../kit/node/terminal.ts';
 
 const missing = missingForDaemon();
 if (missing) console.log(`skipped: ${missing}`);
-const tool = resolve(import.meta.dirname, '../../../dist/hivemind.js');
 const escape = '\u001b';
 
 describe.skipIf(missing !== undefined)('using', () => {
   let daemon: TestDaemon;
   let terminal: Terminal;
   beforeAll(async () => {
-    daemon = await makeDaemon();
-    await daemon.start();
-    const archive = join(daemon.dir, 'busybox.tar');
-    await writeBusyboxArchive(archive, { name: 'busybox:latest' });
-    expect((await daemon.cli('image', 'import', archive)).code).toBe(0);
-    await mkdir(join(daemon.dir, 'bin'));
-    const script = `#!/bin/sh\nexec ${process.execPath} ${tool} "$@"\n`;
-    await writeFile(join(daemon.dir, 'bin/hivemind'), script, { mode: 0o755 });
-    terminal = await openTerminal({
-      columns: 100,
-      rows: 24,
-      directory: daemon.dir,
-      environment: {
-        PATH: `${join(daemon.dir, 'bin')}:/usr/sbin:/usr/bin:/sbin:/bin`,
-        HIVEMIND_ADDRESS: `unix://${daemon.socketPath}`,
-      },
-    });
+    daemon = await startDaemon();
+    await importBusybox(daemon);
+    terminal = await openTerminal(daemon, { columns: 100, rows: 24 });
     const text =
       "name: use\nservices: { web: { image: busybox, command: [sleep, '1000'], stop_signal: SIGKILL } }\n";
     await writeFile(join(daemon.dir, 'use.yaml'), text);
@@ -112,8 +97,7 @@ describe.skipIf(missing !== undefined)('using', () => {
     const healthy = await ids();
     expect(healthy).toEqual(expect.arrayContaining(['containerd', 'store', 'disk', 'ip-forward', 'bridge']));
     process.kill(daemon.containerdPid(), 'SIGSTOP');
-    const { code, stdout } = await daemon.cli('doctor');
-    const broken = await ids();
+    const [{ code, stdout }, broken] = await Promise.all([daemon.cli('doctor'), ids()]);
     process.kill(daemon.containerdPid(), 'SIGCONT');
     expect(code).toBe(1);
     expect(stdout).toMatch(/^✗ containerd .*HM-[A-Z-]+.*\n +fix: \S/m);

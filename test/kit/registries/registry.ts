@@ -8,7 +8,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { freePort } from '../daemon.ts';
+import { freePort } from '../node/daemon.ts';
 import { until } from '../until.ts';
 
 const run = promisify(execFile);

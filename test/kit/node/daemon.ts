@@ -5,18 +5,17 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { request } from 'node:http';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { request, type IncomingMessage } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import type { Registries } from '../../protocols/containers/registry/endpoints.ts';
-import type { AppView, SlotStatus } from '../../protocols/apps/status.ts';
-import { buildHelloImages } from '../../runtime/images/build-hello.ts';
-import { purge } from '../../runtime/purge.ts';
-import { until } from './until.ts';
+import type { Registries } from '../../../protocols/containers/registry/endpoints.ts';
+import type { AppView, SlotStatus } from '../../../protocols/apps/status.ts';
+import { purge } from '../../../runtime/purge.ts';
+import { until } from '../until.ts';
 
-const root = resolve(import.meta.dirname, '../..');
+const root = resolve(import.meta.dirname, '../../..');
 const bundle = (name: string): string => join(root, 'dist', `${name}.js`);
 let count = 0;
 
@@ -24,6 +23,14 @@ export interface CliResult {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
+}
+
+export interface Transcript {
+  /** Transitions so far. */
+  seen(): number;
+  /** Resolves once there are so many. */
+  reached(steps: number): Promise<void>;
+  close(): void;
 }
 
 export interface TestDaemon {
@@ -41,37 +48,54 @@ export interface TestDaemon {
   /** Until every app named has converged. */
   converged(app: string, withinMs?: number): Promise<AppView>;
   start(extra?: readonly string[]): Promise<void>;
-  /** Resolves once the actors have made so many transitions from now on (or none for a second: it has settled). */
-  afterTranscript(steps: number): Promise<void>;
+  /** Counts the transitions that the actors make from now on. */
+  transcript(): Promise<Transcript>;
   /** Ends it with a signal and waits; answers the exit code. */
   stop(signal: NodeJS.Signals): Promise<number | null>;
-  /** Socket of the containerd that the daemon started. */
+  /** Socket of the containerd that the daemon started, and the node's namespace in it. */
   containerdSocket(): string;
+  readonly containerdNamespace: string;
   /** Its pid. */
   containerdPid(): number;
   end(): Promise<void>;
 }
 
-/** Not yet started. `name` makes the bridge and the table its own. */
-export async function makeDaemon(
-  options: {
-    readonly dataDir?: string;
-    readonly registries?: Registries;
-    readonly runtime?: 'process';
-  } = {},
+interface DaemonOptions {
+  readonly dataDir?: string;
+  readonly registries?: Registries;
+  readonly runtime?: 'process';
+}
+
+/** One that is ready. */
+export async function startDaemon(
+  options: DaemonOptions = {},
+  flags: readonly string[] = [],
 ): Promise<TestDaemon> {
+  const daemon = await makeDaemon(options);
+  try {
+    await daemon.start(flags);
+  } catch (thrown) {
+    await daemon.end();
+    throw thrown;
+  }
+  return daemon;
+}
+
+/** Not yet started. `name` makes the bridge, the table and the records of its containers its own. */
+export async function makeDaemon(options: DaemonOptions = {}): Promise<TestDaemon> {
   count += 1;
   const dir = await mkdtemp(join(tmpdir(), 'hm-e2e-'));
   const name = `t${process.pid.toString(36)}${count}`;
   const dataDir = options.dataDir ?? join(dir, 'data');
-  const second = 64 + ((process.pid + count * 7) % 128);
+  // Files run side by side, each in a worker of its own number; one has a few nodes at the most.
+  const second = 64 + ((Number(process.env['VITEST_POOL_ID'] ?? 0) * 8 + count) % 128);
   const config = {
     name,
     dataDir,
     runtime: options.runtime ?? ('containerd' as 'containerd' | 'process'),
     socketPath: join(dir, 'api.sock'),
     containerdAddress: join(dir, 'none.sock'),
-    containerdNamespace: 'hivemind',
+    containerdNamespace: `hivemind-${name}`,
     bridge: `hive-${name}`.slice(0, 15),
     containerPool: `10.${second}.0.0/16`,
     mtu: 1_500,
@@ -86,6 +110,7 @@ export async function makeDaemon(
     ['--socket', config.socketPath],
     ['--api-address', `127.0.0.1:${port}`],
     ['--containerd-address', config.containerdAddress],
+    ['--containerd-namespace', config.containerdNamespace],
     ['--bridge', config.bridge],
     ['--container-pool', config.containerPool],
     // No test reaches beyond this machine.
@@ -143,7 +168,7 @@ export async function makeDaemon(
         30_000,
       );
     },
-    afterTranscript: (steps) => countTranscript(config.socketPath, steps),
+    transcript: () => countTranscript(config.socketPath),
     stop: async (signal) => {
       const ending = child;
       if (!ending || ending.exitCode !== null || ending.signalCode !== null) return ending?.exitCode ?? null;
@@ -154,6 +179,7 @@ export async function makeDaemon(
     containerdSocket: () =>
       /address\s*=\s*['"]([^'"]+\.sock)['"]/.exec(readFileSync(containerdConfigOf(dataDir), 'utf8'))?.[1] ??
       '',
+    containerdNamespace: config.containerdNamespace,
     containerdPid: () => containerdPidOf(dataDir),
     end: async () => {
       await daemon.stop('SIGTERM');
@@ -219,28 +245,24 @@ export function getJson<Value>(socketPath: string, path: string): Promise<Value>
   });
 }
 
-function countTranscript(socketPath: string, steps: number): Promise<void> {
-  return new Promise((done, failed) => {
-    let seen = 0;
-    let last = performance.now();
-    const asked = request({ socketPath, path: '/v1/actors/transcript?follow=true&limit=1' }, (response) => {
-      response.on('data', (chunk: Buffer) => {
-        last = performance.now();
-        for (const byte of chunk) if (byte === 10) seen++;
-        if (seen > steps) finish();
-      });
-      response.on('error', finish);
-      response.on('close', finish);
-    });
-    const quiet = setInterval(() => performance.now() - last > 1_000 && finish(), 100);
-    function finish(): void {
-      clearInterval(quiet);
-      asked.destroy();
-      done();
-    }
-    asked.on('error', (error) => (seen > 0 ? finish() : failed(error)));
-    asked.end();
+async function countTranscript(socketPath: string): Promise<Transcript> {
+  let seen = 0;
+  const awaited: { readonly steps: number; readonly met: () => void }[] = [];
+  const asked = request({ socketPath, path: '/v1/actors/transcript?follow=true&limit=1' });
+  asked.end();
+  const [response] = (await once(asked, 'response')) as [IncomingMessage];
+  response.on('data', (chunk: Buffer) => {
+    for (const byte of chunk) if (byte === 10) seen++;
+    for (const { steps, met } of awaited) if (seen > steps) met();
   });
+  // Whoever kills the daemon cuts it off.
+  response.on('error', () => undefined);
+  asked.on('error', () => undefined);
+  return {
+    seen: () => seen,
+    reached: (steps) => new Promise((met) => (seen > steps ? met() : void awaited.push({ steps, met }))),
+    close: () => void asked.destroy(),
+  };
 }
 
 /** A TCP port nobody listens on now. */
@@ -252,28 +274,6 @@ export async function freePort(): Promise<number> {
   server.close();
   await once(server, 'close');
   return port;
-}
-
-/** The hello app on a port of its own; answers the path of the Compose file. */
-export async function writeHello(daemon: TestDaemon, hostPort: number): Promise<string> {
-  const text = readFileSync(join(root, 'examples/hello/compose.yaml'), 'utf8').replaceAll(
-    '127.0.0.1:8080',
-    `127.0.0.1:${hostPort}`,
-  );
-  const path = join(daemon.dir, 'compose.yaml');
-  await writeFile(path, text);
-  return path;
-}
-
-export async function importHelloImages(daemon: TestDaemon): Promise<void> {
-  const { archives } = await buildHelloImages({
-    imagesDir: join(root, '.cache/images'),
-    contentDir: join(root, 'examples/hello/web'),
-  });
-  for (const archive of archives) {
-    const { code, stderr } = await daemon.cli('image', 'import', archive);
-    if (code !== 0) throw new Error(stderr);
-  }
 }
 
 /** What a machine lacks for these tests, or nothing. */

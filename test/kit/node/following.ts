@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 
-const bundle = join(resolve(import.meta.dirname, '../..'), 'dist/hivemind.js');
+const bundle = join(resolve(import.meta.dirname, '../../..'), 'dist/hivemind.js');
 
 export interface Following {
   /** Standard error so far: marks, and what is said of the connection. */

@@ -1,12 +1,16 @@
 /**
- * A real terminal for end-to-end tests: a tmux server of its own with one pane that runs a shell. What a person would
- * see is what is asked: rows of the screen, the cursor, what has scrolled away.
+ * A real terminal for end-to-end tests: a tmux server of its own with one pane that runs a shell, in which `hivemind`
+ * speaks to the node. What a person would see is what is asked: rows of the screen, the cursor, what has scrolled away.
  */
 import { execFile } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { until } from './until.ts';
+import { until } from '../until.ts';
+import type { TestDaemon } from './daemon.ts';
 
 const execute = promisify(execFile);
+const tool = resolve(import.meta.dirname, '../../../dist/hivemind.js');
 let count = 0;
 
 export interface Terminal {
@@ -26,19 +30,28 @@ export interface Terminal {
   close(): Promise<void>;
 }
 
-export async function openTerminal(options: {
-  readonly columns: number;
-  readonly rows: number;
-  readonly directory: string;
-  readonly environment: Readonly<Record<string, string>>;
-}): Promise<Terminal> {
+/** In the node's folder. */
+export async function openTerminal(
+  { dir, socketPath }: Pick<TestDaemon, 'dir' | 'socketPath'>,
+  { columns, rows }: { readonly columns: number; readonly rows: number },
+): Promise<Terminal> {
   count += 1;
   const server = `hm-${process.pid}-${count}`;
-  const environment = { TERM: 'xterm-256color', LANG: 'C.UTF-8', ENV: '', PS1: '> ', ...options.environment };
+  const environment = {
+    TERM: 'xterm-256color',
+    LANG: 'C.UTF-8',
+    ENV: '',
+    PS1: '> ',
+    PATH: `${join(dir, 'bin')}:/usr/sbin:/usr/bin:/sbin:/bin`,
+    HIVEMIND_ADDRESS: `unix://${socketPath}`,
+  };
+  await mkdir(join(dir, 'bin'), { recursive: true });
+  const script = `#!/bin/sh\nexec ${process.execPath} ${tool} "$@"\n`;
+  await writeFile(join(dir, 'bin/hivemind'), script, { mode: 0o755 });
   const tmux = async (...args: string[]): Promise<string> =>
     (await execute('tmux', ['-u', '-L', server, '-f', '/dev/null', ...args], { env: environment })).stdout;
-  const size = (columns: number, rows: number): string[] => ['-x', String(columns), '-y', String(rows)];
-  await tmux('new-session', '-d', ...size(options.columns, options.rows), '-c', options.directory, 'sh');
+  const size = (wide: number, high: number): string[] => ['-x', String(wide), '-y', String(high)];
+  await tmux('new-session', '-d', ...size(columns, rows), '-c', dir, 'sh');
   const lines = (text: string): string[] => text.replace(/\n+$/, '').split('\n');
   let commands = 0;
   const terminal: Terminal = {
@@ -61,13 +74,13 @@ export async function openTerminal(options: {
       await terminal.type(`${line}; echo "ended ${commands}: $?"`);
       return Number((await terminal.shows(new RegExp(`^ended ${commands}: (\\d+)$`, 'm'), withinMs))[1]);
     },
-    resize: async (columns, rows) => void (await tmux('resize-window', ...size(columns, rows))),
+    resize: async (wide, high) => void (await tmux('resize-window', ...size(wide, high))),
     state: async () => {
       const facts = await tmux('display-message', '-p', '#{cursor_flag} #{history_size}');
       const [cursor, scrolled] = facts.trim().split(' ');
-      const rows = lines(await tmux('capture-pane', '-p', '-S', '-'));
+      const whole = lines(await tmux('capture-pane', '-p', '-S', '-'));
       const joined = lines(await tmux('capture-pane', '-p', '-J', '-S', '-'));
-      return { cursor: cursor === '1', scrolled: Number(scrolled), wrapped: rows.length - joined.length };
+      return { cursor: cursor === '1', scrolled: Number(scrolled), wrapped: whole.length - joined.length };
     },
     close: async () => void (await tmux('kill-server')),
   };
