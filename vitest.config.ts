@@ -21,8 +21,9 @@ export default defineConfig({
     maxWorkers: processors,
     // XState warns about wrong machines only under this condition.
     execArgv: ['--conditions=development'],
-    testTimeout: 20_000,
-    hookTimeout: 60_000,
+    // Bounds of a machine that others keep busy.
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
     teardownTimeout: 20_000,
     projects: [
       kind('tidy', ['test/tidy/**/*.test.ts'], { sequence: { groupOrder: 0 } }),
@@ -35,7 +36,7 @@ export default defineConfig({
       }),
       kind('conformance', ['test/conformance/**/*.test.ts'], {
         ...real,
-        testTimeout: 60_000,
+        testTimeout: 120_000,
         sequence: { groupOrder: 2 },
       }),
       kind('e2e', ['test/e2e/**/*.test.ts'], {

@@ -23,7 +23,7 @@ import {
 export type { Behaviour, ContainerRuntimeArm } from './container-runtime/rig.ts';
 
 export function containerRuntimeConformance(name: string, makeArm: () => Promise<ContainerRuntimeArm>): void {
-  describe(`container runtime: ${name}`, { timeout: 60_000 }, () => {
+  describe(`container runtime: ${name}`, () => {
     let arm: ContainerRuntimeArm;
     let watch: Watch;
     const seen = new Set<string>();

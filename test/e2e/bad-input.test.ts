@@ -20,7 +20,7 @@ describe.skipIf(missing !== undefined)('bad input', () => {
   const deploy = async (name: string, yaml: string) => {
     const file = join(daemon.dir, `${name}.yaml`);
     await writeFile(file, yaml);
-    return daemon.cli('deploy', '-f', file, '-p', name, '--timeout', '30s');
+    return daemon.cli('deploy', '-f', file, '-p', name, '--timeout', '1m');
   };
   const sleeper = (extra = ''): string =>
     `services:\n  a:\n    image: hello-web\n    command: ['sleep', '1000']\n${extra}`;
@@ -31,11 +31,11 @@ describe.skipIf(missing !== undefined)('bad input', () => {
     daemon = await startDaemon();
     await importHelloImages(daemon);
     expect((await deploy('steady', sleeper())).code).toBe(0);
-  }, 120_000);
+  });
   afterAll(async () => {
     // Whatever happened here, the app that did nothing wrong was left alone.
     await daemon?.end();
-  }, 120_000);
+  });
 
   test.each([
     [
@@ -69,15 +69,11 @@ describe.skipIf(missing !== undefined)('bad input', () => {
       'noimage',
       `services:\n  a:\n    image: hello-late\n    command: ['sleep', '1000']\n`,
     );
-    await until(
-      'the slot says so',
-      async () => (await reasonOf('noimage/a.1')) === 'HM-IMAGE-MISSING',
-      20_000,
-    );
+    await until('the slot says so', async () => (await reasonOf('noimage/a.1')) === 'HM-IMAGE-MISSING');
     expect((await daemon.cli('why', 'noimage/a.1')).stdout).toContain('image import');
     const archive = join(import.meta.dirname, '../../.cache/images/hello-web.tar');
     expect((await daemon.cli('image', 'import', archive, '--name', 'hello-late')).code).toBe(0);
-    await daemon.converged('noimage', 30_000);
+    await daemon.converged('noimage');
     await pending;
   });
 
@@ -87,10 +83,10 @@ describe.skipIf(missing !== undefined)('bad input', () => {
     holder.listen(port, '127.0.0.1');
     await once(holder, 'listening');
     const pending = deploy('taken', sleeper(`    ports: ['127.0.0.1:${port}:80']\n`));
-    await until('the slot says so', async () => (await reasonOf('taken/a.1')) === 'HM-PORT-TAKEN', 20_000);
+    await until('the slot says so', async () => (await reasonOf('taken/a.1')) === 'HM-PORT-TAKEN');
     holder.close();
     await once(holder, 'close');
-    await daemon.converged('taken', 30_000);
+    await daemon.converged('taken');
     await pending;
     const clash = await deploy('clash', sleeper(`    ports: ['127.0.0.1:${port}:80']\n`));
     expect(clash.code).toBe(6);
@@ -104,9 +100,9 @@ describe.skipIf(missing !== undefined)('bad input', () => {
       'bind',
       sleeper(`    volumes:\n      - type: bind\n        source: ${source}\n        target: /x\n`),
     );
-    await until('the slot says so', async () => (await reasonOf('bind/a.1')) === 'HM-BIND-MISSING', 20_000);
+    await until('the slot says so', async () => (await reasonOf('bind/a.1')) === 'HM-BIND-MISSING');
     await mkdir(source);
-    await daemon.converged('bind', 30_000);
+    await daemon.converged('bind');
     await pending;
   });
 
@@ -151,10 +147,8 @@ describe.skipIf(missing !== undefined)('bad input', () => {
     await daemon.stop('SIGTERM');
     await rm(join(daemon.dataDir, 'store'), { recursive: true });
     await daemon.start();
-    await until(
-      'it is said',
-      async () => (await daemon.cli('events', '-o', 'jsonl')).stdout.includes('HM-STORE-FOREIGN'),
-      20_000,
+    await until('it is said', async () =>
+      (await daemon.cli('events', '-o', 'jsonl')).stdout.includes('HM-STORE-FOREIGN'),
     );
     expect(findProcess(daemon, 'steady/a.1')).toBe(pid);
     const refused = await deploy('other', sleeper());

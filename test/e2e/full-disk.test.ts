@@ -36,7 +36,7 @@ describe.skipIf(missing !== undefined)('a full disk', () => {
     daemon = await startDaemon({ dataDir: join(mount, 'data') });
     await importHelloImages(daemon);
     expect((await deploy('steady')).code).toBe(0);
-  }, 120_000);
+  });
   afterAll(async () => {
     if (mount) rmSync(filler(), { force: true });
     await daemon?.end();
@@ -44,7 +44,7 @@ describe.skipIf(missing !== undefined)('a full disk', () => {
       execFileSync('umount', [mount]);
       rmSync(mount, { recursive: true, force: true });
     }
-  }, 120_000);
+  });
 
   test('refuses with HM-DISK-FULL, stops nothing, and heals', async () => {
     const pid = findProcess(daemon, 'steady/a.1');
@@ -68,11 +68,8 @@ describe.skipIf(missing !== undefined)('a full disk', () => {
     const before = findProcess(daemon, 'steady/a.1');
     fill(filler());
     process.kill(before, 'SIGKILL');
-    await until(
-      'its end is known',
-      async () =>
-        (await daemon.slots()).some((slot) => slot.slot === 'steady/a.1' && slot.phase !== 'running'),
-      30_000,
+    await until('its end is known', async () =>
+      (await daemon.slots()).some((slot) => slot.slot === 'steady/a.1' && slot.phase !== 'running'),
     );
     rmSync(filler());
     await until(

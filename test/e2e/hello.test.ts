@@ -28,10 +28,10 @@ describe.skipIf(missing !== undefined)('the hello app', () => {
     hostPort = await freePort();
     await importHelloImages(daemon);
     file = await writeHello(daemon, hostPort);
-  }, 120_000);
+  });
   afterAll(async () => {
     await daemon?.end();
-  }, 120_000);
+  });
 
   test('deploys with progress, and a second deploy changes nothing', async () => {
     const first = await daemon.cli('deploy', '-f', file);
@@ -75,20 +75,17 @@ describe.skipIf(missing !== undefined)('the hello app', () => {
       const before = await daemon.slots();
       const counted = await visits();
       process.kill(await pidOf(slot), 'SIGKILL');
-      await until(
-        'the slot has restarted',
-        async () =>
-          (await daemon.slots()).find(
-            (one) => one.slot === slot && one.restarts > (before.find((b) => b.slot === slot)?.restarts ?? 0),
-          ),
-        30_000,
+      await until('the slot has restarted', async () =>
+        (await daemon.slots()).find(
+          (one) => one.slot === slot && one.restarts > (before.find((b) => b.slot === slot)?.restarts ?? 0),
+        ),
       );
       await daemon.converged('hello');
       const after = await daemon.slots();
       for (const other of before.filter((one) => one.slot !== slot)) {
         expect(after.find((one) => one.slot === other.slot)?.containerId).toBe(other.containerId);
       }
-      await until('the count goes on', async () => (await visits().catch(() => 0)) > counted, 20_000);
+      await until('the count goes on', async () => (await visits().catch(() => 0)) > counted);
     },
   );
 
@@ -113,13 +110,11 @@ describe.skipIf(missing !== undefined)('the hello app', () => {
     await until(
       'three replicas are ready',
       async () => (await daemon.app('hello')).services.find((s) => s.name === 'web')?.ready === 3,
-      30_000,
     );
     expect((await daemon.cli('scale', 'hello/web=1')).code).toBe(0);
     await until(
       'one replica is left',
       async () => (await daemon.slots()).filter((slot) => slot.service === 'web').length === 1,
-      30_000,
     );
     await daemon.cli('scale', 'hello/web=2');
     await daemon.converged('hello');
@@ -156,7 +151,7 @@ describe.skipIf(missing !== undefined)('the hello app', () => {
 
   test('rm removes containers and, when asked, the volume', async () => {
     expect((await daemon.cli('rm', 'hello', '--volumes', '--yes')).code).toBe(0);
-    await until('the app is gone', async () => (await daemon.slots()).length === 0, 30_000);
+    await until('the app is gone', async () => (await daemon.slots()).length === 0);
     await until('its process is gone', () => findProcesses(daemon, 'hello/store.1').length === 0);
   });
 });

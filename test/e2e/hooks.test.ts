@@ -42,10 +42,10 @@ describe.skipIf(missing !== undefined)('a service that is looked after', () => {
     await writeFile(file, app);
     expect(await daemon.cli('deploy', '-f', file, '--progress', 'quiet')).toMatchObject({ code: 0 });
     await daemon.converged('care');
-  }, 120_000);
+  });
   afterAll(async () => {
     await daemon?.end();
-  }, 120_000);
+  });
 
   test('its hooks run once a run, also when the daemon is killed while it drains', async () => {
     expect(await inside('cat /kept/told')).toBe('started from /kept');
@@ -66,11 +66,7 @@ describe.skipIf(missing !== undefined)('a service that is looked after', () => {
     await inside('touch /kept/dead');
     const told = 'the liveness probe (test ! -f /kept/dead) failed 2 times in a row';
     // Between two restarts, while it waits for the next.
-    await until(
-      'why tells it',
-      async () => (await daemon.cli('why', 'care/web.1')).stdout.includes(told),
-      30_000,
-    );
+    await until('why tells it', async () => (await daemon.cli('why', 'care/web.1')).stdout.includes(told));
     const events = (await daemon.cli('events')).stdout;
     for (const type of ['health.failed', 'container.restarting', 'hook.ran']) expect(events).toContain(type);
     await daemon.cli('rm', 'care', '--volumes', '--yes');

@@ -23,7 +23,7 @@ interface Visits {
 function visit(port: number): Promise<string | undefined> {
   return new Promise((resolve) => {
     const asked = request(
-      { host: '127.0.0.1', port, path: '/healthz', agent: false, timeout: 5_000 },
+      { host: '127.0.0.1', port, path: '/healthz', agent: false, timeout: 20_000 },
       (answer) => {
         answer.resume();
         answer.once('end', () =>
@@ -91,10 +91,10 @@ describe.skipIf(missing !== undefined)('a service with two replicas', () => {
     await importHelloImages(daemon);
     expect(await deploy(1)).toMatchObject({ code: 0 });
     await daemon.converged('roll');
-  }, 120_000);
+  });
   afterAll(async () => {
     await daemon?.end();
-  }, 120_000);
+  });
 
   const changes: Readonly<Record<string, () => Promise<unknown>>> = {
     restarted: () => daemon.cli('restart', 'roll/web'),
@@ -138,5 +138,5 @@ describe.skipIf(missing !== undefined)('a service with two replicas', () => {
     await until('why names it, also while the next run starts', async () =>
       (await daemon.cli('why', 'roll/web')).stdout.includes('HM-CRASH-LOOP'),
     );
-  }, 120_000);
+  });
 });

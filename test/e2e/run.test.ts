@@ -12,8 +12,8 @@ describe.skipIf(missing !== undefined)('hivemind run', () => {
   beforeAll(async () => {
     daemon = await startDaemon();
     await importBusybox(daemon);
-  }, 120_000);
-  afterAll(() => daemon?.end(), 120_000);
+  });
+  afterAll(() => daemon?.end());
 
   const run = (...args: string[]): Promise<CliResult> => daemon.cli('run', ...args);
   const apps = async (): Promise<string> => (await daemon.cli('ls', '-o', 'name')).stdout;
@@ -36,7 +36,7 @@ describe.skipIf(missing !== undefined)('hivemind run', () => {
     expect(stdout).toBe(Array.from({ length: 500 }, (_, i) => `line ${i + 1}\n`).join(''));
     expect(stderr).toBe('bad\n');
     await gone('seven');
-  }, 60_000);
+  });
 
   test('variables and volumes; without --rm it stays, done', async () => {
     const { code, stdout } = await run(
@@ -48,23 +48,19 @@ describe.skipIf(missing !== undefined)('hivemind run', () => {
     const again = await run('--name', 'kept', 'busybox', '--', 'true');
     expect(again.code).toBe(125);
     expect(again.stderr).toContain('HM-APP-CONFLICT');
-  }, 60_000);
+  });
 
   test.each([
     ['no such command', 127, ['busybox', '--', 'nowhere'], 'HM-CONTAINER-COMMAND'],
     ['a folder as command', 126, ['busybox', '--', '/etc'], 'HM-CONTAINER-COMMAND'],
     ['an option that cannot be read', 125, ['-p', 'x', 'busybox'], 'HM-COMPOSE-TYPE'],
-  ])(
-    '%s: %i, and nothing is left',
-    async (_what, code, args, reason) => {
-      const name = `never${code}`;
-      const result = await run('--name', name, ...args);
-      expect(result.stderr).toContain(reason);
-      expect(result.code).toBe(code);
-      await gone(name);
-    },
-    60_000,
-  );
+  ])('%s: %i, and nothing is left', async (_what, code, args, reason) => {
+    const name = `never${code}`;
+    const result = await run('--name', name, ...args);
+    expect(result.stderr).toContain(reason);
+    expect(result.code).toBe(code);
+    await gone(name);
+  });
 
   test('detached it goes on, and is a service where it is to be restarted', async () => {
     const { code, stdout } = await run(
@@ -74,5 +70,5 @@ describe.skipIf(missing !== undefined)('hivemind run', () => {
     expect([code, stdout]).toEqual([0, 'service\n']);
     await daemon.converged('service');
     expect((await daemon.cli('rm', '-y', 'service')).code).toBe(0);
-  }, 60_000);
+  });
 });

@@ -38,11 +38,11 @@ describe.skipIf(missing !== undefined)('a planted secret', () => {
     outside = await mkdtemp(join(tmpdir(), 'hm-planted-'));
     daemon = await startDaemon({}, ['--log-level', 'debug']);
     await importBusybox(daemon);
-  }, 120_000);
+  });
   afterAll(async () => {
     await daemon?.end();
     await rm(outside, { recursive: true });
-  }, 120_000);
+  });
 
   const cli = async (...args: string[]) => {
     const result = await daemon.cli(...args);
@@ -232,7 +232,7 @@ describe.skipIf(missing !== undefined)('a planted secret', () => {
       ]),
     );
     expect(find(memory).length).toBeGreaterThan(2);
-  }, 120_000);
+  });
 
   test('is not in a debug bundle, nor is a value of an environment', async () => {
     const value = marker('environment');
@@ -258,7 +258,7 @@ describe.skipIf(missing !== undefined)('a planted secret', () => {
       expect([part, bytes.includes(part)]).toEqual([part, true]);
     expect((await stat(file)).mode & 0o777).toBe(0o600);
     await daemon.cli('rm', '-y', 'plain');
-  }, 60_000);
+  });
 
   test('leaves nothing mounted when the app is gone', async () => {
     await cli('rm', 'plant', '--yes');

@@ -66,8 +66,8 @@ describe.skipIf(missing !== undefined)('a Compose file of a real shape', () => {
         ),
       },
     });
-  }, 120_000);
-  afterAll(() => daemon?.end(), 120_000);
+  });
+  afterAll(() => daemon?.end());
 
   const isStandIn = async (image: string): Promise<void> => {
     if (known.has(image)) return;
@@ -142,27 +142,23 @@ describe.skipIf(missing !== undefined)('a Compose file of a real shape', () => {
   /** The app that the node has, if any. */
   const present = async (): Promise<string> => (await daemon.cli('ls', '-o', 'name')).stdout.trim();
 
-  test.each(readdirSync(folder))(
-    '%s',
-    async (shape) => {
-      await mkdir(join(daemon.dir, shape), { recursive: true });
-      const files = (await prepare(shape)).flatMap((file) => ['-f', file]);
-      const project = ['--project-directory', join(daemon.dir, shape)];
-      const { code, stderr } = await daemon.cli('deploy', ...files, ...project, '--timeout', '40s');
-      const name = await present();
-      const converged = name !== '' && (await daemon.app(name)).converged;
-      if (name !== '') expect(await daemon.cli('rm', '-y', '--volumes', name)).toMatchObject({ code: 0 });
-      const [wrong, ...told] = refused[shape] ?? [0];
-      const problems = stderr.split('\n').filter((line) => line.startsWith('✗'));
-      expect({ code, converged, ...(wrong === 0 ? { problems } : {}) }).toEqual({
-        code: wrong,
-        converged: wrong === 0,
-        ...(wrong === 0 ? { problems: [] } : {}),
-      });
-      for (const each of told) expect(stderr).toMatch(each);
-      expect([await present(), (await daemon.cli('ps', '-o', 'name')).stdout]).toEqual(['', '']);
-      await until('nothing is left', () => traces().length === 0).catch(() => expect(traces()).toEqual([]));
-    },
-    90_000,
-  );
+  test.each(readdirSync(folder))('%s', async (shape) => {
+    await mkdir(join(daemon.dir, shape), { recursive: true });
+    const files = (await prepare(shape)).flatMap((file) => ['-f', file]);
+    const project = ['--project-directory', join(daemon.dir, shape)];
+    const { code, stderr } = await daemon.cli('deploy', ...files, ...project, '--timeout', '90s');
+    const name = await present();
+    const converged = name !== '' && (await daemon.app(name)).converged;
+    if (name !== '') expect(await daemon.cli('rm', '-y', '--volumes', name)).toMatchObject({ code: 0 });
+    const [wrong, ...told] = refused[shape] ?? [0];
+    const problems = stderr.split('\n').filter((line) => line.startsWith('✗'));
+    expect({ code, converged, ...(wrong === 0 ? { problems } : {}) }).toEqual({
+      code: wrong,
+      converged: wrong === 0,
+      ...(wrong === 0 ? { problems: [] } : {}),
+    });
+    for (const each of told) expect(stderr).toMatch(each);
+    expect([await present(), (await daemon.cli('ps', '-o', 'name')).stdout]).toEqual(['', '']);
+    await until('nothing is left', () => traces().length === 0).catch(() => expect(traces()).toEqual([]));
+  });
 });

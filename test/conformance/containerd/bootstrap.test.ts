@@ -79,7 +79,7 @@ describe.skipIf(missing)(`bootstrap${missing ? ` (skipped: ${missing})` : ''}`, 
     expect(ownPid(folder)).toBe(pid);
     process.kill(pid, 'SIGCONT');
     await ensureContainerd(options);
-  }, 20_000);
+  });
 
   it('keeps its sockets short where the data folder is deep', async () => {
     const deep = join(folder, 'a-folder-with-a-long-name/'.repeat(5));
@@ -115,7 +115,7 @@ describe.skipIf(missing)(`bootstrap${missing ? ` (skipped: ${missing})` : ''}`, 
     } finally {
       await theirs.stop();
     }
-  }, 30_000);
+  });
 
   it('stays with its own when another appears', async () => {
     const place = await ensureContainerd(options);
@@ -125,7 +125,7 @@ describe.skipIf(missing)(`bootstrap${missing ? ` (skipped: ${missing})` : ''}`, 
     } finally {
       await theirs.stop();
     }
-  }, 30_000);
+  });
 
   it('says what is missing when it cannot be started', async () => {
     const absent = await refusal(ensureContainerd({ ...options, binary: '/no/such/containerd' }));

@@ -77,10 +77,10 @@ export async function openStation(plain = false): Promise<Station> {
       const { error } = await ask({ op: 'serve', protocol, port, name, address });
       if (error !== undefined) throw new Error(`${protocol} ${port} cannot be served: ${error}`);
     },
-    call: (protocol, address, port, deadlineMs = 5_000) =>
+    call: (protocol, address, port, deadlineMs = 20_000) =>
       heard({ op: 'call', protocol, address, port, deadlineMs }),
     keep: (name, address, port) =>
-      heard({ op: 'call', protocol: 'tcp', address, port, deadlineMs: 5_000, keep: name }),
+      heard({ op: 'call', protocol: 'tcp', address, port, deadlineMs: 20_000, keep: name }),
     talk: (name) => heard({ op: 'talk', kept: name }),
     end: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return;

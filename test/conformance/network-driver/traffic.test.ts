@@ -216,8 +216,9 @@ describe.skipIf(missing).each(['0', '1'])(
       expect(await one.call('tcp', '10.42.0.1', 8100)).toContain('node');
       await machine.node.serve('tcp', 8100, 'node', '10.42.0.129');
       expect(await one.call('tcp', '10.42.0.129', 8100)).toContain('node');
-      for (const address of ['10.42.0.1', '10.42.0.129', '10.42.0.130'])
-        expect(await outside.call('tcp', address, 8100, silenceMs)).toBe('TIMEOUT');
+      const addresses = ['10.42.0.1', '10.42.0.129', '10.42.0.130'];
+      const calls = addresses.map((address) => outside.call('tcp', address, 8100, silenceMs));
+      expect(await Promise.all(calls)).toEqual(addresses.map(() => 'TIMEOUT'));
       await outside.run('ip', 'route', 'delete', '10.42.0.0/16');
     });
 
@@ -279,14 +280,16 @@ describe.skipIf(missing).each(['0', '1'])(
     });
 
     it('says which process is missing, and leaves no link behind', async () => {
-      const links = () => machine.node.run('ip', '-br', 'link');
+      const links = async () =>
+        (await machine.node.run('ip', '-br', 'link')).split('\n').map((line) => line.split(' ')[0]!);
+      // Those of containers that have ended may go meanwhile.
       const before = await links();
       const because = await refusal(
         network.attach({ id: 'x', pid: 4_194_304, address: '10.42.0.9' }, newCall()),
       );
       expect(because).toMatchObject({ code: 'HM-NETWORK-DRIVER' });
       expect(because.message).toContain('the link of x');
-      expect(await links()).toBe(before);
+      expect((await links()).filter((link) => !before.includes(link))).toEqual([]);
     });
 
     it('mends a link that a crash left half done', async () => {

@@ -3,7 +3,7 @@
  * kept as the service says, read after the app is gone.
  */
 import { statSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { missingForDaemon, startDaemon, type TestDaemon } from '../../kit/node/daemon.ts';
@@ -16,8 +16,11 @@ const missing = missingForDaemon();
 if (missing) console.log(`skipped: ${missing}`);
 
 const last = 10_000;
-/** In pieces of a hundred, so that there is a middle to be killed in; then it is quiet. */
-const counter = `sleep 1; i=0; while [ $$i -lt ${last} ]; do i=$$((i+1)); echo $$i; [ $$((i % 100)) = 0 ] && sleep 0.03; done; sleep 1000`;
+const half = last / 2;
+/** Waits in the middle, however busy the machine is, until there is a file; in the end it is quiet. */
+const counter =
+  `sleep 1; i=0; while [ $$i -lt ${last} ]; do i=$$((i+1)); echo $$i; [ $$((i % 100)) = 0 ] && sleep 0.03; ` +
+  `[ $$i = ${half} ] && until [ -e /go/on ]; do sleep 0.05; done; done; sleep 1000`;
 const numbers = (to: number): number[] => Array.from({ length: to }, (_, nth) => nth + 1);
 
 describe.skipIf(missing !== undefined)('logs', () => {
@@ -25,8 +28,8 @@ describe.skipIf(missing !== undefined)('logs', () => {
   beforeAll(async () => {
     daemon = await startDaemon();
     await importBusybox(daemon);
-  }, 120_000);
-  afterAll(() => daemon?.end(), 120_000);
+  });
+  afterAll(() => daemon?.end());
 
   const deploy = async (app: string, services: string): Promise<void> => {
     const file = join(daemon.dir, `${app}.yaml`);
@@ -35,11 +38,18 @@ describe.skipIf(missing !== undefined)('logs', () => {
     expect([code, stderr]).toEqual([0, expect.any(String)]);
   };
 
+  /** Counts to the half; answers what lets it go on. */
+  const deployCounter = async (app: string): Promise<() => Promise<void>> => {
+    const folder = join(daemon.dir, `${app}-go`);
+    await mkdir(folder);
+    const lines = ['  web:', '    image: busybox', '    restart: always', '    stop_grace_period: 0s'];
+    const more = [`    volumes: ['${folder}:/go']`, `    command: [sh, -c, '${counter}']`, ''];
+    await deploy(app, [...lines, ...more].join('\n'));
+    return () => writeFile(join(folder, 'on'), '');
+  };
+
   test('followed while the node is killed at 3 000, and the container with it', async () => {
-    await deploy(
-      'count',
-      `  web:\n    image: busybox\n    restart: always\n    stop_grace_period: 0s\n    command: [sh, -c, '${counter}']\n`,
-    );
+    const goOn = await deployCounter('count');
     await until('it runs', async () => (await daemon.slots()).some(({ phase }) => phase === 'running'));
     const seen: number[] = [];
     const following = followLogs(daemon.socketPath, ['count/web', '-n', '10000'], (text) =>
@@ -48,6 +58,7 @@ describe.skipIf(missing !== undefined)('logs', () => {
     await until('3 000 is there', () => seen.includes(3_000), 60_000);
     await daemon.stop('SIGKILL');
     process.kill(findProcess(daemon, 'count/web.1'), 'SIGKILL');
+    await goOn();
     await daemon.start();
     await until('the next run has counted to its end', () => seen.at(-1) === last, 60_000);
     await following.stop();
@@ -57,13 +68,10 @@ describe.skipIf(missing !== undefined)('logs', () => {
     expect(seen.slice(first)).toEqual(numbers(last));
     expect(following.told()).toContain('-- connected again');
     expect(following.told()).toContain('count/web.1 ── restarted (#1 after exit 137) ──');
-  }, 120_000);
+  });
 
   test('followed while only the daemon is killed: the container counts on, and nothing is missing', async () => {
-    await deploy(
-      'on',
-      `  web:\n    image: busybox\n    stop_grace_period: 0s\n    command: [sh, -c, '${counter}']\n`,
-    );
+    const goOn = await deployCounter('on');
     await until('it runs', async () =>
       (await daemon.slots()).some(({ slot, phase }) => slot === 'on/web.1' && phase === 'running'),
     );
@@ -73,12 +81,13 @@ describe.skipIf(missing !== undefined)('logs', () => {
     );
     await until('the middle is there', () => seen.length >= 2_000, 60_000);
     await daemon.stop('SIGKILL');
+    await goOn();
     await daemon.start();
     await until('all is there', () => seen.at(-1) === last, 60_000);
     await following.stop();
     expect(seen).toEqual(numbers(last));
     expect(following.told()).not.toContain('restarted');
-  }, 120_000);
+  });
 
   test('kept as the service says; readable after the app is gone, by the exact name', async () => {
     const shout = "sh, -c, 'echo out; echo err >&2; sleep 1000'";
@@ -109,5 +118,5 @@ describe.skipIf(missing !== undefined)('logs', () => {
     await daemon.start();
     expect((await daemon.cli('logs', 'kept/loud.1', '-n', '1')).stdout).toBe('300000\n');
     expect((await daemon.cli('logs', 'kept/loud')).stderr).toContain('HM-TARGET-UNKNOWN');
-  }, 120_000);
+  });
 });

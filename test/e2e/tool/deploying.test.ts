@@ -21,11 +21,11 @@ describe.skipIf(missing !== undefined)('deploying', () => {
     daemon = await startDaemon();
     await importBusybox(daemon);
     terminal = await openTerminal(daemon, { columns: 80, rows: 24 });
-  }, 120_000);
+  });
   afterAll(async () => {
     await terminal?.close();
     await daemon?.end();
-  }, 120_000);
+  });
 
   /** The whole of a service in a line. */
   const compose = async (name: string, service: string): Promise<string> => {
@@ -73,7 +73,7 @@ describe.skipIf(missing !== undefined)('deploying', () => {
     expect(await daemon.cli(...again.split(' '))).toMatchObject({ code: 0 });
     expect((await plan('--exit-code')).code).toBe(0);
     expect((await daemon.cli('rm', '-y', 'planned')).code).toBe(0);
-  }, 90_000);
+  });
 
   test('25 replicas in 80 columns and 24 rows: nothing scrolls, wraps or hides the cursor', async () => {
     await compose('many', sleeper('stop_signal: SIGKILL, deploy: { replicas: 25 }'));
@@ -82,7 +82,7 @@ describe.skipIf(missing !== undefined)('deploying', () => {
     expect(rows.join('\n')).toMatch(/25\/25 ready/);
     expect(rows.filter((row) => row.includes('many/web.')).length).toBeLessThanOrEqual(20);
     expect(await terminal.state()).toEqual({ cursor: true, scrolled: 0, wrapped: 0 });
-  }, 150_000);
+  });
 
   test('in a pipe: lines without escapes; for programs: objects of the API, one a line', async () => {
     await compose('many', sleeper('stop_signal: SIGKILL, deploy: { replicas: 3 }'));
@@ -124,7 +124,7 @@ describe.skipIf(missing !== undefined)('deploying', () => {
     expect(lines.length).toBeGreaterThan(3);
     expect(lines.at(-1)).toMatchObject({ type: 'done' });
     expect((await daemon.cli('rm', '-y', 'many')).code).toBe(0);
-  }, 90_000);
+  });
 
   test('more memory than the machine has: exit 6 with the figures, and nothing is deployed', async () => {
     const file = await compose('big', sleeper('deploy: { resources: { reservations: { memory: 1000g } } }'));
@@ -153,5 +153,5 @@ describe.skipIf(missing !== undefined)('deploying', () => {
     expect((await daemon.app('slow')).converged).toBe(true);
     expect(await terminal.run('clear')).toBe(0);
     expect((await terminal.state()).cursor).toBe(true);
-  }, 90_000);
+  });
 });

@@ -165,7 +165,7 @@ export async function makeDaemon(options: DaemonOptions = {}): Promise<TestDaemo
             () => false,
           );
         },
-        30_000,
+        60_000,
       );
     },
     transcript: () => countTranscript(config.socketPath),
@@ -230,7 +230,7 @@ function runCli(socketPath: string, cwd: string, args: readonly string[]): Promi
 
 export function getJson<Value>(socketPath: string, path: string): Promise<Value> {
   return new Promise((done, failed) => {
-    const asked = request({ socketPath, path, timeout: 5_000 }, (response) => {
+    const asked = request({ socketPath, path, timeout: 20_000 }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('end', () => {
