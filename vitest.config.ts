@@ -27,22 +27,25 @@ export default defineConfig({
     teardownTimeout: 20_000,
     projects: [
       kind('tidy', ['test/tidy/**/*.test.ts'], { sequence: { groupOrder: 0 } }),
-      kind('unit', ['test/{protocols,transport,actors,supervisors,runtime}/**/*.test.ts'], {
-        sequence: { groupOrder: 0 },
-      }),
-      kind('simulation', ['test/simulation/**/*.test.ts'], {
-        testTimeout: 300_000,
+      // Pure: files may share a process, and load what they test once.
+      kind('unit', ['test/{protocols,transport,actors,supervisors}/**/*.test.ts'], {
+        isolate: false,
         sequence: { groupOrder: 1 },
+      }),
+      kind('runtime', ['test/runtime/**/*.test.ts'], { sequence: { groupOrder: 2 } }),
+      kind('simulation', ['test/simulation/**/*.test.ts'], {
+        testTimeout: 600_000,
+        sequence: { groupOrder: 2 },
       }),
       kind('conformance', ['test/conformance/**/*.test.ts'], {
         ...real,
         testTimeout: 120_000,
-        sequence: { groupOrder: 2 },
+        sequence: { groupOrder: 3 },
       }),
       kind('e2e', ['test/e2e/**/*.test.ts'], {
         ...real,
         testTimeout: 180_000,
-        sequence: { groupOrder: 2 },
+        sequence: { groupOrder: 3 },
       }),
     ],
   },

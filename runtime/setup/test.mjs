@@ -47,7 +47,7 @@ async function check(name, program, args) {
 async function tests() {
   const folder = mkdtempSync(join(tmpdir(), 'hivemind-totals-'));
   const file = join(folder, 'totals.json');
-  const projects = fast ? ['--project', 'tidy', '--project', 'unit'] : [];
+  const projects = fast ? ['tidy', 'unit', 'runtime'].flatMap((name) => ['--project', name]) : [];
   const reporters = ['--reporter=default', '--reporter=./runtime/setup/totals-reporter.mjs'];
   const env = { ...process.env, HIVEMIND_TEST_TOTALS: file };
   try {
