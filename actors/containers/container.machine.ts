@@ -4,13 +4,15 @@
  * first what the runtime holds under its id, and adopts it.
  */
 import { setup } from 'xstate';
-import type { Assignment } from '../../protocols/apps/model.ts';
 import type { ContainerEvent } from '../../protocols/containers/container-events.ts';
 import { containerGuards, containerSteps } from '../../protocols/containers/container.ts';
-import { containerValue, type ContainerValue, type Ending } from '../../protocols/containers/life/value.ts';
+import {
+  containerValue,
+  type ContainerInput,
+  type ContainerValue,
+} from '../../protocols/containers/life/value.ts';
 import { endingGuards, endingSteps } from '../../protocols/containers/ending.ts';
 import { grantGuards, grantSteps } from '../../protocols/containers/grants.ts';
-import type { RunKey } from '../../protocols/containers/model.ts';
 import { limits } from '../../protocols/limits.ts';
 import type { ExitOutput } from '../../protocols/supervision/child-spec.ts';
 import { deciding, guarding, perform } from '../decide.ts';
@@ -28,17 +30,7 @@ export const containerMachine = setup({
   types: {} as {
     context: ContainerValue;
     events: ContainerEvent;
-    input: {
-      self: string;
-      node: string;
-      owner: string;
-      key: RunKey;
-      intent: 'run' | 'stop';
-      started: boolean;
-      hooked: boolean;
-      ending?: Ending;
-      assignment: Assignment;
-    };
+    input: ContainerInput;
     output: ExitOutput;
     tags: 'ready';
   },

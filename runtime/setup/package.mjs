@@ -6,8 +6,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from './build.mjs';
 import { gather, giveUp, hasProgram, root } from './commands.mjs';
-import { makeDebianPackage } from './debian-package.mjs';
-import { makeExecutable } from './executable.mjs';
+import { makeDebianPackage } from './package/debian-package.mjs';
+import { makeExecutable } from './package/executable.mjs';
 import { ensureNpmPackages } from './npm-packages.mjs';
 
 ensureNpmPackages();

@@ -74,19 +74,23 @@ export function ask(
 export const tell = (value: Value, event: { type: string; [field: string]: unknown }): Effect =>
   send(value.owner, { ...event, key: value.key });
 
-/** The value of a fresh actor. `intent: stop` adopts only to stop. */
-export function containerValue(input: {
-  self: string;
-  node: string;
-  owner: string;
-  key: RunKey;
-  intent: 'run' | 'stop';
-  started: boolean;
+/** What a container's actor begins with. */
+export interface ContainerInput {
+  readonly self: string;
+  readonly node: string;
+  readonly owner: string;
+  readonly key: RunKey;
+  /** `stop` adopts only to stop. */
+  readonly intent: 'run' | 'stop';
+  readonly started: boolean;
   /** The post-start hooks have run. */
-  hooked: boolean;
-  ending?: Ending;
-  assignment: Assignment;
-}): ContainerValue {
+  readonly hooked: boolean;
+  readonly ending?: Ending;
+  readonly assignment: Assignment;
+}
+
+/** The value of a fresh actor. */
+export function containerValue(input: ContainerInput): ContainerValue {
   const { intent, hooked, ...kept } = input;
   const { postStart = [], preStop = [] } = input.assignment.spec.hooks ?? {};
   return {

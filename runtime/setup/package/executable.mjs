@@ -5,8 +5,8 @@
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { oneLanguage } from './build.mjs';
-import { gather, giveUp, packageProgram, root, say } from './commands.mjs';
+import { oneLanguage } from '../build.mjs';
+import { gather, giveUp, packageProgram, root, say } from '../commands.mjs';
 
 const require = createRequire(import.meta.url);
 /** What postject looks for in the binary: Node's own mark. */

@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { gather, giveUp, root, say } from './commands.mjs';
+import { gather, giveUp, root, say } from '../commands.mjs';
 
 const architectures = { x64: 'amd64', arm64: 'arm64' };
 const unit = 'hivemind-node.service';
