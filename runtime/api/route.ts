@@ -10,7 +10,7 @@ import { reasonOf } from '../../protocols/errors.ts';
 import type { Call, Stop } from '../../protocols/ports.ts';
 import type { NodeHandle } from '../node-handle.ts';
 import type { Scope } from '../../protocols/security/tokens.ts';
-import type { ApiContext, Env } from './context.ts';
+import type { ApiContext, Env, Identity } from './context.ts';
 import { ndjson, streamOf, type Format, type LineSource } from './lines.ts';
 import { problemOf, problemType } from './problem.ts';
 import { letGo, pulledAnswer, type PullSource } from './lists/pulled.ts';
@@ -24,6 +24,7 @@ import { problemView } from './schemas/views.ts';
 export interface Ask<Params, Query, Body> {
   readonly node: NodeHandle;
   readonly context: ApiContext;
+  readonly identity: Identity;
   readonly params: Params;
   readonly query: Query;
   readonly body: Body;
@@ -246,6 +247,7 @@ function askOf(
   return {
     node: context.node,
     context,
+    identity: c.get('identity'),
     params: shape.params ? valid('param') : {},
     query: shape.query ? valid('query') : {},
     body: shape.body ? valid('json') : undefined,

@@ -14,7 +14,7 @@ import type { AppRecord, AppSpec, ServiceSpec } from '../model.ts';
 import { replicasOf, revisionOf, writtenReplicas, type Desk } from '../reconcile.ts';
 import { forReplica, specHash } from '../spec-hash.ts';
 import { differences, type FieldDifference } from './fields.ts';
-import { shownValue } from './shown.ts';
+import { shownValue } from '../../security/shown-value.ts';
 
 export type Digests = Readonly<Record<string, string>>;
 

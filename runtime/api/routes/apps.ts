@@ -5,6 +5,7 @@ import type { AppView } from '../../../protocols/apps/status.ts';
 import { coded, reasonOf } from '../../../protocols/errors.ts';
 import { limits } from '../../../protocols/limits.ts';
 import { paths } from '../../../protocols/wire/paths.ts';
+import { mask, maskedPlace, shownSpec } from '../../../protocols/security/shown-spec.ts';
 import type { NodeHandle } from '../../node-handle.ts';
 import { listRoute } from '../lists/list-route.ts';
 import { sealApp } from '../../secrets/app-files.ts';
@@ -12,6 +13,7 @@ import { jsonRoute, type Ask } from '../route.ts';
 import { addressWarnings } from '../rules/addresses.ts';
 import { assertFits } from '../rules/capacity.ts';
 import { tagOf } from '../rules/conditions.ts';
+import { assertScope } from '../rules/gate.ts';
 import { assertReplaceable, busyPorts, resolveImages } from '../rules/deployable.ts';
 import { appSpec } from '../schemas/app-spec.ts';
 import { planId } from '../schemas/plan.ts';
@@ -38,13 +40,18 @@ interface Shown {
 const shown = (node: NodeHandle, app: string): Promise<Shown> =>
   node.ask<Shown>(paths.apps, { type: 'app.show', app });
 
+async function seenByPeople(node: NodeHandle, app: string): Promise<Shown> {
+  const { view, spec, record } = await shown(node, app);
+  return { view, spec: shownSpec(spec), record };
+}
+
 /** The tag of an app: its record is what a change must have seen, what runs may move on meanwhile. */
 export async function current({
   node,
   params,
 }: Pick<Ask<{ name: string }, unknown, unknown>, 'node' | 'params'>) {
   try {
-    const answer = await shown(node, params.name);
+    const answer = await seenByPeople(node, params.name);
     return tagOf(JSON.stringify(answer), answer.record);
   } catch (thrown) {
     if (reasonOf(thrown).code === 'HM-APP-UNKNOWN') return undefined;
@@ -65,7 +72,7 @@ const deploy = jsonRoute({
   answer: deployed,
   current,
   run: async ({ node, params, body: { spec: brought, plan }, call, match }) => {
-    assertNamed(brought, params.name);
+    assertBrought(brought, params.name);
     await assertFits(node, brought);
     const { spec, sealed } = await sealApp(node.ports.secrets, brought, call);
     const { digests, troubles } = await resolveImages(node, spec, call);
@@ -84,10 +91,16 @@ const deploy = jsonRoute({
 });
 
 /** HM-API-REQUEST. */
-export function assertNamed(spec: AppSpec, name: string): void {
-  if (spec.name === name) return;
-  const text = `The app in the body is ${spec.name}, not ${name}`;
-  throw coded('HM-API-REQUEST', text, { at: 'body.spec.name' });
+export function assertBrought(spec: AppSpec, name: string): void {
+  if (spec.name !== name) {
+    const text = `The app in the body is ${spec.name}, not ${name}`;
+    throw coded('HM-API-REQUEST', text, { at: 'body.spec.name' });
+  }
+  const masked = maskedPlace(spec);
+  if (masked === undefined) return;
+  const hint = `Send the true value: an admin reads it with GET /v1/apps/${name}?reveal=true`;
+  const at = `body.spec.${masked}`;
+  throw coded('HM-API-REQUEST', `${masked} is ${mask}: what was hidden cannot be deployed`, { at }, hint);
 }
 
 const list = listRoute({
@@ -107,9 +120,27 @@ const show = jsonRoute({
   path: '/v1/apps/{name}',
   summary: 'One app: what is wanted beside what is there',
   params: appName,
+  query: z.object({
+    reveal: switched.openapi({
+      description:
+        'with what could be a secret, which stands as [masked] else: for admins, and told as an event',
+    }),
+  }),
   answer: appShow,
   wished: ({ record }) => record,
-  run: ({ node, params }) => shown(node, params.name),
+  run: async ({ node, params: { name }, query, identity }) => {
+    if (!query.reveal) return seenByPeople(node, name);
+    assertScope(identity, 'admin');
+    const answer = await shown(node, name);
+    node.note({
+      type: 'app.revealed',
+      subject: name,
+      level: 'info',
+      message: `${identity.name} read the true values of ${name}`,
+      details: { by: identity.name },
+    });
+    return answer;
+  },
 });
 
 const remove = jsonRoute({

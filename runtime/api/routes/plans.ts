@@ -13,7 +13,7 @@ import { appSpec } from '../schemas/app-spec.ts';
 import { planView, revisionView } from '../schemas/plan.ts';
 import { appName } from '../schemas/query.ts';
 import { assertReplaceable, busyPorts, resolveImages } from '../rules/deployable.ts';
-import { assertNamed, current, deployed, seen } from './apps.ts';
+import { assertBrought, current, deployed, seen } from './apps.ts';
 
 const plan = jsonRoute({
   method: 'post',
@@ -23,7 +23,7 @@ const plan = jsonRoute({
   body: z.strictObject({ spec: appSpec }),
   answer: planView,
   run: async ({ node, params, body, call }) => {
-    assertNamed(body.spec, params.name);
+    assertBrought(body.spec, params.name);
     await assertFits(node, body.spec);
     // Contents stop at this door also when nothing is to be written: a plan compares digests.
     const { spec } = await sealApp(node.ports.secrets, body.spec, call);

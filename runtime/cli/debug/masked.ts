@@ -1,14 +1,14 @@
 /** What leaves the machine in a bundle: nothing that an operator filled in and that could be a secret. */
 import type { AppSpec } from '../../../protocols/apps/model.ts';
-import { shownValue } from '../../../protocols/apps/plan/shown.ts';
+import { mask, shownSpec } from '../../../protocols/security/shown-spec.ts';
+import { shownValue } from '../../../protocols/security/shown-value.ts';
 
-export const mask = '[masked]';
 /** Shorter values (`1`, `true`, `prod`) stand everywhere by chance; those of specs are masked in their own place. */
 const shortestSought = 8;
 
-/** A spec without the values of its environment, contents of its files, and what looks like a secret. */
+/** A spec as the API shows it, without the values of its environment too. */
 export function maskedSpec(spec: AppSpec): unknown {
-  return maskedValue([], spec);
+  return maskedValue([], shownSpec(spec));
 }
 
 /** Settings, one at a time, with the same eyes. */
@@ -28,11 +28,12 @@ export class Blackout {
   readonly #values = new Set<string>();
 
   learn(spec: AppSpec): void {
-    const walk = (path: readonly string[], value: unknown): void => {
-      if (typeof value === 'object' && value !== null)
+    const walk = (path: readonly string[], value: unknown, before?: unknown): void => {
+      if (Array.isArray(value)) value.forEach((each, at) => walk(path, each, value[at - 1]));
+      else if (typeof value === 'object' && value !== null)
         for (const [name, each] of Object.entries(value)) walk([...path, name], each);
-      else if (typeof value === 'string' && value.length >= shortestSought)
-        if (maskedValue(path, value) === mask) this.#values.add(value);
+      else if (typeof value === 'string' && value.length >= shortestSought && value !== mask)
+        if (maskedValue(path, value) === mask || follows(path, before, value)) this.#values.add(value);
     };
     walk([], spec);
   }
@@ -46,5 +47,9 @@ export class Blackout {
     return out;
   }
 }
+
+/** The word behind `--password`. */
+const follows = (path: readonly string[], before: unknown, word: string): boolean =>
+  typeof before === 'string' && shownValue(path.slice(-3), [before, word]) === undefined;
 
 const written = (value: string): string => JSON.stringify(value).slice(1, -1);

@@ -53,7 +53,10 @@ describe('directory', () => {
     });
     await world.clock.settle();
     const shown = world.kernel.directory.show('/a');
-    expect(shown?.context).toMatchObject({ deep: { token: '***', name: 'open' }, input: { env: '***' } });
+    expect(shown?.context).toMatchObject({
+      deep: { token: '[masked]', name: 'open' },
+      input: { env: '[masked]' },
+    });
     const all = JSON.stringify([shown, world.kernel.directory.show('/'), world.frames, world.transcript()]);
     expect(all).not.toContain('hidden');
     expect(world.kernel.directory.show('/nobody')).toBeUndefined();

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { AppView } from '../../../../protocols/apps/status.ts';
 import { coded } from '../../../../protocols/errors.ts';
 import { nearest } from '../../../../protocols/suggest.ts';
-import type { Cli } from '../../cli.ts';
+import type { Cli, CommonOptions } from '../../cli.ts';
 import { appPath, type AppAnswer, type AppsAnswer } from '../../connection/answers.ts';
 import { printListing, printOne, type Listing } from '../../output/listing.ts';
 import { age } from '../../output/units.ts';
@@ -56,12 +56,19 @@ export function observeCommands(program: Command, cli: Cli): void {
   const status = leaf(program, {
     usage: 'status <app>',
     summary: 'one app: its services, its slots and their problems',
-    examples: ['hivemind status shop', 'hivemind status shop --json'],
+    examples: [
+      'hivemind status shop',
+      'hivemind status shop --json',
+      'hivemind status shop -o yaml --show-secrets',
+    ],
     group,
     forms: true,
-  });
-  action(status, cli, async (_options, [app]) => {
-    const answer = await loadApp(cli, String(app));
+  }).option(
+    '--show-secrets',
+    'as JSON or YAML: also the values that are [masked] else; for admins, told as an event',
+  );
+  action<CommonOptions & { showSecrets?: true }>(status, cli, async ({ showSecrets }, [app]) => {
+    const answer = await loadApp(cli, String(app), showSecrets ? { reveal: true } : {});
     const now = cli.process.clock.now();
     await printOne(cli, answer, answer.view.name, () => statusText(cli, answer, now));
     return 0;
@@ -69,10 +76,10 @@ export function observeCommands(program: Command, cli: Cli): void {
 }
 
 /** An app by its exact name; a near one is suggested. */
-async function loadApp(cli: Cli, app: string): Promise<AppAnswer> {
+async function loadApp(cli: Cli, app: string, query: { reveal?: true }): Promise<AppAnswer> {
   const client = await cli.client();
   try {
-    return await client.get<AppAnswer>(appPath(app));
+    return await client.get<AppAnswer>(appPath(app), query);
   } catch (thrown) {
     const { apps } = await client.get<AppsAnswer>('/v1/apps').catch(() => ({ apps: [] }));
     const near = nearest(

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import type { AppSpec, ServiceSpec } from '../../../../protocols/apps/model.ts';
 import { planOf, staleness, type FieldChange, type Plan } from '../../../../protocols/apps/plan/plan.ts';
-import { shownValue } from '../../../../protocols/apps/plan/shown.ts';
+import { shownValue } from '../../../../protocols/security/shown-value.ts';
 import { specHash } from '../../../../protocols/apps/spec-hash.ts';
 import { appOf, serviceOf, Town } from '../town.ts';
 

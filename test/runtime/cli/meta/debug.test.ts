@@ -38,12 +38,12 @@ const spec = {
 
 test('of a spec: names and shapes, no value of an environment, no content, nothing that looks like a secret', () => {
   expect(maskedSpec(spec)).toMatchObject({
-    secrets: { pw: { name: 'pw', content: '[masked]' } },
+    secrets: { pw: { name: 'pw' } },
     services: {
       web: {
         image: 'web:1',
         environment: { LEVEL: '[masked]', GREETING: '[masked]' },
-        command: ['serve', '[masked]'],
+        command: ['[masked]'],
         replicas: 2,
       },
     },

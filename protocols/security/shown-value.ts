@@ -1,9 +1,9 @@
-/** A field's value as a plan may show it: short, and nothing that could be a secret. */
-import { canonicalJson } from '../../hash.ts';
+/** What may be shown of a field of an app's specification, at every door alike: nothing that could be a secret. */
+import { canonicalJson } from '../hash.ts';
 
 /** Names of what is secret by its name. */
 const tellingName =
-  /pass(?:wd|word|phrase|code)?\b|pass(?:wd|word|phrase)|pwd|secret|token|credential|private|api[_-]?key|access[_-]?key|(?:^|[_.-])(?:key|auth|salt|pin|dsn|cert|signature)s?(?:$|[_.-])/i;
+  /authorization|cookie|pass(?:wd|word|phrase|code)?\b|pass(?:wd|word|phrase)|pwd|secret|token|credential|private|api[_-]?key|access[_-]?key|(?:^|[_.-])(?:key|auth|salt|pin|dsn|cert|signature)s?(?:$|[_.-])/i;
 
 /** Values that hold a secret whatever they are called: credentials in a URL, `--password=…`, a key in PEM, a long random word. */
 const tellingValue =
@@ -30,7 +30,11 @@ export function shownValue(path: readonly string[], value: unknown): string | un
 
 /** What an operator fills with anything. */
 const isFree = ([first]: readonly string[]): boolean =>
-  first === 'environment' || first === 'command' || first === 'entrypoint' || first === 'hooks';
+  first === 'environment' ||
+  first === 'command' ||
+  first === 'entrypoint' ||
+  first === 'hooks' ||
+  first === 'hostProcess';
 
 /** `secrets` and `configs` of the app: neither content nor digest; and of a service's files not which value they hold. */
 const isOpaque = (path: readonly string[]): boolean =>
