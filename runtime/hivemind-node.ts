@@ -49,7 +49,7 @@ function settle<Value>(read: () => Value): Value | undefined {
 }
 
 async function serve(config: NodeConfig, passphrases: readonly string[], logger: Logger): Promise<number> {
-  const world = createRealWorld({ ...config, passphrases });
+  const world = createRealWorld({ ...config, passphrases, debug: (text) => logger.debug(text) });
   const node = await startNode(world, nodeSettings(config));
   for (const event of node.events.read({ after: { boot: node.boot, seq: 0 }, limit: limits.eventLog }))
     logEvent(logger, event);

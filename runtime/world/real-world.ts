@@ -33,6 +33,7 @@ import { openJournal } from '../drivers/journal/journal.ts';
 import { createTmpfsGrants } from '../drivers/grants/tmpfs-grants.ts';
 import { unsealFrom, withGrants } from '../drivers/grants/unseal.ts';
 import { createHostNetwork } from '../drivers/network/host/host-network.ts';
+import { bootId } from '../drivers/container/process/process-files.ts';
 import { createLinuxNetwork } from '../drivers/network/linux/driver.ts';
 import { networkProbe } from '../drivers/probe/network-probe.ts';
 import { createKeyFile } from '../drivers/secrets/key-file.ts';
@@ -52,6 +53,8 @@ import type { NodeSettings, OpenedWorld, World } from './world.ts';
 
 export interface RealWorldOptions {
   readonly labels?: Readonly<Record<string, string>>;
+  /** What is normal, and yet worth a line to who looks closely. */
+  readonly debug: (text: string) => void;
   /** Absolute. */
   readonly dataDir: string;
   readonly runtime: 'containerd' | 'process';
@@ -94,7 +97,9 @@ async function open(options: RealWorldOptions, settings: NodeSettings): Promise<
     closers.push(() => opened.close());
     const eventsDir = join(dataDir, 'events');
     await mkdir(eventsDir, { recursive: true, mode: 0o700 });
-    const events = await openEventFiles(createFileDisk(), eventsDir);
+    const machineBoot = await bootId();
+    const events = await openEventFiles({ disk: createFileDisk(), folder: eventsDir, machineBoot });
+    if (events.unfinished > 0) options.debug(`${events.unfinished} bytes of an unfinished event are cut off`);
     closers.push(() => events.close());
     const { secrets, grants, locked } = await openSecrets(options, settings, store);
     const secret: Secret = (name) => secretText({ store, secrets }, name, loginCall());

@@ -1,7 +1,9 @@
 /**
  * Events on disk: a few bounded files of lines, each with its checksum. Written as they come, never synced: a killed
- * process loses nothing that was written, a machine without power its last moments, and an end without a farewell is
- * told at the next start. Nothing that is quiet writes.
+ * process loses nothing that was written (a line that it was just writing is cut off), a machine without power its
+ * last moments. Each file says first on which boot of the machine it was written, so that the two can be told apart:
+ * an end without a farewell is told at the next start only when the machine has started anew since. Nothing that is
+ * quiet writes.
  *
  * Invariant: what is read back is what was appended, in order, without what was lost; nothing else is made of damage.
  */
@@ -15,7 +17,10 @@ import type { EventStore } from './event-log.ts';
 
 export interface OpenedEvents {
   readonly store: EventStore;
+  /** Each loss is told once. */
   readonly recovered: readonly Reason[];
+  /** Bytes of the line that a killed process was writing. */
+  readonly unfinished: number;
   /** Writes what waits, and the farewell. */
   close(): Promise<void>;
 }
@@ -25,7 +30,21 @@ interface Bounds {
   readonly files: number;
 }
 
+export interface EventFilesOptions {
+  readonly disk: Disk;
+  /** It must exist. */
+  readonly folder: string;
+  /** The boot of the machine: another one each time it starts. */
+  readonly machineBoot: string;
+  readonly bounds?: Bounds;
+}
+
 const usual: Bounds = { fileBytes: limits.eventFileBytes, files: limits.eventFiles };
+/** The first line of a file. `damaged`: lines of files before it that are known to be lost, by file. */
+interface Heading {
+  readonly machine: string;
+  readonly damaged?: Readonly<Record<string, number>>;
+}
 /** The last line of a boot that ended well: where it ended. */
 type Farewell = { readonly bye: EventPlace };
 
@@ -35,30 +54,30 @@ const numberOf = (name: string): number | undefined => {
   return digits === undefined ? undefined : Number(digits);
 };
 
-/** The folder must exist. Rejects with HM-DATA-DIR. */
-export async function openEventFiles(
-  disk: Disk,
-  folder: string,
-  bounds: Bounds = usual,
-): Promise<OpenedEvents> {
+/** Rejects with HM-DATA-DIR. */
+export async function openEventFiles(options: EventFilesOptions): Promise<OpenedEvents> {
+  const { disk, folder, machineBoot, bounds = usual } = options;
   try {
     const numbers = (await disk.list(folder)).flatMap((name) => numberOf(name) ?? []).sort((a, b) => a - b);
-    const texts: string[] = [];
-    for (const number of numbers)
-      texts.push(
-        new TextDecoder().decode((await disk.read(`${folder}/${nameOf(number)}`)) ?? new Uint8Array()),
-      );
-    const { events, isClosed, damaged } = readBack(texts);
+    const files: File[] = [];
+    for (const number of numbers) {
+      const bytes = (await disk.read(`${folder}/${nameOf(number)}`)) ?? new Uint8Array();
+      files.push(readFile(number, new TextDecoder().decode(bytes)));
+    }
+    const events = files.flatMap((file) => file.events);
+    const { lost, unfinished, damaged } = judge(files, machineBoot);
     const kept = events.slice(-limits.eventLog);
-    const writer = new Writer(disk, folder, numbers, bounds);
+    const writer = new Writer(disk, folder, numbers, bounds, seal(headingOf(machineBoot, damaged)));
     const boot = events.at(-1)?.boot ?? 0;
+    const told = { boot, damaged: sum(Object.values(damaged)) };
     return {
       store: {
         kept,
-        isWhole: (numbers[0] ?? 1) === 1 && kept.length === events.length && damaged === 0 && isClosed,
+        isWhole: (numbers[0] ?? 1) === 1 && kept.length === events.length && !lost && told.damaged === 0,
         append: (event) => writer.push(lineOf(event), event),
       },
-      recovered: isClosed && damaged === 0 ? [] : [reason('HM-EVENTS-TORN', undefined, { boot, damaged })],
+      recovered: lost ? [reason('HM-EVENTS-TORN', undefined, told)] : [],
+      unfinished,
       close: () => writer.close(),
     };
   } catch (thrown) {
@@ -71,39 +90,79 @@ export async function openEventFiles(
 const sumOf = (text: string): string => hashText(text).slice(0, 8);
 const seal = (text: string): string => `${sumOf(text)} ${text}\n`;
 const lineOf = (event: LoggedEvent): string => seal(JSON.stringify(event));
+const headingOf = (machine: string, damaged: Heading['damaged'] = {}): string =>
+  JSON.stringify({ machine, ...(Object.keys(damaged).length > 0 ? { damaged } : {}) } satisfies Heading);
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0);
 
-interface Read {
+interface File {
+  readonly number: number;
   readonly events: readonly LoggedEvent[];
-  /** The last file ends with a farewell, and everything before it is there. */
-  readonly isClosed: boolean;
-  /** Lines that are not what was written. */
+  readonly heading?: Heading;
+  readonly farewell?: EventPlace;
+  /** Whole lines that are not what was written. */
   readonly damaged: number;
+  /** Bytes behind the last whole line. */
+  readonly unfinished: number;
 }
 
-function readBack(texts: readonly string[]): Read {
+function readFile(number: number, text: string): File {
   const events: LoggedEvent[] = [];
+  let heading: Heading | undefined;
+  let farewell: EventPlace | undefined;
   let damaged = 0;
-  let isClosed = true;
-  for (const text of texts) {
-    // A file that holds nothing is one that lost all.
-    isClosed = false;
-    for (const line of text.split('\n')) {
-      if (line === '') continue;
-      const said = line.slice(9);
-      if (line[8] !== ' ' || line.slice(0, 8) !== sumOf(said)) {
-        damaged += 1;
-        isClosed = false;
-        continue;
-      }
-      const entry = JSON.parse(said) as LoggedEvent | Farewell;
-      if ('bye' in entry) isClosed = isAt(events.at(-1), entry.bye);
-      else {
-        events.push(entry);
-        isClosed = false;
-      }
+  const lines = text.split('\n');
+  const rest = lines.pop()!;
+  for (const line of lines) {
+    const said = line.slice(9);
+    if (line[8] !== ' ' || line.slice(0, 8) !== sumOf(said)) {
+      damaged += 1;
+      continue;
     }
+    const entry = JSON.parse(said) as LoggedEvent | Farewell | Heading;
+    if ('machine' in entry) heading = entry;
+    else if ('bye' in entry) farewell = entry.bye;
+    else events.push(entry);
   }
-  return { events, isClosed, damaged };
+  return {
+    number,
+    events,
+    damaged,
+    unfinished: rest.length,
+    ...(heading ? { heading } : {}),
+    ...(farewell ? { farewell } : {}),
+  };
+}
+
+interface Judgement {
+  /** Something is lost that was not told before. */
+  readonly lost: boolean;
+  readonly unfinished: number;
+  /** By file: lines that are lost. */
+  readonly damaged: Readonly<Record<string, number>>;
+}
+
+/** A line that has no end is damage, unless the process was killed in the middle of it and the machine went on. */
+function judge(files: readonly File[], machineBoot: string): Judgement {
+  const last = files.at(-1);
+  if (!last) return { lost: false, unfinished: 0, damaged: {} };
+  const known = last.heading?.damaged ?? {};
+  const ended =
+    last.farewell !== undefined && last.unfinished === 0 && isAt(last.events.at(-1), last.farewell);
+  const isKilled = !ended && last.farewell === undefined && last.heading?.machine === machineBoot;
+  const damaged = Object.fromEntries(
+    files.flatMap((file, at) => {
+      const next = file === last ? machineBoot : files[at + 1]?.heading?.machine;
+      const isCut = file.unfinished > 0 && file.heading?.machine !== next;
+      const count = file.damaged + (isCut ? 1 : 0);
+      return count > 0 ? [[String(file.number), count] as const] : [];
+    }),
+  );
+  const isNews = Object.entries(damaged).some(([number, count]) => count > (known[number] ?? 0));
+  return {
+    lost: isNews || !(ended || isKilled),
+    unfinished: isKilled ? last.unfinished : 0,
+    damaged,
+  };
 }
 
 const isAt = (event: EventPlace | undefined, place: EventPlace): boolean =>
@@ -115,6 +174,7 @@ class Writer {
   readonly #folder: string;
   readonly #numbers: number[];
   readonly #bounds: Bounds;
+  readonly #heading: string;
   #waiting: string[] = [];
   #last: EventPlace | undefined;
   #file: DiskFile | undefined;
@@ -123,7 +183,8 @@ class Writer {
   #busy = false;
   #closed = false;
 
-  constructor(disk: Disk, folder: string, numbers: readonly number[], bounds: Bounds) {
+  constructor(disk: Disk, folder: string, numbers: readonly number[], bounds: Bounds, heading: string) {
+    this.#heading = heading;
     this.#disk = disk;
     this.#folder = folder;
     this.#numbers = [...numbers];
@@ -160,9 +221,12 @@ class Writer {
   }
 
   async #append(bytes: Uint8Array): Promise<void> {
-    if (!this.#file || this.#bytes + bytes.length > this.#bounds.fileBytes) await this.#next();
-    this.#bytes += bytes.length;
-    await this.#file!.append(bytes);
+    const isNew = !this.#file || this.#bytes + bytes.length > this.#bounds.fileBytes;
+    if (isNew) await this.#next();
+    const heading = isNew ? new TextEncoder().encode(this.#heading) : new Uint8Array();
+    this.#bytes += heading.length + bytes.length;
+    // In one write: no file has events and no heading.
+    await this.#file!.append(Buffer.concat([heading, bytes]));
   }
 
   /** Every boot begins a file of its own, so nobody writes behind a torn line. */

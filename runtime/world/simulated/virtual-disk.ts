@@ -48,13 +48,27 @@ export class VirtualDisk {
     return inode?.bytes.subarray(0, inode.synced);
   }
 
-  /** Cuts a file off, or damages a byte: what other hands do to a data folder. */
+  /** Damages a byte. */
+  spoil(path: string, atShare: number): void {
+    const inode = this.#names.get(path);
+    if (!inode) return;
+    const bytes = Buffer.from(inode.bytes);
+    bytes[Math.floor(bytes.length * atShare)]! ^= 1;
+    inode.bytes = bytes;
+  }
+
+  /** Cuts a file off: what other hands do to a data folder. */
   truncate(path: string, toShare: number): void {
     const inode = this.#names.get(path);
     if (!inode) return;
     const length = Math.floor(inode.bytes.length * toShare);
     inode.bytes = inode.bytes.subarray(0, length);
     inode.synced = Math.min(inode.synced, length);
+  }
+
+  /** The process is killed: its calls end, what it wrote stays. */
+  kill(): void {
+    this.#session += 1;
   }
 
   /** Power is lost: sessions end, and chance decides what of the unsafe is kept. */
