@@ -4,19 +4,25 @@ import { coded, CodedError } from '../../../protocols/errors.ts';
 import { limits } from '../../../protocols/limits.ts';
 import { isSecretName, tooLargeSecret } from '../../../protocols/security/secrets.ts';
 import { changeKey, listSecrets, removeSecret, setSecret, showSecret } from '../../secrets/shelf.ts';
+import { listRoute } from '../lists/list-route.ts';
 import { jsonRoute } from '../route.ts';
 import { secretView } from '../schemas/views.ts';
 
 const named = z.object({ name: z.string().refine(isSecretName, 'the name of a secret') });
 const written = z.strictObject({ name: z.string(), version: z.int().min(1), changed: z.boolean() });
 
-const list = jsonRoute({
-  method: 'get',
+const list = listRoute({
   path: '/v1/secrets',
   summary: 'All secrets: names, versions, who uses them; never a value',
-  answer: z.strictObject({ secrets: z.array(secretView).readonly() }),
-  run: async ({ node, call }) => ({ secrets: await listSecrets(node, call) }),
+  name: 'secrets',
+  row: secretView,
+  key: ({ name }) => name,
+  filters: { used: ({ usedBy }) => usedBy.length > 0, app: ({ usedBy }) => usedBy.map(appOf) },
+  rows: ({ node, call }) => listSecrets(node, call),
 });
+
+/** Of `shop/web`. */
+const appOf = (service: string): string => service.split('/')[0]!;
 
 const show = jsonRoute({
   method: 'get',

@@ -4,7 +4,7 @@ import { limits } from '../../../protocols/limits.ts';
 import type { SecretView } from '../../../protocols/security/model.ts';
 import { secretText } from '../../../runtime/secrets/secret-text.ts';
 import { newCall } from '../../kit/port-call.ts';
-import { apiRig, app, service, type ApiRig, type Answer } from './rig.ts';
+import { apiRig, app, linesOf, service, type ApiRig, type Answer } from './rig.ts';
 
 let rig: ApiRig;
 beforeAll(async () => void (rig = await apiRig()));
@@ -83,6 +83,27 @@ describe('secrets', () => {
       .poll(async () => (await rig.ask('DELETE', '/v1/secrets/held')).status, { timeout: 10_000 })
       .toBe(200);
     expect(await storeText()).not.toContain('secrets/held');
+  });
+
+  it('are listed as everything is: in pages, filtered, and watched', async () => {
+    for (const name of ['listed-a', 'listed-b', 'listed-c']) await set(name, 'PLANTED-listed');
+    const first = await rig.ask('GET', '/v1/secrets?filter=name:listed-*&sort=-name&limit=2&fields=name');
+    const { secrets, nextPageToken } = first.json as { secrets: object[]; nextPageToken: string };
+    expect(secrets).toEqual([{ name: 'listed-c' }, { name: 'listed-b' }]);
+    const rest = `limit=2&fields=name&pageToken=${nextPageToken}`;
+    expect((await rig.ask('GET', `/v1/secrets?filter=name:listed-*&sort=-name&${rest}`)).json).toEqual({
+      secrets: [{ name: 'listed-a' }],
+    });
+    const watched = await rig.open('/v1/secrets?watch=true&filter=name:listed-*&fields=name,version');
+    const lines = linesOf(watched);
+    const next = async () =>
+      JSON.parse((await lines.next()).value as string) as { type: string; row?: object };
+    const seen = [await next(), await next(), await next(), await next()];
+    expect(seen.map(({ type }) => type)).toEqual(['row', 'row', 'row', 'synced']);
+    await rotate('listed-b', 'PLANTED-again');
+    expect(await next()).toEqual({ type: 'changed', row: { name: 'listed-b', version: 2 } });
+    expect(JSON.stringify(seen)).not.toContain('PLANTED');
+    watched.destroy();
   });
 
   it('may be read by the node itself, as credentials of a registry', async () => {
