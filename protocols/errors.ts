@@ -531,6 +531,21 @@ export const catalogue = {
   },
   'HM-API-REQUEST': { cause: 'The request is not well formed.', next: 'See /v1/openapi.json', status: 400 },
   'HM-API-ROUTE': { cause: 'There is no such route.', next: 'See /v1/openapi.json', status: 404 },
+  'HM-API-METHOD': {
+    cause: 'The route is not asked by this method.',
+    next: 'Use one of those that the Allow header names.',
+    status: 405,
+  },
+  'HM-API-MEDIA': {
+    cause: 'The body is of a type that the route does not take.',
+    next: 'Send it under the content type that is named.',
+    status: 415,
+  },
+  'HM-API-HEADERS': {
+    cause: 'The headers of the request are larger than a limit allows.',
+    next: 'Send fewer or shorter ones.',
+    status: 431,
+  },
   'HM-API-TOO-LARGE': {
     cause: 'The request is larger than a limit allows.',
     next: 'Send less.',

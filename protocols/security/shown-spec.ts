@@ -1,6 +1,6 @@
 /**
- * An app's specification as people may see it: what could be a secret, by `shownValue`, stands as `[masked]`, and
- * what names a sealed content is left out. Everything that acts (the node, plans, rollbacks) works on the true one.
+ * An app's specification as people may see it: what could be a secret, by `shownValue`, stands as `[masked]`. Contents
+ * of files are not there, their digests are keyed. Everything that acts (the node, plans, rollbacks) works on the true one.
  */
 import type { AppSpec, ServiceSpec } from '../apps/model.ts';
 import { shownValue } from './shown-value.ts';
@@ -75,11 +75,10 @@ function shownPart<Part extends object>(
   return shown as Part;
 }
 
-const withoutContent = <Source extends { digest?: string; content?: string }>({
-  digest: _,
-  content: _c,
-  ...rest
-}: Source) => rest;
+function withoutContent<Source extends { content?: string }>(source: Source): Omit<Source, 'content'> {
+  const { content: _content, ...rest } = source;
+  return rest;
+}
 
 const each = <Value, Shown>(
   record: Readonly<Record<string, Value>>,

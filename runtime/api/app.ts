@@ -10,7 +10,9 @@ import { limits } from '../../protocols/limits.ts';
 import type { ApiContext, Env } from './context.ts';
 import { MalformedError, problemHeaders, problemOf, type Fault } from './problem.ts';
 import { respond, type Route } from './route.ts';
+import { boundLength } from './rules/bodies.ts';
 import { openGate, type Gate } from './rules/gate.ts';
+import { refusalOf } from './rules/methods.ts';
 import { actorRoutes } from './routes/node/actors.ts';
 import { appRoutes } from './routes/apps.ts';
 import { containerRoutes } from './routes/containers.ts';
@@ -44,6 +46,7 @@ export const routes: readonly Route[] = [
   ...nodeRoutes,
 ];
 
+const documentPath = '/v1/openapi.json';
 export const execPath = '/v1/containers/{slot}/exec';
 export const forwardPath = '/v1/containers/{slot}/port-forward';
 
@@ -60,6 +63,11 @@ export type Answering = (request: Request, client?: string) => Response | Promis
 interface Bindings {
   readonly client?: string;
 }
+
+const unrouted = refusalOf([
+  ...routes,
+  ...[execPath, forwardPath, documentPath].map((path) => ({ method: 'get', path })),
+]);
 
 const methodsThatRead: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
@@ -81,8 +89,7 @@ export function createApp(context: ApiContext, { door, gate = openGate }: AppOpt
   });
   app.use((c, next) => {
     c.set('identity', gate.admit(c.req.header('authorization')));
-    if (!isUpload(c.req.method, c.req.path))
-      mustBeSmall(c.req.header('content-length'), c.req.header('transfer-encoding'));
+    boundLength(c);
     return next();
   });
   for (const route of routes) route.register(app, context);
@@ -94,9 +101,9 @@ export function createApp(context: ApiContext, { door, gate = openGate }: AppOpt
   });
   describeWebSockets(app);
   app.openAPIRegistry.registerComponent('securitySchemes', 'token', { type: 'http', scheme: 'bearer' });
-  app.doc31('/v1/openapi.json', documentHead(context.node.version));
+  app.doc31(documentPath, documentHead(context.node.version));
   app.notFound((c) => {
-    throw coded('HM-API-ROUTE', `There is no ${c.req.method} ${c.req.path}`);
+    throw unrouted(c.req.method, c.req.path);
   });
   app.onError((thrown, c) => {
     const because = thrown instanceof HTTPException ? ofHttp(thrown) : reasonOf(thrown);
@@ -123,25 +130,6 @@ export function openApiDocument(version: string): object {
   describeWebSockets(app);
   app.openAPIRegistry.registerComponent('securitySchemes', 'token', { type: 'http', scheme: 'bearer' });
   return app.getOpenAPI31Document(documentHead(version));
-}
-
-/** Only archives may come without a length: of everything else it must be known before a byte is read. */
-const isUploadPath = (path: string): boolean =>
-  uploadPaths.has(path) || /^\/v1\/containers\/[^/]+\/files$/.test(path);
-const uploadPaths: ReadonlySet<string> = new Set(['/v1/images/import']);
-
-/** Whether a request's body is bytes of any length that go to disk. */
-export function isUpload(method: string | undefined, url: string | undefined): boolean {
-  return (method === 'POST' || method === 'PUT') && isUploadPath((url ?? '').split('?')[0]!);
-}
-
-function mustBeSmall(length: string | undefined, encoding: string | undefined): void {
-  if (Number(length ?? 0) > limits.apiBodyBytes) {
-    throw coded('HM-API-TOO-LARGE', undefined, { limitBytes: limits.apiBodyBytes });
-  }
-  if (encoding !== undefined) {
-    throw coded('HM-API-REQUEST', 'A body in chunks has no length', {}, 'Send it with a content-length.');
-  }
 }
 
 const parts: Readonly<Record<string, Fault['in']>> = {
@@ -175,6 +163,7 @@ function describeWebSockets(app: OpenAPIHono<Env>): void {
   app.openAPIRegistry.registerPath({
     method: 'get',
     path: execPath,
+    operationId: 'execInContainer',
     summary: 'Run a command in a container: a WebSocket',
     description:
       'Subprotocol v1.exec.hivemind. First a text: {args, terminal, size?, environment?, user?, workingDir?}. Then binary frames, ' +
@@ -185,6 +174,7 @@ function describeWebSockets(app: OpenAPIHono<Env>): void {
   app.openAPIRegistry.registerPath({
     method: 'get',
     path: forwardPath,
+    operationId: 'forwardPort',
     summary: 'A connection to a port of a container: a WebSocket',
     description:
       'Subprotocol v1.port-forward.hivemind; what the port refuses is refused before the upgrade. Binary frames are bytes, ' +

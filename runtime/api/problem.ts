@@ -64,10 +64,11 @@ export function problemOf(reason: Reason, { requestId, path, faults }: Asked): P
 
 /** Headers that a reason asks for besides its body. */
 export function problemHeaders({ evidence }: Reason): Record<string, string> {
-  const { etag, retryAfterS } = evidence;
+  const { etag, retryAfterS, allow } = evidence;
   return {
     'content-type': problemType,
     ...(typeof etag === 'string' ? { etag } : {}),
+    ...(typeof allow === 'string' ? { allow } : {}),
     ...(typeof retryAfterS === 'number' ? { 'retry-after': String(retryAfterS) } : {}),
   };
 }

@@ -15,6 +15,7 @@ import { ndjson, streamOf, type Format, type LineSource } from './lines.ts';
 import { problemOf, problemType } from './problem.ts';
 import { letGo, pulledAnswer, type PullSource } from './lists/pulled.ts';
 import { assertConditions, isKnown, isMatched, notMatched, tagOf, wishesOf } from './rules/conditions.ts';
+import { readableBody } from './rules/bodies.ts';
 import { assertScope } from './rules/gate.ts';
 import { answerHeaders, changeHeaders, queryHeaders } from './schemas/headers.ts';
 import { declareOptional } from './schemas/optional.ts';
@@ -36,6 +37,8 @@ export interface Ask<Params, Query, Body> {
 }
 
 export interface Shape<Params extends z.ZodObject, Query extends z.ZodObject, Body extends z.ZodType> {
+  /** The operation's name in the document, for who makes clients of it: once given, never changed. */
+  readonly id: string;
   readonly method: 'get' | 'put' | 'post' | 'delete';
   /** As OpenAPI writes it: `/v1/apps/{name}`. */
   readonly path: string;
@@ -58,6 +61,7 @@ export type Asked<Params extends z.ZodObject, Query extends z.ZodObject, Body ex
 >;
 
 export interface Route {
+  readonly id: string;
   readonly method: string;
   readonly path: string;
   readonly scope: Scope;
@@ -186,20 +190,24 @@ export function define<Params extends z.ZodObject, Query extends z.ZodObject, Bo
   answering: Answering,
   line?: z.ZodType,
 ): Route {
-  const { method, path } = shape;
+  const { id, method, path } = shape;
   const scope = shape.scope ?? (method === 'get' ? 'read' : 'write');
   declareOptional([shape.params, shape.query, shape.body, Object.values(media), problemView]);
   const content = Object.fromEntries(Object.entries(media).map(([type, schema]) => [type, { schema }]));
   const problem = { [problemType]: { schema: problemView } };
+  const takes = shape.body ? 'json' : shape.upload === undefined ? undefined : 'bytes';
   const route = createRoute({
     method,
     path,
+    operationId: id,
     summary: shape.summary,
     security: [{ token: [scope] }],
+    ...(takes ? { middleware: [readableBody(takes)] } : {}),
     request: {
       headers: method === 'get' ? queryHeaders : changeHeaders,
       ...(shape.params ? { params: shape.params } : {}),
-      ...(shape.query ? { query: shape.query } : {}),
+      // What is not known is refused: a filter with a slip would answer everything.
+      query: (shape.query ?? z.object({})).strict(),
       ...bodyOf(shape),
     },
     responses: {
@@ -232,7 +240,7 @@ export function define<Params extends z.ZodObject, Query extends z.ZodObject, Bo
     app.openapi(route, handler as never);
   };
   const answer = Object.values(media)[0]!;
-  return { method, path, scope, answer, ...(line ? { line } : {}), register };
+  return { id, method, path, scope, answer, ...(line ? { line } : {}), register };
 }
 
 function askOf(

@@ -3,7 +3,7 @@
  * changed since; the lock itself is never written.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gather, giveUp, root, say } from './commands.mjs';
 
@@ -22,6 +22,8 @@ export function ensureNpmPackages() {
   if (readStamp() === stamp) return;
   say('setting up: npm packages');
   install();
+  // A new file: of copies that share their files by hard links, the others have not been set up by this.
+  rmSync(stampFile, { force: true });
   writeFileSync(stampFile, stamp);
 }
 

@@ -46,6 +46,7 @@ export interface ListShape<
   Params extends z.ZodObject = z.ZodObject,
   Query extends z.ZodObject = z.ZodObject,
 > {
+  readonly id: string;
   readonly path: string;
   readonly summary: string;
   /** `read` unless said. */
@@ -83,9 +84,9 @@ export function listRoute<
   });
   const line = watchLine(shape.row);
   const kept = new KeptAnswers();
-  const { path, summary, params, scope } = shape;
+  const { id, path, summary, params, scope } = shape;
   return define(
-    { method: 'get', path, summary, query, ...(params ? { params } : {}), ...(scope ? { scope } : {}) },
+    { id, method: 'get', path, summary, query, ...(params ? { params } : {}), ...(scope ? { scope } : {}) },
     { 'application/json': whole, [ndjsonType]: line, [sseType]: line },
     async (c, ask) => {
       const asked = ask as unknown as Asked<Params, Query, z.ZodType>;

@@ -64,6 +64,7 @@ export const seen = ({ match }: { readonly match: readonly string[] | undefined 
   match ? { match } : {};
 
 const deploy = jsonRoute({
+  id: 'deployApp',
   method: 'put',
   path: '/v1/apps/{name}',
   summary: 'Deploy an app: a revision of its own, unless nothing changed',
@@ -104,6 +105,7 @@ export function assertBrought(spec: AppSpec, name: string): void {
 }
 
 const list = listRoute({
+  id: 'listApps',
   path: '/v1/apps',
   summary: 'All apps',
   name: 'apps',
@@ -116,6 +118,7 @@ const list = listRoute({
 });
 
 const show = jsonRoute({
+  id: 'getApp',
   method: 'get',
   path: '/v1/apps/{name}',
   summary: 'One app: what is wanted beside what is there',
@@ -144,6 +147,7 @@ const show = jsonRoute({
 });
 
 const remove = jsonRoute({
+  id: 'removeApp',
   method: 'delete',
   path: '/v1/apps/{name}',
   summary: 'Remove an app; its named volumes stay unless volumes=true',
@@ -161,6 +165,7 @@ const remove = jsonRoute({
 });
 
 const scale = jsonRoute({
+  id: 'scaleApp',
   method: 'post',
   path: '/v1/apps/{name}/scale',
   summary: 'Set the replicas of a service, over what its revision says',
@@ -183,6 +188,7 @@ const scale = jsonRoute({
 });
 
 const restart = jsonRoute({
+  id: 'restartApp',
   method: 'post',
   path: '/v1/apps/{name}/restart',
   summary: 'Replace the containers of an app, a service or one slot',

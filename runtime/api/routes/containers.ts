@@ -25,6 +25,7 @@ export function unknownSlot(slot: SlotName): Error {
 }
 
 const list = listRoute({
+  id: 'listContainers',
   path: '/v1/containers',
   summary: 'All slots that this node holds',
   name: 'slots',
@@ -43,6 +44,7 @@ async function statusOf(node: NodeHandle, slot: SlotName): Promise<SlotStatus> {
 }
 
 const show = jsonRoute({
+  id: 'getContainer',
   method: 'get',
   path: '/v1/containers/{slot}',
   summary: 'One slot that this node holds',
@@ -58,6 +60,7 @@ interface Why {
 }
 
 const why = jsonRoute({
+  id: 'explainContainer',
   method: 'get',
   path: '/v1/containers/{slot}/why',
   summary: 'Why a slot is not as wished; no reasons when it is',
@@ -122,6 +125,7 @@ export const logQuery = z.object({
 });
 
 const logs = lineRoute({
+  id: 'readLogs',
   method: 'get',
   path: '/v1/containers/{slot}/logs',
   summary:

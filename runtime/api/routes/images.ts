@@ -21,6 +21,7 @@ import { imageView, pullView } from '../schemas/views.ts';
 const images = z.strictObject({ images: z.array(imageView).readonly() });
 
 const list = listRoute({
+  id: 'listImages',
   path: '/v1/images',
   summary: 'The images of this node',
   name: 'images',
@@ -30,6 +31,7 @@ const list = listRoute({
 });
 
 const add = jsonRoute({
+  id: 'importImage',
   method: 'post',
   path: '/v1/images/import',
   summary: 'Bring an OCI archive to the node: the body is the archive, name overrides the names in it',
@@ -78,6 +80,7 @@ const exportQuery = z.object({
 /** First whole on the disk, so that a failure is a problem and no torn archive. */
 const exported = define(
   {
+    id: 'exportImage',
     method: 'get',
     path: '/v1/images/{name}/export',
     summary: 'An image as an archive: OCI, or what docker load reads',
@@ -106,6 +109,7 @@ const exported = define(
 );
 
 const remove = jsonRoute({
+  id: 'removeImage',
   method: 'delete',
   path: '/v1/images/{name}',
   summary: 'Remove an image that no app uses',
@@ -133,6 +137,7 @@ const wish = z.strictObject({
 });
 
 const pull = lineRoute({
+  id: 'pullImage',
   method: 'post',
   path: '/v1/images/pull',
   summary: 'Pull an image: how far it has come, line by line, the last of phase done or failed',
@@ -174,6 +179,7 @@ const pull = lineRoute({
 });
 
 const prune = jsonRoute({
+  id: 'pruneImages',
   method: 'post',
   path: '/v1/images/prune',
   summary: 'Remove every image that no kept revision of an app wants; answers what went',

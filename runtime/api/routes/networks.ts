@@ -17,6 +17,7 @@ const networkView: z.ZodType<NetworkView> = z
 
 export const networkRoutes = [
   listRoute({
+    id: 'listNetworks',
     path: '/v1/networks',
     summary: 'The networks of all apps, and the slots on them',
     name: 'networks',

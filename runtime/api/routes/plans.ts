@@ -16,6 +16,7 @@ import { assertReplaceable, busyPorts, resolveImages } from '../rules/deployable
 import { assertBrought, current, deployed, seen } from './apps.ts';
 
 const plan = jsonRoute({
+  id: 'planApp',
   method: 'post',
   path: '/v1/apps/{name}/plan',
   summary: 'What a deploy of this would do; its id makes exactly that happen, or nothing',
@@ -35,6 +36,7 @@ const plan = jsonRoute({
 });
 
 const revisions = listRoute({
+  id: 'listRevisions',
   path: '/v1/apps/{name}/revisions',
   summary: 'The kept revisions of an app, oldest first',
   name: 'revisions',
@@ -48,6 +50,7 @@ const revisions = listRoute({
 });
 
 const rollback = jsonRoute({
+  id: 'rollbackApp',
   method: 'post',
   path: '/v1/apps/{name}/rollback',
   summary: 'Deploy an earlier revision anew; without a number the one before the present one',

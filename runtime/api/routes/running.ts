@@ -38,6 +38,7 @@ async function statsOf(node: NodeHandle, slots: readonly SlotStatus[], call: Cal
 }
 
 const all = listRoute({
+  id: 'listStats',
   path: '/v1/stats',
   summary: 'What every running container uses now',
   name: 'stats',
@@ -47,6 +48,7 @@ const all = listRoute({
 });
 
 const stats = jsonRoute({
+  id: 'getStats',
   method: 'get',
   path: '/v1/containers/{slot}/stats',
   summary: 'What the container of a slot uses now',
@@ -60,6 +62,7 @@ const stats = jsonRoute({
 });
 
 const processes = jsonRoute({
+  id: 'listProcesses',
   method: 'get',
   path: '/v1/containers/{slot}/processes',
   summary: 'The processes in the container of a slot',
@@ -73,6 +76,7 @@ const processes = jsonRoute({
 
 const standing = (verb: 'pause' | 'unpause', summary: string) =>
   jsonRoute({
+    id: `${verb}Container`,
     method: 'post',
     path: `/v1/containers/{slot}/${verb}`,
     summary,
@@ -90,6 +94,7 @@ const unpause = standing('unpause', 'Let the processes of a slot go on');
 const fileQuery = z.object({ path: z.string().startsWith('/').max(4_096) });
 
 const read = bytesRoute({
+  id: 'readFiles',
   method: 'get',
   path: '/v1/containers/{slot}/files',
   summary: 'What is at a path in the container of a slot, as a tar',
@@ -105,6 +110,7 @@ const read = bytesRoute({
 });
 
 const write = jsonRoute({
+  id: 'writeFiles',
   method: 'put',
   path: '/v1/containers/{slot}/files',
   summary: 'A tar into a folder in the container of a slot, or under a new name in one',

@@ -12,6 +12,7 @@ const named = z.object({ name: z.string().refine(isSecretName, 'the name of a se
 const written = z.strictObject({ name: z.string(), version: z.int().min(1), changed: z.boolean() });
 
 const list = listRoute({
+  id: 'listSecrets',
   path: '/v1/secrets',
   summary: 'All secrets: names, versions, who uses them; never a value',
   name: 'secrets',
@@ -25,6 +26,7 @@ const list = listRoute({
 const appOf = (service: string): string => service.split('/')[0]!;
 
 const show = jsonRoute({
+  id: 'getSecret',
   method: 'get',
   path: '/v1/secrets/{name}',
   summary: 'One secret without its value',
@@ -34,6 +36,7 @@ const show = jsonRoute({
 });
 
 const set = jsonRoute({
+  id: 'setSecret',
   method: 'put',
   path: '/v1/secrets/{name}',
   summary: 'Set a secret: the body is the value, byte by byte. Another value is another version',
@@ -45,6 +48,7 @@ const set = jsonRoute({
 });
 
 const rotate = jsonRoute({
+  id: 'rotateSecret',
   method: 'post',
   path: '/v1/secrets/{name}/rotate',
   summary: 'Give a secret that exists another value; what uses it follows',
@@ -56,6 +60,7 @@ const rotate = jsonRoute({
 });
 
 const remove = jsonRoute({
+  id: 'removeSecret',
   method: 'delete',
   path: '/v1/secrets/{name}',
   summary: 'Remove a secret that no app uses',
@@ -68,6 +73,7 @@ const remove = jsonRoute({
 });
 
 const rekey = jsonRoute({
+  id: 'rekeySecrets',
   method: 'post',
   path: '/v1/secrets/rekey',
   summary: 'A new key for all secrets; no value changes',

@@ -47,6 +47,7 @@ function servicesOf(app: AppView): ServiceRow[] {
 }
 
 const services = listRoute({
+  id: 'listServices',
   path: '/v1/services',
   summary: 'All services: what is wanted, what is ready, and where it answers',
   name: 'services',
@@ -77,6 +78,7 @@ function deploymentOf(app: AppView): DeploymentRow {
 }
 
 const deployments = listRoute({
+  id: 'listDeployments',
   path: '/v1/deployments',
   summary: 'The present deployment of each app: how far it is, and what it waits for',
   name: 'deployments',
@@ -86,6 +88,7 @@ const deployments = listRoute({
 });
 
 const deployment = jsonRoute({
+  id: 'getDeployment',
   method: 'get',
   path: '/v1/deployments/{name}',
   summary: 'The present deployment of one app',

@@ -67,6 +67,7 @@ function outsideName({ name, volumes }: AppSpec, volume: string): string {
 }
 
 const list = listRoute({
+  id: 'listVolumes',
   path: '/v1/volumes',
   summary: 'All volumes of this node, and who mounts them',
   name: 'volumes',
@@ -77,6 +78,7 @@ const list = listRoute({
 });
 
 const create = jsonRoute({
+  id: 'createVolume',
   method: 'post',
   path: '/v1/volumes',
   summary: 'Make a volume before an app does; one that is there stays as it is',
@@ -105,6 +107,7 @@ function found(rows: readonly VolumeRow[], name: string): VolumeRow {
 }
 
 const remove = jsonRoute({
+  id: 'removeVolume',
   method: 'delete',
   path: '/v1/volumes/{app}/{volume}',
   summary: 'Remove a volume with all that is in it; refused while an app mounts it',

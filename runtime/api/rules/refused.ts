@@ -2,7 +2,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { coded, reason, reasonOf } from '../../../protocols/errors.ts';
-import { problemOf, problemType } from '../problem.ts';
+import { problemHeaders, problemOf, problemType } from '../problem.ts';
 
 interface Asked {
   readonly path: string;
@@ -12,11 +12,12 @@ interface Asked {
 /** Answers on the bare connection, and ends it. */
 export function refuse(stream: Duplex, thrown: unknown, asked: Asked): void {
   if (!stream.writable) return void stream.destroy();
-  const problem = problemOf(reasonOf(thrown), asked);
+  const because = reasonOf(thrown);
+  const problem = problemOf(because, asked);
   const body = JSON.stringify(problem);
   const head = [
     `HTTP/1.1 ${problem.status} Refused`,
-    `content-type: ${problemType}`,
+    ...Object.entries(problemHeaders(because)).map(([name, value]) => `${name}: ${value}`),
     `content-length: ${Buffer.byteLength(body)}`,
     `x-request-id: ${asked.requestId}`,
     'connection: close',
@@ -74,7 +75,7 @@ export function refuseStrangers(server: Server, requestId: () => string): void {
 
 function ofParser({ code = '', message }: NodeJS.ErrnoException): Error {
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return coded('HM-API-SLOW');
-  if (code === 'HPE_HEADER_OVERFLOW') return coded('HM-API-TOO-LARGE', 'The headers are too large');
+  if (code === 'HPE_HEADER_OVERFLOW') return coded('HM-API-HEADERS');
   if (code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW') return coded('HM-API-TOO-LARGE', 'A chunk says too much');
   return coded('HM-API-REQUEST', `That is no HTTP: ${message}`);
 }

@@ -88,7 +88,7 @@ describe('configs and secrets of an app', () => {
     const spec = withFiles('same', [grant('pw')], { secrets: source('pw', { content: base64('one') }) });
     expect((await deploy(spec)).json).toMatchObject({ revision: 1, changed: true });
     expect((await deploy(spec)).json).toMatchObject({ revision: 1, changed: false });
-    const { spec: shown } = (await rig.ask('GET', '/v1/apps/same')).json as { spec: AppSpec };
+    const { spec: shown } = (await rig.ask('GET', '/v1/apps/same?reveal=true')).json as { spec: AppSpec };
     expect((await deploy(shown)).json).toMatchObject({ revision: 1, changed: false });
   });
 
@@ -168,7 +168,7 @@ describe('configs and secrets of an app', () => {
     ]);
     const much = { ...one(base64('x')), secrets: Object.fromEntries(many) as never };
     expect((await deploy(much)).json).toMatchObject({ code: 'HM-SECRET-LIMIT' });
-    const { spec: shown } = (await rig.ask('GET', '/v1/apps/same')).json as { spec: AppSpec };
+    const { spec: shown } = (await rig.ask('GET', '/v1/apps/same?reveal=true')).json as { spec: AppSpec };
     const stolen = { ...shown, name: 'refused' };
     expect((await deploy(stolen)).json).toMatchObject({ code: 'HM-SECRET-UNKNOWN' });
     const held = { ...grant('pw'), held: { name: 'apps/same/secret.pw', version: 'x' } };

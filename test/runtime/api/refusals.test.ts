@@ -31,7 +31,7 @@ const spec = (change: (good: Record<string, unknown>, web: Record<string, unknow
 describe('a request that is wrong', () => {
   test.each<[string, string, string, Asked | undefined, ErrorCode, RegExp]>([
     ['no route', 'GET', '/v1/nothing', undefined, 'HM-API-ROUTE', /GET \/v1\/nothing/],
-    ['another method', 'PATCH', '/v1/apps', undefined, 'HM-API-ROUTE', /PATCH/],
+    ['another method', 'PATCH', '/v1/apps', undefined, 'HM-API-METHOD', /PATCH/],
     [
       'no JSON',
       'PUT',

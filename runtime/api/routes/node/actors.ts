@@ -10,6 +10,7 @@ import { actorPath, lineCount, switched } from '../../schemas/query.ts';
 import { actorShow, actorView, gapView, transcriptLine } from '../../schemas/views.ts';
 
 const tree = listRoute({
+  id: 'listActors',
   path: '/v1/actors',
   summary: 'All actors, parents before children',
   name: 'actors',
@@ -19,6 +20,7 @@ const tree = listRoute({
 });
 
 const show = jsonRoute({
+  id: 'getActor',
   method: 'get',
   path: '/v1/actors/show',
   summary: 'One actor with its context, secrets masked',
@@ -32,6 +34,7 @@ const show = jsonRoute({
 });
 
 const transcript = lineRoute({
+  id: 'readTranscript',
   method: 'get',
   path: '/v1/actors/transcript',
   summary: 'The newest transitions at or below a path, oldest first; with follow=true also those to come',

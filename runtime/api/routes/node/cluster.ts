@@ -26,6 +26,7 @@ async function nodeOf(node: NodeHandle, call: Call): Promise<NodeView> {
 }
 
 const list = listRoute({
+  id: 'listNodes',
   path: '/v1/nodes',
   summary: 'The nodes of the cluster, with their machines',
   name: 'nodes',
@@ -35,6 +36,7 @@ const list = listRoute({
 });
 
 const show = jsonRoute({
+  id: 'getNode',
   method: 'get',
   path: '/v1/nodes/{name}',
   summary: 'One node: its machine, its runtime, what it holds',
@@ -48,6 +50,7 @@ const show = jsonRoute({
 });
 
 const cluster = jsonRoute({
+  id: 'getCluster',
   method: 'get',
   path: '/v1/cluster',
   summary: 'The cluster: its nodes, its leader, its store',

@@ -41,6 +41,7 @@ function covered({ events, name }: NodeHandle, cursor: string): EventPlace {
 }
 
 const page = jsonRoute({
+  id: 'listEvents',
   method: 'get',
   path: '/v1/events',
   summary: 'The newest events, or the first behind a cursor; oldest first, with the cursor to go on from',
@@ -64,6 +65,7 @@ const line = z.union([eventView, eventMark]);
 
 const stream = define(
   {
+    id: 'streamEvents',
     method: 'get',
     path: '/v1/events/stream',
     summary: 'Events as they happen, from behind a cursor on or from now on: NDJSON, or server-sent events',

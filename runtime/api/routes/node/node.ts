@@ -8,6 +8,7 @@ import { define, jsonRoute } from '../../route.ts';
 import { finding } from '../../schemas/views.ts';
 
 const version = jsonRoute({
+  id: 'getVersion',
   method: 'get',
   path: '/v1/version',
   summary: 'Versions, and which node and boot answers',
@@ -28,6 +29,7 @@ const version = jsonRoute({
 });
 
 const doctor = jsonRoute({
+  id: 'examineNode',
   method: 'get',
   path: '/v1/doctor',
   summary: 'What others did to this machine, and what to do about it',
@@ -36,6 +38,7 @@ const doctor = jsonRoute({
 });
 
 const mend = jsonRoute({
+  id: 'mendNode',
   method: 'post',
   path: '/v1/doctor/mend',
   summary: 'Mend what can be mended without harm, then tell how it stands',
@@ -44,6 +47,7 @@ const mend = jsonRoute({
 });
 
 const acceptStore = jsonRoute({
+  id: 'acceptStore',
   method: 'post',
   path: '/v1/store/accept',
   summary: 'Take the store as it is, after HM-STORE-FOREIGN',
@@ -55,6 +59,7 @@ const acceptStore = jsonRoute({
 });
 
 const live = jsonRoute({
+  id: 'getLiveness',
   method: 'get',
   path: '/livez',
   summary: 'The process answers',
@@ -63,6 +68,7 @@ const live = jsonRoute({
 });
 
 const ready = jsonRoute({
+  id: 'getReadiness',
   method: 'get',
   path: '/readyz',
   summary: 'The node may be worked with: its tree has started and the app manager answers; else 503',
@@ -95,7 +101,12 @@ function checksOf(node: NodeHandle): { name: string; ready: boolean; phase: stri
 }
 
 const metrics = define(
-  { method: 'get', path: '/metrics', summary: 'Figures of the node and its containers, for Prometheus' },
+  {
+    id: 'readMetrics',
+    method: 'get',
+    path: '/metrics',
+    summary: 'Figures of the node and its containers, for Prometheus',
+  },
   { 'text/plain': z.string() },
   async (_c, { context, call }) => ({
     status: 200,

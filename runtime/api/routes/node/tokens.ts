@@ -9,6 +9,7 @@ import { tokenMade, tokenView } from '../../schemas/resources.ts';
 const name = z.string().refine(isName, 'a name: lower-case letters, digits, - and _');
 
 const list = listRoute({
+  id: 'listTokens',
   path: '/v1/tokens',
   summary: 'Named tokens without their secret',
   name: 'tokens',
@@ -19,6 +20,7 @@ const list = listRoute({
 });
 
 const create = jsonRoute({
+  id: 'createToken',
   method: 'post',
   path: '/v1/tokens',
   summary: 'Make a token: the answer holds it, nothing else ever does',
@@ -33,6 +35,7 @@ const create = jsonRoute({
 });
 
 const revoke = jsonRoute({
+  id: 'revokeToken',
   method: 'delete',
   path: '/v1/tokens/{name}',
   summary: 'Revoke a token: it ends at once',

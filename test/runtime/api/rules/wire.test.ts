@@ -64,8 +64,8 @@ describe('a connection that', () => {
     [
       'has large headers',
       `GET /livez HTTP/1.1\r\nhost: x\r\nx: ${'y'.repeat(limits.apiHeaderBytes)}\r\n\r\n`,
-      413,
-      'HM-API-TOO-LARGE',
+      431,
+      'HM-API-HEADERS',
     ],
     [
       'upgrades with a wrong key',
