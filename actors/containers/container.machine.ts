@@ -237,6 +237,11 @@ export const containerMachine = setup({
           { target: 'preStopping', actions: 'wantStop' },
         ],
         'container.report': { actions: 'sayRunning' },
+        'container.look': { actions: 'look' },
+        'container.looked': [
+          { guard: 'isSeenEnded', target: 'exited', actions: 'noteSeenExit' },
+          { actions: 'sayStands' },
+        ],
       },
       states: {
         settled: { always: { guard: 'resourcesDiffer', target: 'updating' } },

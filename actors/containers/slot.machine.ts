@@ -35,6 +35,11 @@ const judged = [
   { guard: 'becameUnready', target: 'withdrawn', actions: 'noteHealth' },
 ] as const;
 
+const recovered = [
+  { guard: 'becameHealthy', target: 'ready', actions: 'noteHealth' },
+  { guard: 'becameUnready', target: 'withdrawn', actions: 'noteHealth' },
+] as const;
+
 /** The answer to an earlier write says nothing about the newest. */
 const unwritten = [{ guard: 'isLateAnswer' }, { target: 'waiting', actions: 'noteJournalTrouble' }] as const;
 
@@ -64,7 +69,7 @@ export const slotMachine = setup({
     tags: 'ready';
   },
   guards: guarding<SlotValue, typeof slotGuards>(slotGuards),
-  delays: { recheck: limits.reconcileMs, retry: limits.retryMs },
+  delays: { recheck: limits.reconcileMs, retry: limits.retryMs, answer: 5 * limits.retryMs },
   actions: { perform, ...deciding<SlotValue, typeof slotSteps>(slotSteps) },
 }).createMachine({
   id: 'slot',
@@ -267,17 +272,21 @@ export const slotMachine = setup({
           entry: ['leaveRunning', 'tellWithdrawn'],
           on: { 'slot.assigned': followed('tellWithdrawn') },
         },
-        /** Withdrawn first, then restarted as the policy allows. */
+        /** Withdrawn first, then looked at: it may have ended, and nobody heard of it. */
         unhealthy: {
-          entry: ['tellUnhealthy', 'concludeUnhealthy'],
-          always: { guard: 'mayRestart', target: '#slot.recycling' },
+          entry: ['tellUnhealthy', 'lookAtContainer'],
+          after: { answer: { target: 'unhealthy', reenter: true } },
           on: {
-            'health.changed': [
-              { guard: 'becameHealthy', target: 'ready', actions: 'noteHealth' },
-              { guard: 'becameUnready', target: 'withdrawn', actions: 'noteHealth' },
-            ],
+            'container.stands': { guard: 'isOurs', target: 'condemned' },
+            'health.changed': recovered,
             'slot.assigned': assigned('#slot.retiring', 'tellUnhealthy'),
           },
+        },
+        /** Restarted as the policy allows. */
+        condemned: {
+          entry: 'concludeUnhealthy',
+          always: { guard: 'mayRestart', target: '#slot.recycling' },
+          on: { 'health.changed': recovered, 'slot.assigned': assigned('#slot.retiring', 'tellUnhealthy') },
         },
       },
     },

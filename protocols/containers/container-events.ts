@@ -16,6 +16,11 @@ export type ContainerEvent =
       readonly type: 'container.inspected';
       readonly value: { readonly container?: ContainerStatus };
     })
+  | (Answer & {
+      readonly type: 'container.looked';
+      readonly value: { readonly container?: ContainerStatus };
+    })
+  | (Answer & { readonly type: 'container.unlooked'; readonly error: Reason })
   | (Answer & { readonly type: 'container.refused'; readonly error: Reason })
   | (Answer & { readonly type: 'image.ensured'; readonly value: ImageInfo })
   | (Answer & {
@@ -55,7 +60,12 @@ export type ContainerEvent =
   | {
       readonly at: number;
       readonly type:
-        'renew.due' | 'permit.granted' | 'container.report' | 'container.remove' | 'sys.shutdown';
+        | 'renew.due'
+        | 'permit.granted'
+        | 'container.report'
+        | 'container.look'
+        | 'container.remove'
+        | 'sys.shutdown';
     }
   | { readonly at: number; readonly type: 'container.stop'; readonly ending?: Ending }
   | (Answer & { readonly type: 'hook.ended'; readonly value: ExecResult })

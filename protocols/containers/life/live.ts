@@ -4,8 +4,10 @@
  * what is wanted, also after a restart of the daemon.
  */
 import type { ResourceSettings } from '../../apps/service-model.ts';
-import { emit, type Decision } from '../../effects.ts';
+import { drive, emit, type Decision } from '../../effects.ts';
 import type { Reason } from '../../errors.ts';
+import { limits } from '../../limits.ts';
+import type { ContainerStatus } from '../model.ts';
 import { ask, tell, type ContainerValue } from './value.ts';
 import { resourcesMark } from '../oci/resources.ts';
 
@@ -70,9 +72,31 @@ const notePause = (value: Value, event: { paused: boolean }): Decision<Value> =>
   ];
 };
 
-export const liveSteps = { wishResources, update, noteUpdated, noteUpdateRefused, notePause };
+type Looked = { value: { container?: ContainerStatus } };
+
+/** Beside whatever else is asked. While the runtime does not answer nothing is said: who wants to know asks again. */
+const look = (value: Value): Decision<Value> => {
+  const call = { port: 'containers', op: 'inspect', args: { id: value.id } } as const;
+  const answers = { done: 'container.looked', failed: 'container.unlooked' };
+  return [value, [{ do: 'cancel', token: 'look' }, drive('look', call, answers, limits.runtimeCallMs)]];
+};
+
+const noteSeenExit = (value: Value, { value: { container } }: Looked): Decision<Value> => [
+  container?.exit === undefined ? value : { ...value, exit: container.exit },
+  [],
+];
+
+const sayStands = (value: Value): Decision<Value> => [value, [tell(value, { type: 'container.stands' })]];
+
+export const liveSteps = {
+  ...{ wishResources, update, noteUpdated, noteUpdateRefused, notePause },
+  ...{ look, noteSeenExit, sayStands },
+};
 
 export const liveGuards = {
   resourcesDiffer: (value: Value) => value.given !== undefined && value.given !== wanted(value),
+  /** It is gone, or what is left of it has ended. */
+  isSeenEnded: (_: Value, { value: { container } }: Looked) =>
+    container === undefined || container.phase === 'stopped',
   pauseChanged: (value: Value, event: { paused: boolean }) => (value.paused ?? false) !== event.paused,
 };

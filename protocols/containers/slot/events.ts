@@ -53,6 +53,8 @@ export type SlotEvent = At &
     | { readonly type: 'container.prestopped'; readonly key: RunKey }
     | { readonly type: 'container.paused'; readonly key: RunKey; readonly paused: boolean }
     | { readonly type: 'container.eased'; readonly key: RunKey }
+    /** It was looked at, and has not ended. */
+    | { readonly type: 'container.stands'; readonly key: RunKey }
     | { readonly type: 'container.failed'; readonly key: RunKey; readonly reason: Reason }
     | {
         readonly type: 'container.exited';

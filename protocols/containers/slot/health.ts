@@ -2,7 +2,7 @@
 import { emit, send, type Decision, type Effect } from '../../effects.ts';
 import { reason, type Reason } from '../../errors.ts';
 import { probesOf } from '../../health/check.ts';
-import { attemptId, checkPath, paths, slotPath } from '../../wire/paths.ts';
+import { attemptId, checkPath, containerPath, paths, slotPath } from '../../wire/paths.ts';
 import type { SlotEventOf } from './events.ts';
 import { follow, keyOf, record, type SlotValue } from './value.ts';
 
@@ -34,6 +34,12 @@ export function ensureCheck(value: SlotValue): readonly Effect[] {
 }
 
 export const recheck = (value: SlotValue): Decision<SlotValue> => [value, ensureCheck(value)];
+
+/** What has ended fails its probes too; that is its end, and none that a probe brings about. */
+export const lookAtContainer = (value: SlotValue): Decision<SlotValue> => {
+  const key = keyOf(value);
+  return [value, key ? [send(containerPath(key), { type: 'container.look' })] : []];
+};
 
 export const watchCheck = (value: SlotValue, event: SlotEventOf<'check.began'>): Decision<SlotValue> => [
   value,

@@ -14,7 +14,15 @@ import { backoffMs, isCrashLoop } from '../restart.ts';
 import { handResources, liveSlotSteps, pausedReason } from './live.ts';
 import { adoptRun } from './adoption.ts';
 import { recoverNext, replacementSteps } from './replacement.ts';
-import { endCheck, ensureCheck, noteHealth, noteStarting, recheck, watchCheck } from './health.ts';
+import {
+  endCheck,
+  ensureCheck,
+  lookAtContainer,
+  noteHealth,
+  noteStarting,
+  recheck,
+  watchCheck,
+} from './health.ts';
 import {
   awaitStable,
   concludeExit,
@@ -326,6 +334,7 @@ export const slotSteps = {
   noteHooking,
   noteRunning,
   recheck,
+  lookAtContainer,
   watchContainer,
   watchCheck,
   leaveRunning,

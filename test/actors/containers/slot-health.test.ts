@@ -123,3 +123,25 @@ it.each([
   }
   expect(bench.last()).toMatchObject({ phase, run: runs });
 });
+
+const checked = { test: ['true'], intervalMs: 5_000, timeoutMs: 1_000, retries: 2, startPeriodMs: 0 };
+
+it('a job that has ended unheard, and is found dead by its probe, has completed', async () => {
+  bench = await running({ mode: 'replicated-job', healthcheck: checked });
+  bench.end(keyOf(1), 0);
+  bench.healthy = false;
+  await bench.clock.advance(60_000);
+  expect(bench.last()).toMatchObject({ phase: 'completed', run: 1, lastExit: { code: 0 } });
+  expect(bench.calls.filter((call) => /signal|kill/.test(call))).toEqual([]);
+});
+
+it('nothing is ended that the runtime does not show: it is out of service, and looked at until there is an answer', async () => {
+  bench = await running({ healthcheck: checked });
+  bench.refuse.set('containers.inspect', 'HM-RUNTIME-DOWN');
+  bench.healthy = false;
+  await bench.clock.advance(60_000);
+  expect(bench.last()).toMatchObject({ phase: 'running', readiness: 'unhealthy', run: 1 });
+  bench.refuse.clear();
+  await bench.clock.advance(6_000);
+  expect(bench.last().restarts).toBe(1);
+});

@@ -18,8 +18,6 @@ export class JobsOnce extends Checker {
     if (what === 'started' && this.#succeeded.has(run)) this.fail(`${id} runs although ${run} has succeeded`);
     const isJob = this.sight.machine.created(id)?.spec.mode === 'replicated-job';
     if (what !== 'exited' || !isJob || exit?.code !== 0) return;
-    // While nobody hears of its end its probes find it dead, and that is all the node may go by.
-    if (this.sight.engineTroubledWithin(0) || this.sight.machine.deaf) return;
     // One that was asked to end has not succeeded; its record says so.
     const record = this.sight.records.get(key.slot);
     if (record?.placement !== key.placement || record.stop || record.outcome) return;
