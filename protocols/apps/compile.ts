@@ -7,7 +7,7 @@ import type { Reason } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { Problems, type ComposeNode, type MapNode } from './compose/document.ts';
 import { interpolate, type Environment } from './compose/interpolate.ts';
-import { isName, normalizeName } from './compose/files/names.ts';
+import { isFileName, isName, normalizeName } from './compose/files/names.ts';
 import {
   inside,
   mistyped,
@@ -103,11 +103,14 @@ export function compileTree(tree: ComposeNode, options: CompileOptions, problems
   } else {
     readKeys(scope, tree, 'file', topKeys, draft);
     if (!tree.entries.some((entry) => entry.key === 'services')) {
+      const old = tree.entries.some(({ value }) => value.kind === 'map' && hasImage(value));
       problems.add(
         'HM-COMPOSE-TYPE',
         tree.at,
         'services is missing',
-        'Add services: with at least one service.',
+        old
+          ? 'This is the form of the first Compose: write services: above, and everything one step further in.'
+          : 'Add services: with at least one service.',
       );
     }
   }
@@ -130,6 +133,9 @@ export function compileTree(tree: ComposeNode, options: CompileOptions, problems
     warnings,
   };
 }
+
+const hasImage = ({ entries }: MapNode): boolean =>
+  entries.some(({ key }) => key === 'image' || key === 'build');
 
 const contextOf = ({ environment, projectDirectory, contents }: CompileOptions): ServiceContext => ({
   environment,
@@ -168,7 +174,10 @@ function readNamed<Value>(
   if (node.kind === 'scalar' && node.value === null) return;
   for (const { key, keyAt, value } of readMap(scope, node)?.entries ?? []) {
     const at = inside(scope, key);
-    if (checkName(at, { at: keyAt }, key, what)) found.set(key, read(at, key, value));
+    const isFile = what === 'a config' || what === 'a secret';
+    if (!isFile || !isFileName(key)) checkName(at, { at: keyAt }, key, what);
+    // Declared under a wrong name is declared: who uses it is not told otherwise.
+    found.set(key, read(at, key, value));
   }
 }
 

@@ -43,7 +43,11 @@ export function readHealthcheck(scope: Scope, node: ComposeNode): HealthcheckSpe
   const draft: Draft = { intervalMs: 30_000, timeoutMs: 30_000, retries: 3, startPeriodMs: 0 };
   readKeys(scope, map, 'services.healthcheck', keys, draft);
   if (draft.disable || draft.test === 'none') return undefined;
-  if (!map.entries.some((entry) => entry.key === 'test')) return refuse(scope, node.at, 'test is missing');
+  if (!map.entries.some((entry) => entry.key === 'test')) {
+    const text = `${scope.path} has no effect without test: a check that only the image brings is not run`;
+    scope.problems.warn('HM-COMPOSE-KEY', node.at, text);
+    return undefined;
+  }
   if (!draft.test) return undefined;
   const { test, intervalMs, timeoutMs, retries, startPeriodMs, startIntervalMs } = draft;
   return {

@@ -38,10 +38,22 @@ export function readMounts(scope: Scope, node: ComposeNode, context: MountContex
   readList(scope, node)?.items.forEach((item, index) => {
     const at = inside(scope, index);
     const mount = item.kind === 'map' ? longForm(at, item, context) : shortForm(at, item, context);
-    if (mount && hasShortPaths(at, item.at, mount)) mounts.push({ mount, at: item.at });
+    if (!mount || !hasShortPaths(at, item.at, mount)) return;
+    warnOfDocker(at, item.at, mount);
+    mounts.push({ mount, at: item.at });
   });
   return mounts;
 }
+
+/** What asks Docker what runs gets an empty answer, or none: better said here than searched for later. */
+function warnOfDocker(scope: Scope, at: Place, mount: MountSpec): void {
+  if (mount.type !== 'bind' || !/^\/(?:var\/)?run\/docker\.sock$/.test(mount.source)) return;
+  const text = `${scope.path} is Docker's own socket: what asks there sees no container of Hivemind`;
+  scope.problems.warn('HM-COMPOSE-KEY', at, text);
+}
+
+/** A folder is made in the place of what is missing; never in the place of a socket, whose server would not start any more. */
+const mayBeFolder = (path: string): boolean => !path.endsWith('.sock');
 
 /** Whether the kernel could take the paths. */
 function hasShortPaths(scope: Scope, at: Place, mount: MountSpec): boolean {
@@ -78,7 +90,7 @@ function shortForm(scope: Scope, node: ComposeNode, context: MountContext): Moun
     source: path,
     target: at,
     readOnly,
-    createSource: true,
+    createSource: mayBeFolder(path),
     ...(propagation ? { propagation } : {}),
   };
 }
@@ -224,7 +236,7 @@ function longForm(scope: Scope, node: MapNode, context: MountContext): MountSpec
     source: path,
     target,
     readOnly,
-    createSource,
+    createSource: createSource && mayBeFolder(path),
     ...(propagation === undefined ? {} : { propagation }),
     ...(recursive === undefined ? {} : { recursive }),
   };

@@ -10,7 +10,7 @@ import type { MapNode, Place } from './document.ts';
 import { extensionKeys } from './extension/service-extension.ts';
 import { readMounts, readTmpfs, type PlacedMount } from './mounts.ts';
 import { readPorts } from './ports.ts';
-import { readKeys, refuse, type KeyTable, type Scope } from './readers.ts';
+import { inside, readKeys, refuse, type KeyTable, type Scope } from './readers.ts';
 import { dependencyKeys } from './service/dependencies.ts';
 import { deployKeys } from './service/deploy.ts';
 import { deviceKeys } from './service/devices.ts';
@@ -27,7 +27,7 @@ import { isolationKeys } from './service/isolation.ts';
 import { labelKeys } from './service/labels.ts';
 import { lifecycleKeys } from './service/lifecycle.ts';
 import { networkingKeys, networksOf, warnOfHardware } from './service/networking.ts';
-import { processKeys } from './service/process.ts';
+import { processKeys, refuseBuild } from './service/process.ts';
 import { resourceKeys } from './service/resources.ts';
 import { securityKeys } from './service/security.ts';
 
@@ -81,6 +81,8 @@ export function readService(
   }
   // A process has the machine's network, whatever else it could have asked for.
   if (draft.own.hostProcess && !draft.networkModeAt && !draft.networks) draft.networkMode = 'host';
+  // Only now it is known what the image is called.
+  if (draft.build) refuseBuild(draft, draft.build, inside(scope, 'build'));
   checkTogether(scope, draft, node.at);
   return {
     spec: specOf(draft),

@@ -4,13 +4,14 @@
  */
 import { z } from '@hono/zod-openapi';
 import type { AppSpec, MountSpec, ServiceSpec, VolumeSpec } from '../../../protocols/apps/model.ts';
-import { isName } from '../../../protocols/apps/compose/files/names.ts';
+import { isFileName, isName } from '../../../protocols/apps/compose/files/names.ts';
 import { shortImageName } from '../../../protocols/containers/image-name.ts';
 import { limits } from '../../../protocols/limits.ts';
 import { plainAddress } from '../../../protocols/network/ipv6.ts';
 import { fileSource, networkSpec, serviceParts } from './service-parts.ts';
 
 const name = z.string().refine(isName, `lower-case letters, digits, - and _, at most ${limits.nameChars}`);
+const fileName = z.string().refine(isFileName, 'letters, digits, ., - and _');
 const port = z.int().min(1).max(65_535);
 const wholeMs = z.int().min(0).max(86_400_000);
 const path = z.string().startsWith('/').max(4_096);
@@ -125,8 +126,8 @@ export const appSpec: z.ZodType<AppSpec> = z
     services: z.record(name, service),
     volumes: z.record(name, namedVolume),
     networks: z.exactOptional(z.record(name, networkSpec)),
-    configs: z.exactOptional(z.record(name, fileSource)),
-    secrets: z.exactOptional(z.record(name, fileSource)),
+    configs: z.exactOptional(z.record(fileName, fileSource)),
+    secrets: z.exactOptional(z.record(fileName, fileSource)),
   })
   .superRefine((spec, context) => {
     for (const problem of inconsistencies(spec as AppSpec)) context.addIssue(problem);

@@ -1,6 +1,7 @@
 /** The optional parts of a service, in each form that Compose has for them, and what each becomes. */
 import { expect, test } from 'vitest';
 import type { ServiceSpec } from '../../../protocols/apps/model.ts';
+import { appSpec } from '../../../runtime/api/schemas/app-spec.ts';
 import { compileText, problemsOf, service } from './compile-text.ts';
 
 const probe = { initialDelayMs: 0, intervalMs: 10_000, timeoutMs: 1_000, successes: 1, failures: 3 };
@@ -302,6 +303,41 @@ test('build says the two commands that do it, in the file’s own words', () => 
       'hivemind image import web.tar. Then write image: web:latest in its place.',
   );
   expect(hint('{ context: app, dockerfile: Dev.Dockerfile }')).toContain('-f app/Dev.Dockerfile app &&');
+  expect(hint('{ context: ., target: dev }')).toContain('web:latest --target dev . &&');
+  expect(hint('.\n    image: registry.example/team/web:2')).toMatch(
+    /^If its registry has registry.example\/team\/web:2, remove build\. Else two commands do it: podman build -t registry.example\/team\/web:2 \. /,
+  );
+});
+
+test('configs and secrets are called as Compose allows it', () => {
+  const compiled = compileText(
+    'services:\n  a:\n    image: i\n    configs: [nginx.conf]\n    secrets: [DB_PASSWORD]\n' +
+      'configs:\n  nginx.conf: { content: x }\nsecrets:\n  DB_PASSWORD: { external: true }\n',
+  );
+  if ('problems' in compiled) throw new Error(compiled.problems[0]!.message);
+  expect(appSpec.parse(compiled.spec)).toEqual(compiled.spec);
+  expect(compiled.spec.services['a']!.files?.map(({ target }) => target)).toEqual([
+    '/nginx.conf',
+    '/run/secrets/DB_PASSWORD',
+  ]);
+  const wrong = compileText('services:\n  a:\n    image: i\n    volumes: [Data:/x]\nvolumes:\n  Data:\n');
+  expect('problems' in wrong && wrong.problems.map(({ code }) => code)).toEqual(['HM-COMPOSE-NAME']);
+});
+
+test('what is written for Docker or for the first Compose is told in their words', () => {
+  const told = (yaml: string): readonly string[] => {
+    const compiled = compileText(yaml);
+    const all = 'problems' in compiled ? compiled.problems : compiled.warnings;
+    return all.map(({ message, hint }) => `${message} | ${hint}`);
+  };
+  expect(told('web:\n  image: wordpress\n').join()).toContain('This is the form of the first Compose');
+  const socket = 'services:\n  a:\n    image: i\n    volumes: [/var/run/docker.sock:/var/run/docker.sock]\n';
+  expect(told(socket).join()).toContain("Docker's own socket");
+  const compiled = compileText(socket);
+  // A folder in its place would keep a Docker that is installed later from starting.
+  expect('spec' in compiled && compiled.spec.services['a']!.mounts[0]).toMatchObject({ createSource: false });
+  const check = 'services:\n  a:\n    image: i\n    healthcheck: { disable: false }\n';
+  expect(told(check).join()).toContain('has no effect without test');
 });
 
 test('a process cannot have a port that leads to another one', () => {

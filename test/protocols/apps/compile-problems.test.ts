@@ -108,10 +108,6 @@ test.each([
     'HM-COMPOSE-TYPE compose.yaml:4: services.a.deploy.replicas must be between 0 and 1000, not the number 5000',
   ],
   [
-    'healthcheck: { interval: 5s }',
-    'HM-COMPOSE-TYPE compose.yaml:4: services.a.healthcheck: test is missing',
-  ],
-  [
     'healthcheck: { test: [curl] }',
     'HM-COMPOSE-TYPE compose.yaml:4: services.a.healthcheck.test: a list must begin with CMD, CMD-SHELL or NONE',
   ],

@@ -5,6 +5,10 @@ const namePattern = /^[a-z0-9][a-z0-9_-]*$/;
 
 export const isName = (text: string): boolean => namePattern.test(text) && text.length <= limits.nameChars;
 
+/** Of a config or a secret of a file, as Compose allows it: nothing is called by it but a file. */
+export const isFileName = (text: string): boolean =>
+  /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(text) && text.length <= limits.secretNameChars;
+
 /** As Compose makes a project's name of a directory's: lower case, other characters dropped. May be empty. */
 export function normalizeName(text: string): string {
   return text

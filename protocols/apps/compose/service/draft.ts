@@ -76,6 +76,7 @@ export interface ServiceDraft extends Parts {
   readonly context: ServiceContext;
   readonly name: string;
   image?: string | undefined;
+  build?: ComposeNode | undefined;
   entrypoint?: readonly string[] | undefined;
   command?: readonly string[] | undefined;
   environment: ReadonlyMap<string, string>;

@@ -23,7 +23,7 @@ import { into, type ServiceDraft } from './draft.ts';
 
 export const processKeys: KeyTable<ServiceDraft> = {
   image: (draft, node, scope) => (draft.image = readImage(scope, node)),
-  build: refuseBuild,
+  build: (draft, node) => (draft.build = node),
   command: (draft, node, scope) => (draft.command = readArgs(scope, node)),
   entrypoint: (draft, node, scope) => (draft.entrypoint = readArgs(scope, node)),
   environment: (draft, node, scope) =>
@@ -54,20 +54,26 @@ function readImage(scope: Scope, node: ComposeNode): string | undefined {
 }
 
 /** The hint is the two commands that do it, with the file's own words. */
-function refuseBuild(draft: ServiceDraft, node: ComposeNode, scope: Scope): void {
+export function refuseBuild(draft: ServiceDraft, node: ComposeNode, scope: Scope): void {
   const of = (key: string): string | undefined => {
     const value = node.kind === 'map' ? node.entries.find((entry) => entry.key === key)?.value : undefined;
     return value?.kind === 'scalar' && value.value !== null ? value.text : undefined;
   };
   const context = (node.kind === 'scalar' ? node.text : of('context')) || '.';
   const file = of('dockerfile');
+  const target = of('target');
   const image = draft.image ?? `${draft.name}:latest`;
   const archive = `${draft.name}.tar`;
-  const from = `${file === undefined ? '' : `-f ${context.replace(/\/$/, '')}/${file} `}${context}`;
+  const stage = target === undefined ? '' : `--target ${target} `;
+  const from = `${stage}${file === undefined ? '' : `-f ${context.replace(/\/$/, '')}/${file} `}${context}`;
   const build = `podman build -t ${image} ${from} && podman save --format oci-archive -o ${archive} ${image}`;
+  const made = `Two commands do it: ${build}; hivemind image import ${archive}.`;
   refuseKey(scope, node.at, {
     why: supportMatrix.services['build']!.why,
-    instead: `Two commands do it: ${build}; hivemind image import ${archive}. Then write image: ${image} in its place.`,
+    instead:
+      draft.image === undefined
+        ? `${made} Then write image: ${image} in its place.`
+        : `If its registry has ${image}, remove build. Else two${made.slice(3)} Then remove build.`,
   });
 }
 

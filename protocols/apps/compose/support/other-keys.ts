@@ -38,7 +38,7 @@ export const blockKeys = {
     mode: yes('its mode'),
   },
   'services.healthcheck': {
-    disable: yes('switched off, also the image’s'),
+    disable: yes('switched off; a check that only the image brings is not run'),
     interval: yes('between probes'),
     retries: yes('failures in a row until it is unhealthy'),
     start_interval: yes('between probes while it starts'),

@@ -51,7 +51,7 @@ export function readVolume(scope: Scope, name: string, node: ComposeNode): Volum
   if (map) readKeys(scope, map, 'volumes', keys, draft);
   const { external, name: externalName, options, labels } = draft;
   if (external && !otherVolume.test(externalName ?? '')) {
-    const hint = 'Name it as hivemind volume ls does: name: APP/VOLUME.';
+    const hint = 'Name it as hivemind volume ls does: name: APP/VOLUME. hivemind volume create makes one.';
     refuse(scope, node.at, 'an external volume is the one of another app', hint);
   } else if (!external && externalName !== undefined) {
     const text = `${scope.path}.name has no effect: volumes are called APP/VOLUME`;
