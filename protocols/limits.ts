@@ -102,6 +102,8 @@ export const limits = {
   composeContentBytes: 1_024_000,
   /** Items of one list: words of a command, mounts, names. */
   composeItems: 1_000,
+  /** Volumes that an image may declare: each is made anew for each replica. */
+  imageVolumes: 256,
   /** Linux's PATH_MAX. */
   pathChars: 4_096,
   composeServices: 500,

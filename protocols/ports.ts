@@ -161,6 +161,8 @@ export interface RuntimeInfo {
   readonly snapshotter: string;
   readonly cgroups: 1 | 2;
   readonly platform: string;
+  /** Why it can give nothing limits; absent: it can. */
+  readonly withoutLimits?: string;
 }
 
 /** A running exec. `output` ends before `exit` resolves. */
@@ -255,7 +257,11 @@ export interface VolumeDriver {
     args: { readonly source: string; readonly create: boolean },
     call: Call,
   ): Promise<{ readonly path: string }>;
-  remove(args: { readonly app: string; readonly volume: string }, call: Call): Promise<Record<string, never>>;
+  /** `everyAnonymous` stands for all anonymous volumes of the app. Answers those that were there. */
+  remove(
+    args: { readonly app: string; readonly volume: string },
+    call: Call,
+  ): Promise<{ readonly removed: readonly string[] }>;
   /** `disk`: what each takes is counted too, which takes a walk. */
   list(args: { readonly disk?: true }, call: Call): Promise<{ readonly volumes: readonly VolumeOnDisk[] }>;
   /** Per-run files: resolv.conf, hosts, hostname and the two log files; answers their host paths. */

@@ -17,8 +17,9 @@ export const volumeManagerMachine = setup({
     context: StorageValue;
     events: { at: number } & (
       | {
-          type: 'store.trusted' | 'store.doubted' | 'store.compacted' | 'volume.removed' | 'volume.forgotten';
+          type: 'store.trusted' | 'store.doubted' | 'store.compacted' | 'volume.forgotten';
         }
+      | { type: 'volume.removed'; value: { removed: readonly string[] } }
       | { type: 'volumes.listed'; value: { kvs: readonly KeyValue[]; position: Position } }
       | { type: 'volumes.unlisted' | 'volume.unremoved' | 'store.failed'; error: Reason }
       | { type: 'store.changed'; events: readonly StoreEvent[]; position: Position }

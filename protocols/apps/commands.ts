@@ -15,6 +15,7 @@ import {
   unreferred,
   type SealedPut,
 } from '../security/files.ts';
+import { everyAnonymous } from '../storage/anonymous.ts';
 import type { VolumeRecord } from '../storage/manager.ts';
 import { withHostPorts, type BusyPort } from './host-ports.ts';
 import type { AppRecord, AppSpec, RevisionRecord } from './model.ts';
@@ -271,8 +272,16 @@ function remove(desk: Desk, app: AppRecord, volumes: boolean): Verdict {
   const used = volumes ? borrowerOf(app.name, otherSpecs(desk, app.name)) : undefined;
   if (used) return { refusal: used };
   const records = under<VolumeRecord>(desk.mirror, keys.volume(app.name, ''));
+  const unnamed: VolumeRecord = { app: app.name, volume: everyAnonymous, node: desk.node, removing: true };
   const removals = volumes
-    ? records.map((row) => ({ op: 'put' as const, key: row.key, value: { ...row.value, removing: true } }))
+    ? [
+        ...records.map((row) => ({
+          op: 'put' as const,
+          key: row.key,
+          value: { ...row.value, removing: true },
+        })),
+        { op: 'put' as const, key: keys.volume(app.name, everyAnonymous), value: unnamed },
+      ]
     : [];
   if (app.removing && removals.length === 0) return { writes: { compare: [], then: [] }, answer: {} };
   return { writes: put(desk, { ...app, removing: true }, removals), answer: {} };

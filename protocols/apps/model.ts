@@ -63,6 +63,15 @@ export type MountSpec =
       readonly subpath?: string;
     }
   | {
+      /** A volume of its replica alone, which stays while the replica does. */
+      readonly type: 'anonymous';
+      readonly target: string;
+      readonly readOnly: boolean;
+      readonly noCopy?: boolean;
+      /** The service whose first replica has it; absent: it is the replica's own. */
+      readonly service?: string;
+    }
+  | {
       readonly type: 'bind';
       readonly source: string;
       readonly target: string;

@@ -2,7 +2,7 @@
  * One attempt at one run of a slot: what its machine knows, what it hears and its decisions. Its life only goes
  * forward; a retry is another attempt with another actor. The phases stand in `container.machine.ts`.
  */
-import type { MountSpec, ServiceSpec } from '../apps/model.ts';
+import type { ServiceSpec } from '../apps/model.ts';
 import { send, type Decision } from '../effects.ts';
 import { reason, withEvidence, type Reason } from '../errors.ts';
 import { limits } from '../limits.ts';
@@ -12,9 +12,10 @@ import { paths } from '../wire/paths.ts';
 import { ask, tell, type ContainerValue } from './life/value.ts';
 import { runName } from './ids.ts';
 import { creation } from './making/creation.ts';
+import { allMounted, mounted, mountNext, noteDeclared } from './making/mounting.ts';
 import { imageWish, lookAtPull, notePull, notePulled } from './making/pulling.ts';
 import { liveGuards, liveSteps } from './life/live.ts';
-import type { ContainerExit, ContainerStatus, ResolvedMount } from './model.ts';
+import type { ContainerExit, ContainerStatus } from './model.ts';
 import { resourcesMark } from './oci/resources.ts';
 
 type Value = ContainerValue;
@@ -79,46 +80,6 @@ const portTaken = (value: Value, event: Taken): Decision<Value> => {
   );
   return [{ ...value, reason: because }, []];
 };
-
-/** Mounts are resolved one after the other: the n-th answer is the n-th mount. */
-const mountNext = (value: Value): Decision<Value> => {
-  const mount = value.assignment.spec.mounts[value.mounts.length];
-  if (!mount) return [value, []];
-  if (mount.type === 'tmpfs') return mountNext({ ...value, mounts: [...value.mounts, mount] });
-  if (mount.type === 'bind') {
-    return ask(value, 'mount.resolved', {
-      port: 'volumes',
-      op: 'bind',
-      args: { source: mount.source, create: mount.createSource },
-    });
-  }
-  return ask(value, 'mount.resolved', {
-    port: 'volumes',
-    op: 'ensure',
-    args: { app: mount.app ?? value.assignment.app, volume: mount.volume },
-  });
-};
-
-const mounted = (value: Value, event: { value: { path: string } }): Decision<Value> => {
-  const mount = value.assignment.spec.mounts[value.mounts.length];
-  if (!mount || mount.type === 'tmpfs') return [value, []];
-  return [{ ...value, mounts: [...value.mounts, resolvedMount(mount, event.value.path)] }, []];
-};
-
-function resolvedMount(mount: Exclude<MountSpec, { type: 'tmpfs' }>, source: string): ResolvedMount {
-  const { target, readOnly } = mount;
-  const base = { type: 'bind', source, target, readOnly } as const;
-  if (mount.type === 'volume') {
-    const { subpath, noCopy } = mount;
-    return { ...base, ...(subpath === undefined ? {} : { subpath }), ...(noCopy ? {} : { fill: true }) };
-  }
-  const { propagation, recursive } = mount;
-  return {
-    ...base,
-    ...(propagation === undefined ? {} : { propagation }),
-    ...(recursive === undefined ? {} : { recursive }),
-  };
-}
 
 const claimAddress = (value: Value): Decision<Value> => [
   value,
@@ -283,7 +244,8 @@ export const containerSteps = {
   pull,
   lookAtPull: (value: Value) => lookAtPull(value),
   sayPull,
-  notePulled: (value: Value, event: Parameters<typeof notePulled>[1]) => notePulled(value, event),
+  notePulled: (value: Value, event: Parameters<typeof notePulled>[1]) =>
+    notePulled(noteDeclared(value, event.value), event),
   checkPorts,
   portTaken,
   mountNext,
@@ -328,8 +290,7 @@ export const containerGuards = {
   endedByItself: (value: Value) => !value.stopWanted && value.exit !== undefined,
   stopsWanted: (value: Value) => value.stopWanted,
   someTaken: (_: Value, event: Taken) => event.value.taken.length > 0,
-  allMounted: (value: Value) => value.mounts.length >= value.assignment.spec.mounts.length,
-  mountedWithoutAddress: (value: Value) =>
-    value.assignment.spec.networkMode !== 'app' && value.mounts.length >= value.assignment.spec.mounts.length,
+  allMounted,
+  mountedWithoutAddress: (value: Value) => value.assignment.spec.networkMode !== 'app' && allMounted(value),
   hasOwnAddress: (value: Value) => value.assignment.spec.networkMode === 'app',
 };

@@ -107,6 +107,8 @@ export interface ImageInfo {
   readonly platform: string;
   readonly sizeBytes: number;
   readonly createdAt: number;
+  /** Where it declares volumes, as written in it. */
+  readonly volumes?: readonly string[];
 }
 
 export interface ImageExport {

@@ -10,10 +10,12 @@ import { keys } from '../state/keys.ts';
 import { advance, emptyMirror, mirrorOf, modRevisionOf, under, type Mirror } from '../state/mirror.ts';
 import type { KeyValue, Position, StoreEvent } from '../state/model.ts';
 import { paths } from '../wire/paths.ts';
+import { everyAnonymous } from './anonymous.ts';
 
 /** In the store under `keys.volume(app, volume)`. */
 export interface VolumeRecord {
   readonly app: string;
+  /** `everyAnonymous`: all that have no record of their own. */
   readonly volume: string;
   readonly node: string;
   readonly removing: boolean;
@@ -110,7 +112,7 @@ const removeFolder = (value: Value): Decision<Value> => {
   ];
 };
 
-const removeRecord = (value: Value): Decision<Value> => {
+const removeRecord = (value: Value, event: { value: { removed: readonly string[] } }): Decision<Value> => {
   const { current } = value;
   if (!current) return [value, []];
   const calls = value.calls + 1;
@@ -128,10 +130,8 @@ const removeRecord = (value: Value): Decision<Value> => {
         done: 'volume.forgotten',
         failed: 'volume.unremoved',
       },
-      emit(
-        'volume.removed',
-        `${current.app}/${current.volume}`,
-        `volume ${current.volume} of ${current.app} is removed`,
+      ...(current.volume === everyAnonymous ? event.value.removed : [current.volume]).map((volume) =>
+        emit('volume.removed', `${current.app}/${volume}`, `volume ${volume} of ${current.app} is removed`),
       ),
     ],
   ];

@@ -70,8 +70,9 @@ function shortForm(scope: Scope, node: ComposeNode, context: MountContext): Moun
   if (text === undefined) return undefined;
   const [source = '', target, mode = 'rw', ...more] = text.split(':');
   if (target === undefined) {
-    const hint = `Name it: NAME:${source}, and declare NAME under volumes.`;
-    return refuse(scope, node.at, 'a volume without a name is not supported', hint);
+    if (isTarget(source)) return { type: 'anonymous', target: resolvePath('/', source), readOnly: false };
+    const hint = 'Say where it is mounted, as in data:/var/lib/data.';
+    return refuse(scope, node.at, `${source} is not an absolute path`, hint);
   }
   if (more.length > 0 || source === '') return mistyped(scope, node, 'SOURCE:TARGET or SOURCE:TARGET:ro');
   if (!isTarget(target)) return refuse(scope, node.at, `the target ${target} is not an absolute path`);
@@ -216,18 +217,8 @@ function longForm(scope: Scope, node: MapNode, context: MountContext): MountSpec
     if (readOnly) return refuse(scope, node.at, 'a tmpfs mount cannot be read-only');
     return tmpfs(target, draft);
   }
+  if (type === 'volume') return volumeMount(scope, node.at, target, draft);
   if (!source) return refuse(scope, node.at, 'source is missing');
-  if (type === 'volume') {
-    const { noCopy, subpath } = draft;
-    return {
-      type,
-      volume: source,
-      target,
-      readOnly,
-      ...(noCopy === undefined ? {} : { noCopy }),
-      ...(subpath === undefined ? {} : { subpath }),
-    };
-  }
   const path = bindSource(scope, node.at, source, context);
   if (path === undefined) return undefined;
   const { createSource = false, propagation, recursive } = draft;
@@ -240,6 +231,17 @@ function longForm(scope: Scope, node: MapNode, context: MountContext): MountSpec
     ...(propagation === undefined ? {} : { propagation }),
     ...(recursive === undefined ? {} : { recursive }),
   };
+}
+
+/** Without a name it is the replica's own. */
+function volumeMount(scope: Scope, at: Place, target: string, draft: LongDraft): MountSpec | undefined {
+  const { source, subpath, noCopy, readOnly = false } = draft;
+  const own = { target, readOnly, ...(noCopy === undefined ? {} : { noCopy }) };
+  if (source) {
+    return { type: 'volume', volume: source, ...own, ...(subpath === undefined ? {} : { subpath }) };
+  }
+  if (subpath !== undefined) return refuse(scope, at, 'a subpath needs the name of a volume as its source');
+  return { type: 'anonymous', ...own };
 }
 
 function tmpfs(

@@ -105,7 +105,10 @@ function lent(services: Services, name: string, seen: Set<string>): readonly Pla
   const service = services.get(name);
   if (!service || seen.has(name)) return [];
   seen.add(name);
-  return [...service.mounts, ...service.borrowed.flatMap((from) => lent(services, from.service, seen))];
+  const own = service.mounts.map(({ mount, at }): PlacedMount => {
+    return { mount: mount.type === 'anonymous' ? { ...mount, service: name } : mount, at };
+  });
+  return [...own, ...service.borrowed.flatMap((from) => lent(services, from.service, seen))];
 }
 
 function withLinkedDependencies(

@@ -1,5 +1,5 @@
 /** One attempt at one run of a slot: what its machine knows, and the two ways it speaks. The decisions stand in `container.ts`. */
-import type { Assignment } from '../../apps/model.ts';
+import type { Assignment, MountSpec } from '../../apps/model.ts';
 import { drive, send, type Decision, type Effect } from '../../effects.ts';
 import type { Reason } from '../../errors.ts';
 import { limits } from '../../limits.ts';
@@ -34,6 +34,8 @@ export interface ContainerValue {
   /** Hooks that have run. */
   readonly postStarted: number;
   readonly preStopped: number;
+  /** The mounts of its file and of its image; absent: the image declares none. */
+  readonly declared?: readonly MountSpec[];
   readonly mounts: readonly ResolvedMount[];
   readonly address?: string;
   readonly gateway?: string;

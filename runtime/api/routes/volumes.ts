@@ -1,18 +1,20 @@
 /** Volumes of this node: those of apps and those made by hand. One that an app mounts is never removed here. */
 import { z } from '@hono/zod-openapi';
 import { isName } from '../../../protocols/apps/compose/files/names.ts';
-import type { AppSpec } from '../../../protocols/apps/model.ts';
+import { slotName, type AppSpec } from '../../../protocols/apps/model.ts';
 import { coded } from '../../../protocols/errors.ts';
 import type { Call } from '../../../protocols/ports.ts';
 import { keys } from '../../../protocols/state/keys.ts';
 import type { VolumeRecord } from '../../../protocols/storage/manager.ts';
+import { everyAnonymous, isAnonymousVolume, ownerOf } from '../../../protocols/storage/anonymous.ts';
 import type { NodeHandle } from '../../node-handle.ts';
 import { listRoute } from '../lists/list-route.ts';
 import { jsonRoute } from '../route.ts';
 import { switched } from '../schemas/query.ts';
 import { volumeView, type VolumeRow } from '../schemas/resources.ts';
-import { appSpecs } from './services.ts';
+import { appSpecs, appViews } from './services.ts';
 
+const unnamed = z.string().refine(isAnonymousVolume, 'the name of a volume');
 const part = z.string().refine(isName, 'a name: lower-case letters, digits, - and _');
 
 async function volumesOf(
@@ -20,7 +22,7 @@ async function volumesOf(
   call: Call,
   disk: { readonly disk?: true } = {},
 ): Promise<readonly VolumeRow[]> {
-  const [{ kvs }, { volumes }, users] = await Promise.all([
+  const [{ kvs }, { volumes }, usersOfVolume] = await Promise.all([
     node.ports.store.list({ prefix: keys.volumes }, call),
     node.ports.volumes.list(disk, call),
     usersOf(node),
@@ -28,8 +30,9 @@ async function volumesOf(
   const rows = new Map<string, VolumeRow>();
   for (const { value } of kvs) {
     const { app, volume, node: owner, removing } = value as VolumeRecord;
+    if (volume === everyAnonymous) continue;
     const name = `${app}/${volume}`;
-    rows.set(name, { name, app, volume, node: owner, removing, usedBy: users.get(name) ?? [] });
+    rows.set(name, { name, app, volume, node: owner, removing, usedBy: usersOfVolume(app, volume) });
   }
   for (const { app, volume, path, diskBytes } of volumes) {
     const name = `${app}/${volume}`;
@@ -39,17 +42,19 @@ async function volumesOf(
       volume,
       node: node.name,
       removing: false,
-      usedBy: users.get(name) ?? [],
+      usedBy: usersOfVolume(app, volume),
     };
     rows.set(name, { ...known, path, ...(diskBytes === undefined ? {} : { diskBytes }) });
   }
   return [...rows.values()];
 }
 
-/** Which services mount a volume, by its name outside the app. */
-async function usersOf(node: NodeHandle): Promise<ReadonlyMap<string, readonly string[]>> {
+/** Which services mount a volume, by its name outside the app; an anonymous one is its replica's while that is wanted. */
+async function usersOf(node: NodeHandle): Promise<(app: string, volume: string) => readonly string[]> {
   const users = new Map<string, string[]>();
-  for (const spec of await appSpecs(node)) {
+  const [specs, apps] = await Promise.all([appSpecs(node), appViews(node)]);
+  const slots = new Set(apps.flatMap((app) => app.slots.map(({ slot }) => slot)));
+  for (const spec of specs) {
     for (const service of Object.values(spec.services))
       for (const mount of service.mounts) {
         if (mount.type !== 'volume') continue;
@@ -57,7 +62,12 @@ async function usersOf(node: NodeHandle): Promise<ReadonlyMap<string, readonly s
         users.set(volume, [...(users.get(volume) ?? []), `${spec.name}/${service.name}`]);
       }
   }
-  return users;
+  return (app, volume) => {
+    const owner = ownerOf(volume);
+    if (!owner) return users.get(`${app}/${volume}`) ?? [];
+    const slot = slotName(app, owner.service, owner.index);
+    return slots.has(slot) ? [slot] : [];
+  };
 }
 
 function outsideName({ name, volumes }: AppSpec, volume: string): string {
@@ -111,7 +121,7 @@ const remove = jsonRoute({
   method: 'delete',
   path: '/v1/volumes/{app}/{volume}',
   summary: 'Remove a volume with all that is in it; refused while an app mounts it',
-  params: z.object({ app: part, volume: part }),
+  params: z.object({ app: part, volume: part.or(unnamed) }),
   answer: z.strictObject({}),
   run: async ({ node, params: { app, volume }, call }) => {
     const name = `${app}/${volume}`;

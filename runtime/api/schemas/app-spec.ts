@@ -47,6 +47,13 @@ const mount: z.ZodType<MountSpec> = z
       subpath: z.exactOptional(z.string().max(4_096)),
     }),
     z.strictObject({
+      type: z.literal('anonymous'),
+      target: path,
+      readOnly: z.boolean(),
+      noCopy: z.exactOptional(z.boolean()),
+      service: z.exactOptional(name).openapi({ description: 'whose first replica has it' }),
+    }),
+    z.strictObject({
       type: z.literal('bind'),
       source: path,
       target: path,
@@ -153,9 +160,13 @@ function* inconsistencies({
     for (const { service: needed } of dependsOn)
       if (!Object.hasOwn(services, needed) || needed === key)
         yield wrong(`depends on ${needed}, which is no other service`, 'services', key, 'dependsOn');
-    for (const item of mounts)
+    for (const item of mounts) {
+      const { service: lender } = item.type === 'anonymous' ? item : {};
+      if (lender !== undefined && !Object.hasOwn(services, lender))
+        yield wrong(`mounts a volume of ${lender}, which is no other service`, 'services', key, 'mounts');
       if (item.type === 'volume' && item.app === undefined && !Object.hasOwn(volumes, item.volume))
         yield wrong(`mounts ${item.volume}, which is not among the volumes`, 'services', key, 'mounts');
+    }
   }
   const circle = firstCircle(services);
   if (circle) yield wrong(`depend on each other in a circle: ${circle.join(' → ')}`, 'services');

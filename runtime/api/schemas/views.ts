@@ -156,6 +156,9 @@ export const imageView: z.ZodType<ImageInfo> = z
     platform: z.string(),
     sizeBytes: count,
     createdAt: time,
+    volumes: z
+      .exactOptional(z.array(z.string()).readonly())
+      .openapi({ description: 'where it declares volumes' }),
   })
   .openapi('Image');
 

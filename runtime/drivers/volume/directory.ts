@@ -21,8 +21,10 @@ import { CodedError, coded, type ErrorCode } from '../../../protocols/errors.ts'
 import type { Call, Clock, RunFiles, VolumeDriver } from '../../../protocols/ports.ts';
 import { DiskUse } from './disk-use.ts';
 import {
+  appFolder,
   checkSource,
   etcFiles,
+  goingVolumes,
   runFilesIn,
   runFolder,
   slotFolder,
@@ -49,8 +51,10 @@ export function createDirectoryVolumes(options: DirectoryVolumesOptions): Volume
     },
     bind: ({ source, create }) => bind(source, create),
     remove: async ({ app, volume }, call) => {
-      await removeVolume(volumesDir, app, volume, call);
-      return {};
+      const there = await folders(join(volumesDir, appFolder(app)));
+      const removed = goingVolumes(app, volume, there);
+      for (const each of removed) await removeVolume(volumesDir, app, each, call);
+      return { removed };
     },
     list: async ({ disk }, call) => {
       const volumes: { app: string; volume: string; path: string; diskBytes?: number }[] = [];

@@ -4,7 +4,16 @@
  */
 import { coded } from '../../../protocols/errors.ts';
 import type { RunFiles, VolumeDriver } from '../../../protocols/ports.ts';
-import { checkSource, etcFiles, runFilesIn, runFolder, slotFolder, volumeFolder } from './run-files.ts';
+import {
+  appFolder,
+  checkSource,
+  etcFiles,
+  goingVolumes,
+  runFilesIn,
+  runFolder,
+  slotFolder,
+  volumeFolder,
+} from './run-files.ts';
 
 interface Volume {
   readonly app: string;
@@ -44,13 +53,16 @@ export class MemoryVolumes implements VolumeDriver {
   };
 
   remove: VolumeDriver['remove'] = async ({ app, volume }) => {
-    const key = volumeFolder(app, volume);
-    const known = this.volumes.get(key);
-    if (!known) return {};
-    this.changes += 1;
-    this.volumes.delete(key);
-    this.#forget(`${known.path}/`);
-    return {};
+    const own = [...this.volumes.values()].filter((each) => each.app === appFolder(app));
+    const there = own.map((each) => each.volume);
+    const removed = goingVolumes(app, volume, there);
+    for (const key of removed.map((each) => volumeFolder(app, each))) {
+      const { path } = this.volumes.get(key)!;
+      this.changes += 1;
+      this.volumes.delete(key);
+      this.#forget(`${path}/`);
+    }
+    return { removed };
   };
 
   list: VolumeDriver['list'] = async ({ disk }) => ({

@@ -4,6 +4,7 @@
  */
 import { coded } from '../../../protocols/errors.ts';
 import { limits } from '../../../protocols/limits.ts';
+import { everyAnonymous, isAnonymousVolume } from '../../../protocols/storage/anonymous.ts';
 import type { RunFiles, VolumeDriver } from '../../../protocols/ports.ts';
 
 export type PrepareRun = Parameters<VolumeDriver['prepareRun']>[0];
@@ -19,12 +20,23 @@ const runPattern = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 
 /** `shop/db`: the folder of a volume below the folder of volumes. Anything that could lead elsewhere is HM-VOLUME-DRIVER. */
 export function volumeFolder(app: string, volume: string): string {
-  for (const name of [app, volume]) {
-    if (namePattern.test(name) && name.length <= limits.nameChars) continue;
-    const text = `${JSON.stringify(name.slice(0, limits.nameChars + 1))} cannot be the name of a volume's folder`;
-    throw coded('HM-VOLUME-DRIVER', text, { app, volume }, 'Use lower-case letters, digits, - and _.');
-  }
-  return `${app}/${volume}`;
+  if (isAnonymousVolume(volume)) return `${appFolder(app)}/${volume}`;
+  return `${appFolder(app)}/${checked(volume)}`;
+}
+
+export const appFolder = (app: string): string => checked(app);
+
+function checked(name: string): string {
+  if (namePattern.test(name) && name.length <= limits.nameChars) return name;
+  const text = `${JSON.stringify(name.slice(0, limits.nameChars + 1))} cannot be the name of a volume's folder`;
+  throw coded('HM-VOLUME-DRIVER', text, { name }, 'Use lower-case letters, digits, - and _.');
+}
+
+/** Which of an app's volumes are to go. Refused as `volumeFolder` has it. */
+export function goingVolumes(app: string, volume: string, there: readonly string[]): readonly string[] {
+  if (volume === everyAnonymous) return there.filter(isAnonymousVolume);
+  volumeFolder(app, volume);
+  return there.filter((each) => each === volume);
 }
 
 /** `shop%2Fweb.2`: one folder a slot, from which the slot's name can be read back. */

@@ -84,7 +84,21 @@ export function volumeDriverConformance(name: string, makeArm: () => Promise<Vol
         expect(await arm.read(`${await ensure('shop', 'db')}/rows`)).toBeUndefined();
       });
 
-      it.each(['', '.', '..', '../..', 'a/b', '/etc', 'a\0b', 'Shop', '-x', 'x'.repeat(64)])(
+      it('without a name go together, and only they', async () => {
+        const path = await ensure('shop', 'db.1.3f9a1c2bd0e1');
+        await ensure('shop', 'db.12.3f9a1c2bd0e1');
+        await ensure('shop', 'db');
+        await ensure('blog', 'db.1.3f9a1c2bd0e1');
+        await arm.write(`${path}/rows`, 'one');
+        expect(await arm.volumes.remove({ app: 'shop', volume: '*' }, newCall())).toEqual({
+          removed: ['db.1.3f9a1c2bd0e1', 'db.12.3f9a1c2bd0e1'],
+        });
+        expect(await arm.volumes.remove({ app: 'shop', volume: '*' }, newCall())).toEqual({ removed: [] });
+        expect(await list()).toEqual(['blog/db.1.3f9a1c2bd0e1', 'shop/db']);
+        expect(await arm.read(`${path}/rows`)).toBeUndefined();
+      });
+
+      it.each(['', '.', '..', 'db.0.3f9a1c2bd0e1', 'db.1.3f9a', '..1.3f9a1c2bd0e1', '../..', 'a/b', '/etc', 'a\0b', 'Shop', '-x', 'x'.repeat(64)])(
         'cannot be named %j',
         async (bad) => {
           await ensure('shop', 'db');

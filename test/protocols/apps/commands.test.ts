@@ -170,6 +170,8 @@ describe('scale, restart, remove', () => {
     expect(wrote(town.command({ type: 'app.remove', app: 'shop', volumes: false }))).toBe(false);
     expect(wrote(town.command({ type: 'app.remove', app: 'shop', volumes: true }))).toBe(true);
     expect(town.mirror.rows[keys.volume('shop', 'files')]?.value).toMatchObject({ removing: true });
+    // Those without a name, which the store does not know one by one.
+    expect(town.mirror.rows[keys.volume('shop', '*')]?.value).toMatchObject({ removing: true });
   });
 });
 

@@ -68,9 +68,10 @@ test.each([
     'ports: ["80:80", "80:81"]',
     'HM-COMPOSE-TYPE compose.yaml:4: services.a publishes port 80/tcp, which services.a publishes already',
   ],
+  ['volumes: [data]', 'HM-COMPOSE-TYPE compose.yaml:4: services.a.volumes[0]: data is not an absolute path'],
   [
-    'volumes: [/data]',
-    'HM-COMPOSE-TYPE compose.yaml:4: services.a.volumes[0]: a volume without a name is not supported',
+    'volumes: [{ type: volume, target: /d, volume: { subpath: x } }]',
+    'HM-COMPOSE-TYPE compose.yaml:4: services.a.volumes[0]: a subpath needs the name of a volume as its source',
   ],
   [
     'volumes: ["./x:data"]',

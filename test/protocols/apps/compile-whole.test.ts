@@ -25,6 +25,15 @@ test('an alias that would mean two services is refused', () => {
   ]);
 });
 
+test('a borrowed volume without a name is the one of the other service’s first replica', () => {
+  const { services } = specOf(`services:
+  a: { image: i, volumes_from: [b] }
+  b: { image: i, volumes: [/x] }
+`);
+  const own = { type: 'anonymous', target: '/x', readOnly: false };
+  expect([services['a']!.mounts, services['b']!.mounts]).toEqual([[{ ...own, service: 'b' }], [own]]);
+});
+
 test('borrowed volumes come with their targets, also those that were borrowed', () => {
   const { services } = specOf(`services:
   a: { image: i, volumes_from: ["b:ro"], volumes: ["own:/x"] }

@@ -116,6 +116,11 @@ const bind = { type: 'bind', target: '/d', readOnly: false, createSource: true }
 test.each([
   ['    volumes: ["data:/d"]', { type: 'volume', volume: 'data', target: '/d', readOnly: false }],
   ['    volumes: ["data:/d/:ro"]', { type: 'volume', volume: 'data', target: '/d', readOnly: true }],
+  ['    volumes: [/d/]', { type: 'anonymous', target: '/d', readOnly: false }],
+  [
+    '    volumes: [{ type: volume, target: /d, volume: { nocopy: true } }]',
+    { type: 'anonymous', target: '/d', readOnly: false, noCopy: true },
+  ],
   ['    volumes: ["./x:/d"]', { ...bind, source: '/srv/shop/x' }],
   ['    volumes: ["../x:/d:ro"]', { ...bind, source: '/srv/x', readOnly: true }],
   ['    volumes: [".:/d"]', { ...bind, source: '/srv/shop' }],

@@ -177,7 +177,7 @@ describe('removing', () => {
     expect(revisionOf(town.desk, town.apps()[0]!)?.spec.services).toHaveProperty('db');
     town.mirror = commit(town.mirror, {
       compare: [],
-      then: [{ op: 'delete', key: keys.volume('shop', 'files') }],
+      then: ['files', '*'].map((volume) => ({ op: 'delete', key: keys.volume('shop', volume) })),
     });
     town.converge();
     expect(town.apps()).toEqual([]);

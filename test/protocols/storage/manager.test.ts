@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { SlotStatus } from '../../../protocols/apps/status.ts';
 import { keys } from '../../../protocols/state/keys.ts';
+import { everyAnonymous } from '../../../protocols/storage/anonymous.ts';
 import {
   freshStorage,
   nextRemoval,
@@ -51,10 +52,20 @@ it('the folder goes first, then the record, if nobody changed it', () => {
   expect(first).toMatchObject([
     { call: { port: 'volumes', op: 'remove', args: { app: 'shop', volume: 'files' } } },
   ]);
-  const [, then] = steps.removeRecord(removing);
+  const [, then] = steps.removeRecord(removing, { value: { removed: ['files'] } });
   const key = keys.volume('shop', 'files');
   expect(then[0]).toMatchObject({
     do: 'write',
     txn: { compare: [{ key, field: 'modRevision', equals: 4 }], then: [{ op: 'delete', key }] },
   });
+});
+
+it('of the anonymous ones, each that went is told', () => {
+  const [removing] = steps.removeFolder(listed(record({ volume: everyAnonymous })));
+  const removed = ['db.1.3f9a1c2bd0e1', 'db.2.3f9a1c2bd0e1'];
+  const [, then] = steps.removeRecord(removing, { value: { removed } });
+  expect(then.slice(1)).toMatchObject([
+    { event: { type: 'volume.removed', subject: 'shop/db.1.3f9a1c2bd0e1' } },
+    { event: { type: 'volume.removed', subject: 'shop/db.2.3f9a1c2bd0e1' } },
+  ]);
 });

@@ -85,7 +85,7 @@ export const blockKeys = {
     consistency: warned('for Docker Desktop'),
     image: refused('an image cannot be mounted', 'Copy the files into a volume.'),
     read_only: yes('cannot be written'),
-    source: yes('a volume’s name or a path'),
+    source: yes('a volume’s name or a path; a volume without one is the replica’s own'),
     target: yes('where it is in the container'),
     tmpfs: yes('of a tmpfs mount'),
     type: yes('volume, bind or tmpfs; npipe, cluster and image are refused'),

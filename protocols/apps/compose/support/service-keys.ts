@@ -119,7 +119,7 @@ export const serviceKeys = {
   userns_mode: yes('host; the other modes are refused'),
   uts: yes('host'),
   volumes: yes('see services.volumes'),
-  volumes_from: yes('the mounts of another service of the app'),
+  volumes_from: yes('the mounts that another service of the app has in its file'),
   working_dir: yes('where the first process starts'),
   'x-hivemind': yes('see services.x-hivemind'),
 } satisfies Section;

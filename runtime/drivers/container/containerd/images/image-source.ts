@@ -205,6 +205,7 @@ export function infoOf(image: Image, content: PlatformImage | undefined): ImageI
     platform: content?.platform ?? 'unknown',
     sizeBytes: content ? sizeOf(content) : 0,
     createdAt: image.createdAt ? timestampMs(image.createdAt) : 0,
+    ...(content && content.volumes.length > 0 ? { volumes: content.volumes } : {}),
   };
 }
 

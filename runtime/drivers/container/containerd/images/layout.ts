@@ -3,6 +3,7 @@
  * or from the content store, by digest.
  */
 import { z } from 'zod';
+import { limits } from '../../../../../protocols/limits.ts';
 
 const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
 const platform = z.object({ os: z.string(), architecture: z.string(), variant: z.string().optional() });
@@ -15,10 +16,14 @@ const descriptor = z.object({
 });
 const index = z.object({ manifests: z.array(descriptor) });
 const manifest = z.object({ config: descriptor, layers: z.array(descriptor) });
+const volumes = z
+  .record(z.string().max(limits.pathChars), z.unknown())
+  .refine((all) => Object.keys(all).length <= limits.imageVolumes, 'too many volumes');
 const config = z.object({
   os: z.string(),
   architecture: z.string(),
   rootfs: z.object({ diff_ids: z.array(digest) }),
+  config: z.object({ Volumes: volumes.nullish() }).nullish(),
 });
 
 /** The format allows any depth; tools make one. */
@@ -34,6 +39,8 @@ export interface PlatformImage {
   readonly diffIds: readonly string[];
   /** `linux/amd64` */
   readonly platform: string;
+  /** Where its configuration declares volumes. */
+  readonly volumes: readonly string[];
   /** The indexes that lead to it, outermost first. */
   readonly indexes: readonly Descriptor[];
 }
@@ -106,12 +113,14 @@ async function platformsOf(
   const read = parsed(manifest, document, entry.digest);
   const settings = await documents(read.config.digest);
   if (settings === undefined) throw new LayoutError(`the configuration ${read.config.digest} is missing`);
-  const { os, architecture, rootfs } = parsed(config, settings, read.config.digest);
+  const { os, architecture, rootfs, config: run } = parsed(config, settings, read.config.digest);
   if (rootfs.diff_ids.length !== read.layers.length)
     throw new LayoutError(
       `${entry.digest} has ${read.layers.length} layers and ${rootfs.diff_ids.length} diff ids`,
     );
-  return [{ ...read, manifest: entry, diffIds: rootfs.diff_ids, platform: `${os}/${architecture}`, indexes }];
+  const platform = `${os}/${architecture}`;
+  const declared = Object.keys(run?.Volumes ?? {});
+  return [{ ...read, manifest: entry, diffIds: rootfs.diff_ids, platform, volumes: declared, indexes }];
 }
 
 /** The children of an index, as far as they are known. */
