@@ -82,11 +82,12 @@ export async function mendAndExamine(subject: Subject): Promise<readonly Finding
 const call = (): Call => ({ key: 'doctor', signal: AbortSignal.timeout(5_000) });
 
 async function processes({ ports }: Subject): Promise<Finding> {
-  const { version } = await ports.containers.info({}, call());
+  const { version, cgroups, withoutLimits } = await ports.containers.info({}, call());
+  const limits = withoutLimits === undefined ? `cgroup v${cgroups}` : `no limits: ${withoutLimits}`;
   return {
     id: 'processes',
     verdict: 'ok',
-    detail: `services are processes of this machine, Linux ${version}`,
+    detail: `services are processes of this machine, Linux ${version}, ${limits}`,
   };
 }
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ContainerCreate } from '../../protocols/containers/model.ts';
 import type { ServiceSpec } from '../../protocols/apps/model.ts';
+import { openCgroups } from '../../runtime/drivers/container/process/cgroups.ts';
 import { createProcessRuntime, type ProcessRuntime } from '../../runtime/drivers/container/process/driver.ts';
 import { realClock } from '../../runtime/world/real-clock.ts';
 import { containerCreate } from '../kit/container-create.ts';
@@ -46,12 +47,22 @@ async function bench(): Promise<Bench> {
   };
 }
 
+const folder = await mkdtemp(join(tmpdir(), 'hivemind-cgroups-'));
+const opened = openCgroups(folder);
+await rm(folder, { recursive: true });
+/** Why nothing can be limited here; absent: it can. */
+const withoutLimits = 'why' in opened ? opened.why : undefined;
+
 /** What does not apply, and why. */
 const exempt = {
+  ...(withoutLimits === undefined
+    ? {}
+    : {
+        'limits change while it runs, are told by inspect, also to a new runtime, and can be taken away':
+          withoutLimits,
+      }),
   'missing-image is refused with HM-IMAGE-MISSING and leaves nothing': 'it has no images',
   'foreign-image is refused with HM-IMAGE-PLATFORM and leaves nothing': 'it has no images',
-  'limits change while it runs, are told by inspect, also to a new runtime, and can be taken away':
-    'plain processes have no limits: a service that asks for some is refused',
   'a signal that its first process has no handler for does nothing':
     'it is not the first process of a PID namespace: the kernel spares only those',
   'what it wrote is told when that is asked for': 'a process has no files of its own that could be counted',
@@ -64,6 +75,15 @@ async function makeArm(): Promise<ContainerRuntimeArm> {
     container: (behaviour) => made.create(commandOf(behaviour)),
     command: (behaviour) => execs[behaviour],
     reopen: () => made.runtime(),
+    ...(withoutLimits === undefined
+      ? {
+          outOfMemory: async () => {
+            const resources = { limits: { memoryBytes: 16_777_216 } };
+            const command = shell('x=$(yes | head -c 200000000); echo $x');
+            return { create: await made.create(command, { resources }) };
+          },
+        }
+      : {}),
     exempt,
     close: async () => {
       await made.close();
@@ -97,7 +117,7 @@ describe('processes of the machine', () => {
     ['an image alone', { hostProcess: undefined as never }, 'HM-RUNTIME-IMAGE'],
     ['a network of its own', { networkMode: 'app' }, 'HM-CONTAINER-SETTING'],
     ['a volume', { mounts: [{ type: 'tmpfs', target: '/x' }] }, 'HM-CONTAINER-SETTING'],
-    ['a limit', { resources: { limits: { pids: 10 } } }, 'HM-CONTAINER-SETTING'],
+    ['a limit of disks', { resources: { blkio: { weight: 300 } } }, 'HM-CONTAINER-SETTING'],
     ['a read-only root', { isolation: { readOnly: true } }, 'HM-CONTAINER-SETTING'],
     ['an init', { process: { init: true } }, 'HM-CONTAINER-SETTING'],
     ['a working directory that is none', { process: { workingDir: '/no/such' } }, 'HM-CONTAINER-SETTING'],
@@ -189,6 +209,51 @@ describe('processes of the machine', () => {
     expect(root.output.trim()).toBe('0');
   });
 
+  test('a limit where cgroups cannot be written is refused with the reason', async () => {
+    const bare = await createProcessRuntime({
+      ...{ folder: join(made.folder, 'processes'), clock: realClock },
+      cgroupMount: join(made.folder, 'none'),
+    });
+    const create = await made.create(['true'], { resources: { limits: { pids: 10 } } });
+    const why = (await bare.info({}, call())).withoutLimits;
+    expect(why).toMatch(/has no cgroups|not root/);
+    await expect(bare.create(create, call())).rejects.toMatchObject({
+      reason: { code: 'HM-CONTAINER-SETTING', message: expect.stringContaining(why!) as string },
+    });
+    const { id } = await started(shell(heedsStop));
+    const update = bare.update({ id, resources: { limits: { pids: 10 } } }, call());
+    expect(await refusal(update)).toBe('HM-CONTAINER-UPDATE');
+    bare.close();
+  });
+
+  test.runIf(withoutLimits === undefined)(
+    'limits hold for all of its processes, and go with it',
+    async () => {
+      const resources = { limits: { pids: 4, memoryBytes: 33_554_432, cpus: 0.5 } };
+      const { id } = await started(shell(`for i in 1 2 3 4 5 6; do sleep 3594 & done; ${heedsStop}`), {
+        resources,
+      });
+      const [stats] = (await runtime.stats({ ids: [id] }, call())).stats;
+      expect(stats).toMatchObject({ memoryLimitBytes: 33_554_432 });
+      // Commands beside it count as well: there is no place left for another one.
+      await until('it is full', async () => (await pidsOf('sleep 3594')).length >= 3);
+      const beside = await runtime.run(
+        { id, args: shell('sleep 0 & wait; echo $?'), terminal: false },
+        call(),
+      );
+      expect(beside.output).not.toBe('0\n');
+      const more = { limits: { ...resources.limits, memoryBytes: 67_108_864, pids: 50 } };
+      await runtime.update({ id, resources: more }, call());
+      const [raised] = (await runtime.stats({ ids: [id] }, call())).stats;
+      expect(raised).toMatchObject({ memoryLimitBytes: 67_108_864 });
+      expect(raised!.cpuNs).toBeGreaterThan(0);
+      expect(await runtime.run({ id, args: ['true'], terminal: false }, call())).toMatchObject({ code: 0 });
+      expect(await cgroupsOf(id)).not.toEqual([]);
+      await runtime.remove({ id }, call());
+      expect(await cgroupsOf(id)).toEqual([]);
+    },
+  );
+
   test('removing leaves no file and no process', async () => {
     const { id } = await started(shell('sleep 3593 & setsid sleep 3593 & wait'));
     await runtime.remove({ id }, call());
@@ -197,6 +262,12 @@ describe('processes of the machine', () => {
       expect(await readdir(join(made.folder, 'processes', name))).not.toContain(id);
   });
 });
+
+/** Folders of this name anywhere among the machine's cgroups. */
+async function cgroupsOf(id: string): Promise<readonly string[]> {
+  const all = await readdir('/sys/fs/cgroup', { recursive: true });
+  return all.filter((path) => path.endsWith(`/${id}`));
+}
 
 async function pidsOf(pattern: string): Promise<readonly number[]> {
   const found: number[] = [];

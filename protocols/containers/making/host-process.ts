@@ -11,9 +11,16 @@ export const processImage = 'process.invalid/none:latest';
 /** What the process runtime answers for it. */
 export type RuntimeKind = 'containerd' | 'process' | 'scripted';
 
-/** Why a service cannot run under a runtime: HM-RUNTIME-IMAGE, HM-RUNTIME-PROCESS, HM-CONTAINER-SETTING. */
-export function runtimeRefusal(runtime: RuntimeKind, spec: ServiceSpec): CodedError | undefined {
-  if (runtime === 'process') return processRefusal(spec);
+/**
+ * Why a service cannot run under a runtime: HM-RUNTIME-IMAGE, HM-RUNTIME-PROCESS, HM-CONTAINER-SETTING.
+ * `withoutLimits`: why nothing can be limited there.
+ */
+export function runtimeRefusal(
+  runtime: RuntimeKind,
+  spec: ServiceSpec,
+  withoutLimits?: string,
+): CodedError | undefined {
+  if (runtime === 'process') return processRefusal(spec, withoutLimits);
   if (runtime === 'containerd' && spec.hostProcess)
     return coded('HM-RUNTIME-PROCESS', `${spec.name} is a process, and this node runs containers`, {
       service: spec.name,
@@ -21,16 +28,23 @@ export function runtimeRefusal(runtime: RuntimeKind, spec: ServiceSpec): CodedEr
   return undefined;
 }
 
-function processRefusal(spec: ServiceSpec): CodedError | undefined {
+function processRefusal(spec: ServiceSpec, withoutLimits?: string): CodedError | undefined {
   if (!spec.hostProcess)
     return coded('HM-RUNTIME-IMAGE', `${spec.name} has an image alone, and this node runs processes`, {
       service: spec.name,
       image: spec.image,
     });
   const key = containerKeys(spec)[0];
-  if (key === undefined) return undefined;
-  const text = `${spec.name}: ${key} needs a container, and this node runs processes`;
-  return coded('HM-CONTAINER-SETTING', text, { service: spec.name, key }, `Remove ${key}`);
+  const refused = (setting: string, why: string): CodedError =>
+    coded(
+      'HM-CONTAINER-SETTING',
+      `${spec.name}: ${why}`,
+      { service: spec.name, key: setting },
+      `Remove ${setting}`,
+    );
+  if (key !== undefined) return refused(key, `${key} needs a container, and this node runs processes`);
+  if (withoutLimits === undefined || Object.keys(spec.resources ?? {}).length === 0) return undefined;
+  return refused('deploy.resources', `deploy.resources is not possible: ${withoutLimits}`);
 }
 
 /** Keys as they are written in a Compose file. */
@@ -47,7 +61,9 @@ function containerKeys(spec: ServiceSpec): readonly string[] {
     ['command', spec.command !== undefined],
     ['networks', networks !== undefined],
     ['dns and extra_hosts', names !== undefined],
-    ['deploy.resources', Object.keys(resources).length > 0],
+    ['blkio_config', resources.blkio !== undefined],
+    ['cpu_rt_runtime', resources.cpuRealtimeRuntimeUs !== undefined],
+    ['cpu_rt_period', resources.cpuRealtimePeriodUs !== undefined],
     ...Object.keys({ ...inside, ...isolation }).map((key) => [snake(key), true] as const),
   ];
   return found.filter(([, isThere]) => isThere).map(([key]) => key);

@@ -51,7 +51,10 @@ export interface NodeView {
   readonly running: number;
   readonly machine: MachineFacts;
   /** Absent while the runtime does not answer; then there is a reason. */
-  readonly runtime?: Pick<RuntimeInfo, 'version' | 'snapshotter' | 'cgroups' | 'platform'> & {
+  readonly runtime?: Pick<
+    RuntimeInfo,
+    'version' | 'snapshotter' | 'cgroups' | 'platform' | 'withoutLimits'
+  > & {
     readonly name: string;
   };
   readonly reason?: Reason;
@@ -76,6 +79,9 @@ export const nodeView: z.ZodType<NodeView> = z
         snapshotter: z.string(),
         cgroups: z.union([z.literal(1), z.literal(2)]),
         platform: z.string(),
+        withoutLimits: z
+          .exactOptional(z.string())
+          .openapi({ description: 'why nothing can be limited there; absent: it can' }),
       }),
     ),
     reason: z.exactOptional(reasonView),
@@ -127,7 +133,10 @@ export const volumeView = z
     node: z.string(),
     path: z.exactOptional(z.string()).openapi({ description: 'absent until something mounted it' }),
     removing: z.boolean(),
-    usedBy: z.array(z.string()).readonly().openapi({ description: 'services that mount it' }),
+    usedBy: z
+      .array(z.string())
+      .readonly()
+      .openapi({ description: 'services that mount it; of an anonymous one its replica' }),
     diskBytes: z.exactOptional(count).openapi({
       description: 'with disk=true; at most a minute old, absent when there is too much to count',
     }),

@@ -36,13 +36,25 @@ test.each<[string, Partial<ServiceSpec>]>([
   ['command', { command: ['x'] }],
   ['networks', { networks: {} }],
   ['dns and extra_hosts', { names: { dns: ['10.0.0.1'] } }],
-  ['deploy.resources', { resources: { limits: { cpus: 1 } } }],
+  ['blkio_config', { resources: { blkio: { weight: 300 } } }],
+  ['cpu_rt_period', { resources: { cpuRealtimePeriodUs: 1_000 } }],
   ['group_add', { process: { groupAdd: ['1'] } }],
   ['read_only', { isolation: { readOnly: true } }],
 ])('%s needs a container', (key, more) => {
   expect(runtimeRefusal('process', specOf({ ...process, ...more }))?.reason).toMatchObject({
     code: 'HM-CONTAINER-SETTING',
     evidence: { key },
+  });
+});
+
+test('limits need cgroups that can be written', () => {
+  const limited = specOf({ ...process, resources: { limits: { cpus: 1 } } });
+  expect(runtimeRefusal('process', limited)).toBeUndefined();
+  expect(runtimeRefusal('process', specOf(process), 'it is closed')).toBeUndefined();
+  expect(runtimeRefusal('process', limited, 'it is closed')?.reason).toMatchObject({
+    code: 'HM-CONTAINER-SETTING',
+    message: 'web: deploy.resources is not possible: it is closed',
+    evidence: { key: 'deploy.resources' },
   });
 });
 

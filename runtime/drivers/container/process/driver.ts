@@ -1,18 +1,19 @@
 /**
- * The ContainerRuntime port with plain processes of the machine: no image, no namespaces, no limits. It serves only
+ * The ContainerRuntime port with plain processes of the machine: no image, no namespaces, limits as far as cgroups can be
+ * written. It serves only
  * services that say `hostProcess`; what needs a container is refused (`protocols/containers/making/host-process.ts`).
  *
  * Read first: `waiting-parent.ts` (what keeps a run while no daemon is there) and `runs.ts`.
  */
 import { existsSync } from 'node:fs';
 import { arch, release } from 'node:os';
-import { coded } from '../../../../protocols/errors.ts';
 import type { Call, Clock, ContainerRuntime, Stop } from '../../../../protocols/ports.ts';
 import { readFiles, writeFiles } from '../../../files/copy.ts';
 import { codedFailure } from '../containerd/failure.ts';
 import { processesOf } from '../process-table.ts';
 import { createSerial } from '../serial.ts';
 import { signalNumber } from '../signals.ts';
+import { openCgroups } from './cgroups.ts';
 import { execBeside, runBeside } from './execs.ts';
 import { watchRuns } from './exits.ts';
 import { Places } from './places.ts';
@@ -24,6 +25,8 @@ export interface ProcessRuntimeOptions {
   /** Made if absent; the runtime's alone. */
   readonly folder: string;
   readonly clock: Clock;
+  /** Where the machine's cgroups are; default /sys/fs/cgroup. */
+  readonly cgroupMount?: string;
 }
 
 export type ProcessRuntime = ContainerRuntime & {
@@ -37,7 +40,7 @@ export async function createProcessRuntime(options: ProcessRuntimeOptions): Prom
   const { clock } = options;
   const places = new Places(options.folder);
   await places.prepare(waitingParentScript);
-  const runs = new Runs(places, clock);
+  const runs = new Runs(places, clock, openCgroups(options.folder, options.cgroupMount));
   const serial = createSerial();
   const watches = new Set<Stop>();
   const inTurn = <Result>(id: string, call: Call, work: () => Promise<Result>): Promise<Result> =>
@@ -48,7 +51,7 @@ export async function createProcessRuntime(options: ProcessRuntimeOptions): Prom
       return {};
     });
   return {
-    info: () => Promise.resolve(info()),
+    info: () => Promise.resolve(info(runs.withoutLimits)),
     list: () =>
       guard('', async () => {
         const all = await Promise.all((await runs.ids()).map((id) => runs.status(id)));
@@ -101,26 +104,19 @@ function changes(
         runs.signal(id, signal === undefined ? undefined : signalNumber(signal), signalNumber),
       ),
     kill: ({ id }, call) => changing(id, call, () => runs.kill(id)),
-    update: ({ id, resources }, call) =>
-      changing(id, call, async () => {
-        await runs.mustLive(id);
-        if (Object.keys(resources).length > 0)
-          throw coded(
-            'HM-CONTAINER-UPDATE',
-            'Processes of the machine have no limits',
-            { id },
-            'Remove deploy.resources',
-          );
-      }),
+    update: ({ id, resources }, call) => changing(id, call, () => runs.update(id, resources)),
     pause: ({ id }, call) => changing(id, call, () => runs.pause(id)),
     unpause: ({ id }, call) => changing(id, call, () => runs.unpause(id)),
     remove: ({ id }, call) => changing(id, call, () => runs.remove(id)),
   };
 }
 
-function info(): Awaited<ReturnType<ContainerRuntime['info']>> {
+function info(withoutLimits: string | undefined): Awaited<ReturnType<ContainerRuntime['info']>> {
   const cgroups = existsSync('/sys/fs/cgroup/cgroup.controllers') ? 2 : 1;
-  return { name: 'process', version: release(), snapshotter: 'none', cgroups, platform: processPlatform };
+  return {
+    ...{ name: 'process', version: release(), snapshotter: 'none', cgroups, platform: processPlatform },
+    ...(withoutLimits === undefined ? {} : { withoutLimits }),
+  };
 }
 
 /** A process sees the machine's files as they are. */

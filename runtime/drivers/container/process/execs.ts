@@ -84,7 +84,9 @@ async function startBeside(runs: Runs, request: ExecRequest): Promise<Child> {
   const [name = '', ...rest] = request.args;
   const file = executable(name, environment, workingDir);
   const prefix = request.user === undefined ? record.prefix : (await asUser(request.user)).prefix;
-  const [first = file, ...args] = [...prefix, file, ...rest];
+  const joining = runs.joining(record);
+  const inside = joining.length === 0 ? [] : ['/bin/sh', runs.script, 'beside', joining.join(' ')];
+  const [first = file, ...args] = [...inside, ...prefix, file, ...rest];
   const child = spawn(first, args, {
     cwd: workingDir,
     env: environment,

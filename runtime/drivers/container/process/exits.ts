@@ -91,6 +91,7 @@ function differences(before: Known, now: Known): readonly RuntimeEvent[] {
   return [
     ...paused.map((id) => ({ type: 'paused', id, paused: true }) as const),
     ...goesOn.map((id) => ({ type: 'paused', id, paused: false }) as const),
+    ...exits.flatMap(([id, { oomKilled }]) => (oomKilled ? [{ type: 'oom', id } as const] : [])),
     ...exits.map(([id, exit]) => ({ type: 'exited', id, exit }) as const),
   ];
 }

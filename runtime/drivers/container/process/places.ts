@@ -21,6 +21,8 @@ export interface RunRecord {
   /** What stands before every command, to be the user it shall be. */
   readonly prefix: readonly string[];
   readonly stopSignal: string;
+  /** It has a cgroup of its own. */
+  readonly limited?: true;
 }
 
 /** The first process of a run and its waiting parent, as the first one wrote them down itself. */
@@ -89,7 +91,8 @@ export class Places {
     const text = await textOf(this.exit(id));
     if (text === undefined) return undefined;
     const { mtimeMs } = await stat(this.exit(id));
-    return { code: Number(text.trim()), at: Math.floor(mtimeMs), oomKilled: false };
+    const [code = 255, oomKills = 0] = text.trim().split(' ').map(Number);
+    return { code, at: Math.floor(mtimeMs), oomKilled: oomKills > 0 && code !== 0 };
   }
 
   async has(path: string): Promise<boolean> {

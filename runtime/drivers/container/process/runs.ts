@@ -4,12 +4,15 @@
  */
 import { spawn } from 'node:child_process';
 import { mkdir, readdir, rm } from 'node:fs/promises';
+import type { ResourceSettings } from '../../../../protocols/apps/service-model.ts';
 import type { ContainerCreate, ContainerStatus } from '../../../../protocols/containers/model.ts';
 import { runtimeRefusal } from '../../../../protocols/containers/making/host-process.ts';
 import { resourcesMark } from '../../../../protocols/containers/oci/resources.ts';
-import { coded } from '../../../../protocols/errors.ts';
+import { refusal } from '../../../../protocols/containers/oci/refusal.ts';
+import { CodedError, coded } from '../../../../protocols/errors.ts';
 import { limits } from '../../../../protocols/limits.ts';
 import type { Clock } from '../../../../protocols/ports.ts';
+import type { CgroupUse, Cgroups } from './cgroups.ts';
 import { executable, mannerOf } from './commands.ts';
 import { unknownContainer, writeWhole, type Places, type RunProcesses, type RunRecord } from './places.ts';
 import { bootId, find, ProcessScan, send, type Identity, type Seen } from './process-files.ts';
@@ -24,10 +27,17 @@ export interface Live {
 export class Runs {
   readonly #places: Places;
   readonly #clock: Clock;
+  readonly #cgroups: Cgroups | { readonly why: string };
 
-  constructor(places: Places, clock: Clock) {
+  constructor(places: Places, clock: Clock, cgroups: Cgroups | { readonly why: string }) {
     this.#places = places;
     this.#clock = clock;
+    this.#cgroups = cgroups;
+  }
+
+  /** Why no run can be limited; absent: it can. */
+  get withoutLimits(): string | undefined {
+    return 'why' in this.#cgroups ? this.#cgroups.why : undefined;
   }
 
   async ids(): Promise<readonly string[]> {
@@ -83,7 +93,7 @@ export class Runs {
     const found = await this.status(create.id);
     if (found && found.phase !== 'unknown') return { pid: found.pid ?? 0 };
     if (found) await this.remove(create.id);
-    const refused = runtimeRefusal('process', create.spec);
+    const refused = runtimeRefusal('process', create.spec, this.withoutLimits);
     if (refused) throw refused;
     const manner = await mannerOf(create);
     const [name = '', ...rest] = create.spec.hostProcess!.command;
@@ -99,13 +109,55 @@ export class Runs {
         boot: await bootId(),
         ...manner,
         stopSignal: create.spec.stopSignal ?? 'SIGTERM',
+        ...('why' in this.#cgroups ? {} : { limited: true }),
       });
+      await this.#limit(create);
       await this.#launch(create, [...manner.prefix, name, ...rest], manner, signal);
       return { pid: await this.#standing(create.id) };
     } catch (thrown) {
       await this.remove(create.id);
       throw thrown;
     }
+  }
+
+  async #limit({ id, spec }: ContainerCreate): Promise<void> {
+    if ('why' in this.#cgroups) return;
+    try {
+      await this.#cgroups.make(id, spec.resources ?? {});
+    } catch (thrown) {
+      if (thrown instanceof CodedError) throw thrown;
+      throw refusal('deploy.resources', `the kernel refuses it: ${(thrown as Error).message}`);
+    }
+  }
+
+  /** The record says so last: an update that was cut off is seen as not done. HM-CONTAINER-UPDATE. */
+  async update(id: string, resources: ResourceSettings): Promise<void> {
+    const { record } = await this.mustLive(id);
+    const limited = record.limited && !('why' in this.#cgroups) ? this.#cgroups : undefined;
+    if (!limited && Object.keys(resources).length === 0) return;
+    const cannot = (why: string): Error =>
+      coded('HM-CONTAINER-UPDATE', `The limits of ${id} stay as they are: ${why}`, { id });
+    if (!limited) throw cannot(this.withoutLimits ?? 'it was started without a cgroup of its own');
+    try {
+      await limited.update(id, resources);
+    } catch (thrown) {
+      throw cannot((thrown as Error).message);
+    }
+    await this.#places.writeRecord({ ...record, resources: resourcesMark(resources) });
+  }
+
+  /** What its processes write themselves into; none where it has no cgroup. */
+  joining({ id, limited }: RunRecord): readonly string[] {
+    return limited && !('why' in this.#cgroups) ? this.#cgroups.joining(id) : [];
+  }
+
+  /** What its cgroup counts; nothing where it has none. */
+  async counted(id: string): Promise<CgroupUse> {
+    return 'why' in this.#cgroups ? {} : this.#cgroups.use(id);
+  }
+
+  get script(): string {
+    return this.#places.script;
   }
 
   #launch(
@@ -116,7 +168,9 @@ export class Runs {
   ): Promise<void> {
     const places = this.#places;
     const files = [places.folder(id), places.exit(id), stdoutPath, stderrPath];
-    const args = [places.script, 'parent', ...files, environment['PATH'] ?? '', ...command];
+    const cgroups = 'why' in this.#cgroups ? undefined : this.#cgroups;
+    const joining = [cgroups?.joining(id).join(' ') ?? '', cgroups?.oomFile(id) ?? ''];
+    const args = [places.script, 'parent', ...files, environment['PATH'] ?? '', ...joining, ...command];
     return new Promise((resolve, reject) => {
       const child = spawn('/bin/sh', args, {
         cwd: workingDir,
@@ -196,6 +250,9 @@ export class Runs {
     const own = await this.#isOwn(id);
     if (processes && own) await send(processes.parent, 'SIGKILL');
     await this.#each(id, (one) => send(one, 'SIGKILL'));
+    const cgroups = 'why' in this.#cgroups ? undefined : this.#cgroups;
+    // The kernel takes a moment to let go of the last one.
+    if (cgroups) await this.#waitUntil(() => cgroups.remove(id));
     await this.#places.forget(id);
   }
 

@@ -17,9 +17,10 @@ async function oneOf(runs: Runs, id: string, scan: ProcessScan): Promise<Contain
   if (phase !== 'running' && phase !== 'paused') return undefined;
   const members = await runs.members(id, scan);
   if (members.length === 0) return undefined;
-  const [table, times] = await Promise.all([
+  const [table, times, counted] = await Promise.all([
     processesOf(members.map(({ pid }) => pid)),
     Promise.all(members.map(cpuNs)),
+    runs.counted(id),
   ]);
   const memoryBytes = table.reduce((sum, one) => sum + one.memoryBytes, 0);
   return {
@@ -28,6 +29,8 @@ async function oneOf(runs: Runs, id: string, scan: ProcessScan): Promise<Contain
     memoryBytes,
     workingSetBytes: memoryBytes,
     pids: members.length,
+    // Of those that have ended too.
+    ...counted,
   };
 }
 
