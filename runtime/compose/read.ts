@@ -45,7 +45,8 @@ export function readCompose(source: ComposeText): ReadResult {
       prettyErrors: false,
       uniqueKeys: false,
       merge: false,
-      logLevel: 'silent',
+      // Silent, a second document would be left out.
+      logLevel: 'error',
     });
     const mistakes = [...document.errors, ...document.warnings].filter((each) => !isMergeTag(each));
     if (mistakes.some(({ code }) => code === 'RESOURCE_EXHAUSTION'))
@@ -53,9 +54,7 @@ export function readCompose(source: ComposeText): ReadResult {
     if (mistakes.length > 0) {
       const listed = mistakes.slice(0, limits.composeProblems);
       return {
-        problems: listed.map(
-          (error) => failure('HM-COMPOSE-SYNTAX', place(error.pos[0]), clipped(error.message)).reason,
-        ),
+        problems: listed.map((error) => mistake(error, place(error.pos[0])).reason),
       };
     }
     return { root: new TreeBuilder(document, place).build(document.contents, 0, 0) };
@@ -80,6 +79,13 @@ const tagOf = (node: Node): { readonly tag?: MergeTag } => {
 
 /** What is wrong may quote the whole of a long line. */
 const clipped = (text: string): string => (text.length > 300 ? `${text.slice(0, 299)}…` : text);
+
+function mistake({ code, message }: YAMLError, at: Place): CodedError {
+  if (code !== 'MULTIPLE_DOCS') return failure('HM-COMPOSE-SYNTAX', at, clipped(message));
+  const { reason } = failure('HM-COMPOSE-SYNTAX', at, 'another YAML document (---) begins here');
+  const hint = 'One document a file: give each a file of its own, and name them in order: -f ONE -f OTHER';
+  return new CodedError({ ...reason, hint });
+}
 
 function failure(code: ErrorCode, at: Place, text: string): CodedError {
   const evidence = { file: at.file, line: at.line, column: at.column };

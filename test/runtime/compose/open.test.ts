@@ -78,3 +78,16 @@ test('too much on standard input is refused', async () => {
     problems: [{ code: 'HM-COMPOSE-LIMIT', message: '<stdin> is larger than 1048576 bytes' }],
   });
 });
+
+test('a second document of a file is refused where it begins, never left out', async () => {
+  const text = 'services: { web: { image: w } }\n---\nservices: { db: { image: d } }\n';
+  expect(await open({ files: ['-'] }, text)).toMatchObject({
+    problems: [
+      {
+        code: 'HM-COMPOSE-SYNTAX',
+        message: '<stdin>:2: another YAML document (---) begins here',
+        hint: expect.stringContaining('a file of its own') as string,
+      },
+    ],
+  });
+});

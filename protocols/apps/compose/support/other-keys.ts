@@ -116,7 +116,7 @@ export const topKeys = {
     services: yes('see services'),
     version: warned('obsolete'),
     volumes: yes('see volumes'),
-    'x-hivemind': inherent('has no keys at the top yet: any is refused'),
+    'x-hivemind': inherent('see x-hivemind: what a service has there is refused at the top'),
   },
   include: {
     env_file: yes('in place of its .env'),
@@ -176,7 +176,12 @@ export const topKeys = {
 
 /** What Compose leaves to us. */
 export const extensionKeys = {
-  'x-hivemind': {},
+  'x-hivemind': Object.fromEntries(
+    ['job', 'onSecretChange', 'probes', 'process'].map((key) => [
+      key,
+      refused('it is said of one service', `Write it in the service, as services.NAME.x-hivemind.${key}.`),
+    ]),
+  ),
   'services.x-hivemind': {
     job: yes('how often a job runs, and how many at once'),
     onSecretChange: yes('restart, none or signal: SIGNAL'),

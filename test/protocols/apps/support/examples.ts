@@ -33,7 +33,12 @@ export const examples: Readonly<Record<SectionName, Readonly<Record<string, Exam
     volumes: '{ v: }',
     'x-hivemind': '{}',
   },
-  'x-hivemind': {},
+  'x-hivemind': {
+    job: '{ completions: 2 }',
+    onSecretChange: 'none',
+    probes: '{ drain: 5s }',
+    process: '{ command: [x] }',
+  },
   include: { env_file: 'x', path: 'x', project_directory: 'x' },
   configs: {
     content: ['x', 'y'],
