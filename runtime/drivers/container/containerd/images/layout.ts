@@ -118,9 +118,8 @@ async function platformsOf(
     throw new LayoutError(
       `${entry.digest} has ${read.layers.length} layers and ${rootfs.diff_ids.length} diff ids`,
     );
-  const platform = `${os}/${architecture}`;
-  const declared = Object.keys(run?.Volumes ?? {});
-  return [{ ...read, manifest: entry, diffIds: rootfs.diff_ids, platform, volumes: declared, indexes }];
+  const fit = { platform: `${os}/${architecture}`, volumes: Object.keys(run?.Volumes ?? {}) };
+  return [{ ...read, manifest: entry, diffIds: rootfs.diff_ids, ...fit, indexes }];
 }
 
 /** The children of an index, as far as they are known. */
