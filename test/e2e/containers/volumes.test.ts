@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { writeBusyboxArchive } from '../../kit/busybox-image.ts';
-import { makeDaemon, missingForDaemon, type TestDaemon } from '../../kit/daemon.ts';
+import { missingForDaemon, startDaemon, type TestDaemon } from '../../kit/node/daemon.ts';
 
 const missing = missingForDaemon();
 if (missing) console.log(`skipped: ${missing}`);
@@ -11,8 +11,7 @@ if (missing) console.log(`skipped: ${missing}`);
 describe.skipIf(missing !== undefined)('volumes without a name', () => {
   let daemon: TestDaemon;
   beforeAll(async () => {
-    daemon = await makeDaemon();
-    await daemon.start();
+    daemon = await startDaemon();
     const archive = join(daemon.dir, 'box.tar');
     await writeBusyboxArchive(archive, { name: 'box:1', config: { Volumes: { '/tmp': {}, '/own': {} } } });
     expect((await daemon.cli('image', 'import', archive)).code).toBe(0);
