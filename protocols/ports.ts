@@ -5,8 +5,13 @@
  * A method that actors may call takes exactly one plain argument and a `Call`, and returns a promise: that
  * is what lets a `drive` effect be data. Rejections are `CodedError`s; anything else counts as a defect.
  */
-import type { PullPolicy } from './apps/service-model.ts';
-import type { LoggingSettings, NameSettings } from './apps/service-model.ts';
+import type {
+  FileGrant,
+  LoggingSettings,
+  NameSettings,
+  PullPolicy,
+  ResourceSettings,
+} from './apps/service-model.ts';
 import type {
   ContainerCreate,
   ContainerProcess,
@@ -16,12 +21,11 @@ import type {
   ExecResult,
   ImageExport,
   ImageInfo,
+  ImageWish,
   PullProgress,
   RuntimeEvent,
 } from './containers/model.ts';
-import type { FileGrant } from './apps/service-model.ts';
 import type { Reason } from './errors.ts';
-import type { ResourceSettings } from './apps/service-model.ts';
 import type { ZoneUpdate } from './discovery/model.ts';
 import type { ProbeRequest, ProbeResult } from './health/model.ts';
 import type { SealedValue } from './security/model.ts';
@@ -205,14 +209,6 @@ export interface ImageSource {
     call: Call,
   ): Promise<{ readonly images: readonly ImageInfo[] }>;
   remove(args: { readonly image: string }, call: Call): Promise<Record<string, never>>;
-}
-
-export interface ImageWish {
-  readonly image: string;
-  readonly policy?: PullPolicy;
-  /** `linux/arm64`; absent: the node's own. */
-  readonly platform?: string;
-  readonly digest?: string;
 }
 
 /** Bridge, veths, NAT and published ports of this node. All level-triggered: the whole wish is given, the driver mends the difference. */

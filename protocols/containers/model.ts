@@ -1,5 +1,6 @@
 /** Containers as the runtime port, the slot and the API see them. */
 import type { MountSpec, ServiceSpec, SlotName } from '../apps/model.ts';
+import type { PullPolicy } from '../apps/service-model.ts';
 import type { Reason } from '../errors.ts';
 
 /** One run of a slot: `shop/web.2#7.3`, and `attempt` counts creates of that run. */
@@ -109,6 +110,15 @@ export interface ImageInfo {
   readonly createdAt: number;
   /** Where it declares volumes, as written in it. */
   readonly volumes?: readonly string[];
+}
+
+/** What is to be ready for containers. */
+export interface ImageWish {
+  readonly image: string;
+  readonly policy?: PullPolicy;
+  /** `linux/arm64`; absent: the node's own. */
+  readonly platform?: string;
+  readonly digest?: string;
 }
 
 export interface ImageExport {

@@ -3,10 +3,9 @@ import type { Assignment } from '../../apps/model.ts';
 import { drive, emit, type Decision, type Effect } from '../../effects.ts';
 import { reason, type Reason } from '../../errors.ts';
 import { limits } from '../../limits.ts';
-import type { ImageWish } from '../../ports.ts';
 import { processImage } from './host-process.ts';
 import { shortImageName } from '../image-name.ts';
-import type { ImageInfo, PullProgress } from '../model.ts';
+import type { ImageInfo, ImageWish, PullProgress } from '../model.ts';
 import { pinnedImageName } from '../registry/reference.ts';
 
 /** What the deploy found the image to be stays what every start of this assignment runs. */

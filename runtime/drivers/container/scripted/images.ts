@@ -4,12 +4,12 @@
  */
 import type { PullPolicy } from '../../../../protocols/apps/service-model.ts';
 import { shortImageName } from '../../../../protocols/containers/image-name.ts';
-import type { ImageInfo, PullProgress } from '../../../../protocols/containers/model.ts';
+import type { ImageInfo, ImageWish, PullProgress } from '../../../../protocols/containers/model.ts';
 import { pullDecision, usualPolicy } from '../../../../protocols/containers/registry/policy.ts';
 import { pinnedImageName, pinOf } from '../../../../protocols/containers/registry/reference.ts';
 import { coded, reasonOf, type ErrorCode } from '../../../../protocols/errors.ts';
 import { hashText } from '../../../../protocols/hash.ts';
-import type { Call, ImageSource, ImageWish } from '../../../../protocols/ports.ts';
+import type { Call, ImageSource } from '../../../../protocols/ports.ts';
 import type { Engine } from './engine.ts';
 
 /** What the registry does when it is asked for an image. */

@@ -4,7 +4,7 @@
  */
 import type { Assignment } from '../../../../protocols/apps/model.ts';
 import type { ContainerCreate } from '../../../../protocols/containers/model.ts';
-import type { ImageWish } from '../../../../protocols/ports.ts';
+import type { ImageWish } from '../../../../protocols/containers/model.ts';
 import type { StoreEvent } from '../../../../protocols/state/model.ts';
 import type { PortCall } from '../../../world/simulated/gate.ts';
 import { Checker } from '../checker.ts';

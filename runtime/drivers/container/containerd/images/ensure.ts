@@ -1,10 +1,10 @@
 /** What a name is to be on this node: found, asked about or pulled, and ready to make containers from. */
 import type { PullPolicy } from '../../../../../protocols/apps/service-model.ts';
-import type { ImageInfo } from '../../../../../protocols/containers/model.ts';
+import type { ImageInfo, ImageWish } from '../../../../../protocols/containers/model.ts';
 import { pullDecision, usualPolicy } from '../../../../../protocols/containers/registry/policy.ts';
 import { pinnedImageName, pinOf } from '../../../../../protocols/containers/registry/reference.ts';
 import { coded } from '../../../../../protocols/errors.ts';
-import type { Call, ImageWish } from '../../../../../protocols/ports.ts';
+import type { Call } from '../../../../../protocols/ports.ts';
 import type { Image } from '../gen/services/images_pb.ts';
 import { chainId } from '../image-config.ts';
 import { underLease } from './content.ts';
