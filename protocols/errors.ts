@@ -141,6 +141,16 @@ export const catalogue = {
     next: 'hivemind why DEPENDENCY',
     status: 409,
   },
+  'HM-ROLLOUT-WAIT': {
+    cause: 'One replica after another is replaced, and the one before has not settled yet.',
+    next: 'hivemind why REPLICA',
+    status: 409,
+  },
+  'HM-ROLLOUT-HELD': {
+    cause: 'A replica that was replaced fails, so the others go on as they are.',
+    next: 'Deploy a mended file, or go back: hivemind rollback APP',
+    status: 409,
+  },
   // -- images -----------------------------------------------------------------------------------
   'HM-IMAGE-MISSING': {
     cause: 'The image is not on the node.',
@@ -628,10 +638,10 @@ export const catalogue = {
 export type ErrorCode = keyof typeof catalogue;
 
 /** Words of a hint that stand for what the evidence names: a next step can be typed as it is printed. */
-const blanks = { TARGET: 'slot', DEPENDENCY: 'dependency', APP: 'app' } as const;
+const blanks = { TARGET: 'slot', DEPENDENCY: 'dependency', REPLICA: 'replica', APP: 'app' } as const;
 
 const fill = (hint: string, evidence: Reason['evidence']): string =>
-  hint.replaceAll(/\b(?:TARGET|DEPENDENCY|APP)\b/g, (word) =>
+  hint.replaceAll(/\b(?:TARGET|DEPENDENCY|REPLICA|APP)\b/g, (word) =>
     String(evidence[blanks[word as keyof typeof blanks]] ?? word),
   );
 

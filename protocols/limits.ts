@@ -213,6 +213,10 @@ export const limits = {
   crashLoopFailures: 3,
   /** A run that lasted this long forgives the failures before it. */
   backoffResetMs: 60_000,
+  /** What nothing probes has settled when it has run for so long: most that crash at their start do so sooner … */
+  settleMs: 2_000,
+  /** … and after a failure of its placement: what takes a little longer to crash has shown itself by then. */
+  settleAfterFailureMs: 10_000,
   /** From a wish to withdraw an endpoint to the stop of its container, when names or ports cannot be changed. */
   withdrawMs: 2_000,
   /** What is under way may finish: most answers take less. */

@@ -210,7 +210,7 @@ export const slotMachine = setup({
     running: {
       tags: 'ready',
       initial: 'arriving',
-      exit: 'leaveRunning',
+      exit: ['leaveRunning', 'unsettle'],
       on: {
         'container.exited': exited,
         'container.gone': { guard: 'isOurs', actions: 'containerSoon' },
@@ -221,6 +221,7 @@ export const slotMachine = setup({
         'container.due': { actions: 'relaunch' },
         'check.due': { actions: 'recheck' },
         'stable.due': { actions: 'noteStable' },
+        'settle.due': { actions: ['noteSettled', 'retell'] },
         'container.delayed': { guard: 'isOurs', actions: ['noteDelay', 'retell'] },
         'container.eased': { guard: 'isOurs', actions: ['noteEased', 'retell'] },
         'container.paused': [

@@ -107,7 +107,8 @@ function standAlike(a: AppsValue['observed'], b: AppsValue['observed']): boolean
     return (
       before?.placement === after?.placement &&
       before?.phase === after?.phase &&
-      before?.readiness === after?.readiness
+      before?.readiness === after?.readiness &&
+      before?.settled === after?.settled
     );
   });
 }

@@ -158,6 +158,11 @@ export function isServing(assigned: Assignment | undefined, status: SlotStatus |
   return status.phase === 'completed' || (status.phase === 'running' && status.readiness === 'ready');
 }
 
+/** … and it has shown that it goes on, see `SlotStatus.settled`. */
+function isSettled(assigned: Assignment | undefined, status: SlotStatus | undefined): boolean {
+  return isServing(assigned, status) && (status?.phase === 'completed' || status?.settled === true);
+}
+
 /** The first dependency whose condition does not hold yet. */
 export function waitsFor({ desk, byService, assigned }: Sight, service: ServiceSpec): string | undefined {
   const unmet = service.dependsOn.find((dependency) => {
@@ -203,28 +208,44 @@ function dueOfJob({ desk, assigned }: Sight, slots: readonly WantedSlot[]): read
   return [...replaced, ...stale.filter((slot) => !isAtWork(slot)).slice(0, room)];
 }
 
-/** Slots to place or to place anew now. Of several that serve well one at a time gives way; what does not serve, at once. */
+/** How the slots of a service follow their wish. */
+export interface RollOut {
+  /** To place now, or to place anew. */
+  readonly due: readonly WantedSlot[];
+  /** They go on as an earlier wish has it … */
+  readonly held: readonly WantedSlot[];
+  /** … until these are as the present one has it, and have settled. */
+  readonly unsettled: readonly WantedSlot[];
+}
+
+/**
+ * Of several that serve one at a time gives way, the next when it has settled: a revision that crashes takes down one
+ * replica. What does not serve is replaced at once; what nobody has told of yet may serve.
+ */
+export function rollOut({ desk, assigned }: Sight, slots: readonly WantedSlot[]): RollOut {
+  const serves = ({ slot }: WantedSlot) => isServing(assigned[slot], desk.observed[slot]);
+  const settled = ({ slot }: WantedSlot) => isSettled(assigned[slot], desk.observed[slot]);
+  const unheard = ({ slot }: WantedSlot) => assigned[slot] !== undefined && !desk.observed[slot];
+  const fits = (slot: WantedSlot) =>
+    isCurrent(slot, assigned[slot.slot]) && !isBehind(assigned[slot.slot], desk.observed[slot.slot]);
+  const stale = slots.filter((slot) => !fits(slot));
+  const idle = stale.filter((slot) => !serves(slot) && !unheard(slot));
+  const unsettled = slots.filter((slot) => fits(slot) && !settled(slot));
+  const serving = stale.filter(serves);
+  // What may not last gives way before what does.
+  const next = serving.find((slot) => !settled(slot)) ?? serving[0];
+  const mayGive = slots.length === 1 || (idle.length === 0 && unsettled.length === 0 && !stale.some(unheard));
+  const due = next && mayGive ? [...idle, next] : idle;
+  return { due, held: stale.filter((slot) => !due.includes(slot)), unsettled };
+}
+
+/** Slots to place or to place anew now. */
 export function duePlacements(sight: Sight): readonly WantedSlot[] {
-  const { desk, assigned } = sight;
-  const due: WantedSlot[] = [];
-  for (const slots of sight.byService.values()) {
+  return [...sight.byService.values()].flatMap((slots) => {
     const { service } = slots[0]!;
-    if (waitsFor(sight, service) !== undefined) continue;
-    if (isJob(service)) {
-      due.push(...dueOfJob(sight, slots));
-      continue;
-    }
-    const serves = (slot: WantedSlot) => isServing(assigned[slot.slot], desk.observed[slot.slot]);
-    const fits = (slot: WantedSlot) =>
-      isCurrent(slot, assigned[slot.slot]) && !isBehind(assigned[slot.slot], desk.observed[slot.slot]);
-    const stale = slots.filter((slot) => !fits(slot));
-    const idle = stale.filter((slot) => !serves(slot));
-    due.push(...idle);
-    const next = stale.find(serves);
-    const inFlux = () => slots.some((slot) => fits(slot) && !serves(slot));
-    if (next && (slots.length === 1 || (idle.length === 0 && !inFlux()))) due.push(next);
-  }
-  return due;
+    if (waitsFor(sight, service) !== undefined) return [];
+    return isJob(service) ? dueOfJob(sight, slots) : rollOut(sight, slots).due;
+  });
 }
 
 /** The writes of one round, at most one transaction's worth; empty when the app is as it should be. */

@@ -19,6 +19,8 @@ export interface SlotStatus {
   readonly phase: 'waiting' | 'starting' | 'running' | 'backoff' | 'stopping' | 'completed' | 'failed';
   /** `none`: not running. Without a probe a running container is ready; `unready` lives but is not served. */
   readonly readiness: 'none' | 'starting' | 'ready' | 'unready' | 'unhealthy';
+  /** It serves, and has shown that it goes on: the roll-out of its service may take down the next replica. */
+  readonly settled?: true;
   readonly image: string;
   readonly ports: readonly PortSpec[];
   readonly containerId?: string;

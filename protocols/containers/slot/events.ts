@@ -93,6 +93,7 @@ export type SlotEvent = At &
     | { readonly type: 'retry.due' }
     | { readonly type: 'backoff.due' }
     | { readonly type: 'stable.due' }
+    | { readonly type: 'settle.due' }
     | { readonly type: 'container.due' }
     | { readonly type: 'check.due' }
     | { readonly type: 'sys.shutdown' }

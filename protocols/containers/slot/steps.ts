@@ -14,6 +14,7 @@ import { backoffMs, isCrashLoop } from '../restart.ts';
 import { handResources, liveSlotSteps, pausedReason } from './live.ts';
 import { adoptRun } from './adoption.ts';
 import { recoverNext, replacementSteps } from './replacement.ts';
+import { awaitSettled, settlingSteps } from './settling.ts';
 import {
   endCheck,
   ensureCheck,
@@ -173,8 +174,9 @@ const noteRunning = (value: SlotValue, event: SlotEventOf<'container.running'>):
   const [recorded, effects] = alreadyNoted
     ? [{ ...next, record: noted }, []]
     : record(next, noted, 'run.noted');
-  const follows = [followed, ...ensureCheck(recorded), ...awaitStable(recorded, event.at)];
-  return [recorded, [...effects, ...follows, ...(alreadyNoted ? [] : [told])]];
+  const [settling, settles] = awaitSettled(recorded, event.at);
+  const follows = [followed, ...ensureCheck(recorded), ...awaitStable(recorded, event.at), ...settles];
+  return [settling, [...effects, ...follows, ...(alreadyNoted ? [] : [told])]];
 };
 
 /** Children of other supervisors are followed from their first word on: then they exist. */
@@ -324,6 +326,7 @@ const tellStarting: Step = (value, event) => {
 export const slotSteps = {
   ...liveSlotSteps,
   ...replacementSteps,
+  ...settlingSteps,
   adoptRun,
   readJournal,
   recover,

@@ -99,6 +99,8 @@ export interface SlotValue {
   readonly containerId?: string;
   /** The processes of its container stand still. */
   readonly paused?: true;
+  /** The present run has been up for as long as `settling.ts` says. */
+  readonly settled?: true;
   readonly reason?: Reason;
   /** What was told to the manager last, to tell only changes. */
   readonly told?: SlotStatus;
@@ -156,6 +158,7 @@ export function tell(
     specHash: assignment.specHash,
     phase,
     readiness,
+    ...(value.settled && readiness === 'ready' ? { settled: true } : {}),
     image: assignment.spec.image,
     ports: assignment.spec.ports,
     ...(value.containerId === undefined ? {} : { containerId: value.containerId }),

@@ -57,7 +57,7 @@ const services = listRoute({
 });
 
 /** Reasons that pass by themselves: work is under way. */
-const passing: ReadonlySet<string> = new Set(['HM-HEALTH-STARTING', 'HM-DEPENDENCY-WAIT']);
+const passing: ReadonlySet<string> = new Set(['HM-HEALTH-STARTING', 'HM-DEPENDENCY-WAIT', 'HM-ROLLOUT-WAIT']);
 
 function deploymentOf(app: AppView): DeploymentRow {
   const reasons = app.slots.flatMap(({ slot, reason }: SlotView) => (reason ? [{ slot, reason }] : []));

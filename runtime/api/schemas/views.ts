@@ -84,6 +84,7 @@ export const slotStatus: z.ZodType<SlotStatus> = z
     specHash: z.string(),
     phase: z.enum(['waiting', 'starting', 'running', 'backoff', 'stopping', 'completed', 'failed']),
     readiness: z.enum(['none', 'starting', 'ready', 'unready', 'unhealthy']),
+    settled: z.exactOptional(z.literal(true)),
     image: z.string(),
     ports: z.array(portSpec),
     containerId: z.exactOptional(z.string()),

@@ -13,8 +13,15 @@ export interface Progress {
   show(title: string, view: AppView, passedMs: number): void;
   note(text: string): void;
   finish(text: string, view: AppView): void;
-  /** Nothing more will be shown; what is drawn stays. */
-  close(): void;
+  /** It ends otherwise; what is drawn stays, and the caller says why. */
+  end(how: Ending): void;
+}
+
+export interface Ending {
+  readonly type: 'failed' | 'timed-out' | 'interrupted';
+  readonly text: string;
+  readonly slot?: string;
+  readonly reason?: Reason;
 }
 
 const modes = ['auto', 'tty', 'plain', 'json', 'quiet'] as const;
@@ -55,7 +62,7 @@ class BlockProgress implements Progress {
     this.#cli.print(`${paint(this.#cli.colored(this.#cli.process.stdout)).good('✓')} ${text}`);
   }
 
-  close(): void {
+  end(): void {
     // The last frame says how far it came.
   }
 }
@@ -78,27 +85,29 @@ abstract class ChangeProgress implements Progress {
   show(_title: string, view: AppView): void {
     for (const row of slotRows([view], [])) {
       const what = `${row.phase} ${row.readiness ?? ''} ${row.placement ?? ''} ${row.next?.placement ?? ''}`;
-      const now = `${what} ${row.reason?.code ?? ''} ${pulledQuarters(row.reason)}`;
+      const now = `${what} ${this.detail(row)} ${row.reason?.code ?? ''} ${pulledQuarters(row.reason)}`;
       if (this.#seen.get(row.slot) === now) continue;
       this.#seen.set(row.slot, now);
-      this.change(row);
+      this.change(row, view);
     }
   }
 
-  protected abstract change(row: SlotRow): void;
+  protected abstract change(row: SlotRow, view: AppView): void;
+  /** What else makes a change. */
+  protected detail(_row: SlotRow): string {
+    return '';
+  }
   abstract note(text: string): void;
   abstract finish(text: string, view: AppView): void;
-
-  close(): void {
-    // Every line stands by itself.
-  }
+  abstract end(how: Ending): void;
 }
 
 class PlainProgress extends ChangeProgress {
-  protected change(row: SlotRow): void {
+  protected change(row: SlotRow, view: AppView): void {
     const health = row.readiness === undefined || row.readiness === 'none' ? '' : ` ${row.readiness}`;
+    const earlier = row.revision === undefined || row.revision >= view.revision ? '' : ` rev ${row.revision}`;
     const reason = row.reason ? `  ${tidy(row.reason.message)}  ${row.reason.code}` : '';
-    this.cli.say(`${this.#time()} ${row.slot} ${row.node ?? '-'} ${row.phase}${health}${reason}`);
+    this.cli.say(`${this.#time()} ${row.slot} ${row.node ?? '-'} ${row.phase}${health}${earlier}${reason}`);
   }
 
   note(text: string): void {
@@ -109,6 +118,10 @@ class PlainProgress extends ChangeProgress {
     this.cli.print(text);
   }
 
+  end(): void {
+    // Every line stands by itself.
+  }
+
   #time(): string {
     return timestamp(this.cli.process.clock.now());
   }
@@ -116,8 +129,13 @@ class PlainProgress extends ChangeProgress {
 
 /** For programs: one object a line, all on stdout. */
 class JsonProgress extends ChangeProgress {
-  protected change({ slot, node, phase, readiness, restarts, reason }: SlotRow): void {
-    this.#line({ type: 'slot.changed', slot, node, phase, readiness, restarts, reason });
+  protected override detail({ settled }: SlotRow): string {
+    return settled ? 'settled' : '';
+  }
+
+  protected change({ slot, node, phase, readiness, settled, revision, restarts, reason }: SlotRow): void {
+    const now = { phase, readiness, settled: settled === true, revision, restarts, reason };
+    this.#line({ type: 'slot.changed', slot, node, ...now });
   }
 
   note(text: string): void {
@@ -126,6 +144,10 @@ class JsonProgress extends ChangeProgress {
 
   finish(text: string, view: AppView): void {
     this.#line({ type: 'done', text, app: view.name, revision: view.revision });
+  }
+
+  end(how: Ending): void {
+    this.#line(how);
   }
 
   #line(content: object): void {
@@ -143,7 +165,7 @@ class QuietProgress implements Progress {
   finish(): void {
     // Likewise.
   }
-  close(): void {
+  end(): void {
     // Likewise.
   }
 }

@@ -6,7 +6,7 @@ import type { AppView } from '../../../protocols/apps/status.ts';
 import { coded, reasonOf, type CodedError, type Reason } from '../../../protocols/errors.ts';
 import type { Cli } from '../cli.ts';
 import { tailOf } from '../commands/observing/logs.ts';
-import { slotRows, type SlotRow } from '../views/slot-rows.ts';
+import { serves, slotRows, type SlotRow } from '../views/slot-rows.ts';
 import { appPath, type AppAnswer } from '../connection/answers.ts';
 import { exitCodeOf, exitCodes, printReasons } from '../failure.ts';
 import { elapsed } from '../output/units.ts';
@@ -70,7 +70,7 @@ export async function waitFor(cli: Cli, wait: Wait, progress: Progress): Promise
         return exitCodes.ok;
       }
       const failed = doubts.look(slotRows([view], []).flatMap((row) => speaksFor(row, view)));
-      if (failed) return await giveUp(cli, wait, failed, progress);
+      if (failed) return await giveUp(cli, wait, failed, view, progress);
     } catch (thrown) {
       if (reasonOf(thrown).code !== 'HM-API-UNREACHABLE') throw thrown;
       if (!lost) progress.note('the connection is lost; trying again');
@@ -79,31 +79,52 @@ export async function waitFor(cli: Cli, wait: Wait, progress: Progress): Promise
     if (passedMs > wait.timeoutMs) throw timedOut(wait, progress, passedMs);
     await cli.pause(everyMs);
   }
-  progress.close();
-  cli.say(`${wait.title} continues in the background. Follow: hivemind ps ${wait.app} -w`);
+  const text = `${wait.title} continues in the background. Follow: hivemind ps ${wait.app} -w`;
+  progress.end({ type: 'interrupted', text });
+  cli.say(text);
   return exitCodes.interrupted;
 }
 
 function timedOut(wait: Wait, progress: Progress, passedMs: number): CodedError {
-  progress.close();
   const text = `${wait.title}: not done after ${elapsed(passedMs)}, it continues in the background`;
+  progress.end({ type: 'timed-out', text });
   return coded('HM-CLI-TIMEOUT', text, {}, `hivemind why ${wait.app}`);
 }
 
-/** Says what failed, with the slot's last lines. */
-async function giveUp(cli: Cli, wait: Wait, row: SlotRow, progress: Progress): Promise<number> {
-  progress.close();
+/** Says what failed, with the slot's last lines, what serves on, and how to go on from here. */
+async function giveUp(
+  cli: Cli,
+  wait: Wait,
+  row: SlotRow,
+  view: AppView,
+  progress: Progress,
+): Promise<number> {
   const because = row.reason ?? endedReason(row);
+  const outlook = row.phase === 'failed' ? 'has failed' : 'is not done; the node keeps trying';
+  const text = `${wait.title} ${outlook}. See: hivemind why ${row.slot}`;
+  progress.end({ type: 'failed', text, slot: row.slot, reason: because });
   printReasons(cli, [{ ...because, message: `${row.slot}: ${because.message}` }]);
   const lines = await tailOf(cli, row.slot, 10).catch(() => []);
   if (lines.length > 0 && !cli.wantsJson) {
     cli.say(`  logs  last ${lines.length === 1 ? 'line' : `${lines.length} lines`} of ${row.slot}`);
-    for (const { text } of lines) cli.say(`        ${text}`);
+    for (const line of lines) cli.say(`        ${line.text}`);
   }
-  const outlook = row.phase === 'failed' ? 'has failed' : 'is not done; the node keeps trying';
-  cli.say(`${wait.title} ${outlook}. See: hivemind why ${row.slot}`);
-  if ((row.revision ?? 1) > 1) cli.say(`To what ran before: hivemind rollback ${wait.app}`);
+  cli.say(text);
+  for (const line of wayBack(row, view)) cli.say(line);
   return exitCodeOf(because);
+}
+
+/** Of a revision after the first: what serves meanwhile, and the step back to it. */
+function wayBack({ service }: SlotRow, { name, revision, slots }: AppView): readonly string[] {
+  if (revision < 2) return [];
+  const kept = slots.flatMap(({ status }) =>
+    status?.service === service && status.revision < revision && serves(status) ? [status] : [],
+  );
+  const before = kept[0]?.revision;
+  const names = kept.length > 3 ? `${kept.length} replicas` : kept.map(({ slot }) => slot).join(' and ');
+  const back = `To what ran before: hivemind rollback ${name}${before === undefined ? '' : ` ${before}`}`;
+  if (before === undefined) return [back];
+  return [`${names} ${kept.length === 1 ? 'serves' : 'serve'} on as rev ${before}.`, back];
 }
 
 function endedReason(row: SlotRow): Reason {

@@ -17,8 +17,9 @@ export type SlotRow = Pick<SlotStatus, 'slot' | 'app' | 'service' | 'index'> &
 export function slotRows(apps: readonly AppView[], slots: readonly SlotStatus[]): SlotRow[] {
   const rows = new Map<SlotName, SlotRow>();
   for (const status of slots) rows.set(status.slot, status);
-  for (const view of apps.flatMap((app) => app.slots)) {
-    if (!rows.has(view.slot)) rows.set(view.slot, view.status ?? pending(view.slot, view.reason));
+  for (const { slot, status, reason } of apps.flatMap((app) => app.slots)) {
+    const row = rows.get(slot) ?? status ?? pending(slot, reason);
+    rows.set(slot, reason && isForTheApp(reason) ? { ...row, reason } : row);
   }
   return [...rows.values()].sort(
     (a, b) => compare(a.app, b.app) || compare(a.service, b.service) || a.index - b.index,
@@ -32,10 +33,18 @@ function pending(slot: SlotName, reason: Reason | undefined): SlotRow {
   return { slot, app, service, index, phase: 'pending', ...(reason ? { reason } : {}) };
 }
 
+/** Why a slot is not as its app wants it, which the slot itself does not know. */
+const isForTheApp = ({ code }: Reason): boolean =>
+  code === 'HM-DEPENDENCY-WAIT' || code === 'HM-ROLLOUT-WAIT' || code === 'HM-ROLLOUT-HELD';
+
+/** It runs, whatever is to come of it. */
+export const serves = (row: SlotRow): boolean =>
+  row.phase === 'completed' || (row.phase === 'running' && row.readiness === 'ready');
+
 /** Nothing more is to come of it. */
 export function isHappy(row: SlotRow): boolean {
-  if (row.next) return false;
-  return row.phase === 'completed' || (row.phase === 'running' && row.readiness === 'ready');
+  if (row.next || (row.reason && isForTheApp(row.reason))) return false;
+  return serves(row);
 }
 
 export function slotTone(row: SlotRow): Tone {
@@ -64,6 +73,7 @@ export function slotListing(now: () => number): Listing<SlotRow> {
         'index',
         'phase',
         'readiness',
+        'settled',
         'node',
         'placement',
         'run',

@@ -1,5 +1,6 @@
 /** What changes about a container that runs on: its limits follow the service, and a pause is seen, told and survives. */
 import { afterEach, describe, expect, it } from 'vitest';
+import { limits } from '../../../protocols/limits.ts';
 import { paths, slotPath } from '../../../protocols/wire/paths.ts';
 import { assignment, type Bench, keyOf, running, slot } from './bench.ts';
 
@@ -49,6 +50,7 @@ describe('limits', () => {
 
   it('that the kernel refuses are told and tried again; the container runs on with those it has', async () => {
     bench = await running();
+    await bench.clock.advance(limits.settleMs);
     bench.refuse.set('containers.update', 'HM-CONTAINER-UPDATE');
     await bench.assign(assignment(1, small));
     await bench.clock.advance(20_000);

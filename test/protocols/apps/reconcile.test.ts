@@ -3,7 +3,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AppCommand } from '../../../protocols/apps/commands.ts';
 import type { Assignment } from '../../../protocols/apps/model.ts';
-import { isServing, reconcileApp, revisionOf, wantedSlots } from '../../../protocols/apps/reconcile.ts';
+import {
+  isCurrent,
+  isServing,
+  reconcileApp,
+  revisionOf,
+  wantedSlots,
+} from '../../../protocols/apps/reconcile.ts';
 import { viewOf } from '../../../protocols/apps/view.ts';
 import { limits } from '../../../protocols/limits.ts';
 import { keys } from '../../../protocols/state/keys.ts';
@@ -14,6 +20,17 @@ const slotsOf = (town: Town) =>
     .assignments()
     .map(({ slot, placement }) => `${slot}#${placement}`)
     .sort();
+
+/** Three serve as revision 1, the first of them is being replaced by revision 2. */
+function crashing(): Town {
+  const town = new Town();
+  town.deploy(appOf('shop', [serviceOf('web', { replicas: 3 })]));
+  town.converge();
+  town.deploy(appOf('shop', [serviceOf('web', { replicas: 3, image: 'web:2' })]));
+  town.settle();
+  expect(slotsOf(town)).toEqual(['shop/web.1#2', 'shop/web.2#1', 'shop/web.3#1']);
+  return town;
+}
 
 describe('placing', () => {
   it('assigns every replica once, and nothing the second time', () => {
@@ -87,6 +104,91 @@ describe('placing', () => {
       'shop/web.1#2 shop/web.2#2 shop/web.3#1',
       'shop/web.1#2 shop/web.2#2 shop/web.3#2',
     ]);
+  });
+
+  it('the next gives way when the one before has settled, not when it is ready', () => {
+    const town = crashing();
+    town.report('shop/web.1', {}, false);
+    expect(town.settle()).toBe(0);
+    town.report('shop/web.1');
+    town.settle();
+    expect(slotsOf(town)).toEqual(['shop/web.1#2', 'shop/web.2#2', 'shop/web.3#1']);
+  });
+
+  it.each([
+    ['in backoff', { phase: 'backoff', readiness: 'none', restarts: 1 }],
+    ['failed for good', { phase: 'failed', readiness: 'none' }],
+    ['up for a moment', { phase: 'running', readiness: 'ready', restarts: 4 }],
+    ['not healthy', { phase: 'running', readiness: 'unhealthy' }],
+    ['stopping', { phase: 'stopping', readiness: 'none' }],
+  ] as const)('one that is %s holds the others back; a mended revision replaces it at once', (_, status) => {
+    const town = crashing();
+    town.report('shop/web.1', status, false);
+    expect(town.settle()).toBe(0);
+    town.deploy(appOf('shop', [serviceOf('web', { replicas: 3, image: 'web:3' })]));
+    town.settle();
+    expect(slotsOf(town)).toEqual(['shop/web.1#3', 'shop/web.2#1', 'shop/web.3#1']);
+    for (const slot of ['shop/web.1', 'shop/web.2', 'shop/web.3']) {
+      town.report(slot, {}, false);
+      expect(town.settle()).toBe(0);
+      town.report(slot);
+      town.settle();
+    }
+    expect(slotsOf(town)).toEqual(['shop/web.1#3', 'shop/web.2#2', 'shop/web.3#2']);
+  });
+
+  it('of those that serve, the one that has not settled gives way first', () => {
+    const town = new Town();
+    town.deploy(appOf('shop', [serviceOf('web', { replicas: 3 })]));
+    town.converge();
+    town.report('shop/web.3', { restarts: 2 }, false);
+    town.deploy(appOf('shop', [serviceOf('web', { replicas: 3, image: 'web:2' })]));
+    town.settle();
+    expect(slotsOf(town)).toEqual(['shop/web.1#1', 'shop/web.2#1', 'shop/web.3#2']);
+  });
+
+  it('one replica is replaced in its place, whether or not it has settled', () => {
+    const town = new Town();
+    town.deploy(appOf('shop', [serviceOf('web')]));
+    town.settle();
+    for (const image of ['web:2', 'web:3', 'web:4']) {
+      town.report('shop/web.1', {}, false);
+      town.deploy(appOf('shop', [serviceOf('web', { image })]));
+      town.settle();
+    }
+    expect(slotsOf(town)).toEqual(['shop/web.1#4']);
+  });
+
+  it('a first deploy and more replicas wait for nobody', () => {
+    const town = new Town();
+    town.deploy(appOf('shop', [serviceOf('web', { replicas: 2 })]));
+    town.settle();
+    for (const slot of ['shop/web.1', 'shop/web.2']) town.report(slot, {}, false);
+    town.command({ type: 'app.scale', app: 'shop', service: 'web', replicas: 4 });
+    town.settle();
+    expect(slotsOf(town)).toEqual(['shop/web.1#1', 'shop/web.2#1', 'shop/web.3#1', 'shop/web.4#1']);
+  });
+
+  it('what nobody has told of yet may serve: a leader that starts in the middle replaces nothing of it', () => {
+    const town = crashing();
+    const { 'shop/web.1': first, ...others } = town.observed;
+    town.observed = {};
+    expect(town.settle()).toBe(0);
+    town.observed = others;
+    expect(town.settle()).toBe(0);
+    // Of an earlier placement: it has not heard yet.
+    town.observed = { ...others, 'shop/web.1': first! };
+    expect(town.settle()).toBe(0);
+    town.report('shop/web.1');
+    town.settle();
+    expect(slotsOf(town)).toEqual(['shop/web.1#2', 'shop/web.2#2', 'shop/web.3#1']);
+  });
+
+  it('completed replicas hold nobody back', () => {
+    const town = crashing();
+    town.report('shop/web.1', { phase: 'completed', readiness: 'none' });
+    town.settle();
+    expect(slotsOf(town)).toEqual(['shop/web.1#2', 'shop/web.2#2', 'shop/web.3#1']);
   });
 
   it('what does not serve is replaced at once, and then no serving one gives way', () => {
@@ -207,7 +309,7 @@ const apps = fc.constantFrom('shop', 'blog');
 type Act =
   | { do: 'command'; command: (town: Town) => AppCommand }
   | { do: 'round' }
-  | { do: 'report'; nth: number; as: 'ready' | 'starting' | 'unhealthy' | 'failed' | 'gone' };
+  | { do: 'report'; nth: number; as: 'ready' | 'fresh' | 'starting' | 'unhealthy' | 'failed' | 'gone' };
 
 const acts: fc.Arbitrary<Act> = fc.oneof(
   { weight: 3, arbitrary: fc.constant<Act>({ do: 'round' }) },
@@ -216,7 +318,7 @@ const acts: fc.Arbitrary<Act> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('report' as const),
       nth: fc.nat(20),
-      as: fc.constantFrom('ready', 'ready', 'ready', 'starting', 'unhealthy', 'failed', 'gone'),
+      as: fc.constantFrom('ready', 'ready', 'ready', 'fresh', 'starting', 'unhealthy', 'failed', 'gone'),
     }),
   },
   {
@@ -271,6 +373,7 @@ const acts: fc.Arbitrary<Act> = fc.oneof(
 
 const statuses = {
   ready: { phase: 'running', readiness: 'ready' },
+  fresh: { phase: 'running', readiness: 'ready' },
   starting: { phase: 'starting', readiness: 'none' },
   unhealthy: { phase: 'running', readiness: 'unhealthy' },
   failed: { phase: 'failed', readiness: 'none' },
@@ -286,7 +389,7 @@ function perform(town: Town, act: Act): void {
     const slot = names[act.nth % Math.max(1, names.length)];
     if (slot === undefined) return;
     if (act.as === 'gone') delete town.observed[slot];
-    else town.report(slot, statuses[act.as]);
+    else town.report(slot, statuses[act.as], act.as === 'ready');
   }
 }
 
@@ -318,6 +421,18 @@ function checkedRound(town: Town): void {
         return old !== undefined && row.placement > old.placement && serving(old);
       });
       expect(given.length, `${app.name}/${service}`).toBeLessThanOrEqual(1);
+      // Of several, one that serves gives way only where all of the newest wish have settled.
+      const others = mine.filter((row) => before.get(row.slot)?.placement === row.placement);
+      const hash = new Map(wantedSlots(town.desk, app).map((slot) => [slot.slot, slot]));
+      const flux = others.filter(
+        (row) =>
+          isCurrent(hash.get(row.slot)!, row) &&
+          !(
+            serving(row) &&
+            (town.observed[row.slot]?.settled ?? town.observed[row.slot]?.phase === 'completed')
+          ),
+      );
+      if (given.length > 0 && mine.length > 1) expect(flux.map(({ slot }) => slot)).toEqual([]);
     }
     // Never more assigned than wanted by anything that is wanted now, or was.
     expect(new Set(after.map(({ slot }) => slot)).size).toBe(after.length);

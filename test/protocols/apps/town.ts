@@ -103,7 +103,12 @@ export class Town {
     throw new Error('reconciling never ends');
   }
 
-  report(slot: string, more: Partial<SlotStatus> = {}): void {
+  /** What is ready has settled, unless `settled` says otherwise. */
+  report(
+    slot: string,
+    more: Partial<SlotStatus> = {},
+    settled = (more.readiness ?? 'ready') === 'ready',
+  ): void {
     const assignment = this.assignments().find((row) => row.slot === slot);
     if (!assignment) {
       delete this.observed[slot];
@@ -115,7 +120,7 @@ export class Town {
       [slot]: {
         ...{ slot, app, service, index, node, placement, revision, specHash },
         ...{ run: 1, phase: 'running', readiness: 'ready', image: spec.image, ports: spec.ports },
-        ...{ restarts: 0, since: 1 },
+        ...{ restarts: 0, since: 1, ...(settled ? { settled } : {}) },
         ...more,
       },
     };

@@ -92,12 +92,19 @@ export async function waitForDeploy(
       app,
       title: `${changed ? 'Deploying' : 'Checking'} ${app} rev ${revision}`,
       timeoutMs,
-      reached: (view) => view.revision >= revision,
+      reached: (view) => view.revision >= revision && (revision === 1 || haveSettled(view)),
       done: (view) => doneText(view, changed),
     },
     progressOf(cli, options.progress),
   );
 }
+
+/** Of an update: what was replaced has shown that it goes on. What is new is done when it runs. */
+const haveSettled = ({ slots }: AppView): boolean =>
+  slots.every(
+    ({ status }) =>
+      !status || status.placement === 1 || status.phase === 'completed' || status.settled === true,
+  );
 
 function doneText(view: AppView, changed: boolean): string {
   const slots = view.slots.length;

@@ -6,6 +6,7 @@ import { Lines, NodeDouble } from './node-double.ts';
 import { startMs } from './run.ts';
 
 export function slot(service: string, index: number, more: Partial<SlotStatus> = {}): SlotStatus {
+  const settled = (more.phase ?? 'running') === 'running' && (more.readiness ?? 'ready') === 'ready';
   return {
     slot: `shop/${service}.${index}`,
     app: 'shop',
@@ -18,6 +19,7 @@ export function slot(service: string, index: number, more: Partial<SlotStatus> =
     specHash: 'h',
     phase: 'running',
     readiness: 'ready',
+    ...(settled ? { settled } : {}),
     image: `${service}:latest`,
     ports: [],
     containerId: `${service}${index}c0ffee`,
