@@ -49,6 +49,10 @@ const revisions = listRoute({
   },
 });
 
+const rolledBack = deployed.extend({
+  restored: z.int().min(1).openapi({ description: 'the revision that the new one repeats' }),
+});
+
 const rollback = jsonRoute({
   id: 'rollbackApp',
   method: 'post',
@@ -56,7 +60,7 @@ const rollback = jsonRoute({
   summary: 'Deploy an earlier revision anew; without a number the one before the present one',
   params: appName,
   body: z.strictObject({ revision: z.exactOptional(z.int().min(1)) }),
-  answer: deployed,
+  answer: rolledBack,
   current,
   run: async ({ node, params, body, call, match }) => {
     const asked = { type: 'revision.find', app: params.name, ...body };
@@ -67,12 +71,13 @@ const rollback = jsonRoute({
     const digests = { ...found, ...record.digests };
     await assertFits(node, spec);
     await assertReplaceable(node, spec, troubles, call);
-    return node.ask<z.output<typeof deployed>>(paths.apps, {
+    const taken = await node.ask<z.output<typeof deployed>>(paths.apps, {
       type: 'app.deploy',
       spec,
       digests,
       ...seen({ match }),
     });
+    return { ...taken, restored: record.revision };
   },
 });
 

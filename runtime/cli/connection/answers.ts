@@ -15,6 +15,8 @@ export interface DeployAnswer {
   readonly revision: number;
   readonly changed: boolean;
   readonly warnings?: readonly Reason[];
+  /** Of a rollback: which revision this one repeats. */
+  readonly restored?: number;
 }
 
 export interface RevisionsAnswer {

@@ -47,7 +47,7 @@ test('a plan of a world that has moved is refused with 409, and nothing is deplo
 test('revisions are listed, and rollback makes an earlier one the newest', async () => {
   expect(await rig.ask('POST', '/v1/apps/shop/rollback', json({ revision: 1 }))).toMatchObject({
     status: 200,
-    json: { revision: 3, changed: true },
+    json: { revision: 3, changed: true, restored: 1 },
   });
   const { json: shown } = await rig.ask('GET', '/v1/apps/shop');
   expect(shown).toMatchObject({ spec: { services: { web: { environment: { A: '1' } } } } });
@@ -57,7 +57,9 @@ test('revisions are listed, and rollback makes an earlier one the newest', async
     { revision: 2, current: false },
     { revision: 3, current: true },
   ]);
-  expect(await rig.ask('POST', '/v1/apps/shop/rollback', json({}))).toMatchObject({ json: { revision: 4 } });
+  expect(await rig.ask('POST', '/v1/apps/shop/rollback', json({}))).toMatchObject({
+    json: { revision: 4, restored: 2 },
+  });
   expect(await rig.ask('POST', '/v1/apps/shop/rollback', json({ revision: 99 }))).toMatchObject({
     status: 404,
     json: { code: 'HM-REVISION-UNKNOWN' },

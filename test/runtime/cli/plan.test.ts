@@ -150,10 +150,10 @@ test('revisions and rollback', async () => {
     /^REVISION +SERVICES +DEPLOYED\n2\* +web×3 +\S+\n1 +web×3 +\S+\n$/,
   );
   expect((await hive('revisions shop -o name')).stdout).toBe('2\n1\n');
-  node.on('POST /v1/apps/shop/rollback', () => ({ app: 'shop', revision: 3, changed: true }));
+  node.on('POST /v1/apps/shop/rollback', () => ({ app: 'shop', revision: 3, changed: true, restored: 1 }));
   expect(await hive('rollback shop 1 -d')).toMatchObject({
     code: 0,
-    stdout: expect.stringContaining('shop rev 3 is accepted'),
+    stdout: expect.stringContaining('shop rev 3 (as rev 1) is accepted'),
   });
   expect(JSON.parse(node.requests.at(-1)!.body.toString())).toEqual({ revision: 1 });
   await hive('rollback shop -d');

@@ -73,14 +73,15 @@ const saysMore = (cli: Cli, { detach, progress }: WaitOptions): boolean =>
 export async function waitForDeploy(
   cli: Cli,
   options: WaitOptions,
-  { app, revision, changed }: DeployAnswer,
+  { app, revision, changed, restored }: DeployAnswer,
   timeoutMs: number,
 ): Promise<number> {
   if (options.detach) {
-    if (cli.wantsJson) cli.print(JSON.stringify({ app, revision, changed }));
+    const as = asBefore(restored);
+    if (cli.wantsJson) cli.print(JSON.stringify({ app, revision, changed, restored }));
     else
       cli.print(
-        `${app} rev ${revision} is ${changed ? 'accepted' : 'deployed already'}. Follow: hivemind ps ${app} -w`,
+        `${app} rev ${revision}${as} is ${changed ? 'accepted' : 'deployed already'}. Follow: hivemind ps ${app} -w`,
       );
     return 0;
   }
@@ -90,10 +91,10 @@ export async function waitForDeploy(
     cli,
     {
       app,
-      title: `${changed ? 'Deploying' : 'Checking'} ${app} rev ${revision}`,
+      title: `${changed ? 'Deploying' : 'Checking'} ${app} rev ${revision}${asBefore(restored)}`,
       timeoutMs,
       reached: (view) => view.revision >= revision && (revision === 1 || haveSettled(view)),
-      done: (view) => doneText(view, changed),
+      done: (view) => doneText(view, changed, asBefore(restored)),
     },
     progressOf(cli, options.progress),
   );
@@ -106,10 +107,13 @@ const haveSettled = ({ slots }: AppView): boolean =>
       !status || status.placement === 1 || status.phase === 'completed' || status.settled === true,
   );
 
-function doneText(view: AppView, changed: boolean): string {
+const asBefore = (restored: number | undefined): string =>
+  restored === undefined ? '' : ` (as rev ${restored})`;
+
+function doneText(view: AppView, changed: boolean, as: string): string {
   const slots = view.slots.length;
   if (!changed) return `${view.name} is up to date (rev ${view.revision}).`;
-  return `${view.name} rev ${view.revision} is live   ${slots}/${slots} ready`;
+  return `${view.name} rev ${view.revision} is live${as}   ${slots}/${slots} ready`;
 }
 
 /** Those that nobody named are known to the node alone. */
