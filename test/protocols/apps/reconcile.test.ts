@@ -21,17 +21,6 @@ const slotsOf = (town: Town) =>
     .map(({ slot, placement }) => `${slot}#${placement}`)
     .sort();
 
-/** Three serve as revision 1, the first of them is being replaced by revision 2. */
-function crashing(): Town {
-  const town = new Town();
-  town.deploy(appOf('shop', [serviceOf('web', { replicas: 3 })]));
-  town.converge();
-  town.deploy(appOf('shop', [serviceOf('web', { replicas: 3, image: 'web:2' })]));
-  town.settle();
-  expect(slotsOf(town)).toEqual(['shop/web.1#2', 'shop/web.2#1', 'shop/web.3#1']);
-  return town;
-}
-
 describe('placing', () => {
   it('assigns every replica once, and nothing the second time', () => {
     const town = new Town();
@@ -104,91 +93,6 @@ describe('placing', () => {
       'shop/web.1#2 shop/web.2#2 shop/web.3#1',
       'shop/web.1#2 shop/web.2#2 shop/web.3#2',
     ]);
-  });
-
-  it('the next gives way when the one before has settled, not when it is ready', () => {
-    const town = crashing();
-    town.report('shop/web.1', {}, false);
-    expect(town.settle()).toBe(0);
-    town.report('shop/web.1');
-    town.settle();
-    expect(slotsOf(town)).toEqual(['shop/web.1#2', 'shop/web.2#2', 'shop/web.3#1']);
-  });
-
-  it.each([
-    ['in backoff', { phase: 'backoff', readiness: 'none', restarts: 1 }],
-    ['failed for good', { phase: 'failed', readiness: 'none' }],
-    ['up for a moment', { phase: 'running', readiness: 'ready', restarts: 4 }],
-    ['not healthy', { phase: 'running', readiness: 'unhealthy' }],
-    ['stopping', { phase: 'stopping', readiness: 'none' }],
-  ] as const)('one that is %s holds the others back; a mended revision replaces it at once', (_, status) => {
-    const town = crashing();
-    town.report('shop/web.1', status, false);
-    expect(town.settle()).toBe(0);
-    town.deploy(appOf('shop', [serviceOf('web', { replicas: 3, image: 'web:3' })]));
-    town.settle();
-    expect(slotsOf(town)).toEqual(['shop/web.1#3', 'shop/web.2#1', 'shop/web.3#1']);
-    for (const slot of ['shop/web.1', 'shop/web.2', 'shop/web.3']) {
-      town.report(slot, {}, false);
-      expect(town.settle()).toBe(0);
-      town.report(slot);
-      town.settle();
-    }
-    expect(slotsOf(town)).toEqual(['shop/web.1#3', 'shop/web.2#2', 'shop/web.3#2']);
-  });
-
-  it('of those that serve, the one that has not settled gives way first', () => {
-    const town = new Town();
-    town.deploy(appOf('shop', [serviceOf('web', { replicas: 3 })]));
-    town.converge();
-    town.report('shop/web.3', { restarts: 2 }, false);
-    town.deploy(appOf('shop', [serviceOf('web', { replicas: 3, image: 'web:2' })]));
-    town.settle();
-    expect(slotsOf(town)).toEqual(['shop/web.1#1', 'shop/web.2#1', 'shop/web.3#2']);
-  });
-
-  it('one replica is replaced in its place, whether or not it has settled', () => {
-    const town = new Town();
-    town.deploy(appOf('shop', [serviceOf('web')]));
-    town.settle();
-    for (const image of ['web:2', 'web:3', 'web:4']) {
-      town.report('shop/web.1', {}, false);
-      town.deploy(appOf('shop', [serviceOf('web', { image })]));
-      town.settle();
-    }
-    expect(slotsOf(town)).toEqual(['shop/web.1#4']);
-  });
-
-  it('a first deploy and more replicas wait for nobody', () => {
-    const town = new Town();
-    town.deploy(appOf('shop', [serviceOf('web', { replicas: 2 })]));
-    town.settle();
-    for (const slot of ['shop/web.1', 'shop/web.2']) town.report(slot, {}, false);
-    town.command({ type: 'app.scale', app: 'shop', service: 'web', replicas: 4 });
-    town.settle();
-    expect(slotsOf(town)).toEqual(['shop/web.1#1', 'shop/web.2#1', 'shop/web.3#1', 'shop/web.4#1']);
-  });
-
-  it('what nobody has told of yet may serve: a leader that starts in the middle replaces nothing of it', () => {
-    const town = crashing();
-    const { 'shop/web.1': first, ...others } = town.observed;
-    town.observed = {};
-    expect(town.settle()).toBe(0);
-    town.observed = others;
-    expect(town.settle()).toBe(0);
-    // Of an earlier placement: it has not heard yet.
-    town.observed = { ...others, 'shop/web.1': first! };
-    expect(town.settle()).toBe(0);
-    town.report('shop/web.1');
-    town.settle();
-    expect(slotsOf(town)).toEqual(['shop/web.1#2', 'shop/web.2#2', 'shop/web.3#1']);
-  });
-
-  it('completed replicas hold nobody back', () => {
-    const town = crashing();
-    town.report('shop/web.1', { phase: 'completed', readiness: 'none' });
-    town.settle();
-    expect(slotsOf(town)).toEqual(['shop/web.1#2', 'shop/web.2#2', 'shop/web.3#1']);
   });
 
   it('what does not serve is replaced at once, and then no serving one gives way', () => {
