@@ -72,6 +72,15 @@ test.each<readonly [what: string, text: (name: string) => string]>([
   ]);
 });
 
+test.each(['network', 'config', 'secret'])('the name of a %s: one character, the most, one more', (what) => {
+  const most = what === 'network' ? limits.nameChars : limits.secretNameChars;
+  const content = what === 'network' ? '' : ' { file: f }';
+  const told = ['a', 'a'.repeat(most), 'a'.repeat(most + 1), 'ä', 'e\u0301', '\u200B', '../a', 'a/b'].map(
+    (name) => outcome(`${web('')}${what}s:\n  ${JSON.stringify(name)}:${content}\n`, { [`${cwd}/f`]: 'x' }),
+  );
+  expect(told).toEqual(['accepted', 'accepted', ...told.slice(2).map(() => 'HM-COMPOSE-NAME')]);
+});
+
 describe('bombs', () => {
   test.each<readonly [what: string, text: string, code: string]>([
     [
@@ -144,5 +153,11 @@ test('values of any script and none reach the model as they are', () => {
     [`${cwd}/compose.yaml`]: web(`command: ${JSON.stringify(texts).replaceAll('\u0085', '\\u0085')}`),
   });
   expect(compiled).toMatchObject({ spec: { services: { web: { command: texts } } } });
+  // Letters that look alike are not made one: é twice.
+  const [nfc, nfd] = ['V\u00e9', 'Ve\u0301'];
+  const map = JSON.stringify({ [nfc]: 'one', [nfd]: 'two', '\u200B': '🦆', '\u202Erevo': 'x' });
+  const named = compileFrom({ [`${cwd}/compose.yaml`]: web(`environment: ${map}\n    labels: ${map}`) });
+  expect(named).toMatchObject({ spec: { services: { web: { environment: JSON.parse(map) as object } } } });
+  expect(named).toMatchObject({ spec: { services: { web: { labels: JSON.parse(map) as object } } } });
   expect(outcome(web('command: ["a\\0b"]'))).toBe('HM-COMPOSE-TYPE');
 });

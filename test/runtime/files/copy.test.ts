@@ -4,6 +4,7 @@ import {
   lstat,
   mkdir,
   mkdtemp,
+  readdir,
   readFile,
   readlink,
   rm,
@@ -74,6 +75,16 @@ describe('a folder', () => {
     expect([tool.size, tool.mode & 0o7777, tool.mtimeMs]).toEqual([100_000, 0o4711, 1_000_000]);
     expect((await lstat(at('srv/from/deep'))).mode & 0o777).toBe(0o700);
     expect(await readlink(at('srv/from/deep/link'))).toBe('../../outside');
+  });
+
+  it('keeps names of any script as they are, also those that only look alike', async () => {
+    const from = join(dir, 'from');
+    const names = ['\u00e9', 'e\u0301', '\u202Etxt', 'a\u200Bb', '🐝', ' ', '服'.repeat(85), '-rf', 'a\nb'];
+    await mkdir(from);
+    for (const name of names) await writeFile(join(from, name), name);
+    await writeFiles(root, '/srv', await readFiles('/', from));
+    expect((await readdir(at('srv/from'))).toSorted()).toEqual(names.toSorted());
+    for (const name of names) expect(await text(`srv/from/${name}`)).toBe(name);
   });
 
   it('gets the name that is not there yet, and what is there is replaced', async () => {
