@@ -12,6 +12,7 @@ import type { AppSpec } from '../../protocols/apps/model.ts';
 import { openCompose } from '../../runtime/compose/open.ts';
 import { writeBusyboxArchive } from '../kit/busybox-image.ts';
 import { freePort, missingForDaemon, startDaemon, type TestDaemon } from '../kit/node/daemon.ts';
+import { importImage } from '../kit/node/images.ts';
 import { until } from '../kit/until.ts';
 
 const missing = missingForDaemon();
@@ -72,9 +73,7 @@ describe.skipIf(missing !== undefined)('a Compose file of a real shape', () => {
   const isStandIn = async (image: string): Promise<void> => {
     if (known.has(image)) return;
     known.add(image);
-    const archive = join(daemon.dir, 'stand-in.tar');
-    const { code, stderr } = await daemon.cli('image', 'import', archive, '--name', image);
-    expect([code, stderr]).toEqual([0, '']);
+    await importImage(daemon, join(daemon.dir, 'stand-in.tar'), image);
   };
 
   /** A copy of the shape and, over it, what makes it meet nothing else on this machine: free ports, images without digests. */
