@@ -270,6 +270,10 @@ export const limits = {
   /** What it may say: 10,000 links in JSON are ≈ 10 MB, a socket is 150 bytes in /proc/net/tcp. */
   networkCommandBytes: 33_554_432,
 
+  /** Flows of UDP whose container is gone, by callers who go on: the kernel forgets a silent one after 120 s, … */
+  movedFlowMs: 180_000,
+  /** … and more of them than this stay where they were. */
+  movedFlows: 65_535,
   /** Connections and UDP talks by published ports at IPv6 addresses, which the daemon itself passes on: two sockets each. */
   relayPassages: 4_096,
   /** A UDP talk in which nobody says anything: the kernel forgets such a one of IPv4 after 120 s as well. */

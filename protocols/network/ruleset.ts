@@ -6,6 +6,8 @@
  * A port without backends is refused at once instead of left to hang, or to whatever else listens there.
  */
 import { coded } from '../errors.ts';
+import { hashText } from '../hash.ts';
+import { limits } from '../limits.ts';
 import { formatAddress, overlap, parseAddress, parseBlock } from './cidr.ts';
 import { isIpv6Text } from './ipv6.ts';
 import { addressesOf, families, partsOf } from './isolation.ts';
@@ -14,6 +16,11 @@ import type { Member, NodeNetwork, Publication } from './model.ts';
 const anyAddress = '0.0.0.0';
 const loopback = '127.0.0.0/8';
 const dnsPort = 53;
+
+interface Kernel {
+  /** Zones of its connection tracking; without them a flow of UDP stays with a container that is gone. */
+  readonly zones: boolean;
+}
 
 interface Published {
   readonly protocol: 'tcp' | 'udp';
@@ -57,6 +64,7 @@ export function rulesetOf(
   node: NodeNetwork,
   publications: readonly Publication[],
   members: readonly Member[] = [],
+  kernel: Kernel = { zones: true },
 ): string {
   checkNode(node);
   for (const member of members) addressesOf(member).forEach(checkAddress);
@@ -70,12 +78,18 @@ export function rulesetOf(
   const sets = setsOf(node).map(({ name, type, elements }) =>
     section('set', name, [`type ${type};`, `elements = { ${elements.join(', ')} }`]),
   );
+  const ends = [
+    ...new Set(served.filter(({ protocol }) => protocol === 'udp').flatMap(({ backends }) => backends)),
+  ].sort();
+  const anew = kernel.zones ? [`${caller} udp dport @moved ct original zone set ${zoneOf(ends)}`] : [];
   const chains = [
     chain('guard', 'type filter hook prerouting priority raw; policy accept;', [
       // route_localnet on the bridge would let containers reach what listens on the host's loopback only.
       `iifname != "lo" ip saddr ${loopback} drop`,
       `iifname != "lo" ip daddr ${loopback} drop`,
+      ...anew,
     ]),
+    ...(kernel.zones ? moving(node, ends, anew) : []),
     // Where the kernel's bridge filter is on, translated packets go from port to port: they are not the table's of the bridge.
     chain('translated', 'type filter hook prerouting priority dstnat + 10; policy accept;', [
       `iifname "${node.bridge}" ct status dnat meta mark set meta mark or ${translatedMark}`,
@@ -112,6 +126,47 @@ export function rulesetOf(
     ...sharing,
   ]);
   return `${withoutRuleset(node.tag)}${table('ip', [...sets, ...parts, ...chains])}${table('bridge', [...parts, bridged])}`;
+}
+
+/** Of a caller by UDP, whom the kernel would otherwise lead where it led him first, as long as he goes on calling. */
+const caller = 'ip saddr . udp sport .';
+
+/**
+ * A flow of UDP to a container that is behind no port any more is remembered, at the cost of one packet, and is a new
+ * one to the kernel from then on: in a zone of its own, which the backends of now give its number, so that whoever is
+ * in it was led to one of them.
+ */
+function moving({ pool }: NodeNetwork, ends: readonly string[], anew: readonly string[]): readonly string[] {
+  const stale = [
+    `ct direction original ct status dnat ip daddr ${pool} ip daddr . udp dport != @udp_ends update @moved { ${caller} ct original proto-dst } drop`,
+  ];
+  return [
+    section('set', 'moved', [
+      'type ipv4_addr . inet_service . inet_service;',
+      `size ${limits.movedFlows};`,
+      'flags dynamic, timeout;',
+      `timeout ${limits.movedFlowMs / 1_000}s;`,
+    ]),
+    section('set', 'udp_ends', [
+      'type ipv4_addr . inet_service;',
+      ...(ends.length > 0 ? [`elements = { ${ends.join(', ')} }`] : []),
+    ]),
+    chain('leaving', 'type filter hook output priority raw; policy accept;', anew),
+    chain('stale', 'type filter hook prerouting priority dstnat + 10; policy accept;', stale),
+    chain('stale_own', 'type filter hook output priority -90; policy accept;', stale),
+  ];
+}
+
+/** 1 to 65535. */
+const zoneOf = (ends: readonly string[]): number =>
+  1 + (Number.parseInt(hashText(ends.join(', ')).slice(0, 8), 16) % 65_535);
+
+/** Whether the kernel has zones, asked without making anything. */
+export function zonesCheck(tag: string): string {
+  const rules = chain('guard', 'type filter hook prerouting priority raw; policy accept;', [
+    'ct original zone set 1',
+  ]);
+  return `table ip ${tableName(tag)}_check {\n${rules}}\n`;
 }
 
 /** Set on packets of containers that a published port translated. */

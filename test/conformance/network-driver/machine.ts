@@ -39,9 +39,9 @@ export interface Station {
   serve(protocol: 'tcp' | 'udp', port: number, name: string, address?: string): Promise<void>;
   /** What the other side says, `name from <our address as it sees it>`, or the error's code: `TIMEOUT` when nothing comes. */
   call(protocol: 'tcp' | 'udp', address: string, port: number, deadlineMs?: number): Promise<string>;
-  /** As `call` with tcp, and the connection stays under this name. */
-  keep(name: string, address: string, port: number): Promise<string>;
-  talk(name: string): Promise<string>;
+  /** As `call`, and the socket stays under this name. */
+  keep(name: string, address: string, port: number, protocol?: 'tcp' | 'udp'): Promise<string>;
+  talk(name: string, deadlineMs?: number): Promise<string>;
   end(): Promise<void>;
 }
 
@@ -79,9 +79,9 @@ export async function openStation(plain = false): Promise<Station> {
     },
     call: (protocol, address, port, deadlineMs = 20_000) =>
       heard({ op: 'call', protocol, address, port, deadlineMs }),
-    keep: (name, address, port) =>
-      heard({ op: 'call', protocol: 'tcp', address, port, deadlineMs: 20_000, keep: name }),
-    talk: (name) => heard({ op: 'talk', kept: name }),
+    keep: (name, address, port, protocol = 'tcp') =>
+      heard({ op: 'call', protocol, address, port, deadlineMs: 20_000, keep: name }),
+    talk: (name, deadlineMs = 20_000) => heard({ op: 'talk', kept: name, deadlineMs }),
     end: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill('SIGKILL');

@@ -3,7 +3,8 @@
  * its standard input says: a line of JSON a command, a line of JSON an answer. It ends with its input.
  *
  * `{op:'serve', protocol, port, address?, name}` answers every caller with `name from <caller's address>`;
- * `{op:'call', protocol, port, address, deadlineMs}` answers what it was told, or the error's code.
+ * `{op:'call', protocol, port, address, deadlineMs, keep?}` answers what it was told, or the error's code; with `keep` the
+ * socket stays, and `{op:'talk', kept}` says something more by it.
  */
 import { createSocket } from 'node:dgram';
 import { connect, createServer } from 'node:net';
@@ -31,6 +32,19 @@ const serve = {
 
 const open = new Map();
 
+/** What comes next of a socket for datagrams. */
+const hear = (socket, deadlineMs, done) => {
+  const end = (answer) => {
+    clearTimeout(timer);
+    socket.removeAllListeners();
+    socket.on('error', () => undefined);
+    done(answer);
+  };
+  const timer = setTimeout(() => end({ error: 'TIMEOUT' }), deadlineMs);
+  socket.once('message', (said) => end({ said: String(said) }));
+  socket.once('error', (error) => end({ error: error.code }));
+};
+
 const call = {
   tcp: ({ port, address, keep, deadlineMs }, done) => {
     const socket = connect({ port, host: address });
@@ -42,23 +56,24 @@ const call = {
     });
     socket.on('error', (error) => done({ error: error.code }));
   },
-  udp: ({ port, address, deadlineMs }, done) => {
+  udp: ({ port, address, keep, deadlineMs }, done) => {
     const socket = createSocket('udp4');
-    const end = (answer) => {
-      clearTimeout(timer);
-      socket.close();
+    if (keep) open.set(keep, socket);
+    hear(socket, deadlineMs, (answer) => {
+      if (!keep) socket.close();
       done(answer);
-    };
-    const timer = setTimeout(() => end({ error: 'TIMEOUT' }), deadlineMs);
-    socket.on('message', (said) => end({ said: String(said) }));
-    socket.on('error', (error) => end({ error: error.code }));
+    });
     // Connected, so that the kernel tells of refusals.
     socket.connect(port, address, () => socket.send('hello'));
   },
 };
 
-const talk = ({ kept }, done) => {
+const talk = ({ kept, deadlineMs }, done) => {
   const socket = open.get(kept);
+  if (socket.send) {
+    hear(socket, deadlineMs, done);
+    return void socket.send('again');
+  }
   socket.once('data', (said) => done({ said: String(said).trim() }));
   socket.once('error', (error) => done({ error: error.code }));
   socket.write('again');

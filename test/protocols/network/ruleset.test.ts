@@ -127,6 +127,34 @@ ${isolation}
 		type filter hook prerouting priority raw; policy accept;
 		iifname != "lo" ip saddr 127.0.0.0/8 drop
 		iifname != "lo" ip daddr 127.0.0.0/8 drop
+		ip saddr . udp sport . udp dport @moved ct original zone set 45180
+	}
+
+	set moved {
+		type ipv4_addr . inet_service . inet_service;
+		size 65535;
+		flags dynamic, timeout;
+		timeout 180s;
+	}
+
+	set udp_ends {
+		type ipv4_addr . inet_service;
+		elements = { 10.42.0.2 . 80 }
+	}
+
+	chain leaving {
+		type filter hook output priority raw; policy accept;
+		ip saddr . udp sport . udp dport @moved ct original zone set 45180
+	}
+
+	chain stale {
+		type filter hook prerouting priority dstnat + 10; policy accept;
+		ct direction original ct status dnat ip daddr 10.42.0.0/16 ip daddr . udp dport != @udp_ends update @moved { ip saddr . udp sport . ct original proto-dst } drop
+	}
+
+	chain stale_own {
+		type filter hook output priority -90; policy accept;
+		ct direction original ct status dnat ip daddr 10.42.0.0/16 ip daddr . udp dport != @udp_ends update @moved { ip saddr . udp sport . ct original proto-dst } drop
 	}
 
 	chain translated {

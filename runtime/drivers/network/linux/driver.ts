@@ -23,6 +23,7 @@ import {
   rulesetOf,
   tableName,
   withoutRuleset,
+  zonesCheck,
 } from '../../../../protocols/network/ruleset.ts';
 import type { Call, Clock, NetworkDriver } from '../../../../protocols/ports.ts';
 import { createRun, succeeded, type Run } from './command.ts';
@@ -81,6 +82,8 @@ class Driver implements LinuxNetwork {
   /** `undefined` until this life was told: what stands there from the life before stays until then. */
   #publications: readonly Publication[] | undefined;
   readonly #members: Members;
+  /** Of the kernel's connection tracking; `undefined` until it was asked. */
+  #zones: boolean | undefined;
   /** Sockets are in the namespace of this process. */
   readonly #relay: Relay | undefined;
   /** Bridge and table change one after the other. */
@@ -212,7 +215,8 @@ class Driver implements LinuxNetwork {
     });
 
   async #apply(node: NodeNetwork, publications: readonly Publication[], call: Call): Promise<void> {
-    const input = rulesetOf(node, publications, this.#members.all());
+    const kernel = { zones: (this.#zones ??= await this.#accepts(zonesCheck(this.#tag), call)) };
+    const input = rulesetOf(node, publications, this.#members.all(), kernel);
     succeeded('the table of rules', await this.#run(['nft', '-f', '-'], { input, signal: call.signal }));
   }
 
@@ -279,10 +283,13 @@ class Driver implements LinuxNetwork {
     return forwardObstacles(JSON.parse(succeeded('the list of rules', list)), this.#node?.bridge ?? '');
   }
 
-  async hasBridgeRules(call: Call): Promise<boolean> {
-    // Looked at and not made: the kernel is asked all the same.
-    const check = { input: `add table bridge ${tableName(this.#tag)}_check\n`, signal: call.signal };
-    return (await this.#run(['nft', '-c', '-f', '-'], check)).code === 0;
+  hasBridgeRules(call: Call): Promise<boolean> {
+    return this.#accepts(`add table bridge ${tableName(this.#tag)}_check\n`, call);
+  }
+
+  /** Looked at and not made: the kernel is asked all the same. */
+  async #accepts(input: string, call: Call): Promise<boolean> {
+    return (await this.#run(['nft', '-c', '-f', '-'], { input, signal: call.signal })).code === 0;
   }
 
   subnets(): readonly string[] {
