@@ -19,7 +19,8 @@ export const runtimeWatchMachine = setup({
       | { type: 'containers.unlisted'; id: string; error: Reason; at: number }
       | { type: 'containers.changed'; id: string; event: RuntimeEvent; at: number }
       | { type: 'containers.failed'; id: string; error: Reason; at: number }
-      | { type: 'container.launched'; id: string; key: RunKey; at: number }
+      | { type: 'container.launched'; id: string; key: RunKey; lender?: string; at: number }
+      | { type: 'orphan.asked'; id: string; at: number }
       | { type: 'container.cleared'; id: string; at: number };
     tags: 'ready';
   },
@@ -36,6 +37,8 @@ export const runtimeWatchMachine = setup({
     'containers.listed': { target: '.following', actions: 'compare' },
     'container.launched': { actions: 'learn' },
     'container.cleared': { actions: 'unlearn' },
+    // What came of it shows in the runtime's own events and in the next list.
+    'orphan.asked': {},
     'containers.failed': { actions: ['unlisted', 'follow'] },
   },
   states: {

@@ -18,7 +18,7 @@ import {
 import { everyAnonymous } from '../storage/anonymous.ts';
 import type { VolumeRecord } from '../storage/manager.ts';
 import { withHostPorts, type BusyPort } from './host-ports.ts';
-import type { AppRecord, AppSpec, RevisionRecord } from './model.ts';
+import { lenderOf, type AppRecord, type AppSpec, type RevisionRecord, type ServiceSpec } from './model.ts';
 import { staleness } from './plan/plan.ts';
 import { forReplica, portedReplicas, specHash } from './spec-hash.ts';
 import { borrowerOf, volumeProblem } from './borrowed-volumes.ts';
@@ -218,6 +218,8 @@ function scale(desk: Desk, app: AppRecord, command: Extract<AppCommand, { type: 
   const fixed = fixedAddress(service);
   if (fixed !== undefined && command.replicas > 1)
     return { refusal: shared(`${app.name}/${service.name}`, fixed, command.replicas) };
+  const lending = lendingTrouble(desk, app, service.name, command.replicas);
+  if (lending) return { refusal: lending };
   const ported = portedReplicas(service);
   if (ported !== undefined && command.replicas > ported)
     return { refusal: portless(`${app.name}/${service.name}`, ported, command.replicas) };
@@ -226,6 +228,22 @@ function scale(desk: Desk, app: AppRecord, command: Extract<AppCommand, { type: 
     writes: put(desk, { ...app, scale: { ...app.scale, [service.name]: command.replicas } }),
     answer: {},
   };
+}
+
+/** Each container that has another one's network needs that one. */
+function lendingTrouble(desk: Desk, app: AppRecord, name: string, replicas: number): Reason | undefined {
+  const services = Object.values(revisionOf(desk, app)?.spec.services ?? {});
+  const after = (service: ServiceSpec): number =>
+    service.name === name ? replicas : replicasOf(app, service);
+  for (const service of services) {
+    const lender = services.find((other) => other.name === lenderOf(service));
+    if (!lender || (lender.name !== name && service.name !== name)) continue;
+    if (after(service) <= after(lender)) continue;
+    const text = `${after(service)} replicas of ${app.name}/${service.name} have the network of ${after(lender)} of ${app.name}/${lender.name}`;
+    const hint = `Scale ${lender.name} up first, ${service.name} down first.`;
+    return reason('HM-CONTAINER-PEER', text, { service: service.name, lender: lender.name }, hint);
+  }
+  return undefined;
 }
 
 function portless(service: string, ported: number, replicas: number): Reason {

@@ -31,11 +31,14 @@ export interface ServiceSpec extends ServiceParts {
   readonly replicas: number;
   readonly healthcheck?: HealthcheckSpec;
   /** `app`: an address of its own on the node's bridge; the others as in Compose. */
-  readonly networkMode: 'app' | 'host' | 'none';
+  readonly networkMode: NetworkMode;
   readonly stopGraceMs: number;
   /** Overrides the image's STOPSIGNAL: `SIGTERM`. */
   readonly stopSignal?: string;
 }
+
+/** `service:NAME`: what the container of that service with the same number has. */
+export type NetworkMode = 'app' | 'host' | 'none' | `service:${string}`;
 
 /** `hostAddress` `0.0.0.0` unless the file says another; `hostPort` 0: any, assigned when it is deployed and the same from then on. */
 export interface PortSpec {
@@ -149,6 +152,18 @@ export type SlotName = string;
 
 export function slotName(app: string, service: string, index: number): SlotName {
   return `${app}/${service}.${index}`;
+}
+
+/** The service whose container lends its network. */
+export function lenderOf({ networkMode }: Pick<ServiceSpec, 'networkMode'>): string | undefined {
+  return networkMode.startsWith('service:') ? networkMode.slice('service:'.length) : undefined;
+}
+
+/** The slot whose container lends this one its network. */
+export function lendingSlot(slot: SlotName, spec: Pick<ServiceSpec, 'networkMode'>): SlotName | undefined {
+  const service = lenderOf(spec);
+  const own = parseSlotName(slot);
+  return service === undefined || !own ? undefined : slotName(own.app, service, own.index);
 }
 
 export function parseSlotName(name: SlotName): { app: string; service: string; index: number } | undefined {

@@ -2,7 +2,7 @@
  * One attempt at one run of a slot: what its machine knows, what it hears and its decisions. Its life only goes
  * forward; a retry is another attempt with another actor. The phases stand in `container.machine.ts`.
  */
-import type { ServiceSpec } from '../apps/model.ts';
+import { lendingSlot, type ServiceSpec } from '../apps/model.ts';
 import { send, type Decision } from '../effects.ts';
 import { reason, withEvidence, type Reason } from '../errors.ts';
 import { limits } from '../limits.ts';
@@ -81,9 +81,18 @@ const portTaken = (value: Value, event: Taken): Decision<Value> => {
   return [{ ...value, reason: because }, []];
 };
 
+const lenderOfRun = ({ key, assignment }: Value) => lendingSlot(key.slot, assignment.spec);
+
+/** The address of a slot is the same for whoever asks: who has another one's network asks for that one's. */
 const claimAddress = (value: Value): Decision<Value> => [
   value,
-  [send(paths.network, { type: 'address.claim', slot: value.key.slot, to: value.self })],
+  [
+    send(paths.network, {
+      type: 'address.claim',
+      slot: lenderOfRun(value) ?? value.key.slot,
+      to: value.self,
+    }),
+  ],
 ];
 
 const addressed = (value: Value, event: { address: string; gateway: string }): Decision<Value> => [
@@ -152,7 +161,14 @@ const create = (value: Value): Decision<Value> => {
 /** From now on it is in every list, and its exit is an event: the watcher must know whom to tell. */
 const created = (value: Value, event: { value: { pid: number } }): Decision<Value> => [
   { ...value, pid: event.value.pid },
-  [send(paths.runtime, { type: 'container.launched', id: value.id, key: value.key })],
+  [
+    send(paths.runtime, {
+      type: 'container.launched',
+      id: value.id,
+      key: value.key,
+      ...(lenderOfRun(value) === undefined ? {} : { lender: lenderOfRun(value) }),
+    }),
+  ],
 ];
 
 const attach = (value: Value): Decision<Value> => {
@@ -291,6 +307,7 @@ export const containerGuards = {
   stopsWanted: (value: Value) => value.stopWanted,
   someTaken: (_: Value, event: Taken) => event.value.taken.length > 0,
   allMounted,
-  mountedWithoutAddress: (value: Value) => value.assignment.spec.networkMode !== 'app' && allMounted(value),
+  mountedWithoutAddress: (value: Value) =>
+    ['host', 'none'].includes(value.assignment.spec.networkMode) && allMounted(value),
   hasOwnAddress: (value: Value) => value.assignment.spec.networkMode === 'app',
 };

@@ -51,6 +51,8 @@ export interface ContainerStatus {
   readonly phase: RuntimePhase;
   readonly pid?: number;
   readonly address?: string;
+  /** The slot whose network it has: it has none once that one's container has ended. */
+  readonly lender?: SlotName;
   readonly exit?: ContainerExit;
   /** What it may use, as `resourcesMark` of the settings that it was last given. */
   readonly resources?: string;

@@ -3,6 +3,7 @@
  * shown to its slot (which removes what is not its own), and what belongs to no slot goes to the manager.
  * After every (re)connection, and now and then, everything is listed and compared: events may have been missed.
  */
+import type { SlotName } from '../apps/model.ts';
 import { drive, emit, send, type Decision, type Effect } from '../effects.ts';
 import { reason, type Reason } from '../errors.ts';
 import { limits } from '../limits.ts';
@@ -13,6 +14,10 @@ interface Known {
   readonly key: RunKey;
   readonly since: number;
   readonly paused?: true;
+  /** The slot whose network it has. */
+  readonly lender?: SlotName;
+  /** It was asked to end because that one's container has. */
+  readonly orphaned?: true;
 }
 
 export interface RuntimeWatchValue {
@@ -61,6 +66,7 @@ const compare = (
       key: container.key,
       since: value.calls - 1,
       ...(isPaused ? { paused: true } : {}),
+      ...(container.lender === undefined ? {} : { lender: container.lender }),
     };
     if (isPaused !== (value.known[container.id]?.paused ?? false))
       effects.push(paused(container.key, isPaused));
@@ -80,10 +86,39 @@ const compare = (
     if (seen.since >= value.calls) known[id] = seen;
     else effects.push(exited(seen.key, undefined));
   }
+  for (const orphan of listed.filter((one) => isOrphan(one, listed))) {
+    const asked = value.known[orphan.id]?.orphaned === true;
+    known[orphan.id] = { ...known[orphan.id]!, orphaned: true };
+    effects.push(...endOrphan(orphan.id, orphan.key, orphan.lender ?? '', asked));
+  }
   const { reason: before, ...kept } = value;
   if (before) effects.push(emit('runtime.recovered', 'containerd', 'the container runtime answers again'));
   return [{ ...kept, known }, effects];
 };
+
+/** Its network ended with the container that it was lent by; a later one of that slot has another. */
+function isOrphan(one: ContainerStatus, listed: readonly ContainerStatus[]): boolean {
+  const { lender, createdAt } = one;
+  if (lender === undefined || (one.phase !== 'running' && one.phase !== 'paused')) return false;
+  return !listed.some(
+    (other) =>
+      other.key.slot === lender &&
+      (other.phase === 'running' || other.phase === 'paused') &&
+      other.createdAt <= createdAt,
+  );
+}
+
+/** It ends, and starts anew as its service says it is to be restarted: by its signal first, at the next look by force. */
+function endOrphan(id: string, { slot }: RunKey, lender: SlotName, asked: boolean): readonly Effect[] {
+  const answer = { done: 'orphan.asked', failed: 'orphan.asked' };
+  const call = { port: 'containers', op: asked ? 'kill' : 'signal', args: { id } } as const;
+  const text = `${slot} ends: ${lender}, whose network it has, has ended`;
+  const why = reason('HM-CONTAINER-PEER', text, { slot, lender });
+  return [
+    drive(`orphan:${id}`, call, answer, limits.runtimeCallMs),
+    ...(asked ? [] : [emit('container.orphaned', slot, text, why, 'warning')]),
+  ];
+}
 
 function exited(key: RunKey, exit: ContainerStatus['exit']): Effect {
   return send(containerPath(key), { type: 'runtime.exited', ...(exit ? { exit } : {}) });
@@ -120,17 +155,31 @@ const pass = (value: Value, event: { event: RuntimeEvent }): Decision<Value> => 
         ),
       ],
     ];
-  if (news.type === 'exited') return [value, [exited(key, news.exit)]];
+  if (news.type === 'exited') return orphaned(value, key, [exited(key, news.exit)]);
   const { paused: _, ...before } = value.known[news.id]!;
   const known = { ...value.known, [news.id]: news.paused ? { ...before, paused: true as const } : before };
   return [{ ...value, known }, [paused(key, news.paused)]];
 };
 
+/** At once, and not when the next list shows it. */
+function orphaned(value: Value, { slot }: RunKey, told: readonly Effect[]): Decision<Value> {
+  const orphans = Object.entries(value.known).filter(([, one]) => one.lender === slot && !one.orphaned);
+  const known = { ...value.known };
+  for (const [id, one] of orphans) known[id] = { ...one, orphaned: true };
+  return [
+    orphans.length > 0 ? { ...value, known } : value,
+    [...told, ...orphans.flatMap(([id, one]) => endOrphan(id, one.key, slot, false))],
+  ];
+}
+
 /** A container actor tells what it started, so that its exit needs no list. */
-const learn = (value: Value, event: { id: string; key: RunKey }): Decision<Value> => [
-  { ...value, known: { ...value.known, [event.id]: { key: event.key, since: value.calls } } },
-  [],
-];
+const learn = (
+  value: Value,
+  { id, key, lender }: { id: string; key: RunKey; lender?: SlotName },
+): Decision<Value> => {
+  const learnt = { key, since: value.calls, ...(lender === undefined ? {} : { lender }) };
+  return [{ ...value, known: { ...value.known, [id]: learnt } }, []];
+};
 
 const unlearn = (value: Value, event: { id: string }): Decision<Value> => {
   const { [event.id]: gone, ...known } = value.known;

@@ -3,7 +3,7 @@
  * one pool; a network is a set of addresses in the rules (`isolation.ts`). A service that says nothing stands on the
  * open network, on which all apps meet; who names networks is reached by those alone who share one of them.
  */
-import type { AppSpec, ServiceSpec } from '../apps/model.ts';
+import { lenderOf, type AppSpec, type ServiceSpec } from '../apps/model.ts';
 import type { NetworkSpec } from '../apps/service-model.ts';
 import { reason, type Reason } from '../errors.ts';
 import { blockOf, contains, formatAddress, overlap, parseAddress, parseBlock } from './cidr.ts';
@@ -34,6 +34,9 @@ const isPlain = (spec: NetworkSpec | undefined): boolean =>
 
 /** By id; `undefined` for a service that is on the open network and says nothing more. */
 export function joinedNetworks(app: AppSpec, service: ServiceSpec): readonly JoinedNetwork[] | undefined {
+  const lender = app.services[lenderOf(service) ?? ''];
+  // The lender's, but not its aliases: those are names of the lender.
+  if (lender) return joinedNetworks(app, lender)?.map(({ aliases: _aliases, ...joined }) => joined);
   const wanted = Object.entries(service.networks ?? { default: {} });
   const joined = wanted.map(([key, { aliases, ipv4Address }]): JoinedNetwork => {
     const spec = app.networks?.[key];

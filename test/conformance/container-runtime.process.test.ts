@@ -63,6 +63,8 @@ const exempt = {
       }),
   'missing-image is refused with HM-IMAGE-MISSING and leaves nothing': 'it has no images',
   'foreign-image is refused with HM-IMAGE-PLATFORM and leaves nothing': 'it has no images',
+  'who is to have the network of another container needs it to run, and tells whose network it has':
+    'processes have the network of the machine',
   'a signal that its first process has no handler for does nothing':
     'it is not the first process of a PID namespace: the kernel spares only those',
   'what it wrote is told when that is asked for': 'a process has no files of its own that could be counted',

@@ -260,6 +260,20 @@ describe('settings of a container', { timeout: 60_000 }, () => {
     expect(await readFile('/proc/self/mountinfo', 'utf8')).not.toContain(`${db.id}/shm`);
   });
 
+  test('two services have one network when one says so, and the rest of their own', async () => {
+    const lender = await given({ name: 'db' }, 'while :; do sleep 61; done');
+    // Of the same number as the next one.
+    const db = { ...lender, key: { ...lender.key, slot: `shop/db.${count + 1}` } };
+    await started(db);
+    const shown = `for one in net uts mnt; do ${b} readlink /proc/self/ns/$one; done`;
+    const inside = await runtime.run({ id: db.id, args: ['/bin/sh', '-c', shown], terminal: false }, call());
+    const [net, ...others] = inside.output.trim().split('\n');
+    const [shared, ...own] = (await said({ networkMode: 'service:db' }, shown)).split('\n');
+    expect(shared).toBe(net);
+    for (const [at, other] of others.entries()) expect(own[at]).not.toBe(other);
+    await runtime.remove({ id: db.id }, call());
+  });
+
   describe('volumes', () => {
     let dir: string;
     beforeAll(async () => {

@@ -1,6 +1,6 @@
 /** What one service says of another, worked into both: links, borrowed mounts, volumes that are a bind in disguise. */
 import { limits } from '../../limits.ts';
-import type { MountSpec, VolumeSpec } from '../model.ts';
+import { lenderOf, type MountSpec, type VolumeSpec } from '../model.ts';
 import type { NetworkAttachment } from '../service-model.ts';
 import type { Place, Problems } from './document.ts';
 import type { PlacedMount } from './mounts.ts';
@@ -26,6 +26,7 @@ export function resolveServices(problems: Problems, file: WholeFile): Services {
     let next = withoutOptional(problems, name, service, file);
     next = withBorrowed(problems, name, next, file);
     next = withLinkedDependencies(problems, name, next, file);
+    next = withLender(name, next, file);
     resolved.set(name, withBinds(next, file.volumes));
   }
   addAliases(problems, resolved);
@@ -123,6 +124,20 @@ function withLinkedDependencies(
     else next = dependingOn(next, other, at);
   }
   return next;
+}
+
+/** Who has another one's network starts after it, and anew when it does; one that is not there is told elsewhere. */
+function withLender(name: string, service: PlacedService, { declared }: WholeFile): PlacedService {
+  const lender = lenderOf(service.spec);
+  if (lender === undefined || lender === name || !declared.has(lender)) return service;
+  const next = dependingOn(service, lender, service.at);
+  return {
+    ...next,
+    dependencies: next.dependencies.map(({ dependency, at }) => ({
+      dependency: dependency.service === lender ? { ...dependency, restart: true as const } : dependency,
+      at,
+    })),
+  };
 }
 
 /** A named volume that is another app's, or a folder of the machine, is mounted as what it is. */

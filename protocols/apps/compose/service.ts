@@ -4,7 +4,7 @@
  */
 import { processImage } from '../../containers/making/host-process.ts';
 import { limits } from '../../limits.ts';
-import type { ServiceSpec } from '../model.ts';
+import { lenderOf, type ServiceSpec } from '../model.ts';
 import type { ResourceSettings, ServiceParts } from '../service-model.ts';
 import type { MapNode, Place } from './document.ts';
 import { extensionKeys } from './extension/service-extension.ts';
@@ -102,8 +102,11 @@ function checkTogether(scope: Scope, draft: ServiceDraft, at: Place): void {
   const { networkMode, own, limits: bounds, reservations, resources } = draft;
   if (own.hostProcess) checkProcessPorts(scope, draft, at);
   else if (networkMode !== 'app' && draft.ports.length > 0) {
+    const lender = lenderOf({ networkMode });
     const hint =
-      networkMode === 'host' ? 'The service has the ports of its node itself: remove ports.' : undefined;
+      networkMode === 'host'
+        ? 'The service has the ports of its node itself: remove ports.'
+        : lender && `Publish them at ${lender}, whose network it has.`;
     refuse(scope, draft.portsAt ?? at, `ports cannot be published with network_mode ${networkMode}`, hint);
   }
   if (draft.networkModeAt && draft.networks)

@@ -1,7 +1,7 @@
 /** What only shows when the whole file is known: references, circles, targets and ports used twice. */
 import { limits } from '../../limits.ts';
 import { addressesMeet, isIpv6Text } from '../../network/ipv6.ts';
-import type { PortSpec, ServiceSpec } from '../model.ts';
+import { lenderOf, type PortSpec, type ServiceSpec } from '../model.ts';
 import type { FileSource, NetworkSpec } from '../service-model.ts';
 import type { Place, Problems } from './document.ts';
 import { resolveServices, type WholeFile } from './resolve.ts';
@@ -31,6 +31,7 @@ export function checkWhole(problems: Problems, file: Declared): readonly (readon
     checkNetworks(problems, name, service, file.networks);
     checkFiles(problems, name, service, file);
     checkNamespaces(problems, name, service, file.declared);
+    checkLender(problems, name, service, services, file.declared);
   }
   checkCircles(problems, services);
   const replicas = [...services.values()].reduce((sum, { spec }) => sum + spec.replicas, 0);
@@ -118,6 +119,31 @@ function checkNamespaces(
     const text = `services.${name} shares the ${key} namespace of ${other}, which is no other service`;
     const others = [...declared].filter((each) => each !== name);
     problems.add('HM-COMPOSE-REFERENCE', at, text, suggestion(other, others, 'Name a service of the file.'));
+  }
+}
+
+/** Whose network it wants: another service's, with a network of its own and as many containers. */
+function checkLender(
+  problems: Problems,
+  name: string,
+  { spec, at }: PlacedService,
+  services: Services,
+  declared: ReadonlySet<string>,
+): void {
+  const lender = lenderOf(spec);
+  if (lender === undefined) return;
+  const other = services.get(lender)?.spec;
+  const wants = `services.${name} has the network of ${lender}, which`;
+  if (lender === name || !declared.has(lender)) {
+    const others = [...declared].filter((each) => each !== name);
+    const hint = suggestion(lender, others, 'Name a service of the file.');
+    problems.add('HM-COMPOSE-REFERENCE', at, `${wants} is no other service`, hint);
+  } else if (other && other.networkMode !== 'app') {
+    const hint = `Write network_mode: ${other.networkMode} at ${name} as well.`;
+    problems.add('HM-COMPOSE-REFERENCE', at, `${wants} has none of its own`, hint);
+  } else if (other && other.replicas < spec.replicas) {
+    const text = `${wants} has ${other.replicas} replicas: ${spec.replicas} cannot each have one's`;
+    problems.add('HM-COMPOSE-REFERENCE', at, text, 'Give both the same number of replicas.');
   }
 }
 

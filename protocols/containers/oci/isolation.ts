@@ -109,15 +109,15 @@ export function peerOf(mode: string | undefined): string | undefined {
 export function namespacesOf(
   isolation: IsolationSettings,
   machine: Pick<Surroundings, 'cgroups' | 'peers'>,
-  ownNetwork: boolean,
+  networkMode: string,
 ): readonly OciNamespace[] {
-  const shared = (type: 'pid' | 'ipc', mode: string | undefined): readonly OciNamespace[] => {
+  const shared = (type: 'pid' | 'ipc' | 'network', mode: string | undefined): readonly OciNamespace[] => {
     if (mode === 'host') return [];
     const peer = peerOf(mode);
     if (peer === undefined) return [{ type }];
     const pid = machine.peers[peer];
     if (pid === undefined) throw refusal(type, `no container of the service ${peer} was found`);
-    return [{ type, path: `/proc/${pid}/ns/${type}` }];
+    return [{ type, path: `/proc/${pid}/ns/${type === 'network' ? 'net' : type}` }];
   };
   const ownCgroup = (isolation.cgroup ?? (machine.cgroups === 2 ? 'private' : 'host')) === 'private';
   return [
@@ -125,7 +125,7 @@ export function namespacesOf(
     ...shared('ipc', isolation.ipc),
     ...(isolation.uts === 'host' ? [] : [{ type: 'uts' }]),
     { type: 'mount' },
-    ...(ownNetwork ? [{ type: 'network' }] : []),
+    ...shared('network', networkMode),
     ...(ownCgroup ? [{ type: 'cgroup' }] : []),
   ];
 }

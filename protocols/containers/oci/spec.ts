@@ -46,7 +46,8 @@ export function buildOciSpec(input: OciSpecInput): OciSpec {
   const { create, machine } = input;
   const { isolation = {}, process: own = {}, annotations } = create.spec;
   const capabilities = capabilitiesOf(isolation, machine.capabilityBound);
-  const ownNetwork = create.spec.networkMode !== 'host';
+  const { networkMode } = create.spec;
+  const ownNetwork = networkMode === 'app' || networkMode === 'none';
   const seccomp = seccompOf(input, capabilities);
   const propagation = rootPropagation(create.mounts);
   return {
@@ -63,7 +64,7 @@ export function buildOciSpec(input: OciSpecInput): OciSpec {
     ...(annotations ? { annotations } : {}),
     linux: {
       cgroupsPath: input.cgroupsPath,
-      namespaces: namespacesOf(isolation, machine, ownNetwork),
+      namespaces: namespacesOf(isolation, machine, networkMode),
       resources: resourcesOf(input),
       ...(machine.devices.length > 0
         ? { devices: machine.devices.map(({ access: _access, ...node }) => node) }

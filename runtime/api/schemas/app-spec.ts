@@ -107,7 +107,10 @@ const service: z.ZodType<ServiceSpec> = z
         startIntervalMs: z.exactOptional(wholeMs.min(1)),
       }),
     ),
-    networkMode: z.enum(['app', 'host', 'none']),
+    networkMode: z.union([
+      z.enum(['app', 'host', 'none']),
+      z.templateLiteral(['service:', z.string().min(1)]),
+    ]),
     stopGraceMs: wholeMs,
     stopSignal: z.exactOptional(z.string().regex(/^SIG[A-Z0-9+]{1,16}$/)),
     ...serviceParts,

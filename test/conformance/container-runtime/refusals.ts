@@ -41,6 +41,27 @@ export function refusalTests(given: () => Given): void {
     await runtime.remove({ id }, call());
   });
 
+  test('who is to have the network of another container needs it to run, and tells whose network it has', async () => {
+    const { arm, runtime } = given();
+    const lender = await arm.container({ of: 'runs' });
+    const sharer = await arm.container({ of: 'runs' });
+    const db = { ...lender, key: { ...lender.key, slot: 'shop/db.2' } };
+    const web = {
+      ...sharer,
+      key: { ...sharer.key, slot: 'shop/web.2' },
+      spec: { ...sharer.spec, networkMode: 'service:db' as const },
+    };
+    expect(await refusal(runtime.create(web, call()))).toBe('HM-CONTAINER-PEER');
+    await runtime.create(db, call());
+    await runtime.start({ id: db.id }, call());
+    const other = { ...web, key: { ...web.key, slot: 'shop/web.1' } };
+    expect(await refusal(runtime.create(other, call()))).toBe('HM-CONTAINER-PEER');
+    await runtime.create(web, call());
+    await runtime.start({ id: web.id }, call());
+    expect(await statusOf(runtime, web.id)).toMatchObject({ phase: 'running', lender: 'shop/db.2' });
+    expect(await statusOf(runtime, db.id)).not.toHaveProperty('lender');
+  });
+
   test('a call whose signal has fired is given up with HM-RUNTIME-TIMEOUT', async () => {
     const { arm, runtime } = given();
     const create = await arm.container({ of: 'runs' });

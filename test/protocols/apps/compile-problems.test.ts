@@ -117,8 +117,16 @@ test.each([
     'HM-COMPOSE-TYPE compose.yaml:4: services.a.healthcheck.interval must be a duration like 10s or 1m30s, not "soon"',
   ],
   [
+    'network_mode: "container:b"',
+    'HM-COMPOSE-TYPE compose.yaml:4: services.a.network_mode: a container is no part of the app',
+  ],
+  [
     'network_mode: "service:b"',
-    'HM-COMPOSE-TYPE compose.yaml:4: services.a.network_mode: one network namespace cannot be shared by two containers',
+    'HM-COMPOSE-REFERENCE compose.yaml:3: services.a has the network of b, which is no other service',
+  ],
+  [
+    'network_mode: "service:"',
+    'HM-COMPOSE-TYPE compose.yaml:4: services.a.network_mode: must be host, none, bridge or service:NAME',
   ],
   ...['01:00:5e:00:00:01', '00:00:00:00:00:00', '02:42:ac:11:00', '02:42:ac:11:00:0g'].map((mac) => [
     `mac_address: "${mac}"`,

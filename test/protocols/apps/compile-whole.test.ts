@@ -176,3 +176,32 @@ volumes: { v: { external: true, name: other/data } }
     'HM-COMPOSE-TYPE compose.yaml:2: volumes.v: an external volume is the one of another app',
   ]);
 });
+
+test('who has the network of another service starts after it, and anew when it does', () => {
+  const lent = (vpn: string, web: string): string =>
+    `services: { vpn: { image: i, ${vpn} }, web: { image: i, network_mode: "service:vpn", ${web} } }`;
+  const { web } = specOf(lent('', '')).services;
+  expect(web).toMatchObject({
+    networkMode: 'service:vpn',
+    dependsOn: [{ service: 'vpn', condition: 'started', restart: true }],
+  });
+  const awaited = specOf(
+    lent('healthcheck: { test: x }', 'depends_on: { vpn: { condition: service_healthy } }'),
+  );
+  expect(awaited.services['web']!.dependsOn).toEqual([
+    { service: 'vpn', condition: 'healthy', restart: true },
+  ]);
+  const refused = (vpn: string, more: string): string =>
+    problemsOf(lent(vpn, more))
+      .map((problem) => problem.replace(/^\S+ compose\.yaml:1: services\./, ''))
+      .join();
+  expect(refused('', 'ports: ["80:80"]')).toBe(
+    'web: ports cannot be published with network_mode service:vpn',
+  );
+  expect(refused('', 'networks: [default]')).toBe('web: network_mode and networks exclude each other');
+  expect(refused('network_mode: host', '')).toBe('web has the network of vpn, which has none of its own');
+  expect(refused('', 'deploy: { replicas: 2 }')).toBe(
+    "web has the network of vpn, which has 1 replicas: 2 cannot each have one's",
+  );
+  expect(refused('depends_on: [web]', '')).toContain('circle');
+});

@@ -19,7 +19,7 @@ const listed = (...containers: ContainerStatus[]) => ({ value: { containers } })
 /** `c1 exited 3`, `c2 lost`, `c3 found running`. */
 const told = (effects: readonly Effect[]) =>
   effects.flatMap((effect) => {
-    if (effect.do !== 'send') return effect.do === 'drive' ? ['list'] : [];
+    if (effect.do !== 'send') return effect.do === 'drive' && effect.id.startsWith('list:') ? ['list'] : [];
     const { event } = effect;
     if (event.type === 'container.found') return [`${String(event['id'])} found ${String(event['found'])}`];
     const code = (event['exit'] as { code: number } | undefined)?.code;
@@ -83,4 +83,40 @@ it('a silent runtime is told once, and its return once', () => {
   const [up, back] = steps.compare(down, listed());
   expect(back).toMatchObject([{ do: 'emit', event: { type: 'runtime.recovered' } }]);
   expect(steps.compare(up, listed())[1]).toEqual([]);
+});
+
+/** `signal c2`, `kill c2`. */
+const asked = (effects: readonly Effect[]) =>
+  effects.flatMap((effect) =>
+    effect.do === 'drive' && effect.id.startsWith('orphan:')
+      ? [`${effect.call.op} ${(effect.call.args as { id: string }).id}`]
+      : [],
+  );
+const lender = key(1).slot;
+
+it('what has the network of a container that ended is asked to end, and made to at the next look', () => {
+  let [value] = steps.learn(fresh, { id: 'c1', key: key(1) });
+  [value] = steps.learn(value, { id: 'c2', key: key(2), lender });
+  [value] = steps.learn(value, { id: 'c3', key: key(3) });
+  let effects: readonly Effect[];
+  [value, effects] = steps.pass(value, { event: { type: 'exited', id: 'c1', exit } });
+  expect([told(effects)[0], asked(effects)]).toEqual(['1 exited 3', ['signal c2']]);
+  [value, effects] = steps.pass(value, { event: { type: 'exited', id: 'c1', exit } });
+  expect(asked(effects)).toEqual([]);
+  const later = { ...status(1), id: 'c1b', createdAt: 5 };
+  const orphan = { ...status(2), lender };
+  [value] = steps.list(value);
+  [value, effects] = steps.compare(value, listed(later, orphan, status(3)));
+  expect(asked(effects)).toEqual(['kill c2']);
+});
+
+it('what has the network of a container that runs is left alone, by a new life too', () => {
+  const sharer = { ...status(2), lender, createdAt: 3 };
+  const compared = (...containers: ContainerStatus[]) =>
+    asked(steps.compare(steps.list(fresh)[0], listed(...containers))[1]);
+  expect(compared(status(1), sharer)).toEqual([]);
+  expect(compared({ ...status(1, 'paused'), createdAt: 3 }, sharer)).toEqual([]);
+  expect(compared(status(1, 'stopped'), sharer)).toEqual(['signal c2']);
+  expect(compared({ ...status(1), createdAt: 4 }, sharer)).toEqual(['signal c2']);
+  expect(compared(status(1, 'stopped'), { ...sharer, phase: 'created' })).toEqual([]);
 });

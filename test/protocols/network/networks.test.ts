@@ -84,6 +84,21 @@ describe('the networks of a service', () => {
     expect(networkProblem(spec, [app('other', { theirs: { externalName: 'theirs' } }, {})])).toBeUndefined();
   });
 
+  it('are those of the service whose network it has, without its aliases', () => {
+    const spec = app(
+      'shop',
+      { lan },
+      { vpn: { lan: { ipv4Address: '172.28.0.9', aliases: ['gate'] } }, web: undefined },
+    );
+    const web = { ...spec.services['web']!, networkMode: 'service:vpn' as const };
+    const shared = { ...spec, services: { ...spec.services, web } };
+    expect(joinedNetworks(shared, web)).toEqual([
+      { id: 'shop_lan', address: '172.28.0.9', subnet: '172.28.0.0/24' },
+    ]);
+    expect(networkProblem(shared, [])).toBeUndefined();
+    expect(joinedNetworks(app('shop', {}, { vpn: undefined }), web)).toBeUndefined();
+  });
+
   it.each<[string, string, AppSpec, AppSpec[]]>([
     ['a network nobody declares', 'HM-NETWORK-UNKNOWN', app('shop', {}, { web: { back: {} } }), []],
     ['an external one of no app', 'HM-NETWORK-UNKNOWN', app('shop', { x: { external: true } }, {}), []],

@@ -50,12 +50,14 @@ function readNetworkMode(draft: ServiceDraft, node: ComposeNode, scope: Scope): 
   if (mode === undefined) return;
   draft.networkModeAt = node.at;
   if (mode === 'host' || mode === 'none') draft.networkMode = mode;
-  else if (/^(service|container):/.test(mode)) {
-    const hint =
-      'Give each service its own address: remove network_mode, and reach the other one by its name.';
-    refuse(scope, node.at, 'one network namespace cannot be shared by two containers', hint);
-  } else if (mode !== 'bridge' && mode !== 'default') refuse(scope, node.at, 'must be host, none or bridge');
+  else if (isLent(mode)) draft.networkMode = mode;
+  else if (mode.startsWith('container:'))
+    refuse(scope, node.at, 'a container is no part of the app', 'Write service:NAME.');
+  else if (mode !== 'bridge' && mode !== 'default')
+    refuse(scope, node.at, 'must be host, none, bridge or service:NAME');
 }
+
+const isLent = (mode: string): mode is `service:${string}` => /^service:.+$/s.test(mode);
 
 const macPattern = /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/;
 

@@ -74,7 +74,7 @@ export const serviceKeys = {
   mem_swappiness: yes('0 to 100'),
   memswap_limit: yes('memory and swap together'),
   models: refused('Hivemind starts no language models', 'Run the model as a service of its own.'),
-  network_mode: yes('host, none or bridge'),
+  network_mode: yes('host, none, bridge or service:NAME'),
   networks: yes('see services.networks'),
   oom_kill_disable: yes('on cgroup v1; v2 has no such switch'),
   oom_score_adj: yes('-1000 to 1000'),

@@ -2,7 +2,8 @@
  * How a scripted container is made, and how that is cut off: by an engine that goes, a client that dies, a caller
  * that waits no more. Any of them may leave a record without a task, or a container that nobody asked for any more.
  */
-import type { ContainerCreate } from '../../../../protocols/containers/model.ts';
+import { lendingSlot } from '../../../../protocols/apps/model.ts';
+import type { ContainerCreate, ContainerStatus } from '../../../../protocols/containers/model.ts';
 import { coded } from '../../../../protocols/errors.ts';
 import type { Call, ContainerRuntime } from '../../../../protocols/ports.ts';
 import type { Client } from './engine.ts';
@@ -44,6 +45,7 @@ export function creator(
     if (found) machine.remove(args.id);
     if (machine.diskFull) throw coded('HM-DISK-FULL', 'no space left on device', { container: args.id });
     images.mustHave(args.spec.image);
+    mustLend(machine, args);
     const script = machine.make(args);
     try {
       await work(call, script.createMs ?? 20);
@@ -68,4 +70,14 @@ export function creator(
     creating.set(args.id, under);
     return under;
   };
+}
+
+/** Whose network it wants runs. */
+function mustLend(machine: ScriptedMachine, { key, spec }: ContainerCreate): void {
+  const lender = lendingSlot(key.slot, spec);
+  const runs = (status: ContainerStatus): boolean => status.key.slot === lender && status.phase === 'running';
+  if (lender !== undefined && !machine.list().some(runs))
+    throw coded('HM-CONTAINER-PEER', `${key.slot} shares with ${lender}, which does not run`, {
+      slot: key.slot,
+    });
 }

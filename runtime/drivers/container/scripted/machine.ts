@@ -4,6 +4,7 @@
  *
  * Invariant: a container only goes forward, unknown → created → running → stopped, and then it is removed.
  */
+import { lendingSlot } from '../../../../protocols/apps/model.ts';
 import type {
   ContainerCreate,
   ContainerExit,
@@ -147,6 +148,7 @@ export class ScriptedMachine {
     const nth = this.#made.get(create.key.slot) ?? 0;
     this.#made.set(create.key.slot, nth + 1);
     const script = this.scriptOf(create, nth);
+    const lender = lendingSlot(create.key.slot, create.spec);
     const status: ContainerStatus = {
       id: create.id,
       key: create.key,
@@ -154,6 +156,7 @@ export class ScriptedMachine {
       phase: 'unknown',
       resources: resourcesMark(create.spec.resources),
       ...(create.address === undefined ? {} : { address: create.address }),
+      ...(lender === undefined ? {} : { lender }),
       createdAt: this.#clock.now(),
     };
     this.#held.set(create.id, { status, script, create, files: new Map() });

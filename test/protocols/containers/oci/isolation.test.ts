@@ -39,8 +39,8 @@ describe('capabilities', () => {
 });
 
 describe('namespaces', () => {
-  const of = (isolation: IsolationSettings, cgroups: 1 | 2 = 1) =>
-    namespacesOf(isolation, { cgroups, peers: { db: 42 } }, true)
+  const of = (isolation: IsolationSettings, cgroups: 1 | 2 = 1, networkMode = 'app') =>
+    namespacesOf(isolation, { cgroups, peers: { db: 42 } }, networkMode)
       .map(({ type, path }) => path ?? type)
       .join(' ');
   it.each<[IsolationSettings, string]>([
@@ -50,6 +50,13 @@ describe('namespaces', () => {
     [{ ipc: 'service:db' }, 'pid /proc/42/ns/ipc uts mount network'],
     [{ ipc: 'none', cgroup: 'private' }, 'pid ipc uts mount network cgroup'],
   ])('%j: %s', (isolation, expected) => expect(of(isolation)).toBe(expected));
+
+  it('of networks are own, the machine’s or another container’s', () => {
+    expect(of({}, 1, 'none')).toContain(' network');
+    expect(of({}, 1, 'host')).not.toContain('net');
+    expect(of({}, 1, 'service:db')).toBe('pid ipc uts mount /proc/42/ns/net');
+    expect(() => of({}, 1, 'service:gone')).toThrow(refused);
+  });
 
   it('of cgroups are own on v2 unless the host is wanted', () => {
     expect(of({}, 2)).toContain('cgroup');

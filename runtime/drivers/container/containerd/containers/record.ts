@@ -3,6 +3,7 @@
  * memory needs to know its containers again. And the join of record and task to what the port calls a status.
  */
 import type { Timestamp } from '@bufbuild/protobuf/wkt';
+import { lendingSlot } from '../../../../../protocols/apps/model.ts';
 import type {
   ContainerCreate,
   ContainerExit,
@@ -23,6 +24,8 @@ const label = {
   attempt: 'hivemind.attempt',
   specHash: 'hivemind.spec-hash',
   address: 'hivemind.address',
+  /** The slot whose network it has. */
+  lender: 'hivemind.network-of',
   stopSignal: 'hivemind.stop-signal',
   resources: 'hivemind.resources',
 } as const;
@@ -40,8 +43,10 @@ export function labelsOf(
   namespace: string,
   stopSignal: string,
 ): Record<string, string> {
+  const lender = lendingSlot(create.key.slot, create.spec);
   return {
     ...ownLabels(create.spec.labels ?? {}),
+    ...(lender === undefined ? {} : { [label.lender]: lender }),
     [label.resources]: resourcesMark(create.spec.resources),
     [label.node]: namespace,
     [label.slot]: create.key.slot,
@@ -99,6 +104,7 @@ export function statusOf(record: Container, task: Process | undefined, oomKills:
   const phase = phaseOf(task);
   const address = record.labels[label.address];
   const resources = record.labels[label.resources];
+  const lender = record.labels[label.lender];
   return {
     id: record.id,
     key: {
@@ -112,6 +118,7 @@ export function statusOf(record: Container, task: Process | undefined, oomKills:
     ...(task && task.pid > 0 && phase !== 'stopped' ? { pid: task.pid } : {}),
     ...(address === undefined ? {} : { address }),
     ...(resources === undefined ? {} : { resources }),
+    ...(lender === undefined ? {} : { lender }),
     ...(task && phase === 'stopped' ? { exit: exitOf(task.exitStatus, task.exitedAt, oomKills) } : {}),
     createdAt: msOf(record.createdAt),
   };

@@ -1,6 +1,6 @@
 /** All that the machine brings to one container's specification: its kernel, the devices that are asked for, and whom it shares with. */
 import type { ContainerCreate } from '../../../../../../protocols/containers/model.ts';
-import { parseSlotName } from '../../../../../../protocols/apps/model.ts';
+import { lendingSlot, parseSlotName } from '../../../../../../protocols/apps/model.ts';
 import { peerOf } from '../../../../../../protocols/containers/oci/isolation.ts';
 import type { Surroundings } from '../../../../../../protocols/containers/oci/types.ts';
 import { coded } from '../../../../../../protocols/errors.ts';
@@ -27,6 +27,13 @@ export async function surroundingsOf(
     peers[service] = peer.pid;
     if (mode === 'ipc') sharedMemory = sharedMemoryOf(engine.mountsDir, peer.id);
   }
+  const lender = lendingSlot(create.key.slot, create.spec);
+  if (lender !== undefined) {
+    const { service } = parseSlotName(lender)!;
+    // Its very own number: the address is that one's.
+    const peer = await runningPeer(engine, create, service, call, true);
+    peers[service] = peer.pid;
+  }
   return {
     cgroups: engine.cgroups,
     ...kernelFacts(),
@@ -44,13 +51,15 @@ async function runningPeer(
   { key }: ContainerCreate,
   service: string,
   call: Call,
+  exact = false,
 ): Promise<{ readonly id: string; readonly pid: number }> {
   const own = parseSlotName(key.slot);
   const running = (await list(engine, call)).filter((status) => {
     const slot = parseSlotName(status.key.slot);
     return status.phase === 'running' && slot?.app === own?.app && slot?.service === service;
   });
-  const fit = running.find((status) => parseSlotName(status.key.slot)?.index === own?.index) ?? running[0];
+  const alike = running.find((status) => parseSlotName(status.key.slot)?.index === own?.index);
+  const fit = alike ?? (exact ? undefined : running[0]);
   if (fit?.pid !== undefined) return { id: fit.id, pid: fit.pid };
   throw coded('HM-CONTAINER-PEER', `${key.slot} shares with ${own?.app}/${service}, which does not run`, {
     slot: key.slot,
