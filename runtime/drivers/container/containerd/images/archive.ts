@@ -40,6 +40,7 @@ export async function checkArchive(
   const documents = new Map<string, unknown>();
   const others = new Map<string, ArchiveFile>();
   const texts = new Map<string, Uint8Array>();
+  const links = new Map<string, string>();
   let index: unknown;
   let documentBytes = 0;
   const keep = (content: Uint8Array): void => {
@@ -48,7 +49,7 @@ export async function checkArchive(
       throw broken(path, `its documents have more than ${limits.imageDocumentsBytes} bytes`);
   };
   const room = await roomOf(path, maxBytes);
-  await walk(path, signal, room, async (name, size, body) => {
+  const visit = async (name: string, size: number, body: AsyncIterable<Uint8Array>): Promise<void> => {
     if (name === 'index.json') {
       index = parse(path, name, await whole(path, name, size, body));
       return;
@@ -72,11 +73,32 @@ export async function checkArchive(
     if (content?.[0] !== 0x7b) return;
     keep(content);
     documents.set(digest, parse(path, name, content));
+  };
+  await walk(path, signal, room, visit, (name, target) => {
+    if (links.size >= limits.imageArchiveBlobs)
+      throw broken(path, `it holds more than ${limits.imageArchiveBlobs} links`);
+    links.set(name, target);
   });
   if (index !== undefined) return { index, blobs, documents, names: new Map(), made: new Map() };
   const saved = texts.get('manifest.json');
   if (!saved) throw broken(path, 'it has no index.json');
-  return asDocker(path, parse(path, 'manifest.json', saved), others, texts);
+  return asDocker(path, parse(path, 'manifest.json', saved), withLinked(others, links), texts);
+}
+
+/** Older versions of Docker write a layer that two images share once, and a link in its other places. */
+function withLinked(
+  files: ReadonlyMap<string, ArchiveFile>,
+  links: ReadonlyMap<string, string>,
+): ReadonlyMap<string, ArchiveFile> {
+  const all = new Map(files);
+  for (const [name, first] of links) {
+    let at: string | undefined = first;
+    // Links of links, as many as the kernel follows; a circle ends as well.
+    for (let steps = 0; at !== undefined && !files.has(at) && steps < 40; steps += 1) at = links.get(at);
+    const file = at === undefined ? undefined : files.get(at);
+    if (file && !files.has(name)) all.set(name, file);
+  }
+  return all;
 }
 
 /** HM-IMAGE-ARCHIVE when Docker's manifest names what is not there. */

@@ -4,6 +4,7 @@
  */
 import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
+import { posix } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
@@ -22,8 +23,17 @@ export async function roomOf(path: string, maxBytes: number): Promise<number> {
   return Math.min(limits.imageArchiveBytes, Math.max(maxBytes, packed));
 }
 
+/** A name that stands for another one of the archive. */
+type Link = (name: string, target: string) => void;
+
 /** HM-IMAGE-ARCHIVE when it cannot be read; what `visit` throws is thrown on. */
-export async function walk(path: string, signal: AbortSignal, room: number, visit: Visit): Promise<void> {
+export async function walk(
+  path: string,
+  signal: AbortSignal,
+  room: number,
+  visit: Visit,
+  link: Link = () => undefined,
+): Promise<void> {
   const tar: Extract = extract();
   let entries = 0;
   let refusal: unknown;
@@ -50,6 +60,9 @@ export async function walk(path: string, signal: AbortSignal, room: number, visi
           throw error;
         });
       }
+      const { linkname } = entry.header;
+      if (linkname && (type === 'symlink' || type === 'link'))
+        link(safeName(path, name), targetOf(path, name, linkname, type));
       entry.resume();
     }
     await flowing;
@@ -108,6 +121,13 @@ function safeName(path: string, name: string): string {
   if (plain.startsWith('/') || plain.split('/').includes('..'))
     throw broken(path, `it holds the path ${name}`);
   return plain;
+}
+
+/** A symbolic link is read from its own folder, a hard one from the top. */
+function targetOf(path: string, name: string, linkname: string, type: 'symlink' | 'link'): string {
+  const target = posix.join(type === 'link' ? '' : posix.dirname(name), linkname);
+  if (linkname.startsWith('/')) throw broken(path, `it holds a link to ${linkname}`);
+  return safeName(path, target);
 }
 
 export function broken(path: string, what: string): CodedError {
