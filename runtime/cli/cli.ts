@@ -54,6 +54,7 @@ export class Cli {
   readonly process: CliProcess;
   #options: CommonOptions = {};
   #client: Promise<ApiClient> | undefined;
+  #opened: ApiClient | undefined;
   /** Set by the command that ran. */
   exitCode = 0;
 
@@ -94,10 +95,16 @@ export class Cli {
 
   async client(): Promise<ApiClient> {
     const onGap = (lines: number | undefined): void => this.say(`-- ${lines ?? 'some'} lines are left out`);
-    this.#client ??= import('./connection/open.ts').then(({ openClient }) =>
-      openClient(this.process, this.#options, onGap),
-    );
+    this.#client ??= import('./connection/open.ts').then(async ({ openClient }) => {
+      this.#opened = await openClient(this.process, this.#options, onGap);
+      return this.#opened;
+    });
     return this.#client;
+  }
+
+  /** The node's time once it has answered: ages and `5m ago` are about what the node dated. */
+  now(): number {
+    return this.process.clock.now() + (this.#opened?.skewMs ?? 0);
   }
 
   /** Resolves after a pause, or at once when interrupted. */

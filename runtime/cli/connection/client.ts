@@ -3,6 +3,7 @@ import { Agent, request, type ClientRequest, type IncomingMessage } from 'node:h
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { coded, CodedError, reason, type ErrorCode, type Reason } from '../../../protocols/errors.ts';
+import type { Clock } from '../../../protocols/ports.ts';
 import type { ApiAddress } from './address.ts';
 
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
@@ -11,6 +12,8 @@ type Method = 'GET' | 'PUT' | 'POST' | 'DELETE';
 
 /** No answer within this time: the node hangs. Streams are exempt once they have begun. */
 const answerMs = 60_000;
+/** Clocks that differ by less are alike. */
+const noticedMs = 2_000;
 /** A line of a stream; a log line is at most 64 KiB of text, JSON may escape it sixfold. */
 const lineBytes = 1_048_576;
 
@@ -24,11 +27,19 @@ export class ApiClient {
   readonly address: ApiAddress;
   readonly #agent = new Agent({ keepAlive: true });
   readonly #onGap: (lines: number | undefined) => void;
+  readonly #clock: Pick<Clock, 'now'>;
+  #skewMs = 0;
 
   /** `onGap` hears how many lines of a stream were left out, where that is known: we read too slowly, or they are gone. */
-  constructor(address: ApiAddress, onGap: (lines: number | undefined) => void) {
+  constructor(address: ApiAddress, onGap: (lines: number | undefined) => void, clock: Pick<Clock, 'now'>) {
     this.address = address;
     this.#onGap = onGap;
+    this.#clock = clock;
+  }
+
+  /** How far the node's clock is ahead of ours, ms, by its newest answer: 0 when it could be none. */
+  get skewMs(): number {
+    return this.#skewMs;
   }
 
   /** As messages should call it. */
@@ -118,6 +129,13 @@ export class ApiClient {
     return token === undefined ? {} : { authorization: `Bearer ${token}` };
   }
 
+  /** The header has whole seconds, and an answer is under way for a moment. */
+  #compare(date: string | undefined): void {
+    const said = date === undefined ? NaN : Date.parse(date) + 500;
+    const skewMs = said - this.#clock.now();
+    this.#skewMs = Math.abs(skewMs) > noticedMs ? Math.round(skewMs) : 0;
+  }
+
   #ask(
     method: Method,
     path: string,
@@ -134,6 +152,7 @@ export class ApiClient {
       });
       sent.on('response', (response) => {
         answered = true;
+        this.#compare(response.headers.date);
         if ((response.statusCode ?? 500) < 400) resolve(response);
         else problemOf(response).then((problem) => reject(new CodedError(problem)), reject);
       });

@@ -8,5 +8,5 @@ export async function openClient(
   options: CommonOptions,
   onGap: (lines: number | undefined) => void,
 ): Promise<ApiClient> {
-  return new ApiClient(await resolveAddress(process, options), onGap);
+  return new ApiClient(await resolveAddress(process, options), onGap, process.clock);
 }

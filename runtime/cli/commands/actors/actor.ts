@@ -31,7 +31,7 @@ export function actorCommands(program: Command, cli: Cli): void {
   action(tree, cli, async (_options, [path]) => {
     const actors = await load(cli, path);
     if (formOf(cli) !== 'table') return printListing(cli, listing(cli), () => Promise.resolve(actors));
-    for (const line of drawTree(actors, cli.process.clock.now())) cli.print(line);
+    for (const line of drawTree(actors, cli.now())) cli.print(line);
     return 0;
   });
 
@@ -46,7 +46,7 @@ export function actorCommands(program: Command, cli: Cli): void {
     const view = await client.get<ActorView & { context: unknown }>('/v1/actors/show', {
       path: String(path),
     });
-    await printOne(cli, view, view.path, () => showText(view, cli.process.clock.now()));
+    await printOne(cli, view, view.path, () => showText(view, cli.now()));
     return 0;
   });
 
@@ -79,11 +79,10 @@ async function load(cli: Cli, path: Argument): Promise<readonly ActorView[]> {
 }
 
 function listing(cli: Cli): Listing<ActorView> {
-  const now = cli.process.clock.now();
   return {
     name: (view) => view.path,
     note: (view) =>
-      view.lastCrash && `crashed ${age(now - view.lastCrash.at)} ago: ${view.lastCrash.message}`,
+      view.lastCrash && `crashed ${age(cli.now() - view.lastCrash.at)} ago: ${view.lastCrash.message}`,
     empty: 'No actors.',
     fields: [
       ...([
@@ -111,7 +110,7 @@ function listing(cli: Cli): Listing<ActorView> {
       { title: 'MAILBOX', cell: (view) => String(view.mailbox) },
       { title: 'PROCESSED', cell: (view) => String(view.processed), wide: true },
       { title: 'ADDRESS', cell: (view) => view.address, wide: true },
-      { title: 'AGE', cell: (view) => age(now - view.startedAt) },
+      { title: 'AGE', cell: (view) => age(cli.now() - view.startedAt) },
     ],
   };
 }

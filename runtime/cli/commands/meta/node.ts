@@ -49,13 +49,24 @@ async function runDoctor(cli: Cli, { acceptStore, fix }: DoctorOptions): Promise
     await client.send('POST', '/v1/store/accept');
     cli.say('The store is accepted.');
   }
-  const { findings } = fix
+  const told = fix
     ? await client.send<DoctorAnswer>('POST', '/v1/doctor/mend')
     : await client.get<DoctorAnswer>('/v1/doctor');
+  const findings = [...told.findings, ...clockFindings(client.skewMs)];
   const failed = findings.filter(({ verdict }) => verdict === 'failed').length;
   if (formOf(cli) !== 'table') await printListing(cli, listing, () => Promise.resolve(findings));
   else printFindings(cli, findings, failed);
   return failed > 0 ? 1 : 0;
+}
+
+/** What only who asks can see: that the two do not have the same time. */
+function clockFindings(skewMs: number): readonly Finding[] {
+  if (skewMs === 0) return [];
+  const side = skewMs > 0 ? 'behind' : 'ahead of';
+  const detail = `the clock here is ${age(Math.abs(skewMs))} ${side} the node's`;
+  return [
+    { id: 'clock', verdict: 'warning', detail, remedy: 'timedatectl set-ntp true, on the one that is wrong' },
+  ];
 }
 
 function printFindings(cli: Cli, findings: readonly Finding[], failed: number): void {
@@ -92,7 +103,7 @@ async function runVersion(cli: Cli): Promise<number> {
   } catch (thrown) {
     silence = reasonOf(thrown).message;
   }
-  const now = cli.process.clock.now();
+  const now = cli.now();
   await printOne(cli, { hivemind: tool, ...(node ? { node } : {}) }, tool, () => [
     `hivemind  ${tool}`,
     node

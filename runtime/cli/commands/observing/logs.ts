@@ -68,7 +68,7 @@ function choiceOf(cli: Cli, { since, until, grep, level, previous, follow: follo
     throw usage(`${level} is not a level`, `One of ${levels.join(', ')}.`);
   if (follows && (until !== undefined || previous))
     throw usage('--follow goes with neither --until nor --previous', 'Leave one of them out.');
-  const now = cli.process.clock.now();
+  const now = cli.now();
   return {
     ...(since === undefined ? {} : { since: momentOf('--since', since, now) }),
     ...(until === undefined ? {} : { until: momentOf('--until', until, now) }),

@@ -36,7 +36,11 @@ export function observeCommands(program: Command, cli: Cli): void {
       const wanted = new Set(slotsOf(resolveTarget(String(target), known), known));
       return rows.filter(({ slot }) => wanted.has(slot));
     };
-    return printListing(cli, slotListing(cli.process.clock.now), load);
+    return printListing(
+      cli,
+      slotListing(() => cli.now()),
+      load,
+    );
   });
 
   const ls = leaf(program, {
@@ -50,7 +54,11 @@ export function observeCommands(program: Command, cli: Cli): void {
   action(ls, cli, async () => {
     const load = async (): Promise<readonly AppView[]> =>
       (await (await cli.client()).get<AppsAnswer>('/v1/apps')).apps;
-    return printListing(cli, appListing(cli.process.clock.now), load);
+    return printListing(
+      cli,
+      appListing(() => cli.now()),
+      load,
+    );
   });
 
   const status = leaf(program, {
@@ -69,7 +77,7 @@ export function observeCommands(program: Command, cli: Cli): void {
   );
   action<CommonOptions & { showSecrets?: true }>(status, cli, async ({ showSecrets }, [app]) => {
     const answer = await loadApp(cli, String(app), showSecrets ? { reveal: true } : {});
-    const now = cli.process.clock.now();
+    const now = cli.now();
     await printOne(cli, answer, answer.view.name, () => statusText(cli, answer, now));
     return 0;
   });

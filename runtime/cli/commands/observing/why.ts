@@ -29,7 +29,7 @@ async function runWhy(cli: Cli, text: string): Promise<number> {
     (slots.length > 0 ? slots : ones(target, known)).map((slot) => ask(cli, slot)),
   );
   const reasons = answers.flatMap((answer) => answer.reasons);
-  const now = cli.process.clock.now();
+  const now = cli.now();
   const said = { target: targetName(target), reasons: unique(reasons), slots: answers };
   await printOne(cli, said, said.target, () => explain(cli, targetName(target), answers, now));
   return 0;

@@ -104,7 +104,6 @@ async function importImage(cli: Cli, archive: string, name: string | undefined):
 }
 
 function listing(cli: Cli): Listing<ImageInfo> {
-  const now = cli.process.clock.now();
   return {
     name: (image) => image.name,
     fields: ['name', 'digest', 'platform', 'sizeBytes', 'createdAt'],
@@ -114,7 +113,7 @@ function listing(cli: Cli): Listing<ImageInfo> {
       { title: 'PLATFORM', cell: (image) => image.platform },
       { title: 'SIZE', cell: (image) => bytes(image.sizeBytes) },
       { title: 'DIGEST', cell: (image) => image.digest, wide: true },
-      { title: 'AGE', cell: (image) => age(now - image.createdAt) },
+      { title: 'AGE', cell: (image) => age(cli.now() - image.createdAt) },
     ],
   };
 }

@@ -139,7 +139,6 @@ const list = async (cli: Cli): Promise<readonly SecretView[]> =>
   (await (await cli.client()).get<{ secrets: readonly SecretView[] }>('/v1/secrets')).secrets;
 
 function listing(cli: Cli): Listing<SecretView> {
-  const now = cli.process.clock.now();
   const present = (secret: SecretView) => secret.versions.at(-1);
   return {
     name: (secret) => secret.name,
@@ -150,7 +149,7 @@ function listing(cli: Cli): Listing<SecretView> {
       { title: 'VERSION', cell: (secret) => String(secret.version) },
       { title: 'SIZE', cell: (secret) => bytes(present(secret)?.sizeBytes ?? 0), wide: true },
       { title: 'USED BY', cell: (secret) => secret.usedBy.join(', ') || '-' },
-      { title: 'AGE', cell: (secret) => age(now - (present(secret)?.createdAt ?? now)) },
+      { title: 'AGE', cell: (secret) => age(cli.now() - (present(secret)?.createdAt ?? cli.now())) },
     ],
   };
 }

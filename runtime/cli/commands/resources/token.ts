@@ -57,7 +57,6 @@ function seconds(text: string): number {
 }
 
 function listing(cli: Cli): Listing<TokenView> {
-  const now = cli.process.clock.now();
   return {
     name: ({ name }) => name,
     fields: ['name', 'scope', 'createdAt', 'expiresAt', 'expired'],
@@ -65,11 +64,11 @@ function listing(cli: Cli): Listing<TokenView> {
     columns: [
       { title: 'NAME', cell: ({ name }) => name },
       { title: 'SCOPE', cell: ({ scope }) => scope },
-      { title: 'AGE', cell: ({ createdAt }) => age(now - createdAt) },
+      { title: 'AGE', cell: ({ createdAt }) => age(cli.now() - createdAt) },
       {
         title: 'ENDS',
         cell: ({ expiresAt, expired }) =>
-          expired ? 'expired' : expiresAt === undefined ? 'never' : `in ${age(expiresAt - now)}`,
+          expired ? 'expired' : expiresAt === undefined ? 'never' : `in ${age(expiresAt - cli.now())}`,
       },
     ],
   };

@@ -35,6 +35,8 @@ export class NodeDouble {
   /** `GET /v1/apps` → its route; the path is decoded and without the query. */
   readonly routes = new Map<string, Route>();
   readonly requests: Received[] = [];
+  /** What it says the time is; nothing unless it is set. */
+  date: string | undefined;
   /** Called with each exec connection and its path. */
   exec: ((socket: WebSocket, path: string) => void) | undefined;
   directory = '';
@@ -97,6 +99,9 @@ export class NodeDouble {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    // Its time is that of the tool under test, unless the test says another.
+    response.sendDate = false;
+    if (this.date !== undefined) response.setHeader('date', this.date);
     const chunks: Buffer[] = [];
     for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
     const url = decodeURIComponent(request.url ?? '');
