@@ -338,6 +338,10 @@ export const limits = {
   apiTokens: 1_000,
   /** Ten years: who needs longer leaves the end out. */
   apiTokenS: 315_360_000,
+  /** Refusals for want of a right that are told apart: a token and a route each. */
+  auditKinds: 1_024,
+  /** The same again within this is counted, not told. */
+  auditRepeatMs: 60_000,
   /** Answers remembered by their Idempotency-Key … */
   apiIdempotencyKeys: 4_096,
   /** … all of them together … */

@@ -7,11 +7,11 @@ import { HTTPException } from 'hono/http-exception';
 import type { ZodError } from 'zod';
 import { coded, reason, reasonOf } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
-import type { ApiContext, Env } from './context.ts';
+import type { ApiContext, Env, Identity } from './context.ts';
 import { MalformedError, problemHeaders, problemOf, type Fault } from './problem.ts';
 import { respond, type Route } from './route.ts';
 import { boundLength } from './rules/bodies.ts';
-import { openGate, type Gate } from './rules/gate.ts';
+import { admitted, openGate, type Gate } from './rules/gate.ts';
 import { refusalOf } from './rules/methods.ts';
 import { actorRoutes } from './routes/node/actors.ts';
 import { appRoutes } from './routes/apps.ts';
@@ -80,15 +80,16 @@ export function createApp(context: ApiContext, { door, gate = openGate }: AppOpt
   app.use(async (c, next) => {
     c.set('requestId', context.requestId());
     const from = context.node.clock.monotonicMs();
-    const { client = '' } = (c.env ?? {}) as Bindings;
-    context.rates.take(`${door} ${client}`, !methodsThatRead.has(c.req.method));
     await next();
     const seconds = (context.node.clock.monotonicMs() - from) / 1_000;
     context.counts.request(c.get('route') ?? 'other', c.req.method, c.res.status, seconds);
     context.logger.debug({ method: c.req.method, path: c.req.path, status: c.res.status }, 'request');
   });
   app.use((c, next) => {
-    c.set('identity', gate.admit(c.req.header('authorization')));
+    const { client = '' } = (c.env ?? {}) as Bindings;
+    const authorization = c.req.header('authorization');
+    const isChange = !methodsThatRead.has(c.req.method);
+    c.set('identity', admitted(gate, context.rates, { door, client, authorization, isChange }));
     boundLength(c);
     return next();
   });
@@ -109,6 +110,11 @@ export function createApp(context: ApiContext, { door, gate = openGate }: AppOpt
     const because = thrown instanceof HTTPException ? ofHttp(thrown) : reasonOf(thrown);
     if (because.code === 'HM-INTERNAL')
       context.logger.error({ err: thrown, path: c.req.path }, 'a request failed');
+    const identity: Identity | undefined = c.get('identity');
+    if (because.code === 'HM-API-SCOPE' && identity) {
+      const { method, path } = c.req;
+      context.audit.refused(identity, { method, path, route: c.get('route') ?? 'other' }, because);
+    }
     const faults = thrown instanceof MalformedError ? thrown.faults : [];
     const problem = problemOf(because, { requestId: c.get('requestId'), path: c.req.path, faults });
     return respond(c, problem.status, JSON.stringify(problem), problemHeaders(because));

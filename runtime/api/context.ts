@@ -8,6 +8,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import { EventHub } from './lists/event-reader.ts';
 import { Feeds } from './lists/feeds.ts';
 import { Counts } from './metrics/counts.ts';
+import { Audit } from './rules/audit.ts';
 import { IdempotencyKeys } from './rules/idempotency.ts';
 import { Rates } from './rules/rates.ts';
 import { Tokens } from './rules/tokens.ts';
@@ -34,6 +35,7 @@ export interface ApiContext {
   readonly feeds: Feeds;
   readonly events: EventHub;
   readonly tokens: Tokens;
+  readonly audit: Audit;
   /** For `/metrics`. */
   readonly counts: Counts;
 }
@@ -68,6 +70,7 @@ export function createContext(
     feeds: new Feeds(node),
     events: new EventHub(node),
     tokens: new Tokens(node),
+    audit: new Audit(node),
   };
 }
 

@@ -35,7 +35,8 @@ export async function serveExec(node: NodeHandle, socket: WebSocket, status: Slo
   const inbox = new Inbox(socket);
   const gone = new AbortController();
   socket.on('close', () => gone.abort());
-  socket.on('error', () => socket.terminate());
+  // ws closes it by itself, with the code that says why; what runs for it ends at once.
+  socket.on('error', () => gone.abort());
   try {
     const asked = await firstOrder(inbox, node.clock);
     const call = { key: `exec-${node.random.hex(8)}`, signal: gone.signal };
@@ -51,7 +52,7 @@ export async function serveExec(node: NodeHandle, socket: WebSocket, status: Slo
 
 async function converse(socket: WebSocket, inbox: Inbox, session: ExecSession, clock: Clock): Promise<void> {
   if (socket.readyState !== WebSocket.OPEN) return session.close();
-  socket.on('close', () => session.close());
+  for (const end of ['close', 'error']) socket.on(end, () => session.close());
   keepAsking(socket, clock);
   session.onOutput((from, bytes) => {
     if (socket.readyState !== WebSocket.OPEN) return;

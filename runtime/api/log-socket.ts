@@ -15,8 +15,8 @@ export const logsProtocol = 'v1.logs.hivemind';
 export async function serveLogs(socket: WebSocket, source: LineSource<LogLine>, clock: Clock): Promise<void> {
   const reader = streamOf(source, ndjson, () => undefined).getReader();
   const leave = (): void => void reader.cancel().catch(() => undefined);
-  socket.on('close', leave);
-  socket.on('error', () => socket.terminate());
+  // After an error ws closes it by itself, with the code that says why.
+  for (const end of ['close', 'error']) socket.on(end, leave);
   socket.on('message', () => {
     tell(socket, { reason: coded('HM-API-REQUEST', 'Logs are read: nothing is sent to them').reason });
     socket.close(1008);

@@ -5,10 +5,10 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { z } from 'zod';
-import { WebSocketServer, type WebSocket } from 'ws';
+import { WebSocket, WebSocketServer } from 'ws';
 import { parseSlotName } from '../../protocols/apps/model.ts';
 import type { SlotStatus } from '../../protocols/apps/status.ts';
-import { coded } from '../../protocols/errors.ts';
+import { coded, reasonOf } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
 import { forwardProtocol } from '../forwarding/bridge.ts';
 import { execProtocol, serveExec } from './exec.ts';
@@ -18,7 +18,7 @@ import type { NodeHandle } from '../node-handle.ts';
 import type { ApiContext } from './context.ts';
 import { logQuery, logSource, observedSlots, unknownSlot } from './routes/containers.ts';
 import { refuse } from './rules/refused.ts';
-import { assertScope, type Gate } from './rules/gate.ts';
+import { admitted, assertScope, type Gate } from './rules/gate.ts';
 
 export interface UpgradeDoor {
   /** Ends every open WebSocket. */
@@ -36,6 +36,7 @@ export function serveUpgrades(server: Server, context: ApiContext, options: Upgr
     noServer: true,
     perMessageDeflate: false,
     maxPayload: limits.apiFrameBytes,
+    WebSocket: CodedSocket,
     handleProtocols: (offered) => Object.values(protocols).find((one) => offered.has(one)) ?? false,
   });
   sockets.on('wsClientError', ({ message }, stream, { url }) => {
@@ -68,6 +69,14 @@ export function serveUpgrades(server: Server, context: ApiContext, options: Upgr
   };
 }
 
+/** Closed by ws itself, for a frame that is too large, it says so under our code too. */
+class CodedSocket extends WebSocket {
+  override close(code?: number, why?: string | Buffer): void {
+    super.close(code, why ?? (code === tooBig ? 'HM-API-TOO-LARGE' : undefined));
+  }
+}
+const tooBig = 1009;
+
 const protocols = { exec: execProtocol, 'port-forward': forwardProtocol, logs: logsProtocol } as const;
 
 interface Admitted {
@@ -81,16 +90,23 @@ async function admit(
   request: IncomingMessage,
   { door, gate }: UpgradeOptions,
 ): Promise<Admitted> {
-  context.rates.take(`${door} ${request.socket.remoteAddress ?? ''}`, true);
-  const identity = gate.admit(request.headers.authorization);
+  const client = request.socket.remoteAddress ?? '';
+  const { authorization } = request.headers;
+  const identity = admitted(gate, context.rates, { door, client, authorization, isChange: true });
   const { origin, host } = request.headers;
   if (origin !== undefined && !isOwn(origin, host))
     throw coded('HM-API-ORIGIN', `${origin} is another site`, { origin });
   const [path = '', query] = (request.url ?? '').split('?');
   const [, encoded, kind] = /^\/v1\/containers\/([^/]+)\/(exec|port-forward|logs)$/.exec(path) ?? [];
   if (encoded === undefined) throw coded('HM-API-ROUTE', `There is no WebSocket at ${path}`);
-  // Who runs commands in containers, or talks to what listens in them, changes them.
-  assertScope(identity, kind === 'logs' ? 'read' : 'write');
+  try {
+    // Who runs commands in containers, or talks to what listens in them, changes them.
+    assertScope(identity, kind === 'logs' ? 'read' : 'write');
+  } catch (thrown) {
+    const route = `/v1/containers/{slot}/${kind}`;
+    context.audit.refused(identity, { method: 'GET', path, route }, reasonOf(thrown));
+    throw thrown;
+  }
   const protocol = protocols[kind as keyof typeof protocols];
   if (!request.headers['sec-websocket-protocol']?.includes(protocol))
     throw coded('HM-API-REQUEST', `The subprotocol is ${protocol}`);

@@ -26,7 +26,8 @@ export async function bridge(socket: WebSocket, stream: Socket): Promise<void> {
   });
   carryOut(socket, stream);
   carryIn(socket, stream);
-  socket.on('error', () => socket.terminate());
+  // ws closes it by itself, with the code that says why.
+  socket.on('error', () => stream.pause());
   socket.once('close', (code: number) => {
     if (code !== whole) return void stream.resetAndDestroy();
     // What came is still written, as long as somebody takes it.

@@ -5,6 +5,7 @@
 import { coded } from '../../../protocols/errors.ts';
 import type { Scope } from '../../../protocols/security/tokens.ts';
 import type { Identity } from '../context.ts';
+import type { Rates } from './rates.ts';
 
 /** Asked of every request and every upgrade of one door. */
 export interface Gate {
@@ -17,6 +18,32 @@ const everything: Identity = { name: 'socket', scope: 'admin' };
 export const openGate: Gate = { admit: () => everything };
 
 const ranks: Readonly<Record<Scope, number>> = { read: 0, write: 1, admin: 2 };
+
+interface Asked {
+  /** `tcp`, `socket` */
+  readonly door: string;
+  /** Its address, where the door knows one. */
+  readonly client: string;
+  readonly authorization: string | undefined;
+  readonly isChange: boolean;
+}
+
+/**
+ * Who asks, within the rate that each token of an address has: one that asks too much costs the others nothing. Who
+ * has none shares that of its address. HM-API-TOKEN, HM-API-BUSY.
+ */
+export function admitted(gate: Gate, rates: Rates, asked: Asked): Identity {
+  const { door, client, authorization, isChange } = asked;
+  let identity: Identity;
+  try {
+    identity = gate.admit(authorization);
+  } catch (thrown) {
+    rates.take(`${door} ${client}`, isChange);
+    throw thrown;
+  }
+  rates.take(`${door} ${client} ${identity.name}`, isChange);
+  return identity;
+}
 
 /** HM-API-SCOPE when the token allows less. */
 export function assertScope({ name, scope }: Identity, needed: Scope): void {

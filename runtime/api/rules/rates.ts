@@ -1,5 +1,5 @@
 /**
- * How much one client of one door may ask: a token bucket each, one for all requests and a smaller one for changes,
+ * How much one client of one door may ask (a token at an address): a bucket each, one for all requests and a smaller one for changes,
  * which cost a commit. What is over is refused with HM-API-BUSY, which says when to come back; nothing waits here.
  */
 import { LRUCache } from 'lru-cache';
@@ -17,11 +17,10 @@ interface Rate {
   readonly burst: number;
 }
 
-const requests: Rate = { perSecond: limits.apiRequestsPerSecond, burst: limits.apiRequestBurst };
-const changes: Rate = { perSecond: limits.apiChangesPerSecond, burst: limits.apiChangeBurst };
-
 export class Rates {
   readonly #clock: Pick<Clock, 'monotonicMs'>;
+  readonly #requests: Rate = { perSecond: limits.apiRequestsPerSecond, burst: limits.apiRequestBurst };
+  readonly #changes: Rate = { perSecond: limits.apiChangesPerSecond, burst: limits.apiChangeBurst };
   /** The bucket of a client that is forgotten was full again long since, or the door has more clients than it may. */
   readonly #buckets = new LRUCache<string, Bucket>({ max: limits.apiClients });
   refused = 0;
@@ -32,8 +31,8 @@ export class Rates {
 
   /** HM-API-BUSY with `retryAfterS` when the client has asked too much. */
   take(client: string, isChange: boolean): void {
-    this.#take(client, requests, 'requests');
-    if (isChange) this.#take(`${client} changes`, changes, 'changes');
+    this.#take(client, this.#requests, 'requests');
+    if (isChange) this.#take(`${client} changes`, this.#changes, 'changes');
   }
 
   #take(name: string, rate: Rate, what: string): void {

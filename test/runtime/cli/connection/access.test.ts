@@ -2,8 +2,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { apiRig, app, json, service, type ApiRig } from '../api/rig.ts';
-import { run, type Ran } from './kit/run.ts';
+import { apiRig, app, json, service, type ApiRig } from '../../api/rig.ts';
+import { run, type Ran } from '../kit/run.ts';
 
 let rig: ApiRig;
 let tokenFile: string;

@@ -1,8 +1,8 @@
 /** A clock that goes wrong here, or on the node: ages and times are the node's, and doctor says so. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { Lines, type NodeDouble } from './kit/node-double.ts';
-import { run, startMs, type Ran } from './kit/run.ts';
-import { shopNode } from './kit/shop.ts';
+import { Lines, type NodeDouble } from '../kit/node-double.ts';
+import { run, startMs, type Ran } from '../kit/run.ts';
+import { shopNode } from '../kit/shop.ts';
 
 let node: NodeDouble;
 beforeEach(async () => {
