@@ -1,4 +1,5 @@
 /** Processes of this machine under the container runtime's conformance suite, and what only they do. */
+import { spawnSync } from 'node:child_process';
 import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';
@@ -263,10 +264,10 @@ describe('processes of the machine', () => {
   });
 });
 
-/** Folders of this name anywhere among the machine's cgroups. */
+/** Folders of this name anywhere among the machine's cgroups, of which others come and go meanwhile: `find` says so and goes on. */
 async function cgroupsOf(id: string): Promise<readonly string[]> {
-  const all = await readdir('/sys/fs/cgroup', { recursive: true });
-  return all.filter((path) => path.endsWith(`/${id}`));
+  const found = spawnSync('find', ['/sys/fs/cgroup', '-type', 'd', '-name', id], { encoding: 'utf8' });
+  return found.stdout.split('\n').filter((path) => path !== '');
 }
 
 async function pidsOf(pattern: string): Promise<readonly number[]> {
