@@ -64,7 +64,7 @@ export function isEnclosed(networks: readonly JoinedNetwork[]): boolean {
 
 /**
  * Why the app's networks cannot be as its file says, beside those of all `others`: HM-NETWORK-UNKNOWN,
- * HM-NETWORK-SUBNET, HM-NETWORK-TAKEN, HM-NETWORK-INTERNAL.
+ * HM-NETWORK-SUBNET, HM-NETWORK-TAKEN, HM-NETWORK-INTERNAL, HM-CONTAINER-PEER.
  */
 export function networkProblem(app: AppSpec, others: readonly AppSpec[]): Reason | undefined {
   return (
@@ -72,8 +72,25 @@ export function networkProblem(app: AppSpec, others: readonly AppSpec[]): Reason
     missingExternal(app, others) ??
     wrongSubnet(app, others) ??
     wrongAddress(app, others) ??
-    enclosedPorts(app)
+    enclosedPorts(app) ??
+    wrongLender(app)
   );
+}
+
+/** HM-CONTAINER-PEER: such a container would wait for ever for the one whose network it is to have. */
+function wrongLender(app: AppSpec): Reason | undefined {
+  for (const service of Object.values(app.services)) {
+    const name = lenderOf(service);
+    if (name === undefined) continue;
+    const lender =
+      Object.hasOwn(app.services, name) && name !== service.name ? app.services[name] : undefined;
+    if (lender?.networkMode === 'app' && lender.replicas >= service.replicas) continue;
+    const owner = `${app.name}/${service.name}`;
+    const text = `${owner} is to have the network of ${name}, which has none for each of its containers`;
+    const hint = `Name a service of the app with a network of its own and as many replicas.`;
+    return reason('HM-CONTAINER-PEER', text, { service: owner, lender: name }, hint);
+  }
+  return undefined;
 }
 
 function undeclared(app: AppSpec): Reason | undefined {

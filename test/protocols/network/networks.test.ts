@@ -84,6 +84,22 @@ describe('the networks of a service', () => {
     expect(networkProblem(spec, [app('other', { theirs: { externalName: 'theirs' } }, {})])).toBeUndefined();
   });
 
+  it('of a service that is to have those of another one need that one', () => {
+    const spec = app('shop', {}, { vpn: undefined, web: undefined });
+    const problem = (networkMode: `service:${string}`, vpn: Partial<AppSpec['services'][string]> = {}) => {
+      const services = {
+        vpn: { ...spec.services['vpn']!, ...vpn },
+        web: { ...spec.services['web']!, networkMode, replicas: 2 },
+      };
+      return networkProblem({ ...spec, services }, [])?.code;
+    };
+    expect(problem('service:vpn', { replicas: 2 })).toBeUndefined();
+    expect(problem('service:vpn')).toBe('HM-CONTAINER-PEER');
+    expect(problem('service:vpn', { replicas: 2, networkMode: 'host' })).toBe('HM-CONTAINER-PEER');
+    expect(problem('service:web')).toBe('HM-CONTAINER-PEER');
+    expect(problem('service:toString')).toBe('HM-CONTAINER-PEER');
+  });
+
   it('are those of the service whose network it has, without its aliases', () => {
     const spec = app(
       'shop',
