@@ -16,7 +16,7 @@ import { call, inPhase, refusal } from './container-runtime/rig.ts';
 const missing = missingForContainerd();
 const cgroups = existsSync('/sys/fs/cgroup/cgroup.controllers') ? 2 : 1;
 
-describe('settings of a container', { timeout: 60_000 }, () => {
+describe('settings of a container', () => {
   if (missing) {
     test('are skipped', ({ skip }) => skip(missing));
     return;

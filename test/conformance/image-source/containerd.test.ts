@@ -49,7 +49,7 @@ describe.skipIf(missing)(`containerd${missing ? ` (skipped: ${missing})` : ''}`,
   let containerd: TestContainerd;
   beforeAll(async () => {
     containerd = await startContainerd();
-  }, 30_000);
+  });
   afterAll(() => containerd.stop());
 
   let [count, rooms] = [0, 0];
@@ -235,7 +235,7 @@ describe.skipIf(missing)(`containerd${missing ? ` (skipped: ${missing})` : ''}`,
       for (const { id } of (await connection.unary(Leases.method.list, {}, soon)).leases)
         await connection.unary(Leases.method.delete, { id, sync: true }, soon);
       expect(await kept()).toEqual({ blobs: 4, snapshots: 2, leases: 0 });
-    }, 30_000);
+    });
 
     it.each(archiveDefects)('refuses an archive with %s and leaves nothing behind', async (defect) => {
       const path = join(containerd.dir, 'defective.tar');

@@ -51,7 +51,7 @@ describe.skipIf(missing)(`running${missing ? ` (skipped: ${missing})` : ''}`, ()
   let containerd: TestContainerd;
   beforeAll(async () => {
     containerd = await startContainerd();
-  }, 30_000);
+  });
   afterAll(() => containerd.stop());
 
   it('serves the page, keeps the count, and stops at once', async () => {

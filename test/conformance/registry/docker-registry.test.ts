@@ -33,7 +33,7 @@ describe.skipIf(missing)(`docker-registry${missing ? ` (skipped: ${missing})` : 
   beforeAll(async () => {
     containerd = await startContainerd();
     registry = await startRegistry();
-  }, 30_000);
+  });
   afterAll(async () => {
     for (const made of rigs) made.close();
     await registry.stop();
@@ -148,7 +148,7 @@ describe.skipIf(missing)(`docker-registry${missing ? ` (skipped: ${missing})` : 
     const { source } = rig({ registries: {} });
     const reason = await refusal(source.ensure({ image: `${registry.host}/forms/oci:1` }, newCall()));
     expect(reason.code).toBe('HM-REGISTRY-UNREACHABLE');
-  }, 30_000);
+  });
 
   it('asks mirrors first, and the registry itself for what they lack', async () => {
     const mirror = await startRegistry();
@@ -178,7 +178,7 @@ describe.skipIf(missing)(`docker-registry${missing ? ` (skipped: ${missing})` : 
       guarded = await startRegistry(tokens.auth);
       await guarded.push(await archive('box', 'token'), 'private/box:1');
       await guarded.push(await archive('box', 'token'), 'public/box:1');
-    }, 30_000);
+    });
     afterAll(async () => {
       await guarded.stop();
       await tokens.close();

@@ -26,7 +26,7 @@ const codeOf = (asked: Promise<unknown>) =>
 const shell = (script: string) => ['/bin/sh', '-c', script];
 const forever = shell('sleep 3600');
 
-describe.skipIf(missing)(`the containerd driver${missing ? `: ${missing}` : ''}`, { timeout: 60_000 }, () => {
+describe.skipIf(missing)(`the containerd driver${missing ? `: ${missing}` : ''}`, () => {
   let containerd: TestContainerd;
   let runtime: ContainerdRuntime;
   let count = 0;

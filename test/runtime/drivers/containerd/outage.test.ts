@@ -25,7 +25,7 @@ const codeOf = (asked: Promise<unknown>) =>
     (error: unknown) => reasonOf(error).code,
   );
 
-describe.skipIf(missing)(`outages of containerd${missing ? `: ${missing}` : ''}`, { timeout: 60_000 }, () => {
+describe.skipIf(missing)(`outages of containerd${missing ? `: ${missing}` : ''}`, () => {
   let containerd: TestContainerd;
   let runtime: ContainerdRuntime;
   /** Gives up soon: for calls that are meant to meet their deadline. */
