@@ -35,6 +35,8 @@ export const limits = {
   writeMs: 10_000,
   /** How long completion waits for the node: longer, and typing stutters. */
   completionMs: 300,
+  /** A check of the doctor that has not answered by then has failed; all of them run at once. */
+  doctorCheckMs: 3_000,
   /** An `ask` that names no deadline of its own. */
   askTimeoutMs: 10_000,
 

@@ -6,13 +6,15 @@ import { execFile } from 'node:child_process';
 import { readFile, statfs, writeFile } from 'node:fs/promises';
 import { reasonOf } from '../../protocols/errors.ts';
 import { foreignRoutes } from '../../protocols/network/forwarding.ts';
-import type { Call, Ports } from '../../protocols/ports.ts';
+import type { Call, Clock, Ports } from '../../protocols/ports.ts';
 import type { ContainerdPlace } from '../drivers/container/containerd/bootstrap.ts';
 import type { LinuxNetwork } from '../drivers/network/linux/driver.ts';
 import type { Finding } from '../node-handle.ts';
+import { findingsInTime, inTime, type Check } from './in-time.ts';
 import type { NodeSettings } from './world.ts';
 
 interface Subject {
+  readonly clock: Clock;
   readonly ports: Ports;
   readonly settings: NodeSettings;
   readonly dataDir: string;
@@ -27,31 +29,40 @@ interface EngineRoom {
 
 const lowSpace = 0.05;
 
-export async function examine(subject: Subject): Promise<readonly Finding[]> {
-  const { engineRoom, settings, dataDir, ports } = subject;
-  const everywhere = [store(subject), secretKey(subject), disk(dataDir)];
-  if (!engineRoom) return Promise.all([processes(subject), ...everywhere]);
-  return Promise.all([
-    containerd(ports, engineRoom.place),
+export function examine(subject: Subject): Promise<readonly Finding[]> {
+  return findingsInTime(subject.clock, checksOf(subject));
+}
+
+function checksOf({ ports, settings, dataDir, engineRoom }: Subject): readonly Check[] {
+  const everywhere: readonly Check[] = [
+    { id: 'store', run: (call) => store(ports, call) },
+    { id: 'secrets', run: (call) => secretKey(ports, call) },
+    { id: 'disk', run: () => disk(dataDir) },
+  ];
+  if (!engineRoom) return [{ id: 'processes', run: (call) => processes(ports, call) }, ...everywhere];
+  const { network, place } = engineRoom;
+  const remedy = containerdRemedy(place);
+  return [
+    { id: 'containerd', run: (call) => containerd(ports, place, call), remedy },
     ...everywhere,
-    forwarding(),
-    forwardPolicy(engineRoom.network),
-    bridge(settings.bridge),
-    bridgeRules(engineRoom.network),
-    routes(engineRoom.network, settings),
-  ]);
+    { id: 'ip-forward', run: forwarding },
+    { id: 'forward-policy', run: (call) => forwardPolicy(network, call) },
+    { id: 'bridge', run: (call) => bridge(settings.bridge, call) },
+    { id: 'bridge-rules', run: (call) => bridgeRules(network, call) },
+    { id: 'routes', run: (call) => routes(network, settings, call) },
+  ];
 }
 
 /** Each mender answers what it did, nothing when there was nothing to do. */
-const menders: Readonly<Record<string, (engineRoom: EngineRoom) => Promise<string | undefined>>> = {
+const menders: Readonly<Record<string, (room: EngineRoom, call: Call) => Promise<string | undefined>>> = {
   'ip-forward': async () => {
     if (await forwards()) return undefined;
     await writeFile(forwardSwitch, '1');
     return 'net.ipv4.ip_forward is 1 now';
   },
-  'forward-policy': async ({ network }) => {
-    const obstacles = await network.obstacles(call());
-    for (const obstacle of obstacles) await network.clear(obstacle, call());
+  'forward-policy': async ({ network }, call) => {
+    const obstacles = await network.obstacles(call);
+    for (const obstacle of obstacles) await network.clear(obstacle, call);
     return obstacles.length === 0 ? undefined : obstacles.map(({ mend }) => mend).join('; ');
   },
 };
@@ -60,15 +71,16 @@ const menders: Readonly<Record<string, (engineRoom: EngineRoom) => Promise<strin
 export async function mendAndExamine(subject: Subject): Promise<readonly Finding[]> {
   const done = new Map<string, string>();
   const failed = new Map<string, string>();
-  const { engineRoom } = subject;
-  for (const [id, mend] of Object.entries(engineRoom ? menders : {})) {
+  const { engineRoom, clock } = subject;
+  const mending = Object.entries(engineRoom ? menders : {}).map(async ([id, mend]) => {
     try {
-      const told = engineRoom && (await mend(engineRoom));
+      const told = await inTime(clock, (call) => mend(engineRoom!, call), undefined);
       if (told !== undefined) done.set(id, told);
     } catch (thrown) {
       failed.set(id, (thrown as Error).message);
     }
-  }
+  });
+  await Promise.all(mending);
   return (await examine(subject)).map((finding) => {
     const [mended, trouble] = [done.get(finding.id), failed.get(finding.id)];
     return {
@@ -79,10 +91,8 @@ export async function mendAndExamine(subject: Subject): Promise<readonly Finding
   });
 }
 
-const call = (): Call => ({ key: 'doctor', signal: AbortSignal.timeout(5_000) });
-
-async function processes({ ports }: Subject): Promise<Finding> {
-  const { version, cgroups, withoutLimits } = await ports.containers.info({}, call());
+async function processes(ports: Ports, call: Call): Promise<Finding> {
+  const { version, cgroups, withoutLimits } = await ports.containers.info({}, call);
   const limits = withoutLimits === undefined ? `cgroup v${cgroups}` : `no limits: ${withoutLimits}`;
   return {
     id: 'processes',
@@ -91,10 +101,13 @@ async function processes({ ports }: Subject): Promise<Finding> {
   };
 }
 
-async function containerd(ports: Ports, place: ContainerdPlace): Promise<Finding> {
+const containerdRemedy = (place: ContainerdPlace): string =>
+  place.own ? 'It is started again by itself within seconds.' : 'Start it: systemctl start containerd';
+
+async function containerd(ports: Ports, place: ContainerdPlace, call: Call): Promise<Finding> {
   const id = 'containerd';
   try {
-    const info = await ports.containers.info({}, call());
+    const info = await ports.containers.info({}, call);
     const whose = place.own ? 'started by Hivemind' : "the machine's own";
     return {
       id,
@@ -103,25 +116,23 @@ async function containerd(ports: Ports, place: ContainerdPlace): Promise<Finding
     };
   } catch (thrown) {
     const because = reasonOf(thrown);
-    const remedy = place.own
-      ? 'It is started again by itself within seconds.'
-      : 'Start it: systemctl start containerd';
-    return { id, verdict: 'failed', detail: `${because.code}: ${because.message}`, remedy };
+    const detail = `${because.code}: ${because.message}`;
+    return { id, verdict: 'failed', detail, remedy: containerdRemedy(place) };
   }
 }
 
-async function secretKey({ ports }: Subject): Promise<Finding> {
+async function secretKey(ports: Ports, call: Call): Promise<Finding> {
   const id = 'secrets';
-  const { keyId, locked } = await ports.secrets.status({}, call());
+  const { keyId, locked } = await ports.secrets.status({}, call);
   if (locked)
     return { id, verdict: 'failed', detail: `${locked.code}: ${locked.message}`, remedy: locked.hint };
   return { id, verdict: 'ok', detail: keyId === undefined ? 'none yet' : `key ${keyId}` };
 }
 
-async function store({ ports }: Subject): Promise<Finding> {
+async function store(ports: Ports, call: Call): Promise<Finding> {
   const id = 'store';
   try {
-    const status = await ports.store.status({}, call());
+    const status = await ports.store.status({}, call);
     return {
       id,
       verdict: 'ok',
@@ -163,10 +174,10 @@ async function forwarding(): Promise<Finding> {
 }
 
 /** Docker and firewalls drop what is forwarded; their tables are theirs, so this is said, not changed. */
-async function forwardPolicy(network: LinuxNetwork): Promise<Finding> {
+async function forwardPolicy(network: LinuxNetwork, call: Call): Promise<Finding> {
   const id = 'forward-policy';
   try {
-    const obstacles = await network.obstacles(call());
+    const obstacles = await network.obstacles(call);
     if (obstacles.length === 0)
       return { id, verdict: 'ok', detail: 'nothing drops forwarded packets by policy' };
     const tables = obstacles.map(({ family, table, chain }) => `${family} ${table} ${chain}`).join(', ');
@@ -182,9 +193,9 @@ async function forwardPolicy(network: LinuxNetwork): Promise<Finding> {
   }
 }
 
-async function bridge(name: string): Promise<Finding> {
+async function bridge(name: string, call: Call): Promise<Finding> {
   const id = 'bridge';
-  const link = await output('ip', ['-brief', 'address', 'show', 'dev', name]);
+  const link = await output('ip', ['-brief', 'address', 'show', 'dev', name], call);
   if (link?.includes('/')) return { id, verdict: 'ok', detail: link.trim().replace(/\s+/g, ' ') };
   return {
     id,
@@ -195,10 +206,10 @@ async function bridge(name: string): Promise<Finding> {
 }
 
 /** A kernel built without it is rare, and then every publication and attachment fails: nft refuses the whole table. */
-async function bridgeRules(network: LinuxNetwork): Promise<Finding> {
+async function bridgeRules(network: LinuxNetwork, call: Call): Promise<Finding> {
   const id = 'bridge-rules';
   try {
-    if (await network.hasBridgeRules(call()))
+    if (await network.hasBridgeRules(call))
       return { id, verdict: 'ok', detail: "the kernel has nftables' bridge family" };
     return {
       id,
@@ -213,11 +224,11 @@ async function bridgeRules(network: LinuxNetwork): Promise<Finding> {
 }
 
 /** Another program's route into the addresses of containers takes their packets away, or ours take its. */
-async function routes(network: LinuxNetwork, settings: NodeSettings): Promise<Finding> {
+async function routes(network: LinuxNetwork, settings: NodeSettings, call: Call): Promise<Finding> {
   const id = 'routes';
   const { bridge: own, containerPool } = settings;
   const blocks = [containerPool, ...network.subnets()];
-  const listed = await output('ip', ['-json', '-4', 'route', 'show']);
+  const listed = await output('ip', ['-json', '-4', 'route', 'show'], call);
   const met = foreignRoutes(listed?.trim() || '[]', own, blocks);
   if (met.length === 0) return { id, verdict: 'ok', detail: `nothing else routes into ${blocks.join(', ')}` };
   const told = met.map(({ block, destination, link }) => `${destination} to ${link} meets ${block}`);
@@ -232,8 +243,8 @@ async function routes(network: LinuxNetwork, settings: NodeSettings): Promise<Fi
   };
 }
 
-function output(command: string, args: readonly string[]): Promise<string | undefined> {
+function output(command: string, args: readonly string[], { signal }: Call): Promise<string | undefined> {
   return new Promise((resolve) => {
-    execFile(command, [...args], { timeout: 5_000 }, (error, stdout) => resolve(error ? undefined : stdout));
+    execFile(command, [...args], { signal }, (error, stdout) => resolve(error ? undefined : stdout));
   });
 }
