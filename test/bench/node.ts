@@ -4,7 +4,7 @@
  */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readdir, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { startDaemon, type TestDaemon } from '../kit/node/daemon.ts';
@@ -111,8 +111,12 @@ async function ctr20(daemon: TestDaemon, round: number): Promise<number> {
   const image = stdout.split('\n').find((name) => name.includes('hello-web'));
   if (!image) throw new Error(`no hello-web in ${stdout}`);
   const ids = Array.from({ length: 20 }, (_, index) => `ctr-${round}-${index}`);
+  // Named, so that it can be removed: ctr leaves the one above its containers.
+  const cgroup = `hivemind-${daemon.name}-ctr`;
   const started = performance.now();
-  await inParallel(ids, (id) => ctr('run', '-d', '--null-io', image, id, 'sleep', '100000'));
+  await inParallel(ids, (id) =>
+    ctr('run', '-d', '--null-io', '--cgroup', `/${cgroup}/${id}`, image, id, 'sleep', '100000'),
+  );
   const took = performance.now() - started;
   await inParallel(ids, (id) => ctr('task', 'kill', '-s', 'SIGKILL', id));
   await inParallel(ids, (id) =>
@@ -124,7 +128,19 @@ async function ctr20(daemon: TestDaemon, round: number): Promise<number> {
     ),
   );
   await inParallel(ids, (id) => ctr('container', 'rm', id));
+  await removeCgroup(cgroup);
   return took;
+}
+
+/** On the one hierarchy of version 2, and on each of version 1. */
+async function removeCgroup(name: string): Promise<void> {
+  const top = '/sys/fs/cgroup';
+  const hierarchies = await readdir(top, { withFileTypes: true });
+  const places = hierarchies.filter((entry) => entry.isDirectory()).map((entry) => join(top, entry.name));
+  for (const place of [top, ...places])
+    await rmdir(join(place, name)).catch((thrown: NodeJS.ErrnoException) => {
+      if (thrown.code !== 'ENOENT') throw thrown;
+    });
 }
 
 async function inParallel<Item>(
