@@ -43,6 +43,8 @@ export interface BidiCall<I extends DescMessage, O extends DescMessage> extends 
 > {
   /** Resolves when there is room for more. */
   send(message: MessageInitShape<I>): Promise<void>;
+  /** A message that is encoded already. Its memory must stay as it is until its answer has come. */
+  sendBytes(message: Uint8Array): Promise<void>;
   /** No further messages from here. */
   end(): void;
 }
@@ -125,11 +127,10 @@ function cancelWith(call: Cancellable, signal: AbortSignal | undefined): () => v
 }
 
 function encoder<I extends DescMessage>(schema: I): (message: MessageShape<I>) => Buffer {
-  return (message) => {
-    const bytes = toBinary(schema, message);
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  };
+  return (message) => asBuffer(toBinary(schema, message));
 }
+
+const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 function decoder<O extends DescMessage>(schema: O): (bytes: Buffer) => MessageShape<O> {
   return (bytes) => fromBinary(schema, bytes);
@@ -191,22 +192,26 @@ function bidi<I extends DescMessage, O extends DescMessage>(
   method: DescMethodBiDiStreaming<I, O>,
   limits: CallLimits,
 ): BidiCall<I, O> {
+  const encode = encoder(method.input);
   const call = client.makeBidiStreamRequest(
     path(method),
-    encoder(method.input),
+    (message: MessageShape<I> | Uint8Array) =>
+      message instanceof Uint8Array ? asBuffer(message) : encode(message),
     decoder(method.output),
     metadata(options, limits),
     callOptions(options, limits),
   );
+  const write = (message: MessageShape<I> | Uint8Array): Promise<void> =>
+    new Promise((resolve, reject) => {
+      call.write(message, (error: Error | null | undefined) =>
+        error ? reject(failure(method.name, error)) : resolve(),
+      );
+    });
   // A failure before anybody iterates would be uncaught; the iteration meets it again.
   call.on('error', () => {});
   return {
-    send: (message) =>
-      new Promise((resolve, reject) => {
-        call.write(create(method.input, message), (error: Error | null | undefined) =>
-          error ? reject(failure(method.name, error)) : resolve(),
-        );
-      }),
+    send: (message) => write(create(method.input, message)),
+    sendBytes: write,
     end: () => call.end(),
     [Symbol.asyncIterator]: () => answers<MessageShape<O>>(method.name, call, limits),
   };

@@ -10,9 +10,8 @@ import { readBlob } from '../image-config.ts';
 import type { CallLimits, Connection } from '../rpc.ts';
 import type { ArchiveBlob } from './archive.ts';
 import type { Descriptor, Documents } from './layout.ts';
+import { inChunks } from './write-chunk.ts';
 
-/** One message of a write: large enough that round trips do not matter, small beside gRPC's limit of 16 MiB. */
-const chunkBytes = 1024 * 1024;
 /** A lease outlives the longest import; one that a died daemon left ends by itself. */
 const leaseMs = 3_600_000;
 
@@ -51,39 +50,26 @@ export async function writeBlob(
   const frame = { ref, total: BigInt(blob.size), expected: blob.digest };
   const call = connection.bidi(Content.method.write, leased);
   const answers = call[Symbol.asyncIterator]();
-  const ask = async (message: Parameters<typeof call.send>[0]): Promise<void> => {
+  const ask = async (sent: Promise<void>): Promise<void> => {
     // One message is under way at a time, so the answer is all there is to wait for; a stream that ended says there
     // why, while sending on one may never settle.
-    call.send(message).catch(() => {});
+    sent.catch(() => {});
     await answers.next();
   };
   try {
-    await ask({ ...frame, action: WriteAction.STAT });
+    await ask(call.send({ ...frame, action: WriteAction.STAT }));
     let offset = 0n;
-    for await (const data of inChunks(blob.body)) {
-      await ask({ ...frame, action: WriteAction.WRITE, offset, data });
-      offset += BigInt(data.length);
+    for await (const chunk of inChunks(blob.body, blob.size)) {
+      await ask(call.sendBytes(chunk.message({ ...frame, action: WriteAction.WRITE, offset })));
+      offset += BigInt(chunk.length);
     }
-    await ask({ ...frame, action: WriteAction.COMMIT, offset });
+    await ask(call.send({ ...frame, action: WriteAction.COMMIT, offset }));
   } catch (error) {
     if (!failedWith(error, status.ALREADY_EXISTS)) throw error;
   } finally {
     call.end();
     await answers.return?.();
   }
-}
-
-export async function* inChunks(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let waiting: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const piece of body) {
-    waiting.push(piece);
-    bytes += piece.length;
-    if (bytes < chunkBytes) continue;
-    yield Buffer.concat(waiting);
-    [waiting, bytes] = [[], 0];
-  }
-  if (bytes > 0) yield Buffer.concat(waiting);
 }
 
 export async function labelBlob(

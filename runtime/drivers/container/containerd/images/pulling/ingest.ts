@@ -9,7 +9,7 @@ import type { Clock } from '../../../../../../protocols/ports.ts';
 import { failedWith } from '../../failure.ts';
 import { Content, WriteAction } from '../../gen/services/content_pb.ts';
 import type { CallLimits, Connection } from '../../rpc.ts';
-import { inChunks } from '../content.ts';
+import { inChunks } from '../write-chunk.ts';
 
 export interface Ingest {
   readonly connection: Connection;
@@ -35,10 +35,10 @@ export async function ingest(
   const leased: CallLimits = { signal: AbortSignal.any([signal, silent.signal]), lease };
   const call = connection.bidi(Content.method.write, leased);
   const answers = call[Symbol.asyncIterator]();
-  const ask = async (message: Parameters<typeof call.send>[0]) => {
+  const ask = async (sent: Promise<void>) => {
     const timer = clock.setTimer(limits.imageImportMs, () => silent.abort());
+    sent.catch(() => {});
     try {
-      call.send(message).catch(() => {});
       return await answers.next();
     } finally {
       clock.clearTimer(timer);
@@ -46,20 +46,21 @@ export async function ingest(
   };
   const frame = { ref, total: BigInt(size), expected: digest };
   try {
-    const { value } = await ask({ ...frame, action: WriteAction.STAT });
+    const { value } = await ask(call.send({ ...frame, action: WriteAction.STAT }));
     let offset = Number((value as { offset?: bigint } | undefined)?.offset ?? 0n);
     told(offset);
     // The next piece comes from the registry while the last one goes to the disk.
     let writing: Promise<unknown> = Promise.resolve();
-    for await (const data of inChunks(read(offset))) {
+    for await (const chunk of inChunks(read(offset), size - offset)) {
       await writing;
       told(offset);
-      writing = ask({ ...frame, action: WriteAction.WRITE, offset: BigInt(offset), data });
+      const message = chunk.message({ ...frame, action: WriteAction.WRITE, offset: BigInt(offset) });
+      writing = ask(call.sendBytes(message));
       writing.catch(() => {});
-      offset += data.length;
+      offset += chunk.length;
     }
     await writing;
-    await ask({ ...frame, action: WriteAction.COMMIT, offset: BigInt(offset) });
+    await ask(call.send({ ...frame, action: WriteAction.COMMIT, offset: BigInt(offset) }));
     told(size);
     return true;
   } catch (error) {
