@@ -6,7 +6,10 @@ import {
   WriteAction,
   WriteContentRequestSchema,
 } from '../../../../runtime/drivers/container/containerd/gen/services/content_pb.ts';
-import { inChunks, WriteChunk } from '../../../../runtime/drivers/container/containerd/images/write-chunk.ts';
+import {
+  inChunks,
+  type WriteChunk,
+} from '../../../../runtime/drivers/container/containerd/images/write-chunk.ts';
 
 const chunkBytes = 1024 * 1024;
 const fields = { ref: 'r'.repeat(90), total: 7n << 33n, expected: `sha256:${'a'.repeat(64)}` };
