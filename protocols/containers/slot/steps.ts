@@ -140,9 +140,15 @@ const launch: Step = (value) => [
 
 const hasPostStart = (value: SlotValue) => (value.assignment?.spec.hooks?.postStart?.length ?? 0) > 0;
 
+/** The container before it may have had one, on a network of its own; this one may have none. */
+function addressed(value: SlotValue, { address }: { readonly address?: string }): SlotValue {
+  const { address: _, ...rest } = value;
+  return address === undefined ? rest : { ...rest, address };
+}
+
 /** The process runs: from now on its absence means lost, whatever its hooks do. */
 const noteHooking = (value: SlotValue, event: SlotEventOf<'container.hooking'>): Decision<SlotValue> => {
-  const next = { ...value, containerId: event.id, ...(event.address ? { address: event.address } : {}) };
+  const next = { ...addressed(value, event), containerId: event.id };
   const followed = follow('container', containerPath(event.key));
   if (!value.record || value.record.started) return [next, [followed]];
   const noted: RunRecord = { ...value.record, started: true, startedAt: event.startedAt };
@@ -153,10 +159,9 @@ const noteHooking = (value: SlotValue, event: SlotEventOf<'container.hooking'>):
 const noteRunning = (value: SlotValue, event: SlotEventOf<'container.running'>): Decision<SlotValue> => {
   const [{ reason: _, ...kept }] = event.paused ? [value] : liveSlotSteps.notePaused(value, {});
   const next = {
-    ...kept,
+    ...addressed(kept, event),
     ...(event.paused ? { paused: true as const, reason: pausedReason(value.slot) } : {}),
     containerId: event.id,
-    ...(event.address ? { address: event.address } : {}),
   };
   if (!value.record) return [next, []];
   const isHooked = value.record.hooked === true || !hasPostStart(value);

@@ -1,7 +1,7 @@
 /** What serves goes on until the image of what follows it is there; the real machines, in virtual time. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { runEntry, type RunRecord } from '../../../protocols/containers/slot/value.ts';
-import { paths } from '../../../protocols/wire/paths.ts';
+import { paths, slotPath } from '../../../protocols/wire/paths.ts';
 import { assignment, type Bench, keyOf, running, slot } from './bench.ts';
 
 let bench: Bench;
@@ -129,4 +129,16 @@ it('until it has ended the old one is shown on its own networks, whatever follow
   await bench.clock.advance(10_000);
   expect(bench.there()).toEqual(['3.1.1 running']);
   expect(bench.last()).toMatchObject({ phase: 'running', networks: [{ id: 'shop_front' }] });
+});
+
+it('has no address any more where what follows has none', async () => {
+  bench = await running();
+  await bench.assign(assignment(2, { networkMode: 'app' }));
+  const its = { key: keyOf(2), id: 'web-2.1.1', address: '10.42.0.2', startedAt: bench.clock.now() };
+  await bench.send(slotPath(slot), { type: 'container.running', ...its });
+  expect(bench.last()).toMatchObject({ phase: 'running', placement: 2, address: '10.42.0.2' });
+  await bench.assign(assignment(3, { networkMode: 'host' }));
+  await bench.clock.advance(60_000);
+  expect(bench.last()).toMatchObject({ phase: 'running', placement: 3 });
+  expect(bench.last().address).toBeUndefined();
 });
