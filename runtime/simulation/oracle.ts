@@ -22,6 +22,7 @@ export interface DesiredSlot {
   readonly app: string;
   readonly service: ServiceSpec;
   readonly spec: AppSpec;
+  readonly revision: number;
 }
 
 const isJob = ({ mode }: ServiceSpec): boolean => mode === 'replicated-job' || mode === 'global-job';
@@ -49,7 +50,7 @@ export function desiredIn(rows: Rows): Map<string, DesiredSlot> {
       const replicas = record.scale[service.name] ?? written;
       for (let index = 1; index <= replicas; index += 1) {
         const slot = `${record.name}/${service.name}.${index}`;
-        desired.set(slot, { slot, app: record.name, service, spec });
+        desired.set(slot, { slot, app: record.name, service, spec, revision: record.revision });
       }
     }
   }
@@ -129,6 +130,7 @@ export class Oracle {
       return this.#waiting(assignment, containers);
     if (assignment === undefined) return 'is not assigned';
     if (stale) return 'is assigned an older specification';
+    if (assignment.revision !== slot.revision) return `is said to be of revision ${assignment.revision}`;
     const record = this.#records.get(slot.slot);
     if (
       record?.placement === assignment.placement &&
