@@ -623,6 +623,16 @@ export const catalogue = {
     status: 404,
   },
   'HM-CONFIG': { cause: 'A setting has a wrong value.', next: 'hivemind-node --help', status: 422 },
+  'HM-GOSSIP-KEY': {
+    cause: 'A key of the gossip ring is not usable as it was asked.',
+    next: 'hivemind cluster status names the keys of the ring and the one in use.',
+    status: 409,
+  },
+  'HM-MEMBERSHIP-TIMES': {
+    cause: "The membership protocol's times contradict each other.",
+    next: 'Correct the setting that is named, or leave it out: the network profile has one.',
+    status: 422,
+  },
   'HM-NODE-ESCALATED': {
     cause: 'The root supervisor gave up.',
     next: 'hivemind actor events; the restarter starts the node again.',

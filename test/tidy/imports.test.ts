@@ -4,7 +4,7 @@ import { isGenerated, importsOf, sources, told, type Source } from './sources.ts
 
 const allowed: Readonly<Record<string, readonly RegExp[]>> = {
   protocols: [/^protocols\//, /^zod$/],
-  transport: [/^protocols\//, /^transport\//, /^node:/, /^ws$/],
+  transport: [/^protocols\//, /^transport\//, /^node:/, /^ws$/, /^lru-cache$/],
   actors: [/^protocols\//, /^actors\//, /^xstate$/],
   supervisors: [/^protocols\//, /^actors\//, /^supervisors\//, /^xstate$/],
   runtime: [/^(?!test\/)/],

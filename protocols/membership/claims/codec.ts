@@ -1,0 +1,90 @@
+/**
+ * Claims as bytes. A statement's signed body and an accusation are small msgpack arrays; a statement travels sealed, so
+ * whoever passes it on changes nothing. What comes in is checked field by field: it may be from an enemy.
+ */
+import { decodePlain, encodePlain } from '../../wire/codec.ts';
+import { Fields } from '../fields.ts';
+import type { Accusation, Claim, Condition, NodeId, Notary, Profile, Statement } from '../model.ts';
+
+/** Name, host and zone are short texts; with credential and signature a statement stays below 700 bytes. */
+export const claimBytes = 700;
+
+const conditions: readonly Condition[] = ['ready', 'stalled', 'away'];
+const accusations: readonly Accusation['kind'][] = ['suspected', 'dead'];
+
+/** Longest name and zone, as DNS labels; a host is an address or a DNS name. */
+const nameLength = 63;
+const hostLength = 253;
+/** A daemon that goes may ask for so long at most. */
+export const longestAwayMs = 30_000;
+
+function bodyOf({ incarnation, left, profile }: Omit<Statement, 'bytes'>): Uint8Array {
+  const { name, address, condition, awayMs, versions, zone } = profile;
+  const { boot, counter } = incarnation;
+  const words = [boot, counter, left, name, address.host, address.port];
+  return encodePlain(
+    [...words, conditions.indexOf(condition), awayMs ?? 0, versions[0], versions[1], zone],
+    claimBytes,
+  );
+}
+
+/** This node's word under its signature. */
+export function sealStatement(words: Omit<Statement, 'bytes'>, notary: Notary): Statement {
+  return { ...words, bytes: notary.seal(bodyOf(words)) };
+}
+
+/** `undefined` when the seal or the form is not good. */
+export function openStatement(bytes: Uint8Array, notary: Notary): Statement | undefined {
+  if (bytes.length > claimBytes) return undefined;
+  const opened = notary.open(bytes);
+  if (!opened) return undefined;
+  const fields = Fields.of(decoded(opened.body));
+  const incarnation = { boot: fields.natural(), counter: fields.natural() };
+  const left = fields.flag();
+  const name = fields.text(nameLength);
+  const address = { host: fields.text(hostLength), port: fields.natural(65_535) };
+  const condition = fields.one(conditions);
+  const awayMs = fields.natural(longestAwayMs);
+  const versions = [fields.natural(255), fields.natural(255)] as const;
+  const zone = fields.text(nameLength, 0);
+  if (!fields.good()) return undefined;
+  const profile: Profile = { name, address, condition, versions, zone, ...(awayMs > 0 ? { awayMs } : {}) };
+  return { id: opened.id, incarnation, left, profile, bytes };
+}
+
+function decoded(bytes: Uint8Array): unknown {
+  try {
+    return decodePlain(bytes, claimBytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A claim as packets and exchanges carry it: a sealed statement, or an accusation's four words. */
+export type PackedClaim = Uint8Array | readonly (number | string)[];
+
+export function packAccusation({ kind, id, incarnation, from }: Accusation): PackedClaim {
+  return [accusations.indexOf(kind), id, incarnation.boot, incarnation.counter, from];
+}
+
+/** `undefined` when it is not a claim in our form; a statement is not opened yet: most are known already. */
+export function unpackClaim(packed: unknown): Accusation | Uint8Array | undefined {
+  if (packed instanceof Uint8Array) return packed.length > claimBytes ? undefined : packed;
+  const fields = Fields.of(packed);
+  const kind = fields.one(accusations);
+  const id: NodeId = fields.text(nameLength);
+  const incarnation = { boot: fields.natural(), counter: fields.natural() };
+  const from: NodeId = fields.text(nameLength);
+  return fields.good() ? { kind, id, incarnation, from } : undefined;
+}
+
+/** The claim as it is packed. */
+export function packClaim(claim: Claim): PackedClaim {
+  return claim.kind === 'stated' ? claim.statement.bytes : packAccusation(claim);
+}
+
+/** How many bytes of a packet it takes, at most. */
+export function packedBytes(packed: PackedClaim): number {
+  if (packed instanceof Uint8Array) return packed.length + 3;
+  return packed.reduce<number>((sum, word) => sum + (typeof word === 'string' ? word.length + 2 : 5), 3);
+}

@@ -1,0 +1,111 @@
+/**
+ * What the parts of the membership core share: who is known, what waits to be told, what falls due, and the effects of
+ * the present step. Not a place for decisions.
+ */
+import type { Random } from '../ports.ts';
+import { packedBytes, type PackedClaim } from './claims/codec.ts';
+import { Deadlines } from './deadlines.ts';
+import { Broadcasts } from './gossip/broadcasts.ts';
+import { LocalHealth } from './local-health.ts';
+import { Members } from './members.ts';
+import type { Member, MemberAddress, NodeId, Notary } from './model.ts';
+import { encodePacket, roomBeside, type Message } from './packets.ts';
+import { sendLimit, type MembershipTimes } from './profile.ts';
+import type { Self } from './self.ts';
+
+export type MembershipEffect =
+  /** A datagram. */
+  | { readonly kind: 'send'; readonly to: MemberAddress; readonly id?: NodeId; readonly packet: Uint8Array }
+  /** Exchange everything with whoever is there, over a stream; `merged` brings what it said. */
+  | { readonly kind: 'exchange'; readonly to: MemberAddress; readonly id?: NodeId }
+  /** Ask it over a stream whether it is there; `stream-heard` says so. */
+  | { readonly kind: 'ask-stream'; readonly to: MemberAddress; readonly id: NodeId }
+  /** A member rose to another status, or says something new of itself. */
+  | { readonly kind: 'changed'; readonly member: Member }
+  /** Somebody holds this node for sick or dead; it has answered. */
+  | { readonly kind: 'refuted'; readonly from: NodeId }
+  /** Another process runs under this node's identity, or its journal was lost: its boot must rise above `boot`. */
+  | { readonly kind: 'doubled'; readonly boot: number }
+  /** The farewell was said as often as there is time for. */
+  | { readonly kind: 'gone' };
+
+export interface Counts {
+  /** Packets, and packets refused: not in form, or a statement's seal not good. */
+  received: number;
+  refused: number;
+  sent: number;
+  probes: number;
+  failedProbes: number;
+  suspicions: number;
+  refutations: number;
+  /** Times in which this node could hear nothing, postponed. */
+  stalls: number;
+}
+
+export interface DeskOptions {
+  readonly times: MembershipTimes;
+  readonly random: Random;
+  readonly notary: Notary;
+  readonly self: Self;
+}
+
+export class Desk {
+  readonly times: MembershipTimes;
+  readonly random: Random;
+  readonly notary: Notary;
+  readonly self: Self;
+  readonly members = new Members();
+  readonly news = new Broadcasts();
+  readonly deadlines = new Deadlines<string>();
+  readonly health = new LocalHealth();
+  readonly counts: Counts = {
+    received: 0,
+    refused: 0,
+    sent: 0,
+    probes: 0,
+    failedProbes: 0,
+    suspicions: 0,
+    refutations: 0,
+    stalls: 0,
+  };
+  /** ms of the present step. */
+  now = 0;
+  #effects: MembershipEffect[] = [];
+
+  constructor({ times, random, notary, self }: DeskOptions) {
+    this.times = times;
+    this.random = random;
+    this.notary = notary;
+    this.self = self;
+  }
+
+  /** This node counts too. */
+  get size(): number {
+    return this.members.living + 1;
+  }
+
+  effect(effect: MembershipEffect): void {
+    this.#effects.push(effect);
+  }
+
+  /** The effects of the step, once. */
+  takeEffects(): readonly MembershipEffect[] {
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  /** A packet with `first` and as much news as fits. */
+  send(to: MemberAddress, message: Message, id?: NodeId, first: readonly PackedClaim[] = []): void {
+    this.counts.sent += 1;
+    let room = roomBeside(message);
+    for (const claim of first) room -= packedBytes(claim);
+    const claims = [...first, ...this.news.take(room, sendLimit(this.size))];
+    this.effect({
+      kind: 'send',
+      to,
+      packet: encodePacket(message, claims),
+      ...(id === undefined ? {} : { id }),
+    });
+  }
+}

@@ -1,0 +1,60 @@
+/** Reads an array of values from anywhere, one after the other, remembering whether all were as they should be. */
+export class Fields {
+  readonly #values: readonly unknown[];
+  #at = 0;
+  #bad = false;
+
+  private constructor(values: readonly unknown[] | undefined) {
+    this.#values = values ?? [];
+    this.#bad = values === undefined;
+  }
+
+  static of(value: unknown): Fields {
+    return new Fields(Array.isArray(value) ? (value as readonly unknown[]) : undefined);
+  }
+
+  /** Whether every value was read, and each was good. */
+  good(): boolean {
+    return !this.#bad && this.#at === this.#values.length;
+  }
+
+  /** A whole number from 0 to `greatest`; 0 when it is none. */
+  natural(greatest: number = 2 ** 32 - 1): number {
+    const value = this.#next();
+    if (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= greatest)
+      return value as number;
+    return this.#refuse(0);
+  }
+
+  flag(): boolean {
+    const value = this.#next();
+    return typeof value === 'boolean' ? value : this.#refuse(false);
+  }
+
+  text(longest: number, shortest = 1): string {
+    const value = this.#next();
+    if (typeof value === 'string' && value.length >= shortest && value.length <= longest) return value;
+    return this.#refuse('');
+  }
+
+  /** One of a list, by its place there. */
+  one<Item>(list: readonly Item[]): Item {
+    return list[this.natural(list.length - 1)]!;
+  }
+
+  /** All that is left. */
+  rest(): readonly unknown[] {
+    const left = this.#values.slice(this.#at);
+    this.#at = this.#values.length;
+    return left;
+  }
+
+  #next(): unknown {
+    return this.#values[this.#at++];
+  }
+
+  #refuse<Value>(instead: Value): Value {
+    this.#bad = true;
+    return instead;
+  }
+}

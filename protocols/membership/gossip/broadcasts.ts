@@ -1,0 +1,120 @@
+/**
+ * News waiting to be passed on. Each piece is sent a limited number of times, those sent least first, in what room
+ * packets have; a newer piece about the same subject replaces the older one. What a member says to defend itself or to
+ * take leave goes before everything; the other classes have a share of every packet that none can take from them.
+ */
+import { packedBytes, type PackedClaim } from '../claims/codec.ts';
+
+/** `urgent`: refutations and farewells · `membership`: other claims · `digest`: what nodes know of each other's records. */
+export type BroadcastClass = 'urgent' | 'membership' | 'digest';
+
+interface Broadcast {
+  readonly key: string;
+  readonly packed: PackedClaim;
+  readonly bytes: number;
+  sends: number;
+}
+
+/** By class, the share of a packet's room that it gets when all have something to say. */
+const shares: readonly (readonly [BroadcastClass, number])[] = [
+  ['urgent', 1],
+  ['membership', 0.7],
+  ['digest', 1],
+];
+
+/** One piece a member and class: a cluster of 5,000 that hears of itself all at once. */
+const mostPieces = 10_000;
+
+export class Broadcasts {
+  readonly #classes: Readonly<Record<BroadcastClass, LeastSentFirst>> = {
+    urgent: new LeastSentFirst(),
+    membership: new LeastSentFirst(),
+    digest: new LeastSentFirst(),
+  };
+  #dropped = 0;
+
+  get size(): number {
+    return Object.values(this.#classes).reduce((sum, queue) => sum + queue.size, 0);
+  }
+
+  /** Pieces that found no room in the queue since the start. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** `key` names the subject: what was said of it before is said no more, in whichever class. */
+  add(kind: BroadcastClass, key: string, packed: PackedClaim): void {
+    for (const queue of Object.values(this.#classes)) queue.delete(key);
+    if (this.size >= mostPieces) {
+      this.#dropped += 1;
+      return;
+    }
+    this.#classes[kind].add({ key, packed, bytes: packedBytes(packed), sends: 0 });
+  }
+
+  /** Pieces for one packet with `room` bytes; counts them as sent, and forgets what was sent `limit` times. */
+  take(room: number, limit: number): PackedClaim[] {
+    const chosen = new Map<Broadcast, LeastSentFirst>();
+    let left = room;
+    // Twice: what one class leaves of its share the others may have.
+    for (const generous of [false, true]) {
+      for (const [kind, share] of shares) {
+        const allowed = generous ? left : Math.min(left, Math.floor(room * share));
+        left -= this.#classes[kind].choose(allowed, chosen);
+      }
+    }
+    for (const [piece, queue] of chosen) queue.sent(piece, limit);
+    return [...chosen.keys()].map(({ packed }) => packed);
+  }
+}
+
+/** Pieces in rows by how often they were sent. */
+class LeastSentFirst {
+  readonly #rows: Set<Broadcast>[] = [];
+  readonly #byKey = new Map<string, Broadcast>();
+
+  get size(): number {
+    return this.#byKey.size;
+  }
+
+  add(piece: Broadcast): void {
+    this.#byKey.set(piece.key, piece);
+    this.#row(piece.sends).add(piece);
+  }
+
+  delete(key: string): void {
+    const piece = this.#byKey.get(key);
+    if (!piece) return;
+    this.#byKey.delete(key);
+    this.#rows[piece.sends]?.delete(piece);
+  }
+
+  /** Adds what fits into `room`; answers how many bytes that takes. */
+  choose(room: number, chosen: Map<Broadcast, LeastSentFirst>): number {
+    let used = 0;
+    for (const row of this.#rows) {
+      for (const piece of row) {
+        if (room - used < smallestPiece) return used;
+        if (used + piece.bytes > room || chosen.has(piece)) continue;
+        used += piece.bytes;
+        chosen.set(piece, this);
+      }
+    }
+    return used;
+  }
+
+  sent(piece: Broadcast, limit: number): void {
+    this.#rows[piece.sends]!.delete(piece);
+    piece.sends += 1;
+    if (piece.sends >= limit) this.#byKey.delete(piece.key);
+    else this.#row(piece.sends).add(piece);
+  }
+
+  #row(sends: number): Set<Broadcast> {
+    while (this.#rows.length <= sends) this.#rows.push(new Set());
+    return this.#rows[sends]!;
+  }
+}
+
+/** No claim is shorter. */
+const smallestPiece = 24;

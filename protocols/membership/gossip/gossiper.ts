@@ -1,0 +1,102 @@
+/**
+ * How what is known gets around: news in gossip to a few members at a time, everything with one peer now and then, and
+ * seeds and lost members tried for ever, so that halves of a cluster that gave each other up find together again.
+ */
+import type { Desk } from '../desk.ts';
+import { isLiving, type Entry } from '../members.ts';
+import type { MemberAddress } from '../model.ts';
+import { exchangeAfterMs } from '../profile.ts';
+import { shuffled } from '../probing/ring.ts';
+
+export const gossipDue = 'gossip';
+export const exchangeDue = 'exchange';
+export const reunionDue = 'reunion';
+
+/** In a larger cluster each node tries the lost more rarely: together they try as often. */
+const triersAtOnce = 3;
+
+export class Gossiper {
+  readonly #desk: Desk;
+  /** Where a cluster may be found, whoever is there now. */
+  readonly #seeds: readonly MemberAddress[];
+  #lastRound = Number.NEGATIVE_INFINITY;
+
+  constructor(desk: Desk, seeds: readonly MemberAddress[]) {
+    this.#desk = desk;
+    this.#seeds = seeds;
+  }
+
+  start(): void {
+    const { deadlines, now, times, random } = this.#desk;
+    deadlines.set(exchangeDue, now + times.exchangeMs * random.next());
+    deadlines.set(reunionDue, now);
+  }
+
+  due(key: string): boolean {
+    if (key === gossipDue) this.#gossip();
+    else if (key === exchangeDue) this.#exchange();
+    else if (key === reunionDue) this.#reunite();
+    else return false;
+    return true;
+  }
+
+  /** News at once, to `peers` members: what must not wait for the next round. */
+  spread(peers: number): void {
+    const { members, now, times } = this.#desk;
+    const hears = (entry: Entry): boolean =>
+      entry.statement !== undefined &&
+      (isLiving(entry) || (entry.status === 'dead' && entry.since + times.farewellMs > now));
+    for (const entry of this.#some([...members.all()].filter(hears), peers)) {
+      if (this.#desk.news.size === 0) return;
+      this.#desk.send(entry.statement!.profile.address, { kind: 'gossip' }, entry.id);
+    }
+  }
+
+  /** News after a quiet time goes out at once, later news in rounds. */
+  arm(): void {
+    const { deadlines, now, times, news } = this.#desk;
+    if (news.size === 0 || deadlines.at(gossipDue) !== undefined) return;
+    deadlines.set(gossipDue, Math.max(now, this.#lastRound + times.gossipMs));
+  }
+
+  #gossip(): void {
+    this.#lastRound = this.#desk.now;
+    this.spread(this.#desk.times.gossipPeers);
+  }
+
+  #exchange(): void {
+    const { deadlines, now, times, size, members } = this.#desk;
+    deadlines.set(exchangeDue, now + exchangeAfterMs(times, size));
+    const peers = [...members.all()].filter((entry) => entry.status === 'alive' && entry.statement);
+    const [peer] = this.#some(peers, 1);
+    if (peer) this.#desk.effect({ kind: 'exchange', to: peer.statement!.profile.address, id: peer.id });
+  }
+
+  /** One lost member, or one seed that no living member stands at. */
+  #reunite(): void {
+    const { deadlines, now, times, size, members, random, self } = this.#desk;
+    deadlines.set(reunionDue, now + times.reunionMs);
+    if (random.next() >= triersAtOnce / size) return;
+    const lost: { readonly to: MemberAddress; readonly id?: string }[] = [];
+    const met = new Set([placeOf(self.statement.profile.address)]);
+    for (const entry of members.all()) {
+      if (!entry.statement) continue;
+      const to = entry.statement.profile.address;
+      if (isLiving(entry)) met.add(placeOf(to));
+      else if (entry.status === 'dead') lost.push({ to, id: entry.id });
+    }
+    for (const to of this.#seeds) if (!met.has(placeOf(to))) lost.push({ to });
+    const [one] = this.#some(lost, 1);
+    if (one) this.#desk.effect({ kind: 'exchange', ...one });
+  }
+
+  #some<Item>(items: readonly Item[], count: number): readonly Item[] {
+    if (count === 1) {
+      const one = items[Math.floor(this.#desk.random.next() * items.length)];
+      return one === undefined ? [] : [one];
+    }
+    return shuffled(this.#desk.random, items).slice(0, count);
+  }
+}
+
+const placeOf = ({ host, port }: MemberAddress): string => `${host} ${port}`;

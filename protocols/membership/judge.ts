@@ -1,0 +1,98 @@
+/**
+ * What a claim changes: in what this node holds of a member, in what it passes on, and — where it is about this node
+ * itself — in what it says of itself. The one way in for claims from packets, exchanges, probes and deadlines.
+ */
+import { openStatement, packAccusation, packClaim, type PackedClaim } from './claims/codec.ts';
+import { compareIncarnations, compareStandings } from './claims/precedence.ts';
+import type { Desk } from './desk.ts';
+import { memberOf, type Entry, type Verdict } from './members.ts';
+import type { Accusation, Claim } from './model.ts';
+import { suspicionTimes } from './profile.ts';
+import { deadlineOf } from './suspicion.ts';
+
+/** Before the id, in the key of a suspicion's deadline. */
+export const suspicionPrefix = 'suspicion ';
+
+/** As it came: a statement may still be sealed. Answers what it changed; `undefined` when its seal is not good. */
+export function hear(desk: Desk, heard: Accusation | Uint8Array): Verdict | undefined {
+  if (!(heard instanceof Uint8Array)) return judge(desk, heard);
+  const statement = openStatement(heard, desk.notary);
+  if (!statement) {
+    desk.counts.refused += 1;
+    return undefined;
+  }
+  return judge(desk, { kind: 'stated', statement });
+}
+
+export function judge(desk: Desk, claim: Claim): Verdict {
+  const id = claim.kind === 'stated' ? claim.statement.id : claim.id;
+  if (id === desk.self.id) return judgeOwn(desk, claim);
+  const accuser = claim.kind === 'stated' ? desk.self.id : claim.from;
+  const verdict = desk.members.hear(claim, desk.now, () => ({
+    startedAt: desk.now,
+    ...suspicionTimes(desk.times, desk.size),
+    from: [accuser],
+  }));
+  if (verdict === 'old' || verdict === 'known') return verdict;
+  const entry = desk.members.get(id)!;
+  follow(desk, entry);
+  if (verdict !== 'words' || claim.kind === 'stated') desk.news.add('membership', id, packClaim(claim));
+  if (verdict !== 'confirmed') desk.effect({ kind: 'changed', member: memberOf(entry) });
+  return verdict;
+}
+
+/** The deadline of a suspicion, while there is one. */
+function follow(desk: Desk, { id, suspicion }: Entry): void {
+  if (suspicion) desk.deadlines.set(suspicionPrefix + id, deadlineOf(suspicion));
+  else desk.deadlines.delete(suspicionPrefix + id);
+}
+
+function judgeOwn(desk: Desk, claim: Claim): Verdict {
+  const { incarnation, left } = desk.self.statement;
+  if (claim.kind === 'stated') {
+    // Nobody else can sign it: another process has our key, or our journal forgot what we said.
+    if (compareIncarnations(claim.statement.incarnation, incarnation) > 0)
+      desk.effect({ kind: 'doubled', boot: claim.statement.incarnation.boot });
+    return 'known';
+  }
+  const own = { incarnation, status: left ? 'left' : 'alive' } as const;
+  if (compareStandings({ incarnation: claim.incarnation, status: claim.kind }, own) <= 0) return 'old';
+  if (claim.incarnation.boot > incarnation.boot) {
+    desk.effect({ kind: 'doubled', boot: claim.incarnation.boot });
+    return 'old';
+  }
+  const statement = desk.self.refute(claim.incarnation);
+  desk.counts.refutations += 1;
+  desk.health.note(+1);
+  desk.news.add('urgent', desk.self.id, statement.bytes);
+  desk.effect({ kind: 'refuted', from: claim.from });
+  return 'status';
+}
+
+/** This node's own suspicion, or its verdict when nobody refuted. */
+export function accuse(desk: Desk, { id, incarnation }: Entry, kind: Accusation['kind']): void {
+  if (kind === 'suspected') desk.counts.suspicions += 1;
+  judge(desk, { kind, id, incarnation, from: desk.self.id });
+}
+
+/** What stands against a member, for its own ears: it can refute that at once. Nothing of those in good standing. */
+export function chargesAgainst(
+  desk: Desk,
+  { id, incarnation, status, suspicion }: Entry,
+): readonly PackedClaim[] {
+  if (status !== 'suspected' && status !== 'dead') return [];
+  const from = suspicion?.from[0] ?? desk.self.id;
+  return [packAccusation({ kind: status, id, incarnation, from })];
+}
+
+/** Everything this node holds, itself first: what an exchange carries. */
+export function* everything(desk: Desk): Generator<PackedClaim> {
+  yield desk.self.statement.bytes;
+  for (const { id, incarnation, status, statement, suspicion } of desk.members.all()) {
+    if (statement) yield statement.bytes;
+    if (status === 'suspected' || status === 'dead') {
+      const accusers = suspicion?.from ?? [desk.self.id];
+      for (const from of accusers) yield packAccusation({ kind: status, id, incarnation, from });
+    }
+  }
+}

@@ -1,0 +1,141 @@
+/** Every member this node has heard of, and what is known of each. Holds what was decided; decides nothing but which claim is greater. */
+import { compareIncarnations, compareStandings, standingOf } from './claims/precedence.ts';
+import type { Claim, Incarnation, Member, MemberStatus, NodeId, Statement } from './model.ts';
+import { confirmed, type Suspicion } from './suspicion.ts';
+
+/** Whether packets and streams reach it, as far as this node tried. */
+export interface Planes {
+  /** ms on the core's clock of the last word over each; `undefined` before the first. */
+  datagramAt?: number;
+  streamAt?: number;
+  /** The last probe found it over a stream alone. */
+  datagramFailing: boolean;
+  /** Of the last direct answer, ms. */
+  roundTripMs?: number;
+}
+
+export interface Entry {
+  readonly id: NodeId;
+  incarnation: Incarnation;
+  status: MemberStatus;
+  /** Its newest own word; none of a member that was only ever accused. */
+  statement?: Statement;
+  since: number;
+  suspicion?: Suspicion;
+  /** Announced absence: until then its silence means nothing. */
+  awayUntil: number;
+  readonly planes: Planes;
+}
+
+/**
+ * `status`: it rose to another status or life · `words`: it says something new of itself · `confirmed`: one more
+ * suspects it · `old`: a greater claim stands · `known`: said before.
+ */
+export type Verdict = 'status' | 'words' | 'confirmed' | 'old' | 'known';
+
+/** How many of the dead and the left are remembered; the longest gone are forgotten first. */
+const mostGone = 10_000;
+
+export class Members {
+  readonly #entries = new Map<NodeId, Entry>();
+  #living = 0;
+
+  /** Alive or suspected. */
+  get living(): number {
+    return this.#living;
+  }
+
+  get(id: NodeId): Entry | undefined {
+    return this.#entries.get(id);
+  }
+
+  all(): IterableIterator<Entry> {
+    return this.#entries.values();
+  }
+
+  /** Takes the claim in, if it is greater than what stands. `suspicion` is what a new suspicion begins with. */
+  hear(claim: Claim, now: number, suspicion: () => Suspicion): Verdict {
+    const id = claim.kind === 'stated' ? claim.statement.id : claim.id;
+    const standing = standingOf(claim);
+    const entry = this.#entries.get(id);
+    if (!entry) {
+      this.#add(id, claim, now, suspicion);
+      return 'status';
+    }
+    const words = claim.kind === 'stated' && this.#learn(entry, claim.statement, now);
+    const order = compareStandings(standing, entry);
+    if (order > 0) {
+      const before = entry.status;
+      this.#stand(entry, standing.incarnation, standing.status, now, suspicion);
+      return before === entry.status && claim.kind === 'stated' ? 'words' : 'status';
+    }
+    if (order === 0 && claim.kind === 'suspected') return this.#confirm(entry, claim.from);
+    if (words) return 'words';
+    return order === 0 ? 'known' : 'old';
+  }
+
+  /** Forgets the longest gone beyond the bound; answers who was forgotten. */
+  prune(): readonly NodeId[] {
+    const gone = [...this.#entries.values()].filter((entry) => !isLiving(entry));
+    const going = gone.sort((a, b) => a.since - b.since).slice(0, Math.max(0, gone.length - mostGone));
+    for (const { id } of going) this.#entries.delete(id);
+    return going.map(({ id }) => id);
+  }
+
+  #add(id: NodeId, claim: Claim, now: number, suspicion: () => Suspicion): void {
+    const { incarnation, status } = standingOf(claim);
+    const planes: Planes = { datagramFailing: false };
+    const entry: Entry = { id, incarnation, status, since: now, awayUntil: 0, planes };
+    this.#entries.set(id, entry);
+    if (isLiving(entry)) this.#living += 1;
+    if (status === 'suspected') entry.suspicion = suspicion();
+    if (claim.kind === 'stated') this.#learn(entry, claim.statement, now);
+  }
+
+  #learn(entry: Entry, statement: Statement, now: number): boolean {
+    const known = entry.statement;
+    if (known && compareIncarnations(statement.incarnation, known.incarnation) <= 0) return false;
+    entry.statement = statement;
+    entry.awayUntil = now + (statement.profile.awayMs ?? 0);
+    return true;
+  }
+
+  #stand(
+    entry: Entry,
+    incarnation: Incarnation,
+    status: MemberStatus,
+    now: number,
+    suspicion: () => Suspicion,
+  ): void {
+    this.#living -= Number(isLiving(entry));
+    if (entry.status !== status || entry.incarnation.boot !== incarnation.boot) entry.since = now;
+    entry.incarnation = incarnation;
+    entry.status = status;
+    if (status === 'suspected') entry.suspicion = suspicion();
+    else delete entry.suspicion;
+    this.#living += Number(isLiving(entry));
+  }
+
+  #confirm(entry: Entry, from: NodeId): Verdict {
+    const { suspicion } = entry;
+    if (!suspicion) return 'known';
+    entry.suspicion = confirmed(suspicion, from);
+    return entry.suspicion === suspicion ? 'known' : 'confirmed';
+  }
+}
+
+export function isLiving({ status }: Pick<Entry, 'status'>): boolean {
+  return status === 'alive' || status === 'suspected';
+}
+
+/** What others may see of it. */
+export function memberOf({ id, incarnation, status, statement, since, suspicion }: Entry): Member {
+  return {
+    id,
+    incarnation,
+    status,
+    since,
+    suspectedBy: suspicion?.from ?? [],
+    ...(statement === undefined ? {} : { profile: statement.profile }),
+  };
+}

@@ -1,0 +1,165 @@
+/**
+ * Is it there? Each interval one member is asked; when it does not answer, others ask for us and a stream is tried; when
+ * nobody hears it by the end of the interval, it is suspected — unless it spoke on a stream meanwhile, which proves that
+ * it lives and that only datagrams fail. Probes overlap, so that a dead member does not keep others from being asked.
+ */
+import type { Desk } from '../desk.ts';
+import { accuse, chargesAgainst } from '../judge.ts';
+import { isLiving, type Entry } from '../members.ts';
+import type { Member, NodeId } from '../model.ts';
+import { chooseRelays } from './relays.ts';
+import { ProbeRing } from './ring.ts';
+
+interface Probe {
+  readonly id: NodeId;
+  readonly startedAt: number;
+  readonly endsAt: number;
+  /** Relays that were asked, less those that said they heard nothing either. */
+  silentRelays: number;
+  relayed: boolean;
+}
+
+/** Probes at work at once: with the worst local health an interval takes eight times as long. */
+const mostProbes = 8;
+
+/** Members that probe a suspect out of turn, for each confirmation that is wanted: some of them miss. */
+const verifiers = 3;
+
+export const probeDue = 'probe';
+const directKey = (sequence: number): string => `direct ${sequence}`;
+const endKey = (sequence: number): string => `end ${sequence}`;
+
+export class Prober {
+  readonly #desk: Desk;
+  readonly #ring: ProbeRing;
+  readonly #probes = new Map<number, Probe>();
+  readonly #nextSequence: () => number;
+
+  constructor(desk: Desk, nextSequence: () => number) {
+    this.#desk = desk;
+    this.#ring = new ProbeRing(desk.random);
+    this.#nextSequence = nextSequence;
+  }
+
+  /** A member that may be probed from now on. One that others suspect is probed out of turn by some: a true suspicion is soon confirmed. */
+  follow({ id, status, suspectedBy }: Member): void {
+    if (isLiving({ status })) this.#ring.add(id);
+    if (status !== 'suspected' || suspectedBy.includes(this.#desk.self.id)) return;
+    const entry = this.#desk.members.get(id);
+    if (entry?.suspicion === undefined || !isProbed(entry, this.#desk.now) || this.#isBusy(id)) return;
+    const share = (verifiers * entry.suspicion.confirmations) / this.#desk.members.living;
+    if (this.#probes.size < mostProbes && this.#desk.random.next() < share) this.#begin(entry);
+  }
+
+  #isBusy(id: NodeId): boolean {
+    return [...this.#probes.values()].some((probe) => probe.id === id);
+  }
+
+  /** Asks the next one. */
+  probe(): void {
+    const { deadlines, now, times, health, members } = this.#desk;
+    deadlines.set(probeDue, now + times.probeMs);
+    if (this.#probes.size >= Math.min(mostProbes, health.factor + 1)) return;
+    const id = this.#ring.next(
+      (one) => !this.#isBusy(one) && isProbed(members.get(one), now),
+      (one) => !isLivingId(members.get(one)),
+    );
+    if (id !== undefined) this.#begin(members.get(id)!);
+  }
+
+  #begin(entry: Entry): void {
+    const { deadlines, now, times, health, counts } = this.#desk;
+    const sequence = this.#nextSequence();
+    const endsAt = now + times.probeMs * health.factor;
+    this.#probes.set(sequence, { id: entry.id, startedAt: now, endsAt, silentRelays: 0, relayed: false });
+    deadlines.set(directKey(sequence), now + times.directMs);
+    deadlines.set(endKey(sequence), endsAt);
+    counts.probes += 1;
+    const { address } = entry.statement!.profile;
+    this.#desk.send(
+      address,
+      { kind: 'ping', sequence, target: entry.id },
+      entry.id,
+      chargesAgainst(this.#desk, entry),
+    );
+  }
+
+  /** No direct answer yet: others are asked, and a stream. */
+  #askOthers(sequence: number): void {
+    const probe = this.#probes.get(sequence);
+    const entry = probe && this.#desk.members.get(probe.id);
+    if (!probe || !entry?.statement) return;
+    const { address } = entry.statement.profile;
+    probe.relayed = true;
+    const { members, random, self, times } = this.#desk;
+    const candidates = [...members.all()]
+      .filter((one) => one.status === 'alive' && one.id !== probe.id && isProbed(one, this.#desk.now))
+      .map(({ id, statement }) => ({ id, zone: statement!.profile.zone }));
+    for (const id of chooseRelays(random, candidates, self.statement.profile.zone, times.relays)) {
+      probe.silentRelays += 1;
+      const remainingMs = Math.max(1, Math.round(probe.endsAt - this.#desk.now));
+      const request = { kind: 'ping-request', sequence, target: probe.id, address, remainingMs } as const;
+      this.#desk.send(members.get(id)!.statement!.profile.address, request, id);
+    }
+    this.#desk.effect({ kind: 'ask-stream', to: address, id: probe.id });
+  }
+
+  /** An answer to a probe of this node: from the member itself, or from a relay that heard it. `false` when it is not ours. */
+  answered(sequence: number, from: NodeId): boolean {
+    const probe = this.#probes.get(sequence);
+    if (!probe) return false;
+    this.#end(sequence);
+    const planes = this.#desk.members.get(probe.id)?.planes;
+    if (planes) {
+      planes.datagramFailing = false;
+      planes.datagramAt = this.#desk.now;
+      if (from === probe.id && !probe.relayed) planes.roundTripMs = this.#desk.now - probe.startedAt;
+    }
+    this.#desk.health.note(-1);
+    return true;
+  }
+
+  /** A relay is well, but the target did not answer it. */
+  denied(sequence: number): void {
+    const probe = this.#probes.get(sequence);
+    if (probe && probe.silentRelays > 0) probe.silentRelays -= 1;
+  }
+
+  /** `false` when the deadline is not one of a probe. */
+  due(key: string): boolean {
+    const [kind, sequence] = key.split(' ');
+    if (kind === 'direct') this.#askOthers(Number(sequence));
+    else if (kind === 'end') this.#failed(Number(sequence));
+    else return false;
+    return true;
+  }
+
+  #failed(sequence: number): void {
+    const probe = this.#probes.get(sequence)!;
+    this.#end(sequence);
+    const { members, health, counts } = this.#desk;
+    const entry = members.get(probe.id);
+    if (!entry || !isLiving(entry)) return;
+    if ((entry.planes.streamAt ?? -1) >= probe.startedAt) {
+      entry.planes.datagramFailing = true;
+      return;
+    }
+    counts.failedProbes += 1;
+    // Relays that are silent too make it likelier that this node hears badly.
+    health.note(probe.silentRelays);
+    if (isProbed(entry, this.#desk.now)) accuse(this.#desk, entry, 'suspected');
+  }
+
+  #end(sequence: number): void {
+    this.#probes.delete(sequence);
+    this.#desk.deadlines.delete(directKey(sequence));
+    this.#desk.deadlines.delete(endKey(sequence));
+  }
+}
+
+/** Alive or suspected, with a known address, and not announced to be away. */
+function isProbed(entry: Entry | undefined, now: number): boolean {
+  return entry?.statement !== undefined && isLiving(entry) && entry.awayUntil <= now;
+}
+
+const isLivingId = (entry: Entry | undefined): boolean => entry !== undefined && isLiving(entry);

@@ -1,0 +1,96 @@
+/** The formulas that grow the protocol's times with the cluster, against the tables of memberlist's own tests. */
+import { expect, test } from 'vitest';
+import {
+  checkTimes,
+  exchangeAfterMs,
+  sendLimit,
+  suspicionTimes,
+  timesOf,
+} from '../../../protocols/membership/profile.ts';
+import { confirmed, deadlineOf, type Suspicion } from '../../../protocols/membership/suspicion.ts';
+import { refusal } from '../../kit/port-call.ts';
+
+test.each([
+  [5, 1],
+  [10, 1],
+  [50, 1.698],
+  [100, 2],
+  [500, 2.698],
+  [1000, 3],
+])('with %i members suspicion lasts %f times the shortest', (members, factor) => {
+  const { shortestMs } = suspicionTimes({ ...timesOf.lan, suspicionFactor: 3, probeMs: 1_000 }, members);
+  expect(shortestMs / 3_000).toBeCloseTo(factor, 2);
+});
+
+test.each([
+  [3, 2, 2_000],
+  [2, 2, 2_000],
+])('where only %i members are, nobody waits for %i to confirm', (members, _, longestMs) => {
+  expect(suspicionTimes(timesOf.lan, members)).toMatchObject({ confirmations: 0, longestMs });
+});
+
+/** memberlist: n confirmations of k wanted, 2 to 30 s: what is left after the time that passed. */
+test.each([
+  [0, 3, 0, 30_000],
+  [1, 3, 2_000, 14_000],
+  [2, 3, 3_000, 4_810],
+  [3, 3, 4_000, -2_000],
+  [4, 3, 5_000, -3_000],
+  [5, 3, 10_000, -8_000],
+])('%i of %i confirmations after %i ms leave %i ms', (heard, confirmations, elapsedMs, leftMs) => {
+  let suspicion: Suspicion = {
+    startedAt: 0,
+    shortestMs: 2_000,
+    longestMs: 30_000,
+    confirmations,
+    from: ['a'],
+  };
+  for (let by = 0; by < heard; by++) suspicion = confirmed(suspicion, `b${by}`);
+  expect(Math.round((deadlineOf(suspicion) - elapsedMs) / 10) * 10).toBe(leftMs);
+});
+
+test('a confirmation counts once, the first accuser not, and no more than wanted', () => {
+  const first: Suspicion = { startedAt: 0, shortestMs: 1, longestMs: 6, confirmations: 2, from: ['a'] };
+  expect(confirmed(first, 'a')).toBe(first);
+  const second = confirmed(first, 'b');
+  expect(confirmed(second, 'b')).toBe(second);
+  const third = confirmed(second, 'c');
+  expect(confirmed(third, 'd')).toBe(third);
+});
+
+test.each([
+  [1, 10],
+  [9, 10],
+  [99, 10],
+  [100, 12],
+  [999, 12],
+  [1_000, 16],
+])('with %i members a piece of news is sent %i times', (members, times) => {
+  expect(sendLimit(members)).toBe(times);
+});
+
+test.each([
+  [2, 1],
+  [32, 1],
+  [33, 2],
+  [64, 2],
+  [65, 3],
+  [128, 3],
+])('with %i members an exchange is %i times rarer', (members, times) => {
+  expect(exchangeAfterMs(timesOf.lan, members)).toBe(times * timesOf.lan.exchangeMs);
+});
+
+test.each(Object.entries(timesOf))('the times of %s leave a relay time to answer', (_, times) => {
+  expect(checkTimes(times)).toBe(times);
+});
+
+test.each([
+  ['directMs', { directMs: 500 }],
+  ['directMs', { directMs: 450 }],
+  ['probeMs', { probeMs: 0 }],
+  ['gossipMs', { gossipMs: Number.NaN }],
+  ['suspicionFactor', { suspicionFactor: 1 }],
+])('refuses %s: %o', async (_, wrong) => {
+  const check = async (): Promise<unknown> => checkTimes({ ...timesOf.lan, ...wrong });
+  expect((await refusal(check())).code).toBe('HM-MEMBERSHIP-TIMES');
+});
