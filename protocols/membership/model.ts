@@ -76,6 +76,13 @@ export interface Member {
 export interface Notary {
   /** Credential and signature around the body. */
   seal(body: Uint8Array): Uint8Array;
-  /** The body and who signed it; `undefined` when the signature, the credential or its term is not good. */
-  open(sealed: Uint8Array): { readonly id: NodeId; readonly body: Uint8Array } | undefined;
+  /** `undefined` when the signature, the credential or its term is not good. */
+  open(sealed: Uint8Array): Signed | undefined;
+}
+
+/** A body and who signed it. The cluster's authority gave it that name. */
+export interface Signed {
+  readonly id: NodeId;
+  readonly name: string;
+  readonly body: Uint8Array;
 }

@@ -4,7 +4,7 @@
  */
 import { decodePlain, encodePlain } from '../wire/codec.ts';
 import { unpackClaim, type PackedClaim } from './claims/codec.ts';
-import { Fields } from './fields.ts';
+import { Fields } from '../wire/fields.ts';
 import type { Accusation, MemberAddress, NodeId } from './model.ts';
 
 /** The version this node speaks; it understands the same alone, so far. */

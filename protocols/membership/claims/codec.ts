@@ -3,7 +3,7 @@
  * whoever passes it on changes nothing. What comes in is checked field by field: it may be from an enemy.
  */
 import { decodePlain, encodePlain } from '../../wire/codec.ts';
-import { Fields } from '../fields.ts';
+import { Fields } from '../../wire/fields.ts';
 import type { Accusation, Claim, Condition, NodeId, Notary, Profile, Statement } from '../model.ts';
 
 /** Name, host and zone are short texts; with credential and signature a statement stays below 700 bytes. */
@@ -19,16 +19,16 @@ const hostLength = 253;
 export const longestAwayMs = 30_000;
 
 function bodyOf({ incarnation, left, profile }: Omit<Statement, 'bytes'>): Uint8Array {
-  const { name, address, condition, awayMs, versions, zone } = profile;
+  const { address, condition, awayMs, versions, zone } = profile;
   const { boot, counter } = incarnation;
-  const words = [boot, counter, left, name, address.host, address.port];
+  const words = [boot, counter, left, address.host, address.port];
   return encodePlain(
     [...words, conditions.indexOf(condition), awayMs ?? 0, versions[0], versions[1], zone],
     claimBytes,
   );
 }
 
-/** This node's word under its signature. */
+/** This node's word under its signature. Its name is the credential's: the cluster's authority gave it. */
 export function sealStatement(words: Omit<Statement, 'bytes'>, notary: Notary): Statement {
   return { ...words, bytes: notary.seal(bodyOf(words)) };
 }
@@ -41,14 +41,20 @@ export function openStatement(bytes: Uint8Array, notary: Notary): Statement | un
   const fields = Fields.of(decoded(opened.body));
   const incarnation = { boot: fields.natural(), counter: fields.natural() };
   const left = fields.flag();
-  const name = fields.text(nameLength);
   const address = { host: fields.text(hostLength), port: fields.natural(65_535) };
   const condition = fields.one(conditions);
   const awayMs = fields.natural(longestAwayMs);
   const versions = [fields.natural(255), fields.natural(255)] as const;
   const zone = fields.text(nameLength, 0);
   if (!fields.good()) return undefined;
-  const profile: Profile = { name, address, condition, versions, zone, ...(awayMs > 0 ? { awayMs } : {}) };
+  const profile: Profile = {
+    name: opened.name,
+    address,
+    condition,
+    versions,
+    zone,
+    ...(awayMs > 0 ? { awayMs } : {}),
+  };
   return { id: opened.id, incarnation, left, profile, bytes };
 }
 

@@ -104,7 +104,7 @@ export class Swarm {
     const node = this.#nodes[index]!;
     node.boot += 1;
     const { seed, times = timesOf.lan, zones = 1 } = this.#options;
-    const notary = simulatedNotary(idOf(index));
+    const notary = simulatedNotary(idOf(index), `n${index}`);
     const profile = {
       name: `n${index}`,
       address: node.address,

@@ -66,9 +66,9 @@ test('a packet comes back as it was', () => {
 test('a statement comes back as it was, and says who signed it', () => {
   fc.assert(
     fc.property(label, incarnation, fc.boolean(), profile, (id, at, left, words) => {
-      const notary = simulatedNotary(id);
+      const notary = simulatedNotary(id, words.name);
       const statement = sealStatement({ id, incarnation: at, left, profile: words }, notary);
-      expect(openStatement(statement.bytes, simulatedNotary('another'))).toEqual(statement);
+      expect(openStatement(statement.bytes, simulatedNotary('another', 'n9'))).toEqual(statement);
     }),
   );
 });
@@ -83,12 +83,12 @@ test('a statement of which one byte changed is refused', () => {
   };
   const statement = sealStatement(
     { id: 'one', incarnation: { boot: 3, counter: 9 }, left: false, profile: words },
-    simulatedNotary('one'),
+    simulatedNotary('one', 'n1'),
   );
   for (let at = 0; at < statement.bytes.length; at++) {
     const forged = Uint8Array.from(statement.bytes);
     forged[at]! ^= 0x10;
-    expect(openStatement(forged, simulatedNotary('one'))).toBeUndefined();
+    expect(openStatement(forged, simulatedNotary('one', 'n1'))).toBeUndefined();
   }
 });
 

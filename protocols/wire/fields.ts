@@ -37,6 +37,13 @@ export class Fields {
     return this.#refuse('');
   }
 
+  /** A byte string of `longest` bytes at most, and of exactly as many when `shortest` is not given. */
+  bytes(longest: number, shortest = longest): Uint8Array {
+    const value = this.#next();
+    if (value instanceof Uint8Array && value.length >= shortest && value.length <= longest) return value;
+    return this.#refuse(new Uint8Array(0));
+  }
+
   /** One of a list, by its place there. */
   one<Item>(list: readonly Item[]): Item {
     return list[this.natural(list.length - 1)]!;
