@@ -623,6 +623,11 @@ export const catalogue = {
     status: 404,
   },
   'HM-CONFIG': { cause: 'A setting has a wrong value.', next: 'hivemind-node --help', status: 422 },
+  'HM-CLUSTER-LISTEN': {
+    cause: 'The address for the cluster cannot be listened on.',
+    next: 'Choose an address of this machine and a free port: --cluster-address.',
+    status: 500,
+  },
   'HM-GOSSIP-KEY': {
     cause: 'A key of the gossip ring is not usable as it was asked.',
     next: 'hivemind cluster status names the keys of the ring and the one in use.',
