@@ -38,7 +38,10 @@ test('api sends what it is given and prints the answer', async () => {
   node.on('POST /v1/x', ({ body }) => ({ got: JSON.parse(body.toString()) as unknown }));
   const { code, stdout } = await hive('api', 'post', '/v1/x', '--body', '{"a":1}');
   expect([code, JSON.parse(stdout)]).toEqual([0, { got: { a: 1 } }]);
+  node.on('GET /v1/x', () => ({ read: true }));
+  expect(JSON.parse((await hive('api', '/v1/x')).stdout)).toEqual({ read: true });
   for (const wrong of [
+    ['api', 'get'],
     ['api', 'fetch', '/v1/x'],
     ['api', 'get', 'v1/x'],
     ['api', 'post', '/v1/x', '--body', '{'],

@@ -78,18 +78,20 @@ const methods = ['GET', 'PUT', 'POST', 'DELETE'] as const;
 
 function apiCommand(program: Command, cli: Cli): void {
   const api = leaf(program, {
-    usage: 'api <method> <path>',
-    summary: 'ask the API and print its JSON; see /v1/openapi.json',
+    usage: 'api <method> [path]',
+    summary: 'ask the API and print its JSON; a path alone is a GET; see /v1/openapi.json',
     examples: [
-      'hivemind api GET /v1/nodes',
+      'hivemind api /v1/nodes',
       `hivemind api POST /v1/apps/shop/restart --body '{"service":"web"}'`,
     ],
     group: 'Meta:',
   }).option('--body <json>', 'the body of the request');
-  action(api, cli, async (options: CommonOptions & { body?: string }, [given, path]) => {
+  action(api, cli, async (options: CommonOptions & { body?: string }, [first, second]) => {
+    const [given, path] =
+      second === undefined && String(first).startsWith('/') ? ['GET', first] : [first, second];
     const method = methods.find((one) => one === String(given).toUpperCase());
     if (!method) throw usage(`${String(given)} is not a method`, `One of ${methods.join(', ')}`);
-    if (!String(path).startsWith('/'))
+    if (!String(path ?? '').startsWith('/'))
       throw usage('A path begins with /', 'As in: hivemind api GET /v1/apps');
     const body = options.body === undefined ? undefined : parsed(options.body);
     const answer = await (await cli.client()).send<object>(method, String(path), body);
