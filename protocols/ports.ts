@@ -19,6 +19,7 @@ import type {
   ContainerStatus,
   ExecRequest,
   ExecResult,
+  ImageDetails,
   ImageExport,
   ImageInfo,
   ImageWish,
@@ -201,6 +202,8 @@ export interface ImageSource {
   pulls(args: Record<string, never>, call: Call): Promise<{ readonly pulls: readonly PullProgress[] }>;
   /** Every step of every pull, to its `done` or `failed`. */
   onPull(notify: (progress: PullProgress) => void): Stop;
+  /** All that is known of it. HM-IMAGE-UNKNOWN; HM-IMAGE-MISSING when parts of it are gone. */
+  show(args: { readonly image: string }, call: Call): Promise<ImageDetails>;
   /** One platform of it into a new file at `path`: an OCI archive, or what `docker load` reads. HM-IMAGE-UNKNOWN, HM-IMAGE-PLATFORM. */
   export(args: ImageExport, call: Call): Promise<Record<string, never>>;
   /** An archive of OCI or Docker (tar, may be gzip) on this node's disk; `name` overrides the names in it. */

@@ -15,7 +15,7 @@ import { paths } from '../protocols/wire/paths.ts';
 import { serveApi } from './api/server.ts';
 import { loadNodeConfig, nodeHelp, type NodeConfig } from './config/node-config.ts';
 import { takePassphrases } from './config/passphrase.ts';
-import { diskOf, keepCollecting } from './image-collector.ts';
+import { diskOf, keepCollecting, type Collection } from './image-collector.ts';
 import { startNode, type RunningNode } from './node.ts';
 import { networkTag } from './purge.ts';
 import { createLogger, logEvent, type Logger } from './telemetry/logger.ts';
@@ -54,11 +54,13 @@ async function serve(config: NodeConfig, passphrases: readonly string[], logger:
   for (const event of node.events.read({ after: { boot: node.boot, seq: 0 }, limit: limits.eventLog }))
     logEvent(logger, event);
   node.events.watch((event) => logEvent(logger, event));
+  const collection: Collection = { settings: collectionSettings(config), unusedSince: {} };
   const api = await serveApi(node, {
     socketPath: config.socketPath,
     address: config.apiAddress,
     tokenPath: join(config.dataDir, 'token'),
     importDir: join(config.dataDir, 'import'),
+    collection,
     logger,
   }).catch(async (thrown: unknown) => {
     await node.stop();
@@ -69,7 +71,7 @@ async function serve(config: NodeConfig, passphrases: readonly string[], logger:
       .ask(paths.guard, { type: 'store.accept' })
       .catch((thrown: unknown) => complain(reasonOf(thrown)));
   logger.info({ url: api.url, socket: api.socketPath, boot: node.boot }, 'ready');
-  const stopCollecting = keepCollecting(node, collection(config), () => diskOf(config.dataDir));
+  const stopCollecting = keepCollecting(node, collection, () => diskOf(config.dataDir));
   const ended = await Promise.race([signalled(), node.exited]);
   stopCollecting();
   const left = await running(node);
@@ -84,7 +86,7 @@ async function serve(config: NodeConfig, passphrases: readonly string[], logger:
 }
 
 /** Freed down to a little below the mark, so that one more image does not begin it anew. */
-function collection({ imagesUnusedHours, imagesDiskPercent }: NodeConfig): CollectionSettings {
+function collectionSettings({ imagesUnusedHours, imagesDiskPercent }: NodeConfig): CollectionSettings {
   const highShare = imagesDiskPercent / 100;
   return { unusedMs: imagesUnusedHours * 3_600_000, highShare, lowShare: highShare * 0.95 };
 }

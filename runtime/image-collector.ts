@@ -6,12 +6,14 @@ import { statfs } from 'node:fs/promises';
 import type { AppRecord, Assignment, RevisionRecord } from '../protocols/apps/model.ts';
 import {
   collectable,
+  goesAt,
   isWanted,
+  usersOf,
   wantedImages,
   type CollectionSettings,
   type WantedImages,
 } from '../protocols/containers/registry/collection.ts';
-import type { ImageInfo } from '../protocols/containers/model.ts';
+import type { ImageInfo, ImageUse } from '../protocols/containers/model.ts';
 import { limits } from '../protocols/limits.ts';
 import type { Call, StateStore, Stop } from '../protocols/ports.ts';
 import { keys } from '../protocols/state/keys.ts';
@@ -26,6 +28,13 @@ export interface Disk {
 export async function diskOf(folder: string): Promise<Disk> {
   const { blocks, bfree, bsize } = await statfs(folder);
   return { usedBytes: (blocks - bfree) * bsize, totalBytes: blocks * bsize };
+}
+
+/** What the collector of a node goes by, and has seen. */
+export interface Collection {
+  readonly settings: CollectionSettings;
+  /** By name: since when nothing has been seen to want it. */
+  readonly unusedSince: Record<string, number>;
 }
 
 /** All that nothing wants, whatever its age. */
@@ -60,6 +69,25 @@ export async function collectImages(
   return removed;
 }
 
+/** What each image of the node is for. Without a collection none goes by itself. */
+export async function lookUses(
+  node: NodeHandle,
+  collection: Collection | undefined,
+  call: Call,
+): Promise<(image: ImageInfo) => ImageUse> {
+  const assignments = await all<Assignment>(node.ports.store, keys.assignments(node.name), call);
+  const wanted = await lookWanted(node, call);
+  const now = node.clock.now();
+  return (image) => {
+    const isKept = isWanted(image, wanted);
+    const goes =
+      isKept || !collection
+        ? {}
+        : { goesAt: goesAt(image, collection.unusedSince, collection.settings, now) };
+    return { usedBy: usersOf(image, assignments), wanted: isKept, ...goes };
+  };
+}
+
 async function lookWanted({ ports, name }: NodeHandle, call: Call): Promise<WantedImages> {
   const { pulls } = await ports.images.pulls({}, call);
   const apps = await all<AppRecord>(ports.store, keys.apps, call);
@@ -78,11 +106,10 @@ async function all<Value>(store: StateStore, prefix: string, call: Call): Promis
 /** Looks now and then; what fails is tried again at the next look. */
 export function keepCollecting(
   node: NodeHandle,
-  settings: CollectionSettings,
+  { settings, unusedSince }: Collection,
   lookAtDisk: () => Promise<Disk>,
 ): Stop {
   const ended = new AbortController();
-  const unusedSince: Record<string, number> = {};
   let timer: unknown;
   const look = async (): Promise<void> => {
     const call = { key: 'collect', signal: ended.signal };

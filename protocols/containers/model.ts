@@ -123,6 +123,46 @@ export interface ImageWish {
   readonly digest?: string;
 }
 
+/** One image in full, for one platform. */
+export interface ImageDetails extends ImageInfo {
+  /** Those that are here whole, the one that is told first. */
+  readonly platforms: readonly string[];
+  /** As they are stored, the lowest first. */
+  readonly layers: readonly {
+    readonly digest: string;
+    readonly mediaType: string;
+    readonly sizeBytes: number;
+  }[];
+  readonly config: ImageConfigView;
+}
+
+/** How its author wants it run; what it does not say is absent. */
+export interface ImageConfigView {
+  /** RFC 3339. */
+  readonly created?: string;
+  readonly user?: string;
+  readonly entrypoint?: readonly string[];
+  readonly command?: readonly string[];
+  /** `NAME=value` */
+  readonly environment?: readonly string[];
+  readonly workingDir?: string;
+  readonly stopSignal?: string;
+  /** `80/tcp` */
+  readonly ports?: readonly string[];
+  readonly volumes?: readonly string[];
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+/** What keeps an image on its node, or when it goes. */
+export interface ImageUse {
+  /** Services that run it or are about to. */
+  readonly usedBy: readonly string[];
+  /** By a kept revision, an assignment or a pull. */
+  readonly wanted: boolean;
+  /** When the collector removes it, unless something wants it before; sooner when the disk is full. */
+  readonly goesAt?: number;
+}
+
 export interface ImageExport {
   readonly image: string;
   readonly path: string;

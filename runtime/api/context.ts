@@ -3,6 +3,7 @@ import { coded } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
 import type { Random } from '../../protocols/ports.ts';
 import type { Scope } from '../../protocols/security/tokens.ts';
+import type { Collection } from '../image-collector.ts';
 import type { NodeHandle } from '../node-handle.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { EventHub } from './lists/event-reader.ts';
@@ -26,6 +27,8 @@ export interface ApiContext {
   readonly requestId: () => string;
   /** Uploads wait here until they are imported. */
   readonly importDir: string;
+  /** What the collector of images goes by. */
+  readonly collection?: Collection;
   readonly logger: Logger;
   /** Streams that are open, exec sessions included; bounded by `limits.apiStreams`. */
   readonly streams: StreamCount;
@@ -52,7 +55,7 @@ export interface StreamCount {
 
 export function createContext(
   node: NodeHandle,
-  { importDir, logger }: { readonly importDir: string; readonly logger: Logger },
+  { importDir, collection, logger }: Pick<ApiContext, 'importDir' | 'collection' | 'logger'>,
 ): ApiContext {
   const counts = new Counts();
   for (const event of node.events.read({ after: { boot: node.boot, seq: 0 }, limit: limits.eventLog }))
@@ -63,6 +66,7 @@ export function createContext(
     node,
     requestId: requestIds(node.random),
     importDir,
+    ...(collection ? { collection } : {}),
     logger,
     streams: createStreamCount(),
     idempotency: new IdempotencyKeys(node.clock),

@@ -9,6 +9,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { reason, reasonOf } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
 import type { Clock } from '../../protocols/ports.ts';
+import type { Collection } from '../image-collector.ts';
 import type { NodeHandle } from '../node-handle.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { createApp } from './app.ts';
@@ -30,6 +31,8 @@ export interface ApiOptions {
   readonly tokenPath: string;
   /** Uploads on their way. */
   readonly importDir: string;
+  /** What the collector of images goes by; absent: there is none. */
+  readonly collection?: Collection;
   readonly logger: Logger;
 }
 
@@ -44,7 +47,8 @@ export interface RunningApi {
 /** Rejects with HM-API-LISTEN or HM-DATA-DIR; then nothing listens. */
 export async function serveApi(node: NodeHandle, options: ApiOptions): Promise<RunningApi> {
   const { socketPath, address, importDir, logger } = options;
-  const context = createContext(node, { importDir, logger });
+  const { collection } = options;
+  const context = createContext(node, { importDir, logger, ...(collection ? { collection } : {}) });
   const token = await ensureToken(options.tokenPath, node.random);
   // What a killed node had received so far is of no use.
   await rm(importDir, { recursive: true, force: true });

@@ -46,6 +46,25 @@ export function isWanted(
   return wanted.has(name) || wanted.has(pinnedImageName(name, digest));
 }
 
+/** Services that run it or are about to, once each. */
+export function usersOf(
+  image: Pick<ImageInfo, 'name' | 'digest'>,
+  assignments: readonly Pick<Assignment, 'app' | 'service' | 'spec' | 'digest'>[],
+): readonly string[] {
+  const using = assignments.filter((one) => isWanted(image, wantedImages([], [one], [])));
+  return [...new Set(using.map(({ app, service }) => `${app}/${service}`))].sort();
+}
+
+/** When one that nothing wants goes by its age. */
+export function goesAt(
+  { name, createdAt }: Pick<ImageInfo, 'name' | 'createdAt'>,
+  unusedSince: Readonly<Record<string, number>>,
+  { unusedMs }: CollectionSettings,
+  nowMs: number,
+): number {
+  return Math.max(createdAt, unusedSince[name] ?? nowMs) + unusedMs;
+}
+
 /**
  * Names in the order in which they may go. `unusedSince` by name: when it was first seen unwanted (absent: just now);
  * an image is never older than its arrival.

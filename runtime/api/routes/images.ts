@@ -13,10 +13,10 @@ import { parsePullPolicy } from '../../../protocols/containers/registry/policy.t
 import { CodedError, coded, reasonOf } from '../../../protocols/errors.ts';
 import { limits } from '../../../protocols/limits.ts';
 import { paths } from '../../../protocols/wire/paths.ts';
-import { collectImages, everythingUnused } from '../../image-collector.ts';
+import { collectImages, everythingUnused, lookUses } from '../../image-collector.ts';
 import { listRoute } from '../lists/list-route.ts';
 import { define, jsonRoute, lineRoute, streamed } from '../route.ts';
-import { imageView, pullView } from '../schemas/views.ts';
+import { imageDetails, imageRow, imageView, pullView } from '../schemas/views.ts';
 
 const images = z.strictObject({ images: z.array(imageView).readonly() });
 
@@ -25,9 +25,28 @@ const list = listRoute({
   path: '/v1/images',
   summary: 'The images of this node',
   name: 'images',
-  row: imageView,
+  row: imageRow,
   key: ({ name, digest }) => `${name} ${digest}`,
-  rows: async ({ node, call }) => (await node.ports.images.list({}, call)).images,
+  rows: async ({ node, context, call }) => {
+    const { images: all } = await node.ports.images.list({}, call);
+    const useOf = await lookUses(node, context.collection, call);
+    return all.map((image) => ({ ...image, ...useOf(image) }));
+  },
+});
+
+const show = jsonRoute({
+  id: 'getImage',
+  method: 'get',
+  path: '/v1/images/{name}',
+  summary: 'One image: its layers, how its author wants it run, who uses it and when it would go',
+  params: z.object({ name: z.string().openapi({ example: 'hello-web:latest' }) }),
+  answer: imageDetails,
+  run: async ({ node, context, params, call }) => {
+    const image = shortImageName(params.name);
+    if (image === undefined) throw coded('HM-IMAGE-NAME', `${params.name} is not the name of an image`);
+    const found = await node.ports.images.show({ image }, call);
+    return { ...found, ...(await lookUses(node, context.collection, call))(found) };
+  },
 });
 
 const add = jsonRoute({
@@ -187,4 +206,4 @@ const prune = jsonRoute({
   run: async ({ node, call }) => ({ images: await collectImages(node, everythingUnused, call) }),
 });
 
-export const imageRoutes = [list, add, exported, remove, pull, prune];
+export const imageRoutes = [list, show, add, exported, remove, pull, prune];

@@ -2,7 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import type { AppRecord, AppSpec } from '../../../protocols/apps/model.ts';
 import type { AppView, SlotStatus } from '../../../protocols/apps/status.ts';
-import type { ImageInfo, PullProgress } from '../../../protocols/containers/model.ts';
+import type { ImageDetails, ImageInfo, ImageUse, PullProgress } from '../../../protocols/containers/model.ts';
 import { catalogue, type ErrorCode, type Reason } from '../../../protocols/errors.ts';
 import type { JoinedNetwork } from '../../../protocols/network/model.ts';
 import type { ActorView, TranscriptLine } from '../../../protocols/inspection.ts';
@@ -150,18 +150,55 @@ export const appShow: z.ZodType<{ view: AppView; spec: AppSpec; record: AppRecor
   record: appRecord,
 });
 
-export const imageView: z.ZodType<ImageInfo> = z
+const imageFields = {
+  name: z.string(),
+  digest: z.string(),
+  platform: z.string(),
+  sizeBytes: count,
+  createdAt: time,
+  volumes: z
+    .exactOptional(z.array(z.string()).readonly())
+    .openapi({ description: 'where it declares volumes' }),
+};
+
+export const imageView: z.ZodType<ImageInfo> = z.strictObject(imageFields).openapi('Image');
+
+const imageUse = {
+  usedBy: z.array(z.string()).readonly().openapi({ description: 'services that run it or are about to' }),
+  wanted: z.boolean().openapi({ description: 'by a kept revision, an assignment or a pull' }),
+  goesAt: z
+    .exactOptional(time)
+    .openapi({ description: 'when it is removed if nothing wants it before; sooner when the disk is full' }),
+};
+
+export const imageRow: z.ZodType<ImageInfo & ImageUse> = z
+  .strictObject({ ...imageFields, ...imageUse })
+  .openapi('ImageRow');
+
+const words = z.exactOptional(z.array(z.string()).readonly());
+
+export const imageDetails: z.ZodType<ImageDetails & ImageUse> = z
   .strictObject({
-    name: z.string(),
-    digest: z.string(),
-    platform: z.string(),
-    sizeBytes: count,
-    createdAt: time,
-    volumes: z
-      .exactOptional(z.array(z.string()).readonly())
-      .openapi({ description: 'where it declares volumes' }),
+    ...imageFields,
+    ...imageUse,
+    platforms: z.array(z.string()).readonly(),
+    layers: z
+      .array(z.strictObject({ digest: z.string(), mediaType: z.string(), sizeBytes: count }))
+      .readonly(),
+    config: z.strictObject({
+      created: z.exactOptional(z.string()),
+      user: z.exactOptional(z.string()),
+      entrypoint: words,
+      command: words,
+      environment: words,
+      workingDir: z.exactOptional(z.string()),
+      stopSignal: z.exactOptional(z.string()),
+      ports: words,
+      volumes: words,
+      labels: z.exactOptional(z.record(z.string(), z.string())),
+    }),
   })
-  .openapi('Image');
+  .openapi('ImageDetails');
 
 export const pullView: z.ZodType<PullProgress> = z
   .strictObject({

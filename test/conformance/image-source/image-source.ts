@@ -110,6 +110,16 @@ export function imageSourceConformance(name: string, makeArm: () => Promise<Imag
       expect(reason.code).toBe('HM-IMAGE-UNKNOWN');
     });
 
+    it('shows an image with its layers and its configuration', async () => {
+      const [image] = (await importNow('box')).images;
+      const shown = await arm.source.show({ image: 'docker.io/library/box' }, newCall());
+      expect(shown).toMatchObject({ ...image!, platforms: [image!.platform] });
+      expect(shown.layers.length).toBeGreaterThan(0);
+      for (const { sizeBytes } of shown.layers) expect(sizeBytes).toBeGreaterThan(0);
+      expect(shown.config.command?.length).toBeGreaterThan(0);
+      expect((await refusal(arm.source.show({ image: 'nowhere' }, newCall()))).code).toBe('HM-IMAGE-UNKNOWN');
+    });
+
     it('keeps to the content that a digest names, also when the tag moves on', async () => {
       const [image] = (await importNow('box')).images;
       const { digest } = image!;

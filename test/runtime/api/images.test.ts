@@ -1,10 +1,11 @@
 /** Pulls through the API: lines of how far it has come, the last one says what became of it. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ServiceSpec } from '../../../protocols/apps/model.ts';
-import { appShow, pullView } from '../../../runtime/api/schemas/views.ts';
+import { appShow, imageDetails, pullView } from '../../../runtime/api/schemas/views.ts';
 import { until } from '../../kit/until.ts';
 import { apiRig, json, type ApiRig } from './rig.ts';
 
+const unusedMs = 86_400_000;
 let rig: ApiRig;
 beforeAll(async () => {
   rig = await apiRig();
@@ -75,6 +76,25 @@ const service: Omit<ServiceSpec, 'name' | 'image'> = {
   networkMode: 'app',
   stopGraceMs: 1_000,
 };
+
+test('an image in full: who uses it, and when it goes where nothing does', async () => {
+  rig.images.add('idle:1');
+  const show = async (name: string) => (await rig.ask('GET', `/v1/images/${name}`)).json;
+  expect(await show('hello-web')).toMatchObject({
+    ...{ name: 'hello-web:latest', usedBy: ['keeps/web'], wanted: true },
+    ...{ layers: [{ sizeBytes: 1_048_576 }], config: { command: ['run'] } },
+  });
+  expect(imageDetails.parse(await show('hello-web')).goesAt).toBeUndefined();
+  const idle = imageDetails.parse(await show('idle:1'));
+  expect(idle).toMatchObject({ usedBy: [], wanted: false });
+  expect(idle.goesAt).toBeGreaterThanOrEqual(rig.node.clock.now() + unusedMs - 60_000);
+  const { json: listed } = await rig.ask('GET', '/v1/images');
+  expect((listed as { images: object[] }).images).toContainEqual(
+    expect.objectContaining({ name: 'hello-web:latest', usedBy: ['keeps/web'], wanted: true }),
+  );
+  expect(await show('nowhere')).toMatchObject({ code: 'HM-IMAGE-UNKNOWN' });
+  expect(await show('No%20Name')).toMatchObject({ code: 'HM-IMAGE-NAME' });
+});
 
 test('a deploy over what serves waits for its pull, which the deploy does not; a pull that fails is said', async () => {
   const wished = (image: string) =>

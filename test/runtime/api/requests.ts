@@ -41,6 +41,7 @@ export const requests: [route: string, path: string, asked?: () => Asked][] = [
     `/v1/containers/${slot}/logs?tail=10&since=2026-01-01T00:00:00Z&grep=a&level=warn&previous=true`,
   ],
   ['get /v1/images', '/v1/images'],
+  ['get /v1/images/{name}', '/v1/images/hello-web'],
   ['get /v1/networks', '/v1/networks'],
   ['delete /v1/images/{name}', '/v1/images/spare'],
   ['put /v1/secrets/{name}', '/v1/secrets/pw', () => ({ body: 'one' })],

@@ -73,6 +73,7 @@ export async function apiRig(): Promise<ApiRig> {
     address: { host: '127.0.0.1', port: 0 },
     tokenPath,
     importDir: join(directory, 'import'),
+    collection: { settings: { unusedMs: 86_400_000, highShare: 1, lowShare: 1 }, unusedSince: {} },
     logger: createLogger({ level: 'silent', node: 'n1' }),
   });
   const token = (await readFile(tokenPath, 'utf8')).trim();

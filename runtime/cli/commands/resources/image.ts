@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import type { ImageInfo } from '../../../../protocols/containers/model.ts';
+import type { ImageInfo, ImageUse } from '../../../../protocols/containers/model.ts';
 import { coded } from '../../../../protocols/errors.ts';
 import type { Cli, CommonOptions } from '../../cli.ts';
 import type { ImagesAnswer } from '../../connection/answers.ts';
@@ -12,6 +12,7 @@ import { age, bytes } from '../../output/units.ts';
 import { forEach } from '../each.ts';
 import { action, leaf } from '../command.ts';
 import { exportArchive, type ExportOptions } from './export.ts';
+import { goesText, showImage } from './show.ts';
 import { pullImage, type PullOptions } from './pull.ts';
 
 export function imageCommands(program: Command, cli: Cli): void {
@@ -44,7 +45,15 @@ export function imageCommands(program: Command, cli: Cli): void {
     forms: true,
     watch: true,
   });
-  action(ls, cli, async () => printListing(cli, listing(cli), async () => (await list(cli)).images));
+  action(ls, cli, async () => printListing(cli, usedListing(cli), async () => (await list(cli)).images));
+
+  const show = leaf(image, {
+    usage: 'show <name>',
+    summary: 'what an image holds, who uses it and when it would go',
+    examples: ['hivemind image show redis:7', 'hivemind image show redis:7 --json'],
+    forms: true,
+  });
+  action(show, cli, (_options, [name]) => showImage(cli, String(name)));
 
   const out = leaf(image, {
     usage: 'export <name>',
@@ -89,7 +98,10 @@ async function removeImages(cli: Cli, names: readonly string[]): Promise<number>
   return forEach(cli, names, remove, (name) => `${name} is removed`);
 }
 
-const list = async (cli: Cli): Promise<ImagesAnswer> => (await cli.client()).get<ImagesAnswer>('/v1/images');
+type UsedImage = ImageInfo & ImageUse;
+
+const list = async (cli: Cli): Promise<{ readonly images: readonly UsedImage[] }> =>
+  (await cli.client()).get<{ images: readonly UsedImage[] }>('/v1/images');
 
 async function importImage(cli: Cli, archive: string, name: string | undefined): Promise<number> {
   const client = await cli.client();
@@ -114,6 +126,22 @@ function listing(cli: Cli): Listing<ImageInfo> {
       { title: 'SIZE', cell: (image) => bytes(image.sizeBytes) },
       { title: 'DIGEST', cell: (image) => image.digest, wide: true },
       { title: 'AGE', cell: (image) => age(cli.now() - image.createdAt) },
+    ],
+  };
+}
+
+/** With what they are for: what is listed, and not what was just brought or removed. */
+function usedListing(cli: Cli): Listing<UsedImage> {
+  const now = cli.process.clock.now();
+  const { columns, fields, name, empty } = listing(cli);
+  return {
+    ...{ name, empty },
+    fields: [...fields, 'usedBy', 'wanted', 'goesAt'],
+    columns: [
+      ...columns.slice(0, -1),
+      { title: 'USED BY', cell: ({ usedBy }) => usedBy.join(' ') || '-', wide: true },
+      { title: 'GOES', cell: (image) => goesText(image, now), wide: true },
+      ...columns.slice(-1),
     ],
   };
 }

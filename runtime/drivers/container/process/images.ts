@@ -17,12 +17,15 @@ export function noImages(platform: string): ImageSource {
     resolve: ({ image }) => (image === processImage ? Promise.resolve({}) : refuse(image)),
     pulls: () => Promise.resolve({ pulls: [] }),
     onPull: () => () => undefined,
+    show: ({ image }) => unknown(image),
     export: ({ image }) => refuse(image),
     import: ({ path, name }) => refuse(name ?? path),
-    remove: ({ image }) =>
-      Promise.reject(coded('HM-IMAGE-UNKNOWN', `image ${image} is not on the node`, { image })),
+    remove: ({ image }) => unknown(image),
   };
 }
+
+const unknown = (image: string): Promise<never> =>
+  Promise.reject(coded('HM-IMAGE-UNKNOWN', `image ${image} is not on the node`, { image }));
 
 /** The images of a node that runs containers: it says so to a service that is a process. */
 export function withoutProcesses(images: ImageSource): ImageSource {

@@ -98,6 +98,8 @@ export class ScriptedImages {
   }
 }
 
+const scriptedLayer = 'application/vnd.oci.image.layer.v1.tar';
+
 const fullName = (name: string): string => shortImageName(name) ?? name;
 /** What the registry and archives of a scripted machine hold under a name. */
 export const scriptedDigest = (content: string): string => {
@@ -216,6 +218,17 @@ export function scriptedImageSource(
     },
     pulls: () => Promise.resolve({ pulls: pulls.underWay }),
     onPull: (notify) => pulls.watch(notify),
+    show: async ({ image }, call) => {
+      await work(call);
+      const found = images.find(image);
+      if (!found) throw coded('HM-IMAGE-UNKNOWN', `image ${image} is not on the node`, { image });
+      const layer = { digest: found.digest, mediaType: scriptedLayer, sizeBytes: found.sizeBytes };
+      const { volumes } = found;
+      return {
+        ...{ ...found, platforms: [found.platform], layers: [layer] },
+        config: { command: ['run'], ...(volumes ? { volumes } : {}) },
+      };
+    },
     import: async ({ path, name }, call) => {
       await work(call);
       const names = files.get(path);

@@ -71,6 +71,7 @@ const operations = [
   'getCluster',
   'getContainer',
   'getDeployment',
+  'getImage',
   'getLiveness',
   'getNode',
   'getReadiness',

@@ -20,6 +20,7 @@ import { codedFailure, isGone } from '../failure.ts';
 import { Images as ImagesService, type Image } from '../gen/services/images_pb.ts';
 import { RpcFailure } from '../rpc.ts';
 import { storedDocuments } from './content.ts';
+import { showImage } from './details.ts';
 import { ensure, resolve } from './ensure.ts';
 import { exportImage } from './export.ts';
 import { importArchive } from './import.ts';
@@ -65,6 +66,8 @@ export function createContainerdImages(engine: ImagesEngine, options: ImageOptio
       guarded('HM-IMAGE-MISSING', { image: wish.image }, call, () => resolve(images, wish, call)),
     pulls: () => Promise.resolve({ pulls: pulls?.underWay ?? [] }),
     onPull: (notify) => pulls?.watch(notify) ?? (() => {}),
+    show: ({ image }, call) =>
+      guarded('HM-IMAGE-MISSING', { image }, call, () => showImage(images, image, call)),
     import: ({ path, name }, call) =>
       guarded('HM-IMAGE-ARCHIVE', { path }, call, () =>
         images.oneAtATime(() =>
