@@ -25,6 +25,7 @@ import type {
   ImageWish,
   PullProgress,
   RuntimeEvent,
+  RuntimeInfo,
 } from './containers/model.ts';
 import type { Reason } from './errors.ts';
 import type { ZoneUpdate } from './discovery/model.ts';
@@ -158,16 +159,6 @@ export interface ContainerRuntime {
   exec(request: ExecRequest, call: Call): Promise<ExecSession>;
   /** Ends with a `resync` after every (re)connection; a lost connection is retried inside. */
   events(notify: (event: RuntimeEvent) => void): Stop;
-}
-
-export interface RuntimeInfo {
-  readonly name: 'containerd' | 'process' | 'scripted';
-  readonly version: string;
-  readonly snapshotter: string;
-  readonly cgroups: 1 | 2;
-  readonly platform: string;
-  /** Why it can give nothing limits; absent: it can. */
-  readonly withoutLimits?: string;
 }
 
 /** A running exec. `output` ends before `exit` resolves. */

@@ -190,6 +190,16 @@ export interface LayerProgress {
   readonly totalBytes: number;
 }
 
+export interface RuntimeInfo {
+  readonly name: 'containerd' | 'process' | 'scripted';
+  readonly version: string;
+  readonly snapshotter: string;
+  readonly cgroups: 1 | 2;
+  readonly platform: string;
+  /** Why it can give nothing limits; absent: it can. */
+  readonly withoutLimits?: string;
+}
+
 /** A command inside a running container. */
 export interface ExecRequest {
   readonly id: string;

@@ -1,6 +1,6 @@
 /** Resources beside apps and slots, as they are answered: nodes, services, volumes, deployments, tokens, the cluster. */
 import { z } from '@hono/zod-openapi';
-import type { RuntimeInfo } from '../../../protocols/ports.ts';
+import type { RuntimeInfo } from '../../../protocols/containers/model.ts';
 import type { Reason } from '../../../protocols/errors.ts';
 import type { TokenView } from '../../../protocols/security/tokens.ts';
 import type { MachineFacts } from '../../node-handle.ts';

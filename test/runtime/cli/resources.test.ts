@@ -208,49 +208,6 @@ test('image import sends the very bytes; ls and rm', async () => {
   });
 });
 
-test('image show, and image ls -o wide: what it holds, who uses it, when it goes', async () => {
-  const image = {
-    ...{ name: 'hello:latest', digest: 'sha256:1', platform: 'linux/amd64', sizeBytes: 4_404_019 },
-    ...{ createdAt: startMs - 60_000, usedBy: [], wanted: false, goesAt: startMs + 3 * 86_400_000 },
-  };
-  node.on('GET /v1/images', () => ({ images: [image] }));
-  expect((await hive('image ls -o wide')).stdout).toMatch(
-    /USED BY +GOES +AGE\n.* - +in 3d: nothing wants it +60s/,
-  );
-  const layers = [{ digest: `sha256:${'a'.repeat(64)}`, mediaType: 'tar', sizeBytes: 4_403_000 }];
-  const config = {
-    entrypoint: ['/bin/sh', '-c'],
-    command: ['echo "x y"'],
-    volumes: ['/data'],
-    labels: { a: 'b' },
-  };
-  const details = { ...image, platforms: ['linux/amd64', 'linux/arm64'], layers, config };
-  node.on('GET /v1/images/hello:latest', () => ({ ...details, usedBy: ['shop/web'], wanted: true }));
-  const { stdout } = await hive('image show hello:latest');
-  expect(stdout).toBe(`hello:latest
-
-digest       sha256:1
-platforms    linux/amd64, linux/arm64
-size         4.2MiB in 1 layer
-arrived      60s ago
-used by      shop/web
-goes         never while a kept revision wants it
-entrypoint   /bin/sh -c
-command      "echo \\"x y\\""
-volumes      /data
-
-labels
-  a=b
-
-layers
-  sha256:aaaaaaaaaaaa     4.2MiB
-`);
-  expect(JSON.parse((await hive('image show hello:latest --json=layers,wanted')).stdout)).toEqual({
-    layers,
-    wanted: true,
-  });
-});
-
 test('network ls', async () => {
   const open = { id: '*', internal: false, subnets: [], members: [] };
   const back = {

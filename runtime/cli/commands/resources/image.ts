@@ -38,22 +38,7 @@ export function imageCommands(program: Command, cli: Cli): void {
     .option('--policy <when>', 'always, missing, never, daily, weekly or every_12h (always)');
   action(pull, cli, (options: CommonOptions & PullOptions, [name]) => pullImage(cli, String(name), options));
 
-  const ls = leaf(image, {
-    usage: 'ls',
-    summary: 'list images',
-    examples: ['hivemind image ls', 'hivemind image ls -o wide'],
-    forms: true,
-    watch: true,
-  });
-  action(ls, cli, async () => printListing(cli, usedListing(cli), async () => (await list(cli)).images));
-
-  const show = leaf(image, {
-    usage: 'show <name>',
-    summary: 'what an image holds, who uses it and when it would go',
-    examples: ['hivemind image show redis:7', 'hivemind image show redis:7 --json'],
-    forms: true,
-  });
-  action(show, cli, (_options, [name]) => showImage(cli, String(name)));
+  lookCommands(image, cli);
 
   const out = leaf(image, {
     usage: 'export <name>',
@@ -90,6 +75,25 @@ export function imageCommands(program: Command, cli: Cli): void {
     examples: ['hivemind image rm hello:latest', 'hivemind image rm hello:1 hello:2'],
   });
   action(rm, cli, (_options, [names]) => removeImages(cli, [names].flat() as string[]));
+}
+
+function lookCommands(image: Command, cli: Cli): void {
+  const ls = leaf(image, {
+    usage: 'ls',
+    summary: 'list images',
+    examples: ['hivemind image ls', 'hivemind image ls -o wide'],
+    forms: true,
+    watch: true,
+  });
+  action(ls, cli, async () => printListing(cli, usedListing(cli), async () => (await list(cli)).images));
+
+  const show = leaf(image, {
+    usage: 'show <name>',
+    summary: 'what an image holds, who uses it and when it would go',
+    examples: ['hivemind image show redis:7', 'hivemind image show redis:7 --json'],
+    forms: true,
+  });
+  action(show, cli, (_options, [name]) => showImage(cli, String(name)));
 }
 
 async function removeImages(cli: Cli, names: readonly string[]): Promise<number> {

@@ -20,7 +20,7 @@ import { codedFailure, isGone } from '../failure.ts';
 import { Images as ImagesService, type Image } from '../gen/services/images_pb.ts';
 import { RpcFailure } from '../rpc.ts';
 import { storedDocuments } from './content.ts';
-import { showImage } from './details.ts';
+import { showImage } from '../image-details.ts';
 import { ensure, resolve } from './ensure.ts';
 import { exportImage } from './export.ts';
 import { importArchive } from './import.ts';

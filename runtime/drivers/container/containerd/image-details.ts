@@ -1,12 +1,12 @@
 /** All that is known of one image: its layers as they are stored, how its author wants it run, and for which platforms it is here. */
 import { z } from 'zod';
-import type { ImageConfigView, ImageDetails } from '../../../../../protocols/containers/model.ts';
-import { coded } from '../../../../../protocols/errors.ts';
-import type { Call } from '../../../../../protocols/ports.ts';
-import { storedDocuments } from './content.ts';
-import { infoOf, nameOf, platformImageOf, type Images } from './image-source.ts';
-import { readLayout } from './layout.ts';
-import { findImages, targetOf } from './records.ts';
+import type { ImageConfigView, ImageDetails } from '../../../../protocols/containers/model.ts';
+import { coded } from '../../../../protocols/errors.ts';
+import type { Call } from '../../../../protocols/ports.ts';
+import { storedDocuments } from './images/content.ts';
+import { infoOf, nameOf, platformImageOf, type Images } from './images/image-source.ts';
+import { readLayout } from './images/layout.ts';
+import { findImages, targetOf } from './images/records.ts';
 
 const text = z.string().nullish();
 const texts = z.array(z.string()).nullish();
