@@ -23,10 +23,11 @@ export interface Wait {
   readonly done: (view: AppView) => string;
 }
 
-const everyMs = 150;
+/** A person who waits loses half of it at the end; a look costs the node one or two milliseconds. */
+const everyMs = 75;
 /** A slot that has restarted so often since we look is in a crash loop. */
 const crashLoop = 3;
-/** Reasons that do not go away by waiting; a glimpse of one may be the state before ours, two looks are not. */
+/** Reasons that do not go away by waiting; a glimpse of one may be the state before ours, so many looks are not. */
 const lasting: ReadonlySet<string> = new Set([
   'HM-IMAGE-MISSING',
   'HM-IMAGE-PLATFORM',
@@ -51,7 +52,7 @@ const lasting: ReadonlySet<string> = new Set([
   'HM-CRASH-LOOP',
   'HM-RESTART-BUDGET',
 ]);
-const lastingLooks = 10;
+const lastingLooks = 20;
 
 /** Answers the exit code; the progress is closed afterwards. */
 export async function waitFor(cli: Cli, wait: Wait, progress: Progress): Promise<number> {
