@@ -4,13 +4,15 @@ import type { AppView, SlotStatus } from '../../../protocols/apps/status.ts';
 import type { Reason } from '../../../protocols/errors.ts';
 import type { Listing } from '../output/listing.ts';
 import type { Tone } from '../output/style.ts';
-import { age, ports } from '../output/units.ts';
+import { age, bytes, ports } from '../output/units.ts';
 
 /** A slot's status, or `pending` when no node has answered for it. */
 export type SlotRow = Pick<SlotStatus, 'slot' | 'app' | 'service' | 'index'> &
   Partial<Omit<SlotStatus, 'phase' | 'reason'>> & {
     readonly phase: SlotStatus['phase'] | 'pending';
     readonly reason?: Reason;
+    /** What it wrote over its image; only where it was asked for. */
+    readonly diskBytes?: number;
   };
 
 /** Every slot that is wanted or still exists, by name. */
@@ -114,6 +116,11 @@ export function slotListing(now: () => number): Listing<SlotRow> {
         wide: true,
       },
       { title: 'CONTAINER', cell: (row) => row.containerId ?? '-', wide: true },
+      {
+        title: 'DISK',
+        cell: (row) => (row.diskBytes === undefined ? '-' : bytes(row.diskBytes)),
+        wide: true,
+      },
       { title: 'EXIT', cell: (row) => exitText(row), wide: true },
       {
         title: 'AGE',

@@ -43,7 +43,11 @@ test('forms', async () => {
   expect(lines.map((line) => JSON.parse(line) as object)).toEqual(rows);
   const picked = JSON.parse((await hive('ps --json slot,phase')).stdout) as object[];
   expect(picked[3]).toEqual({ slot: 'shop/web.3', phase: 'pending' });
-  expect((await hive('ps -o wide')).stdout).toMatch(/^NAME .* IMAGE +RUN +CONTAINER +EXIT +AGE\n/);
+  node.on('GET /v1/stats', () => ({ stats: [{ slot: 'shop/web.1', diskBytes: 3_145_728 }] }));
+  const wide = (await hive('ps -o wide')).stdout;
+  expect(wide).toMatch(/^NAME .* IMAGE +RUN +CONTAINER +DISK +EXIT +AGE\n/);
+  expect(wide).toMatch(/^shop\/web\.1 .* 3\.0MiB /m);
+  expect(wide.match(/MiB/g)).toHaveLength(1);
   expect(await hive('ps --json=slot,fase')).toMatchObject({
     code: 2,
     stdout: '',

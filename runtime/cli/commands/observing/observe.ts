@@ -4,8 +4,8 @@ import type { AppView } from '../../../../protocols/apps/status.ts';
 import { coded } from '../../../../protocols/errors.ts';
 import { nearest } from '../../../../protocols/suggest.ts';
 import type { Cli, CommonOptions } from '../../cli.ts';
-import { appPath, type AppAnswer, type AppsAnswer } from '../../connection/answers.ts';
-import { printListing, printOne, type Listing } from '../../output/listing.ts';
+import { appPath, type AppAnswer, type AppsAnswer, type StatsRow } from '../../connection/answers.ts';
+import { formOf, printListing, printOne, type Listing } from '../../output/listing.ts';
 import { age } from '../../output/units.ts';
 import { loadKnown, resolveTarget, slotsOf } from '../../targets.ts';
 import { isHappy, slotListing, slotRows, type SlotRow } from '../../views/slot-rows.ts';
@@ -31,7 +31,7 @@ export function observeCommands(program: Command, cli: Cli): void {
   action(ps, cli, async (_options, [target]) => {
     const load = async (): Promise<SlotRow[]> => {
       const known = await loadKnown(cli);
-      const rows = slotRows(known.apps, known.slots);
+      const rows = await withDisk(cli, slotRows(known.apps, known.slots));
       if (target === undefined) return rows;
       const wanted = new Set(slotsOf(resolveTarget(String(target), known), known));
       return rows.filter(({ slot }) => wanted.has(slot));
@@ -80,6 +80,18 @@ export function observeCommands(program: Command, cli: Cli): void {
     const now = cli.now();
     await printOne(cli, answer, answer.view.name, () => statusText(cli, answer, now));
     return 0;
+  });
+}
+
+/** Where there is room for it: it takes another question. */
+async function withDisk(cli: Cli, rows: SlotRow[]): Promise<SlotRow[]> {
+  if (formOf(cli) !== 'wide') return rows;
+  const client = await cli.client();
+  const { stats } = await client.get<{ stats: readonly StatsRow[] }>('/v1/stats');
+  const disk = new Map(stats.map(({ slot, diskBytes }) => [slot, diskBytes]));
+  return rows.map((row) => {
+    const diskBytes = disk.get(row.slot);
+    return diskBytes === undefined ? row : { ...row, diskBytes };
   });
 }
 
