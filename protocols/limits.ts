@@ -340,6 +340,8 @@ export const limits = {
   apiTokens: 1_000,
   /** Ten years: who needs longer leaves the end out. */
   apiTokenS: 315_360_000,
+  /** Figures of disk use are measured again when they are older. */
+  metricsDiskMs: 60_000,
   /** Refusals for want of a right that are told apart: a token and a route each. */
   auditKinds: 1_024,
   /** The same again within this is counted, not told. */

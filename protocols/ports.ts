@@ -5,6 +5,7 @@
  * A method that actors may call takes exactly one plain argument and a `Call`, and returns a promise: that
  * is what lets a `drive` effect be data. Rejections are `CodedError`s; anything else counts as a defect.
  */
+import type { HostPort } from './apps/model.ts';
 import type {
   FileGrant,
   LoggingSettings,
@@ -26,6 +27,7 @@ import type {
   PullProgress,
   RuntimeEvent,
   RuntimeInfo,
+  Traffic,
 } from './containers/model.ts';
 import type { Reason } from './errors.ts';
 import type { ZoneUpdate } from './discovery/model.ts';
@@ -33,7 +35,7 @@ import type { ProbeRequest, ProbeResult } from './health/model.ts';
 import type { SealedValue } from './security/model.ts';
 import type { Attachment, AttachRequest, Member, NodeNetwork, Publication } from './network/model.ts';
 import type { KeyValue, Position, StoreStatus, Txn, TxnResult, WatchNotice } from './state/model.ts';
-import type { VolumeOnDisk } from './storage/model.ts';
+import type { VolumeName, VolumeOnDisk } from './storage/model.ts';
 
 /** Handed to every driven call. */
 export interface Call {
@@ -128,11 +130,9 @@ export interface ContainerRuntime {
   unpause(args: { readonly id: string }, call: Call): Promise<Record<string, never>>;
   /** Ends it if need be and removes task, record, snapshot, bundle and cgroups; logs stay. */
   remove(args: { readonly id: string }, call: Call): Promise<Record<string, never>>;
+  /** `disk`: their files are counted too, which takes a walk. */
   stats(
-    args: {
-      readonly ids: readonly string[];
-      /** Their files are counted too, which takes a walk. */ readonly disk?: true;
-    },
+    args: { readonly ids: readonly string[]; readonly disk?: true },
     call: Call,
   ): Promise<{ readonly stats: readonly ContainerStats[] }>;
   /** Inside it, as the machine sees them. HM-CONTAINER-STOPPED. */
@@ -215,6 +215,11 @@ export interface NetworkDriver {
   attach(args: AttachRequest, call: Call): Promise<Record<string, never>>;
   detach(args: { readonly id: string }, call: Call): Promise<Record<string, never>>;
   list(args: Record<string, never>, call: Call): Promise<{ readonly attachments: readonly Attachment[] }>;
+  /** Of those of these containers that are attached; cheap, however many they are. */
+  traffic(
+    args: { readonly ids: readonly string[] },
+    call: Call,
+  ): Promise<{ readonly traffic: readonly Traffic[] }>;
   /**
    * All published ports of the node and all of its containers that it is to know the networks of, in one transaction.
    * Who was attached in this life and is not among them stays as attached.
@@ -225,11 +230,9 @@ export interface NetworkDriver {
   ): Promise<Record<string, never>>;
   /** Which of these ports something outside Hivemind listens on. */
   taken(
-    args: { readonly ports: readonly { hostAddress: string; hostPort: number; protocol: 'tcp' | 'udp' }[] },
+    args: { readonly ports: readonly HostPort[] },
     call: Call,
-  ): Promise<{
-    readonly taken: readonly { hostAddress: string; hostPort: number; protocol: 'tcp' | 'udp' }[];
-  }>;
+  ): Promise<{ readonly taken: readonly HostPort[] }>;
   /** Of the machine, of both families, as the kernel writes them. */
   addresses(args: Record<string, never>, call: Call): Promise<{ readonly addresses: readonly string[] }>;
   /** Everything this node ever made: links, bridge, table. */
@@ -238,20 +241,14 @@ export interface NetworkDriver {
 
 export interface VolumeDriver {
   /** Made if absent; never emptied. */
-  ensure(
-    args: { readonly app: string; readonly volume: string },
-    call: Call,
-  ): Promise<{ readonly path: string }>;
+  ensure(args: VolumeName, call: Call): Promise<{ readonly path: string }>;
   /** `HM-BIND-MISSING` unless it exists or `create` is set. */
   bind(
     args: { readonly source: string; readonly create: boolean },
     call: Call,
   ): Promise<{ readonly path: string }>;
   /** `everyAnonymous` stands for all anonymous volumes of the app. Answers those that were there. */
-  remove(
-    args: { readonly app: string; readonly volume: string },
-    call: Call,
-  ): Promise<{ readonly removed: readonly string[] }>;
+  remove(args: VolumeName, call: Call): Promise<{ readonly removed: readonly string[] }>;
   /** `disk`: what each takes is counted too, which takes a walk. */
   list(args: { readonly disk?: true }, call: Call): Promise<{ readonly volumes: readonly VolumeOnDisk[] }>;
   /** Per-run files: resolv.conf, hosts, hostname and the two log files; answers their host paths. */

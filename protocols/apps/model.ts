@@ -52,6 +52,9 @@ export interface PortSpec {
   readonly protocol: 'tcp' | 'udp';
 }
 
+/** As the machine sees it. */
+export type HostPort = Omit<PortSpec, 'containerPort'>;
+
 export type MountSpec =
   | {
       readonly type: 'volume';

@@ -88,6 +88,20 @@ export interface ContainerStats {
   readonly diskBytes?: number;
 }
 
+export interface Flow {
+  readonly bytes: number;
+  readonly packets: number;
+  readonly errors: number;
+  readonly dropped: number;
+}
+
+/** What went over a container's link since it was attached, as the container sees it. */
+export interface Traffic {
+  readonly id: string;
+  readonly received: Flow;
+  readonly sent: Flow;
+}
+
 /** One process of a container. */
 export interface ContainerProcess {
   /** On the machine, not inside. */

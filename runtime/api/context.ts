@@ -9,6 +9,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import { EventHub } from './lists/event-reader.ts';
 import { Feeds } from './lists/feeds.ts';
 import { Counts } from './metrics/counts.ts';
+import { DiskMeter } from './metrics/disk-use.ts';
 import { Audit } from './rules/audit.ts';
 import { IdempotencyKeys } from './rules/idempotency.ts';
 import { Rates } from './rules/rates.ts';
@@ -39,6 +40,7 @@ export interface ApiContext {
   readonly events: EventHub;
   readonly tokens: Tokens;
   readonly audit: Audit;
+  readonly disk: DiskMeter;
   /** For `/metrics`. */
   readonly counts: Counts;
 }
@@ -75,6 +77,7 @@ export function createContext(
     events: new EventHub(node),
     tokens: new Tokens(node),
     audit: new Audit(node),
+    disk: new DiskMeter(node),
   };
 }
 

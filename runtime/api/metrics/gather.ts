@@ -1,15 +1,16 @@
 /**
- * All figures of one node, gathered when somebody scrapes: one question to each of the managers and one to the runtime
- * for all containers together. A part that does not answer is left out and counted; it never costs the others.
+ * All figures of one node, gathered when somebody scrapes: one question to each of the managers, one to the runtime
+ * and one look at the links for all containers together. A part that does not answer is left out and counted; it never costs the others.
  */
 import type { AppView, SlotStatus } from '../../../protocols/apps/status.ts';
-import type { ContainerStats } from '../../../protocols/containers/model.ts';
 import type { Call } from '../../../protocols/ports.ts';
 import { paths } from '../../../protocols/wire/paths.ts';
 import type { MachineFacts, NodeHandle } from '../../node-handle.ts';
 import type { ApiContext } from '../context.ts';
 import { observedSlots } from '../routes/containers.ts';
 import { appViews } from '../routes/services.ts';
+import { ofContainers, ofVolumes } from './containers.ts';
+import type { DiskUse } from './disk-use.ts';
 import { counter, gauge, metricsText, type Family, type Sample } from './text.ts';
 
 export async function gatherMetrics(context: ApiContext, call: Call): Promise<string> {
@@ -27,18 +28,23 @@ export async function gatherMetrics(context: ApiContext, call: Call): Promise<st
     or<MachineFacts | undefined>('machine', node.machine(), undefined),
   ]);
   const ids = slots.flatMap(({ containerId }) => (containerId === undefined ? [] : [containerId]));
-  const { stats } = await or('runtime', node.ports.containers.stats({ ids }, call), { stats: [] });
+  const [{ stats }, { traffic }, disk] = await Promise.all([
+    or('runtime', node.ports.containers.stats({ ids }, call), { stats: [] }),
+    or('network', node.ports.network.traffic({ ids }, call), { traffic: [] }),
+    or<DiskUse>('disk', context.disk.read(ids, call), { containers: new Map(), volumes: [] }),
+  ]);
   return metricsText([
     ...ofNode(node, machine, await lag),
     ...ofProcess(node),
     ...ofApps(apps, slots),
     ...ofActors(node),
     ...ofApi(context),
-    ...ofContainers(node.name, slots, new Map(stats.map((one) => [one.id, one]))),
+    ...ofContainers(node.name, slots, { stats, traffic, disk }),
+    ...ofVolumes(node.name, disk),
     gauge(
       'hivemind_scrape_failed',
       'Parts of the node that did not answer this scrape.',
-      ['apps', 'slots', 'machine', 'runtime'].map((part) => ({
+      ['apps', 'slots', 'machine', 'runtime', 'network', 'disk'].map((part) => ({
         labels: { part },
         value: failed.includes(part) ? 1 : 0,
       })),
@@ -195,56 +201,5 @@ function ofApi({ counts, streams, events, feeds, rates }: ApiContext): readonly 
       { labels: { kind: 'events' }, value: events.count },
       { labels: { kind: 'lists' }, value: feeds.count },
     ]),
-  ];
-}
-
-/** Under cAdvisor's names, so that dashboards made for it work. */
-function ofContainers(
-  node: string,
-  slots: readonly SlotStatus[],
-  stats: ReadonlyMap<string, ContainerStats>,
-): readonly Family[] {
-  const running = slots.flatMap(({ containerId: id = '', slot, image, app, service, startedAt }) => {
-    const used = stats.get(id);
-    return used ? [{ labels: { id, name: slot, image, app, service, node }, used, startedAt }] : [];
-  });
-  const each = (valueOf: (used: ContainerStats) => number | undefined): Sample[] =>
-    running.flatMap(({ labels, used }) => {
-      const value = valueOf(used);
-      return value === undefined ? [] : [{ labels, value }];
-    });
-  return [
-    counter(
-      'container_cpu_usage_seconds_total',
-      'CPU time of a container.',
-      each(({ cpuNs }) => cpuNs / 1e9),
-    ),
-    gauge(
-      'container_memory_usage_bytes',
-      'Memory of a container, page cache included.',
-      each(({ memoryBytes }) => memoryBytes),
-    ),
-    gauge(
-      'container_memory_working_set_bytes',
-      'Memory of a container that cannot be reclaimed.',
-      each(({ workingSetBytes }) => workingSetBytes),
-    ),
-    gauge(
-      'container_spec_memory_limit_bytes',
-      'Memory that a container may use.',
-      each(({ memoryLimitBytes }) => memoryLimitBytes),
-    ),
-    gauge(
-      'container_processes',
-      'Processes and threads of a container.',
-      each(({ pids }) => pids),
-    ),
-    gauge(
-      'container_start_time_seconds',
-      'When a container started, since 1970.',
-      running.flatMap(({ labels, startedAt }) =>
-        startedAt === undefined ? [] : [{ labels, value: startedAt / 1_000 }],
-      ),
-    ),
   ];
 }

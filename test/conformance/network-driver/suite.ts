@@ -55,6 +55,19 @@ export function networkDriverConformance(name: string, makeArm: () => Promise<Ne
       expect(await arm.traces()).toEqual(made);
     });
 
+    it('tells what went over the links of those that are attached', async () => {
+      await ensure();
+      await attach('shop-web-1-7.1.1', await arm.container(), '10.42.0.2');
+      const traffic = async () =>
+        (await arm.network.traffic({ ids: ['shop-web-1-7.1.1', 'never-was'] }, newCall())).traffic;
+      const [one, ...more] = await traffic();
+      expect([one?.id, more]).toEqual(['shop-web-1-7.1.1', []]);
+      for (const flow of [one!.received, one!.sent])
+        for (const count of Object.values(flow)) expect(count).toBeGreaterThanOrEqual(0);
+      await detach('shop-web-1-7.1.1');
+      expect(await traffic()).toEqual([]);
+    });
+
     it('attaches, lists and detaches; each twice is as once', async () => {
       await ensure();
       const [one, two] = [await arm.container(), await arm.container()];

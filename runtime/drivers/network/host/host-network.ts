@@ -18,6 +18,7 @@ export function createHostNetwork(): NetworkDriver {
       ),
     detach: nothing,
     list: () => Promise.resolve({ attachments: [] }),
+    traffic: () => Promise.resolve({ traffic: [] }),
     publish: nothing,
     taken: async ({ ports }) => {
       if (ports.length === 0) return { taken: [] };

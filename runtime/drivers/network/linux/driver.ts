@@ -44,6 +44,7 @@ import {
 } from './links.ts';
 import { collides, parseListeners } from './listeners.ts';
 import { Members } from './members.ts';
+import { parseTraffic } from './traffic.ts';
 import { Relay } from '../relay/relay.ts';
 import { checkRequest } from '../requests.ts';
 import { putBack, setSwitches } from './switches.ts';
@@ -203,6 +204,17 @@ class Driver implements LinuxNetwork {
       .map((link) => attachmentOf(this.#tag, link))
       .filter((one): one is Attachment => one !== undefined),
   });
+
+  traffic: NetworkDriver['traffic'] = async ({ ids }, call) => {
+    if (ids.length === 0) return { traffic: [] };
+    const links = parseTraffic(await this.#table('dev', call));
+    return {
+      traffic: ids.flatMap((id) => {
+        const flows = links.get(linkName(this.#tag, id));
+        return flows ? [{ id, ...flows }] : [];
+      }),
+    };
+  };
 
   publish: NetworkDriver['publish'] = ({ publications, members = [] }, call) =>
     this.#inTurn(async () => {

@@ -61,6 +61,13 @@ export class MemoryNetwork implements NetworkDriver {
     })),
   });
 
+  /** No packets here: nothing has gone over any link. */
+  traffic: NetworkDriver['traffic'] = async ({ ids }) => {
+    const none = { bytes: 0, packets: 0, errors: 0, dropped: 0 };
+    const attached = ids.filter((id) => this.attachments.has(id));
+    return { traffic: attached.map((id) => ({ id, received: none, sent: none })) };
+  };
+
   publish: NetworkDriver['publish'] = async ({ publications }) => {
     if (JSON.stringify(publications) !== JSON.stringify(this.publications)) this.changes += 1;
     this.publications = publications;
