@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { usage, type Cli } from '../../cli.ts';
 import { exitCodes } from '../../failure.ts';
+import { watched } from '../../output/transfer.ts';
 
 export interface ExportOptions {
   readonly output?: string;
@@ -25,12 +26,15 @@ export async function exportArchive(cli: Cli, name: string, options: ExportOptio
     await pipeline(bytes, stdout as unknown as NodeJS.WritableStream, { end: false });
     return exitCodes.ok;
   }
+  const progress = watched(cli, bytes, { name, after: 'is written' });
   const file = resolve(directory, output);
   const part = `${file}.part`;
   try {
-    await pipeline(bytes, createWriteStream(part));
+    await pipeline(progress.stream, createWriteStream(part));
     await rename(part, file);
+    progress.clear();
   } catch (thrown) {
+    progress.clear();
     await rm(part, { force: true });
     throw thrown;
   }

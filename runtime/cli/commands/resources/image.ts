@@ -2,12 +2,14 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import type { Readable } from 'node:stream';
 import type { Command } from 'commander';
 import type { ImageInfo, ImageUse } from '../../../../protocols/containers/model.ts';
 import { coded } from '../../../../protocols/errors.ts';
 import type { Cli, CommonOptions } from '../../cli.ts';
 import type { ImagesAnswer } from '../../connection/answers.ts';
 import { printListing, type Listing } from '../../output/listing.ts';
+import { watched } from '../../output/transfer.ts';
 import { age, bytes } from '../../output/units.ts';
 import { forEach } from '../each.ts';
 import { action, leaf } from '../command.ts';
@@ -110,13 +112,20 @@ const list = async (cli: Cli): Promise<{ readonly images: readonly UsedImage[] }
 async function importImage(cli: Cli, archive: string, name: string | undefined): Promise<number> {
   const client = await cli.client();
   const path = resolve(cli.process.directory, archive);
-  if (archive !== '-') {
-    const found = await stat(path).catch(() => undefined);
-    if (!found?.isFile()) throw coded('HM-IMAGE-ARCHIVE', `${archive} is not a file`, { path });
+  const found = archive === '-' ? undefined : await stat(path).catch(() => undefined);
+  if (archive !== '-' && !found?.isFile())
+    throw coded('HM-IMAGE-ARCHIVE', `${archive} is not a file`, { path });
+  const content = archive === '-' ? (cli.process.stdin as Readable) : createReadStream(path);
+  const size = found ? { totalBytes: found.size } : {};
+  const progress = watched(cli, content, { name: archive, after: 'is checked and unpacked', ...size });
+  try {
+    const { images } = await client.upload<ImagesAnswer>('/v1/images/import', progress.stream, { name });
+    progress.clear();
+    return await printListing(cli, listing(cli), () => Promise.resolve(images));
+  } catch (thrown) {
+    progress.clear();
+    throw thrown;
   }
-  const content = archive === '-' ? cli.process.stdin : createReadStream(path);
-  const { images } = await client.upload<ImagesAnswer>('/v1/images/import', content, { name });
-  return printListing(cli, listing(cli), () => Promise.resolve(images));
 }
 
 function listing(cli: Cli): Listing<ImageInfo> {

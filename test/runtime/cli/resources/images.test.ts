@@ -1,7 +1,10 @@
 /** What an image holds, who uses it and when it goes, as a person reads it. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { reason } from '../../../../protocols/errors.ts';
 import type { NodeDouble } from '../kit/node-double.ts';
-import { run, startMs, type Ran } from '../kit/run.ts';
+import { run, startMs, type Ran, type RunOptions } from '../kit/run.ts';
 import { shopNode } from '../kit/shop.ts';
 
 let node: NodeDouble;
@@ -11,7 +14,8 @@ beforeEach(async () => {
 });
 afterEach(() => node.close());
 
-const hive = (line: string): Promise<Ran> => run(line.split(' '), { socket: node.socket });
+const hive = (line: string, options: RunOptions = {}): Promise<Ran> =>
+  run(line.split(' '), { socket: node.socket, ...options });
 
 test('image show, and image ls -o wide: what it holds, who uses it, when it goes', async () => {
   const image = {
@@ -54,4 +58,33 @@ layers
     layers,
     wanted: true,
   });
+});
+
+test('an archive on its way shows how much has passed where a person looks on, and nothing elsewhere', async () => {
+  const row = {
+    name: 'hello:1',
+    digest: 'sha256:1',
+    platform: 'linux/amd64',
+    sizeBytes: 1,
+    createdAt: startMs,
+  };
+  const archive = Buffer.alloc(3 * 1_048_576, 'tar');
+  await writeFile(join(node.directory, 'h.tar'), archive);
+  node.on('POST /v1/images/import', () => ({ images: [row] }));
+  const options = { directory: node.directory };
+  const seen = await hive('image import h.tar', { ...options, terminal: [100, 24] });
+  expect(seen.stderr).toMatch(/h\.tar {2}█+░+ {2}[12]\.\dMiB \/ 3\.0MiB/);
+  expect(seen.stderr).toMatch(/h\.tar {2}█{24} {2}3\.0MiB \/ 3\.0MiB {2}is checked and unpacked/);
+  expect(node.requests.at(-1)!.body.equals(archive)).toBe(true);
+  expect(
+    (await hive('image import - -o name', { ...options, terminal: [100, 24], stdin: 'tar' })).stderr,
+  ).toMatch(/- {2}3B {2}is checked/);
+  expect(await hive('image import h.tar -o name', options)).toEqual({
+    code: 0,
+    stdout: 'hello:1\n',
+    stderr: '',
+  });
+  node.refuse('POST /v1/images/import', reason('HM-IMAGE-ARCHIVE', 'h.tar is none'));
+  const refused = await hive('image import h.tar', { ...options, terminal: [100, 24] });
+  expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('HM-IMAGE-ARCHIVE') as string });
 });
