@@ -92,12 +92,8 @@ function heldReason(sight: Sight, slot: SlotName, before: WantedSlot): Reason {
   const revision = assigned[slot]?.revision ?? 0;
   const evidence = { slot, replica: before.slot, revision };
   if (!fails(sight, before))
-    return reason(
-      'HM-ROLLOUT-WAIT',
-      `${slot} is replaced when ${before.slot} ${until(before, status)}`,
-      evidence,
-    );
-  const text = `${slot} goes on as it is, because ${before.slot} fails${failure(status)}`;
+    return reason('HM-ROLLOUT-WAIT', `is replaced when ${before.slot} ${until(before, status)}`, evidence);
+  const text = `goes on as it is, because ${before.slot} fails${failure(status)}`;
   // A restart that was asked for has no revision to go back to.
   const hint =
     revision === app.revision

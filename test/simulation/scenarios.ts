@@ -35,6 +35,8 @@ function plan(faults: readonly Timed<Fault>[], more: Partial<Plan> = {}): Plan {
 }
 
 const settled = 20_000;
+/** Nothing tells whether it is well. */
+const unprobed: ServicePlan = { ...independent, replicas: 3, health: false };
 
 /** The daemon dies after so many of its calls, counted from just before the deploy. */
 const killsDuringDeploy: readonly Scenario[] = [0, 3, 7, 12, 18, 25, 33, 42, 52, 63].map((afterCalls) => ({
@@ -126,6 +128,16 @@ export const scenarios: readonly Scenario[] = [
       removeAll: true,
     },
   },
+  ...[40, 1_000, 3_000].map((afterMs) => ({
+    name: `a revision that crashes after ${afterMs} ms, with the daemon killed meanwhile, then a mended one`,
+    plan: plan([{ do: 'kill', afterCalls: 4, downMs: 500, embedded: false, atMs: settled + 30_000 }], {
+      orders: [
+        deploy([unprobed]),
+        deploy([{ ...unprobed, version: 2, behaviour: { kind: 'ends', afterMs, code: 3 } }], settled),
+        deploy([{ ...unprobed, version: 3 }], settled + 80_000),
+      ],
+    }),
+  })),
   {
     name: 'an actor is flooded, and defects strike drivers until the root gives up',
     plan: plan([

@@ -105,7 +105,10 @@ async function giveUp(
   const text = `${wait.title} ${outlook}. See: hivemind why ${row.slot}`;
   progress.end({ type: 'failed', text, slot: row.slot, reason: because });
   printReasons(cli, [{ ...because, message: `${row.slot}: ${because.message}` }]);
-  const lines = await tailOf(cli, row.slot, 10).catch(() => []);
+  // What an earlier revision said is no news of this one.
+  const ofThis = (run: string): boolean => row.placement === undefined || run.startsWith(`${row.placement}.`);
+  const said = await tailOf(cli, row.slot, 10).catch(() => []);
+  const lines = said.filter(({ run }) => ofThis(run));
   if (lines.length > 0 && !cli.wantsJson) {
     cli.say(`  logs  last ${lines.length === 1 ? 'line' : `${lines.length} lines`} of ${row.slot}`);
     for (const line of lines) cli.say(`        ${line.text}`);

@@ -18,6 +18,7 @@ import { AsDesired, Idempotent } from './containers/quiet.ts';
 import { NoSurplus } from './containers/surplus.ts';
 import { FreedLast, NoLeaks, OneOwner } from './network/addresses.ts';
 import { Walls } from './network/walls.ts';
+import { OneByOne } from './roll-outs.ts';
 import { SecretsKept } from './secrets.ts';
 import { WatchesWhole } from './store.ts';
 
@@ -45,6 +46,7 @@ export function allCheckers(sight: Sight) {
     jobsOnce: new JobsOnce(sight),
     jobsAbreast: new JobsAbreast(sight),
     imagesAsSaid: new ImagesAsSaid(sight),
+    oneByOne: new OneByOne(sight),
     oneOwner: new OneOwner(sight),
     freedLast: new FreedLast(sight),
     noLeaks: new NoLeaks(sight),

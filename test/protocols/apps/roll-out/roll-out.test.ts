@@ -136,8 +136,8 @@ describe('what is shown', () => {
     const [first, ...others] = told(town);
     expect(first).toBeUndefined();
     expect(others.map((because) => because?.message)).toEqual([
-      `shop/web.2 is replaced when shop/web.1 ${text}`,
-      `shop/web.3 is replaced when shop/web.1 ${text}`,
+      `is replaced when shop/web.1 ${text}`,
+      `is replaced when shop/web.1 ${text}`,
     ]);
     expect(others[0]).toMatchObject({ code: 'HM-ROLLOUT-WAIT', hint: 'hivemind why shop/web.1' });
   });
@@ -150,11 +150,11 @@ describe('what is shown', () => {
     const because = { code: 'HM-ROLLOUT-HELD', hint: expect.stringMatching(/: hivemind rollback shop 1$/) };
     expect(told(town)).toMatchObject([
       loop,
-      { ...because, message: `shop/web.2 goes on as it is, because shop/web.1 fails: ${loop.message}` },
+      { ...because, message: `goes on as it is, because shop/web.1 fails: ${loop.message}` },
       because,
     ]);
     town.report('shop/web.1', { restarts: 3, lastExit }, false);
-    const text = 'shop/web.2 goes on as it is, because shop/web.1 fails: its process exited with code 3';
+    const text = 'goes on as it is, because shop/web.1 fails: its process exited with code 3';
     expect(told(town)[1]).toMatchObject({ ...because, message: text });
     // The next revision fails as well: what serves is still the first.
     town.deploy(of('web:3'));
