@@ -167,6 +167,10 @@ describe.skipIf(missing !== undefined)('a planted secret', () => {
     await daemon.stop('SIGKILL');
     await daemon.start(['--log-level', 'debug']);
     await running('plant/reader.1');
+    // A kill alone loses no event, so nothing of it is told.
+    const events = (await cli('events')).stdout;
+    expect(events).toContain('node.started');
+    expect(events).not.toContain('event log');
     expect(await inside('plant/reader.1', 'cat', '/run/secrets/own')).toBe(marker('own-1'));
     expect((await cli('secret', 'rm', 'kept')).code).toBe(5);
     expect((await cli('secret', 'rekey')).code).toBe(0);
@@ -191,15 +195,22 @@ describe.skipIf(missing !== undefined)('a planted secret', () => {
     await cli('why', 'plant/failing.1');
   });
 
-  test('is in no file, answer, log, process or inspection', async () => {
-    const places: [string, string][] = [['answers of the tool and of changes', answers.join('\n')]];
+  /** All that the node tells, by where. */
+  const told = async (): Promise<[string, string][]> => {
+    const places: [string, string][] = [];
     const look = async (path: string) => places.push([path, (await send('GET', path)).text]);
     for (const { path } of routes.filter((route) => route.method === 'get'))
       for (const concrete of concretePaths(path)) await look(concrete);
     const { text } = await send('GET', '/v1/actors');
     for (const { path } of (JSON.parse(text) as { actors: { path: string }[] }).actors)
       await look(`/v1/actors/show?path=${encodeURIComponent(path)}`);
+    places.push(['answers of the tool and of changes', answers.join('\n')]);
     places.push(['the daemon’s log', daemon.log()]);
+    return places;
+  };
+
+  test('is in no file, answer, log, process or inspection', async () => {
+    const places = await told();
     const grants = grantsFolder(networkTag(daemon.name));
     const elsewhere = (await filesUnder('/run/hivemind')).filter((file) => !file.startsWith(grants));
     for (const file of await filesUnder(daemon.dir)) places.push([file, await readFile(file, 'latin1')]);
@@ -210,19 +221,8 @@ describe.skipIf(missing !== undefined)('a planted secret', () => {
         places.push([`/proc/${pid}/${file}`, await readFile(`/proc/${pid}/${file}`, 'latin1')]);
     places.push(['arguments and environments', (await run('ps', ['axeww'], { maxBuffer: 64 << 20 })).stdout]);
 
-    const needles = ['own-1', 'kept-1', 'kept-2', 'config-1', 'own-2', 'wrong', 'config-2'].flatMap((nth) => {
-      const bytes = Buffer.from(marker(nth));
-      return [marker(nth), bytes.toString('latin1'), bytes.toString('base64'), bytes.toString('hex')].concat(
-        encodeURIComponent(marker(nth)),
-        JSON.stringify(marker(nth)).slice(1, -1),
-      );
-    });
-    const find = (all: typeof places) =>
-      all.flatMap(([where, content]) =>
-        needles.filter((needle) => content.includes(needle)).map((needle) => `${where}: ${needle}`),
-      );
-    const found = find(places);
-    expect(found).toEqual([]);
+    const find = finderOf(['own-1', 'kept-1', 'kept-2', 'config-1', 'own-2', 'wrong', 'config-2']);
+    expect(find(places)).toEqual([]);
     expect(places.length).toBeGreaterThan(40);
     // Where it must be, the same search finds it.
     const memory = await Promise.all(
@@ -232,7 +232,7 @@ describe.skipIf(missing !== undefined)('a planted secret', () => {
       ]),
     );
     expect(find(memory).length).toBeGreaterThan(2);
-  });
+  }, 120_000);
 
   test('is not in a debug bundle, nor is a value of an environment', async () => {
     const value = marker('environment');
@@ -258,7 +258,70 @@ describe.skipIf(missing !== undefined)('a planted secret', () => {
       expect([part, bytes.includes(part)]).toEqual([part, true]);
     expect((await stat(file)).mode & 0o777).toBe(0o600);
     await daemon.cli('rm', '-y', 'plain');
-  });
+  }, 60_000);
+
+  test('in an environment or a command is told by nothing but the container', async () => {
+    const [password, url, word] = ['env-password', 'env-url', 'env-word'].map(marker) as [
+      string,
+      string,
+      string,
+    ];
+    const file = join(outside, 'compose.yaml');
+    const loop = `entrypoint: [/bin/sh, -c, 'trap "" HUP; while true; do sleep 1; done']`;
+    await writeFile(
+      file,
+      `name: envs
+services:
+  web:
+    image: busybox
+    network_mode: none
+    ${loop}
+    environment:
+      LEVEL: info
+      DB_PASSWORD: '${password}'
+      DATABASE_URL: 'postgres://u:${encodeURIComponent(url)}@db/x'
+    labels: { com.example.token: '${word}' }
+  sick:
+    image: busybox
+    network_mode: none
+    ${loop}
+    environment: { API_TOKEN: '${password}' }
+    healthcheck: { test: [CMD, /no/such, '--token=${word}'], interval: 1s, retries: 1 }
+  broken:
+    image: busybox
+    network_mode: none
+    entrypoint: [/no/such, --password, '${word}']
+`,
+    );
+    await cli('plan', '-f', file);
+    await cli('deploy', '-f', file, '--detach');
+    await running('envs/web.1');
+    expect(await inside('envs/web.1', 'sh', '-c', 'echo "$DB_PASSWORD"')).toBe(`${password}\n`);
+    await until('the sick one is unhealthy, the broken one cannot start', async () => {
+      const codes = (await daemon.slots()).map(({ slot, reason }) => [slot, reason?.code]);
+      return (
+        codes.some(([slot, code]) => slot === 'envs/sick.1' && code !== undefined) &&
+        codes.some(([slot, code]) => slot === 'envs/broken.1' && code !== undefined)
+      );
+    });
+    for (const slot of ['web.1', 'sick.1', 'broken.1']) await cli('why', `envs/${slot}`);
+    await cli('status', 'envs', '-o', 'yaml');
+    await cli('api', 'GET', '/v1/apps/envs');
+    await cli('events');
+    await cli('restart', 'envs/web');
+    const find = finderOf(['env-password', 'env-url', 'env-word']);
+    expect(find(await told())).toEqual([]);
+    const bundle = join(outside, 'envs.tar.gz');
+    expect(
+      (await daemon.cli('debug', 'bundle', '--file', bundle, '--', '--data-dir', daemon.dataDir)).code,
+    ).toBe(0);
+    expect(find([['the bundle', gunzipSync(await readFile(bundle)).toString('latin1')]])).toEqual([]);
+    // Asked for outright, by who may: the same search finds it.
+    const revealed = await daemon.cli('status', 'envs', '--json', '--show-secrets');
+    expect(find([['revealed', revealed.stdout]]).length).toBeGreaterThan(2);
+    expect((await daemon.cli('events')).stdout).toContain('true values of envs');
+    await daemon.cli('rm', '-y', 'envs');
+  }, 120_000);
 
   test('leaves nothing mounted when the app is gone', async () => {
     await cli('rm', 'plant', '--yes');
@@ -268,9 +331,24 @@ describe.skipIf(missing !== undefined)('a planted secret', () => {
   });
 });
 
+/** Where one of the markers stands, in any of its encodings. */
+function finderOf(markers: readonly string[]) {
+  const needles = markers.flatMap((nth) => {
+    const bytes = Buffer.from(marker(nth));
+    return [marker(nth), bytes.toString('latin1'), bytes.toString('base64'), bytes.toString('hex')].concat(
+      encodeURIComponent(marker(nth)),
+      JSON.stringify(marker(nth)).slice(1, -1),
+    );
+  });
+  return (places: readonly (readonly [where: string, content: string])[]): readonly string[] =>
+    places.flatMap(([where, content]) =>
+      needles.filter((needle) => content.includes(needle)).map((needle) => `${where}: ${needle}`),
+    );
+}
+
 const sample: Readonly<Record<string, readonly string[]>> = {
-  '{name}': ['plant', 'kept'],
-  '{slot}': ['plant%2Freader.1', 'plant%2Ffailing.1'],
+  '{name}': ['plant', 'kept', 'envs'],
+  '{slot}': ['plant%2Freader.1', 'plant%2Ffailing.1', 'envs%2Fsick.1', 'envs%2Fbroken.1'],
 };
 function concretePaths(path: string): readonly string[] {
   if (path.includes('stream') || path.includes('actors/show')) return [];
