@@ -75,8 +75,8 @@ describe.skipIf(missing !== undefined)('a node whose services are processes', ()
     const refused = await deploy('name: other\nservices: { web: { image: hello-web } }\n');
     expect(refused.code).not.toBe(0);
     expect(refused.stderr).toContain('HM-RUNTIME-IMAGE');
-    const limited = app(port, daemon.dir).replace('restart: always', 'restart: always\n    mem_limit: 64m');
-    expect((await deploy(limited)).stderr).toContain('HM-CONTAINER-SETTING');
+    const sealed = app(port, daemon.dir).replace('restart: always', 'restart: always\n    read_only: true');
+    expect((await deploy(sealed)).stderr).toContain('HM-CONTAINER-SETTING');
     expect(await pidsOf('web.1')).toEqual(before);
   });
 
@@ -87,7 +87,9 @@ describe.skipIf(missing !== undefined)('a node whose services are processes', ()
     await writeFile(join(daemon.dir, 'end'), '');
     const exits = join(daemon.dataDir, 'processes', 'exits');
     await until('one ends', () =>
-      readdirSync(exits).some((id) => id.includes('ends') && readFileSync(join(exits, id), 'utf8') === '5\n'),
+      readdirSync(exits).some(
+        (id) => id.includes('ends') && readFileSync(join(exits, id), 'utf8') === '5 0\n',
+      ),
     );
     await daemon.start();
     await daemon.converged('plain');
