@@ -1,6 +1,4 @@
 /** What may be done with a container that runs: look what it uses, let it stand still. */
-import { Readable } from 'node:stream';
-import type { ReadableStream } from 'node:stream/web';
 import { z } from '@hono/zod-openapi';
 import type { SlotName } from '../../../protocols/apps/model.ts';
 import type { SlotStatus } from '../../../protocols/apps/status.ts';
@@ -121,7 +119,8 @@ const write = jsonRoute({
   run: async ({ node, params: { slot }, query: { path }, raw, call }) => {
     if (!raw.body) throw coded('HM-API-REQUEST', 'The body must be a tar archive');
     const { containerId } = await runningSlot(node, slot);
-    const archive = Readable.fromWeb(raw.body as ReadableStream<Uint8Array>) as AsyncIterable<Uint8Array>;
+    // As it is: a Readable around it would throw at nobody when the upload breaks before it is read.
+    const archive = raw.body as unknown as AsyncIterable<Uint8Array>;
     return node.ports.containers.writeFiles({ id: containerId, path, archive }, call);
   },
 });

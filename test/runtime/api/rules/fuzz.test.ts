@@ -4,6 +4,12 @@ import { endFuzzApi, fuzzApi } from '../../../fuzz/api/target.ts';
 
 afterAll(endFuzzApi);
 
+// It was thrown at nobody, which ends a daemon: an upload that breaks off before anybody reads it.
+test('an upload that breaks off before it is read is nobody’s loose end', async () => {
+  expect((await fuzzApi(1_554_060)).finding).toBeUndefined();
+  expect((await fuzzApi(1_554_061)).finding).toBeUndefined();
+});
+
 test('each is answered, a refusal with a code, and nothing crashes', async () => {
   const outcomes = new Set<string>();
   for (let seed = 1; seed <= 300; seed++) {
