@@ -36,6 +36,7 @@ describe.skipIf(missing !== undefined)('networks', () => {
       'exec',
       'lent/side',
       '--',
+      '/bin/busybox',
       'wget',
       '-q',
       '-O',
