@@ -1,14 +1,16 @@
 /**
  * A tar unpacked below a folder. The archive is not trusted: no name with `..`, no absolute name, and no step through
- * a link, whether the archive brought it or it was there; so nothing is written outside. Modes and times are kept.
+ * a link, whether the archive brought it or it was there; so nothing is written outside. Modes and times are kept. A file
+ * is there whole or not at all.
  */
 import { constants } from 'node:fs';
-import { lchown, link, lutimes, mkdir, open, symlink, unlink } from 'node:fs/promises';
+import { lchown, link, lstat, lutimes, mkdir, open, symlink, unlink } from 'node:fs/promises';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { extract, type Extract, type Header } from 'tar-stream';
 import { coded } from '../../protocols/errors.ts';
 import { openBelow, placeBelow, type Anchor } from './anchored.ts';
+import { writeWhole } from './whole-file.ts';
 
 interface UnpackOptions {
   readonly root: string;
@@ -111,7 +113,8 @@ async function put(
   try {
     const at = `${parent.path}/${name}`;
     if (header.type === 'directory') await makeFolder(parent, name, header, owners);
-    else if (header.type === 'file' || header.type === 'contiguous-file') await writeFile(at, entry, owners);
+    else if (header.type === 'file' || header.type === 'contiguous-file')
+      await writeFile(parent, name, entry, owners);
     else if (header.type === 'symlink') {
       await clear(at);
       await symlink(header.linkname ?? '', at);
@@ -166,19 +169,16 @@ async function makeFolder(parent: Anchor, name: string, header: Header, owners: 
   }
 }
 
-async function writeFile(at: string, entry: Entry, owners: boolean): Promise<void> {
+async function writeFile(parent: Anchor, name: string, entry: Entry, owners: boolean): Promise<void> {
   const { header } = entry;
-  await clear(at);
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-  const handle = await open(at, flags, 0o600);
-  try {
-    for await (const chunk of entry) await handle.writeFile(chunk as Uint8Array);
-    if (owners) await handle.chown(header.uid ?? 0, header.gid ?? 0);
-    await handle.chmod((header.mode ?? 0o644) & 0o7777);
-    if (header.mtime) await handle.utimes(header.mtime, header.mtime);
-  } finally {
-    await handle.close();
-  }
+  const there = await lstat(`${parent.path}/${name}`).catch(unlessMissing);
+  if (there?.isDirectory()) throw wouldReplaceFolder(name);
+  await writeWhole(parent.path, name, async (file) => {
+    for await (const chunk of entry) await file.writeFile(chunk as Uint8Array);
+    if (owners) await file.chown(header.uid ?? 0, header.gid ?? 0);
+    await file.chmod((header.mode ?? 0o644) & 0o7777);
+    if (header.mtime) await file.utimes(header.mtime, header.mtime);
+  });
 }
 
 /** To a file that the archive brought, or that is there: never through a link. */
@@ -207,9 +207,15 @@ async function makeLink(
 async function clear(at: string): Promise<void> {
   await unlink(at).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'EISDIR' || error.code === 'EPERM')
-      throw bad('it would replace a folder by a file', at.split('/').at(-1)!);
-    if (error.code !== 'ENOENT') throw error;
+      throw wouldReplaceFolder(at.split('/').at(-1)!);
+    unlessMissing(error);
   });
+}
+
+const wouldReplaceFolder = (name: string): Error => bad('it would replace a folder by a file', name);
+
+function unlessMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error;
 }
 
 function unlessThere(error: NodeJS.ErrnoException): void {

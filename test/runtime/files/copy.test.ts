@@ -19,6 +19,8 @@ import { pack } from 'tar-stream';
 import { CodedError } from '../../../protocols/errors.ts';
 import { openBelow } from '../../../runtime/files/anchored.ts';
 import { readFiles, writeFiles } from '../../../runtime/files/copy.ts';
+import { partName } from '../../../runtime/files/whole-file.ts';
+import { until } from '../../kit/until.ts';
 
 let dir: string;
 let root: string;
@@ -142,6 +144,38 @@ describe('an archive that wants out', () => {
     await writeFiles(root, '/srv', tarOf({ name: 'file', content: 'inside' }));
     expect(await text('srv/file')).toBe('inside');
     expect(await readFile(join(dir, 'secret'), 'utf8')).toBe('of the machine');
+  });
+
+  it('cut off in a file leaves what was there before, and nothing of its own', async () => {
+    await writeFile(at('srv/long'), 'before');
+    const whole: Uint8Array[] = [];
+    for await (const chunk of tarOf({ name: 'long', content: 'x'.repeat(5_000) })) whole.push(chunk);
+    const broken = async function* () {
+      yield Buffer.concat(whole).subarray(0, 2_000);
+      await until('it is begun', async () => (await readdir(at('srv'))).includes(partName('long')));
+      throw new Error('connection lost');
+    };
+    expect(await codeOf(writeFiles(root, '/srv', broken()))).toBe('HM-FILE-ARCHIVE');
+    expect(await readdir(at('srv'))).toEqual(['long']);
+    expect(await text('srv/long')).toBe('before');
+  });
+
+  it('replaces what a killed writer left, and never takes what another one writes for its own', async () => {
+    const name = 'n'.repeat(255);
+    await writeFile(at(`srv/${partName(name)}`), 'hal');
+    await writeFiles(root, '/srv', tarOf({ name, content: 'whole' }));
+    expect(await readdir(at('srv'))).toEqual([name]);
+    const whole: Uint8Array[] = [];
+    for await (const chunk of tarOf({ name, content: 'first'.repeat(1_000) })) whole.push(chunk);
+    const overtaken = async function* () {
+      yield Buffer.concat(whole).subarray(0, 2_000);
+      await until('it is begun', async () => (await readdir(at('srv'))).includes(partName(name)));
+      await writeFiles(root, '/srv', tarOf({ name, content: 'second' }));
+      yield Buffer.concat(whole).subarray(2_000);
+    };
+    expect(await codeOf(writeFiles(root, '/srv', overtaken()))).toBe('HM-FILE-ARCHIVE');
+    expect(await readdir(at('srv'))).toEqual([name]);
+    expect(await text(`srv/${name}`)).toBe('second');
   });
 
   it('damaged or cut off is refused', async () => {
