@@ -206,8 +206,7 @@ async function makeLink(
 /** What is replaced; a folder is not. */
 async function clear(at: string): Promise<void> {
   await unlink(at).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'EISDIR' || error.code === 'EPERM')
-      throw wouldReplaceFolder(at.split('/').at(-1)!);
+    if (error.code === 'EISDIR' || error.code === 'EPERM') throw wouldReplaceFolder(at.split('/').at(-1)!);
     unlessMissing(error);
   });
 }

@@ -17,6 +17,7 @@ import { phaseOf, stopSignalOfRecord } from './containers/record.ts';
 import { killAll, removeContainer } from './containers/remove.ts';
 import { pauseContainer, unpauseContainer, updateResources } from './containers/running/changes.ts';
 import { signalNumber } from '../signals.ts';
+import { createOrphans } from './containers/running/orphans.ts';
 import { createSerial, type Serial } from '../serial.ts';
 import { readStats } from './containers/stats.ts';
 import { openEngine, type ContainerdRuntimeOptions, type Engine } from './engine.ts';
@@ -35,10 +36,16 @@ export function createContainerdRuntime(options: ContainerdRuntimeOptions): Cont
   const serial = createSerial();
   const create = createContainerCreator(engine);
   const execs = createExecs(engine);
+  const orphans = createOrphans(engine, execs.isOwn);
   const streams = new Set<Stop>();
   return {
     info: (_, call) => guard({}, () => info(engine, call)),
-    list: (_, call) => guard({}, async () => ({ containers: await list(engine, call) })),
+    list: (_, call) =>
+      guard({}, async () => {
+        const containers = await list(engine, call);
+        orphans.end(containers);
+        return { containers };
+      }),
     inspect: ({ id }, call) =>
       guard({ id }, async () => {
         const container = await inspect(engine, id, call);

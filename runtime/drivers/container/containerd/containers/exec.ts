@@ -40,6 +40,8 @@ export interface Execs {
   exec(request: ExecRequest, call: Call): Promise<ExecSession>;
   /** A container of this id is made or removed: what is remembered of it no longer holds. */
   forget(id: string): void;
+  /** Whether this runtime started the exec of this id. */
+  isOwn(execId: string): boolean;
 }
 
 interface Process {
@@ -84,6 +86,7 @@ export function createExecs(engine: Engine): Execs {
     },
     exec: async (request, call) => session(engine, await start(request, true, call)),
     forget: (id) => void known.delete(id),
+    isOwn: (execId) => execId.startsWith(`exec-${life}-`),
   };
 }
 

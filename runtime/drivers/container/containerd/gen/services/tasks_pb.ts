@@ -9,7 +9,7 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Any, EmptySchema, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_any, file_google_protobuf_empty, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Process } from "../types/task_pb.ts";
+import type { Process, ProcessInfo } from "../types/task_pb.ts";
 import { file_types_task } from "../types/task_pb.ts";
 import type { Metric, Mount } from "../types/types_pb.ts";
 import { file_types_types } from "../types/types_pb.ts";
@@ -19,7 +19,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file services/tasks.proto.
  */
 export const file_services_tasks: GenFile = /*@__PURE__*/
-  fileDesc("ChRzZXJ2aWNlcy90YXNrcy5wcm90bxIcY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MSK6AQoRQ3JlYXRlVGFza1JlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJEicKBnJvb3RmcxgDIAMoCzIXLmNvbnRhaW5lcmQudHlwZXMuTW91bnQSDQoFc3RkaW4YBCABKAkSDgoGc3Rkb3V0GAUgASgJEg4KBnN0ZGVychgGIAEoCRIQCgh0ZXJtaW5hbBgHIAEoCBIlCgdvcHRpb25zGAkgASgLMhQuZ29vZ2xlLnByb3RvYnVmLkFueSI3ChJDcmVhdGVUYXNrUmVzcG9uc2USFAoMY29udGFpbmVyX2lkGAEgASgJEgsKA3BpZBgCIAEoDSI1CgxTdGFydFJlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJEg8KB2V4ZWNfaWQYAiABKAkiHAoNU3RhcnRSZXNwb25zZRILCgNwaWQYASABKA0iKQoRRGVsZXRlVGFza1JlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJIm0KDkRlbGV0ZVJlc3BvbnNlEgoKAmlkGAEgASgJEgsKA3BpZBgCIAEoDRITCgtleGl0X3N0YXR1cxgDIAEoDRItCglleGl0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIj0KFERlbGV0ZVByb2Nlc3NSZXF1ZXN0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCRIPCgdleGVjX2lkGAIgASgJIjMKCkdldFJlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJEg8KB2V4ZWNfaWQYAiABKAkiPAoLR2V0UmVzcG9uc2USLQoHcHJvY2VzcxgBIAEoCzIcLmNvbnRhaW5lcmQudjEudHlwZXMuUHJvY2VzcyIiChBMaXN0VGFza3NSZXF1ZXN0Eg4KBmZpbHRlchgBIAEoCSJAChFMaXN0VGFza3NSZXNwb25zZRIrCgV0YXNrcxgBIAMoCzIcLmNvbnRhaW5lcmQudjEudHlwZXMuUHJvY2VzcyJRCgtLaWxsUmVxdWVzdBIUCgxjb250YWluZXJfaWQYASABKAkSDwoHZXhlY19pZBgCIAEoCRIOCgZzaWduYWwYAyABKA0SCwoDYWxsGAQgASgIIqABChJFeGVjUHJvY2Vzc1JlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBXN0ZGluGAIgASgJEg4KBnN0ZG91dBgDIAEoCRIOCgZzdGRlcnIYBCABKAkSEAoIdGVybWluYWwYBSABKAgSIgoEc3BlYxgGIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkSDwoHZXhlY19pZBgHIAEoCSJYChBSZXNpemVQdHlSZXF1ZXN0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCRIPCgdleGVjX2lkGAIgASgJEg0KBXdpZHRoGAMgASgNEg4KBmhlaWdodBgEIAEoDSJGCg5DbG9zZUlPUmVxdWVzdBIUCgxjb250YWluZXJfaWQYASABKAkSDwoHZXhlY19pZBgCIAEoCRINCgVzdGRpbhgDIAEoCCIoChBQYXVzZVRhc2tSZXF1ZXN0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCSIpChFSZXN1bWVUYXNrUmVxdWVzdBIUCgxjb250YWluZXJfaWQYASABKAkiUgoRVXBkYXRlVGFza1JlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJEicKCXJlc291cmNlcxgCIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkiIQoOTWV0cmljc1JlcXVlc3QSDwoHZmlsdGVycxgBIAMoCSI8Cg9NZXRyaWNzUmVzcG9uc2USKQoHbWV0cmljcxgBIAMoCzIYLmNvbnRhaW5lcmQudHlwZXMuTWV0cmljIjQKC1dhaXRSZXF1ZXN0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCRIPCgdleGVjX2lkGAIgASgJIlIKDFdhaXRSZXNwb25zZRITCgtleGl0X3N0YXR1cxgBIAEoDRItCglleGl0ZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wMvgKCgVUYXNrcxJrCgZDcmVhdGUSLy5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkNyZWF0ZVRhc2tSZXF1ZXN0GjAuY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5DcmVhdGVUYXNrUmVzcG9uc2USYAoFU3RhcnQSKi5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLlN0YXJ0UmVxdWVzdBorLmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuU3RhcnRSZXNwb25zZRJnCgZEZWxldGUSLy5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkRlbGV0ZVRhc2tSZXF1ZXN0GiwuY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5EZWxldGVSZXNwb25zZRJxCg1EZWxldGVQcm9jZXNzEjIuY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5EZWxldGVQcm9jZXNzUmVxdWVzdBosLmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuRGVsZXRlUmVzcG9uc2USWgoDR2V0EiguY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5HZXRSZXF1ZXN0GikuY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5HZXRSZXNwb25zZRJnCgRMaXN0Ei4uY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5MaXN0VGFza3NSZXF1ZXN0Gi8uY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5MaXN0VGFza3NSZXNwb25zZRJJCgRLaWxsEikuY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5LaWxsUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRJQCgRFeGVjEjAuY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5FeGVjUHJvY2Vzc1JlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkSUwoJUmVzaXplUHR5Ei4uY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5SZXNpemVQdHlSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5Ek8KB0Nsb3NlSU8SLC5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkNsb3NlSU9SZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5Ek8KBVBhdXNlEi4uY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5QYXVzZVRhc2tSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5ElEKBlJlc3VtZRIvLmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuUmVzdW1lVGFza1JlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkSUQoGVXBkYXRlEi8uY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5VcGRhdGVUYXNrUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRJmCgdNZXRyaWNzEiwuY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5NZXRyaWNzUmVxdWVzdBotLmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuTWV0cmljc1Jlc3BvbnNlEl0KBFdhaXQSKS5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLldhaXRSZXF1ZXN0GiouY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5XYWl0UmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_any, file_google_protobuf_empty, file_google_protobuf_timestamp, file_types_task, file_types_types]);
+  fileDesc("ChRzZXJ2aWNlcy90YXNrcy5wcm90bxIcY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MSK6AQoRQ3JlYXRlVGFza1JlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJEicKBnJvb3RmcxgDIAMoCzIXLmNvbnRhaW5lcmQudHlwZXMuTW91bnQSDQoFc3RkaW4YBCABKAkSDgoGc3Rkb3V0GAUgASgJEg4KBnN0ZGVychgGIAEoCRIQCgh0ZXJtaW5hbBgHIAEoCBIlCgdvcHRpb25zGAkgASgLMhQuZ29vZ2xlLnByb3RvYnVmLkFueSI3ChJDcmVhdGVUYXNrUmVzcG9uc2USFAoMY29udGFpbmVyX2lkGAEgASgJEgsKA3BpZBgCIAEoDSI1CgxTdGFydFJlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJEg8KB2V4ZWNfaWQYAiABKAkiHAoNU3RhcnRSZXNwb25zZRILCgNwaWQYASABKA0iKQoRRGVsZXRlVGFza1JlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJIm0KDkRlbGV0ZVJlc3BvbnNlEgoKAmlkGAEgASgJEgsKA3BpZBgCIAEoDRITCgtleGl0X3N0YXR1cxgDIAEoDRItCglleGl0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIj0KFERlbGV0ZVByb2Nlc3NSZXF1ZXN0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCRIPCgdleGVjX2lkGAIgASgJIjMKCkdldFJlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJEg8KB2V4ZWNfaWQYAiABKAkiPAoLR2V0UmVzcG9uc2USLQoHcHJvY2VzcxgBIAEoCzIcLmNvbnRhaW5lcmQudjEudHlwZXMuUHJvY2VzcyIiChBMaXN0VGFza3NSZXF1ZXN0Eg4KBmZpbHRlchgBIAEoCSJAChFMaXN0VGFza3NSZXNwb25zZRIrCgV0YXNrcxgBIAMoCzIcLmNvbnRhaW5lcmQudjEudHlwZXMuUHJvY2VzcyJRCgtLaWxsUmVxdWVzdBIUCgxjb250YWluZXJfaWQYASABKAkSDwoHZXhlY19pZBgCIAEoCRIOCgZzaWduYWwYAyABKA0SCwoDYWxsGAQgASgIIqABChJFeGVjUHJvY2Vzc1JlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBXN0ZGluGAIgASgJEg4KBnN0ZG91dBgDIAEoCRIOCgZzdGRlcnIYBCABKAkSEAoIdGVybWluYWwYBSABKAgSIgoEc3BlYxgGIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkSDwoHZXhlY19pZBgHIAEoCSJYChBSZXNpemVQdHlSZXF1ZXN0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCRIPCgdleGVjX2lkGAIgASgJEg0KBXdpZHRoGAMgASgNEg4KBmhlaWdodBgEIAEoDSJGCg5DbG9zZUlPUmVxdWVzdBIUCgxjb250YWluZXJfaWQYASABKAkSDwoHZXhlY19pZBgCIAEoCRINCgVzdGRpbhgDIAEoCCInCg9MaXN0UGlkc1JlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJIkcKEExpc3RQaWRzUmVzcG9uc2USMwoJcHJvY2Vzc2VzGAEgAygLMiAuY29udGFpbmVyZC52MS50eXBlcy5Qcm9jZXNzSW5mbyIoChBQYXVzZVRhc2tSZXF1ZXN0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCSIpChFSZXN1bWVUYXNrUmVxdWVzdBIUCgxjb250YWluZXJfaWQYASABKAkiUgoRVXBkYXRlVGFza1JlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJEicKCXJlc291cmNlcxgCIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkiIQoOTWV0cmljc1JlcXVlc3QSDwoHZmlsdGVycxgBIAMoCSI8Cg9NZXRyaWNzUmVzcG9uc2USKQoHbWV0cmljcxgBIAMoCzIYLmNvbnRhaW5lcmQudHlwZXMuTWV0cmljIjQKC1dhaXRSZXF1ZXN0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCRIPCgdleGVjX2lkGAIgASgJIlIKDFdhaXRSZXNwb25zZRITCgtleGl0X3N0YXR1cxgBIAEoDRItCglleGl0ZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wMuMLCgVUYXNrcxJrCgZDcmVhdGUSLy5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkNyZWF0ZVRhc2tSZXF1ZXN0GjAuY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5DcmVhdGVUYXNrUmVzcG9uc2USYAoFU3RhcnQSKi5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLlN0YXJ0UmVxdWVzdBorLmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuU3RhcnRSZXNwb25zZRJnCgZEZWxldGUSLy5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkRlbGV0ZVRhc2tSZXF1ZXN0GiwuY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5EZWxldGVSZXNwb25zZRJxCg1EZWxldGVQcm9jZXNzEjIuY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5EZWxldGVQcm9jZXNzUmVxdWVzdBosLmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuRGVsZXRlUmVzcG9uc2USWgoDR2V0EiguY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5HZXRSZXF1ZXN0GikuY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5HZXRSZXNwb25zZRJnCgRMaXN0Ei4uY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5MaXN0VGFza3NSZXF1ZXN0Gi8uY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5MaXN0VGFza3NSZXNwb25zZRJJCgRLaWxsEikuY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5LaWxsUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRJQCgRFeGVjEjAuY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5FeGVjUHJvY2Vzc1JlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkSUwoJUmVzaXplUHR5Ei4uY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5SZXNpemVQdHlSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5Ek8KB0Nsb3NlSU8SLC5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkNsb3NlSU9SZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5EmkKCExpc3RQaWRzEi0uY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5MaXN0UGlkc1JlcXVlc3QaLi5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkxpc3RQaWRzUmVzcG9uc2USTwoFUGF1c2USLi5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLlBhdXNlVGFza1JlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkSUQoGUmVzdW1lEi8uY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5SZXN1bWVUYXNrUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRJRCgZVcGRhdGUSLy5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLlVwZGF0ZVRhc2tSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5EmYKB01ldHJpY3MSLC5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLk1ldHJpY3NSZXF1ZXN0Gi0uY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5NZXRyaWNzUmVzcG9uc2USXQoEV2FpdBIpLmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuV2FpdFJlcXVlc3QaKi5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLldhaXRSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_any, file_google_protobuf_empty, file_google_protobuf_timestamp, file_types_task, file_types_types]);
 
 /**
  * @generated from message containerd.services.tasks.v1.CreateTaskRequest
@@ -414,6 +414,40 @@ export const CloseIORequestSchema: GenMessage<CloseIORequest> = /*@__PURE__*/
   messageDesc(file_services_tasks, 14);
 
 /**
+ * @generated from message containerd.services.tasks.v1.ListPidsRequest
+ */
+export type ListPidsRequest = Message<"containerd.services.tasks.v1.ListPidsRequest"> & {
+  /**
+   * @generated from field: string container_id = 1;
+   */
+  containerId: string;
+};
+
+/**
+ * Describes the message containerd.services.tasks.v1.ListPidsRequest.
+ * Use `create(ListPidsRequestSchema)` to create a new message.
+ */
+export const ListPidsRequestSchema: GenMessage<ListPidsRequest> = /*@__PURE__*/
+  messageDesc(file_services_tasks, 15);
+
+/**
+ * @generated from message containerd.services.tasks.v1.ListPidsResponse
+ */
+export type ListPidsResponse = Message<"containerd.services.tasks.v1.ListPidsResponse"> & {
+  /**
+   * @generated from field: repeated containerd.v1.types.ProcessInfo processes = 1;
+   */
+  processes: ProcessInfo[];
+};
+
+/**
+ * Describes the message containerd.services.tasks.v1.ListPidsResponse.
+ * Use `create(ListPidsResponseSchema)` to create a new message.
+ */
+export const ListPidsResponseSchema: GenMessage<ListPidsResponse> = /*@__PURE__*/
+  messageDesc(file_services_tasks, 16);
+
+/**
  * @generated from message containerd.services.tasks.v1.PauseTaskRequest
  */
 export type PauseTaskRequest = Message<"containerd.services.tasks.v1.PauseTaskRequest"> & {
@@ -428,7 +462,7 @@ export type PauseTaskRequest = Message<"containerd.services.tasks.v1.PauseTaskRe
  * Use `create(PauseTaskRequestSchema)` to create a new message.
  */
 export const PauseTaskRequestSchema: GenMessage<PauseTaskRequest> = /*@__PURE__*/
-  messageDesc(file_services_tasks, 15);
+  messageDesc(file_services_tasks, 17);
 
 /**
  * @generated from message containerd.services.tasks.v1.ResumeTaskRequest
@@ -445,7 +479,7 @@ export type ResumeTaskRequest = Message<"containerd.services.tasks.v1.ResumeTask
  * Use `create(ResumeTaskRequestSchema)` to create a new message.
  */
 export const ResumeTaskRequestSchema: GenMessage<ResumeTaskRequest> = /*@__PURE__*/
-  messageDesc(file_services_tasks, 16);
+  messageDesc(file_services_tasks, 18);
 
 /**
  * `resources` is the resources of an OCI specification as JSON bytes.
@@ -469,7 +503,7 @@ export type UpdateTaskRequest = Message<"containerd.services.tasks.v1.UpdateTask
  * Use `create(UpdateTaskRequestSchema)` to create a new message.
  */
 export const UpdateTaskRequestSchema: GenMessage<UpdateTaskRequest> = /*@__PURE__*/
-  messageDesc(file_services_tasks, 17);
+  messageDesc(file_services_tasks, 19);
 
 /**
  * @generated from message containerd.services.tasks.v1.MetricsRequest
@@ -486,7 +520,7 @@ export type MetricsRequest = Message<"containerd.services.tasks.v1.MetricsReques
  * Use `create(MetricsRequestSchema)` to create a new message.
  */
 export const MetricsRequestSchema: GenMessage<MetricsRequest> = /*@__PURE__*/
-  messageDesc(file_services_tasks, 18);
+  messageDesc(file_services_tasks, 20);
 
 /**
  * @generated from message containerd.services.tasks.v1.MetricsResponse
@@ -503,7 +537,7 @@ export type MetricsResponse = Message<"containerd.services.tasks.v1.MetricsRespo
  * Use `create(MetricsResponseSchema)` to create a new message.
  */
 export const MetricsResponseSchema: GenMessage<MetricsResponse> = /*@__PURE__*/
-  messageDesc(file_services_tasks, 19);
+  messageDesc(file_services_tasks, 21);
 
 /**
  * @generated from message containerd.services.tasks.v1.WaitRequest
@@ -525,7 +559,7 @@ export type WaitRequest = Message<"containerd.services.tasks.v1.WaitRequest"> & 
  * Use `create(WaitRequestSchema)` to create a new message.
  */
 export const WaitRequestSchema: GenMessage<WaitRequest> = /*@__PURE__*/
-  messageDesc(file_services_tasks, 20);
+  messageDesc(file_services_tasks, 22);
 
 /**
  * @generated from message containerd.services.tasks.v1.WaitResponse
@@ -547,7 +581,7 @@ export type WaitResponse = Message<"containerd.services.tasks.v1.WaitResponse"> 
  * Use `create(WaitResponseSchema)` to create a new message.
  */
 export const WaitResponseSchema: GenMessage<WaitResponse> = /*@__PURE__*/
-  messageDesc(file_services_tasks, 21);
+  messageDesc(file_services_tasks, 23);
 
 /**
  * @generated from service containerd.services.tasks.v1.Tasks
@@ -632,6 +666,14 @@ export const Tasks: GenService<{
     methodKind: "unary";
     input: typeof CloseIORequestSchema;
     output: typeof EmptySchema;
+  },
+  /**
+   * @generated from rpc containerd.services.tasks.v1.Tasks.ListPids
+   */
+  listPids: {
+    methodKind: "unary";
+    input: typeof ListPidsRequestSchema;
+    output: typeof ListPidsResponseSchema;
   },
   /**
    * @generated from rpc containerd.services.tasks.v1.Tasks.Pause
