@@ -102,6 +102,8 @@ export const limits = {
   composeExpansion: 8_388_608,
   /** A config or secret from a file; swarm keeps as much. */
   composeContentBytes: 1_024_000,
+  /** One CDI file; those of machines with many GPUs take some 100 KiB. */
+  cdiFileBytes: 4_194_304,
   /** Items of one list: words of a command, mounts, names. */
   composeItems: 1_000,
   /** Volumes that an image may declare: each is made anew for each replica. */

@@ -41,6 +41,7 @@ export interface IsolationSettings {
   /** By name as in `nofile`; -1 is unlimited. */
   readonly ulimits?: Readonly<Record<string, { readonly soft: number; readonly hard: number }>>;
   readonly devices?: readonly DeviceSpec[];
+  readonly gpus?: readonly GpuRequest[];
   /** `c 189:* rmw` */
   readonly deviceCgroupRules?: readonly string[];
   /** `host` or `service:NAME`. */
@@ -60,6 +61,15 @@ export interface DeviceSpec {
   readonly target: string;
   /** Of `rwm`. */
   readonly permissions: string;
+}
+
+/** Devices that the node's CDI files describe. */
+export interface GpuRequest {
+  /** `nvidia`; `cdi`: the ids are qualified names. Absent: whatever GPUs there are. */
+  readonly driver?: string;
+  /** The first so many. Absent without ids: all. */
+  readonly count?: number;
+  readonly ids?: readonly string[];
 }
 
 /** Nothing here is part of what makes a container another one where the runtime can change it while it runs. */

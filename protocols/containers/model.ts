@@ -2,6 +2,7 @@
 import type { MountSpec, ServiceSpec, SlotName } from '../apps/model.ts';
 import type { PullPolicy } from '../apps/service-model.ts';
 import type { Reason } from '../errors.ts';
+import type { CdiStock } from './cdi/choose.ts';
 
 /** One run of a slot: `shop/web.2#7.3`, and `attempt` counts creates of that run. */
 export interface RunKey {
@@ -212,6 +213,8 @@ export interface RuntimeInfo {
   readonly platform: string;
   /** Why it can give nothing limits; absent: it can. */
   readonly withoutLimits?: string;
+  /** What `gpus:` is chosen from. */
+  readonly cdi?: CdiStock;
 }
 
 /** A command inside a running container. */

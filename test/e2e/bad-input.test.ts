@@ -106,6 +106,17 @@ describe.skipIf(missing !== undefined)('bad input', () => {
     await pending;
   });
 
+  test('a GPU that no file of the machine describes: refused, with where it was looked for and what to do', async () => {
+    const { code, stderr } = await deploy('nogpu', sleeper('    gpus: [{ driver: 3dfx }]\n'));
+    expect(code).toBe(6);
+    expect(stderr).toContain('HM-CONTAINER-SETTING');
+    expect(stderr).toContain(
+      'no device of 3dfx.com/gpu is described in the CDI files of /etc/cdi and /var/run/cdi',
+    );
+    expect(stderr).toContain('nvidia-ctk cdi generate');
+    await expect(daemon.app('nogpu')).rejects.toThrow('HM-APP-UNKNOWN');
+  });
+
   test('a command that cannot be run is told by deploy, with its slot', async () => {
     const { code, stderr } = await deploy(
       'nocommand',

@@ -33,7 +33,7 @@ const folder = resolve(import.meta.dirname, '../shapes');
 /** Those that do not run here, with the code of the tool and what it must say. All others run. */
 const refused: Readonly<Record<string, readonly [code: number, ...told: RegExp[]]>> = {
   'built-here': [1, /services\.web\.build is refused: Hivemind runs images/, /next {2}\S.*build/],
-  'every-key': [1, /services\.all\.gpus is refused/, /cpus and cpu_quota say the same in two ways/],
+  'every-key': [1, /services\.all\.isolation is refused/, /cpus and cpu_quota say the same in two ways/],
   'home-media': [6, /devices: \/dev\/dri is not a device of this machine/],
   'proxy-backends': [6, /HM-BIND-MISSING/, /routes\.yaml does not exist/],
   // Where root may not raise its own limit: the runtime's word for it.

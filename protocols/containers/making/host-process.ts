@@ -3,6 +3,7 @@
  * machine, so whatever a container would give or take away is refused there, and never left out in silence.
  */
 import type { ServiceSpec } from '../../apps/model.ts';
+import { gpuRefusal, type CdiStock } from '../cdi/choose.ts';
 import { coded, type CodedError } from '../../errors.ts';
 
 /** What stands where an image would: no registry has this host. */
@@ -13,19 +14,21 @@ export type RuntimeKind = 'containerd' | 'process' | 'scripted';
 
 /**
  * Why a service cannot run under a runtime: HM-RUNTIME-IMAGE, HM-RUNTIME-PROCESS, HM-CONTAINER-SETTING.
- * `withoutLimits`: why nothing can be limited there.
+ * `withoutLimits`: why nothing can be limited there. `cdi`: what it can give for `gpus:`.
  */
 export function runtimeRefusal(
   runtime: RuntimeKind,
   spec: ServiceSpec,
   withoutLimits?: string,
+  cdi?: CdiStock,
 ): CodedError | undefined {
   if (runtime === 'process') return processRefusal(spec, withoutLimits);
   if (runtime === 'containerd' && spec.hostProcess)
     return coded('HM-RUNTIME-PROCESS', `${spec.name} is a process, and this node runs containers`, {
       service: spec.name,
     });
-  return undefined;
+  const { gpus } = spec.isolation ?? {};
+  return gpus && cdi ? gpuRefusal(gpus, cdi) : undefined;
 }
 
 function processRefusal(spec: ServiceSpec, withoutLimits?: string): CodedError | undefined {

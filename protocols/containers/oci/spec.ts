@@ -3,6 +3,7 @@
  * function, so that every default can be read in a golden test. The defaults are those Docker users expect,
  * with no-new-privileges on top. Reading images and starting containers is the runtime driver's work.
  */
+import { editedMounts, hooksOf } from '../cdi/edits.ts';
 import { coded } from '../../errors.ts';
 import type { ContainerCreate, ExecRequest } from '../model.ts';
 import {
@@ -55,13 +56,17 @@ export function buildOciSpec(input: OciSpecInput): OciSpec {
     process: processOf(input, capabilities),
     root: { path: 'rootfs', readonly: isolation.readOnly ?? false },
     ...(isolation.uts === 'host' ? {} : { hostname: create.hostname }),
-    mounts: mountsOf(create.mounts, {
-      ...isolation,
-      cgroups: machine.cgroups,
-      ...(machine.sharedMemory === undefined ? {} : { sharedMemory: machine.sharedMemory }),
-      ...(own.init && machine.init !== undefined ? { init: machine.init } : {}),
-    }),
+    mounts: [
+      ...mountsOf(create.mounts, {
+        ...isolation,
+        cgroups: machine.cgroups,
+        ...(machine.sharedMemory === undefined ? {} : { sharedMemory: machine.sharedMemory }),
+        ...(own.init && machine.init !== undefined ? { init: machine.init } : {}),
+      }),
+      ...editedMounts(machine.edits),
+    ],
     ...(annotations ? { annotations } : {}),
+    ...hooksOf(machine.edits),
     linux: {
       cgroupsPath: input.cgroupsPath,
       namespaces: namespacesOf(isolation, machine, networkMode),
@@ -82,12 +87,16 @@ function processOf(input: OciSpecInput, capabilities: readonly string[]): OciPro
   const { isolation = {}, process: own = {} } = create.spec;
   const users = input.userDatabase ?? { passwd: '', group: '' };
   const user = resolveUser(own.user ?? image.User ?? '', users);
-  const groups = new Set([...user.additionalGids, ...groupIds(own.groupAdd ?? [], users)]);
+  const groups = new Set([
+    ...user.additionalGids,
+    ...groupIds(own.groupAdd ?? [], users),
+    ...(machine.edits?.additionalGids ?? []),
+  ]);
   return {
     terminal: own.tty ?? false,
     user: { ...ids(user), additionalGids: [...groups].sort((a, b) => a - b) },
     args: [...initOf(input), ...commandOf(create, image)],
-    env: environmentOf(create, image, user),
+    env: merged(environmentOf(create, image, user), machine.edits?.env ?? []),
     cwd: own.workingDir ?? (image.WorkingDir || '/'),
     capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },
     rlimits: rlimitsOf(isolation, input.openFilesHard),

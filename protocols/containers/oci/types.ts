@@ -3,6 +3,8 @@
  * specifications' own field names. Types only; `spec.ts` fills the runtime side in.
  */
 
+import type { CdiEdits, CdiHookName } from '../cdi/document.ts';
+
 /** `config` of an OCI image configuration: how its author wants it run. */
 export interface ImageRunConfig {
   readonly User?: string;
@@ -124,6 +126,8 @@ export interface Surroundings {
   readonly seLinux: boolean;
   readonly swapCounted: boolean;
   readonly devices: readonly OciDevice[];
+  /** What comes with devices of CDI files; their nodes are among `devices`. */
+  readonly edits?: Omit<CdiEdits, 'deviceNodes'>;
   readonly blockDevices: Readonly<Record<string, DeviceNumber>>;
   /** First process of the container to share with, by service. */
   readonly peers: Readonly<Record<string, number>>;
@@ -138,6 +142,14 @@ export interface OciMount {
   readonly type: string;
   readonly source: string;
   readonly options: readonly string[];
+}
+
+export interface OciHook {
+  readonly path: string;
+  readonly args?: readonly string[];
+  readonly env?: readonly string[];
+  /** Seconds. */
+  readonly timeout?: number;
 }
 
 export interface OciDeviceRule {
@@ -175,6 +187,7 @@ export interface OciSpec {
   readonly hostname?: string;
   readonly mounts: readonly OciMount[];
   readonly annotations?: Readonly<Record<string, string>>;
+  readonly hooks?: Readonly<Partial<Record<CdiHookName, readonly OciHook[]>>>;
   readonly linux: {
     readonly cgroupsPath: string;
     readonly namespaces: readonly OciNamespace[];

@@ -76,7 +76,7 @@ async function assertRunnable(node: NodeHandle, spec: AppSpec, call: Call): Prom
   const runtime = await node.ports.containers.info({}, call).catch(() => undefined);
   if (!runtime) return;
   for (const service of Object.values(spec.services)) {
-    const refused = runtimeRefusal(runtime.name, service, runtime.withoutLimits);
+    const refused = runtimeRefusal(runtime.name, service, runtime.withoutLimits, runtime.cdi);
     if (refused)
       throw new CodedError(withEvidence(refused.reason, { service: `${spec.name}/${service.name}` }));
   }

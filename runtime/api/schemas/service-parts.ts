@@ -49,6 +49,17 @@ const isolation = z.strictObject({
       z.strictObject({ source: absolute, target: absolute, permissions: z.string().regex(/^[rwm]{1,3}$/) }),
     ),
   ),
+  gpus: opt(
+    z
+      .array(
+        z.strictObject({
+          driver: opt(text),
+          count: opt(whole.min(1).max(limits.composeItems)),
+          ids: opt(texts.min(1)),
+        }),
+      )
+      .max(limits.composeItems),
+  ),
   deviceCgroupRules: opt(texts),
   pid: opt(text),
   ipc: opt(text),

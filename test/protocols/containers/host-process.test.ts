@@ -39,6 +39,7 @@ test.each<[string, Partial<ServiceSpec>]>([
   ['blkio_config', { resources: { blkio: { weight: 300 } } }],
   ['cpu_rt_period', { resources: { cpuRealtimePeriodUs: 1_000 } }],
   ['group_add', { process: { groupAdd: ['1'] } }],
+  ['gpus', { isolation: { gpus: [{}] } }],
   ['read_only', { isolation: { readOnly: true } }],
 ])('%s needs a container', (key, more) => {
   expect(runtimeRefusal('process', specOf({ ...process, ...more }))?.reason).toMatchObject({

@@ -273,11 +273,7 @@ describe('services', () => {
       'build: .',
       ['HM-COMPOSE-KEY services.web.build is refused: Hivemind runs images and does not build them'],
     ],
-    [
-      'gpus',
-      'gpus: all',
-      ['HM-COMPOSE-KEY services.web.gpus is refused: no GPU driver hands devices to containers here'],
-    ],
+    ['gpus', 'gpus: [{ driver: 3dfx, count: 2 }]', { isolation: { gpus: [{ driver: '3dfx', count: 2 }] } }],
   ])('%s', (_section, lines, model) => {
     const result = service(lines);
     if (Array.isArray(model)) expect(result).toEqual(model);

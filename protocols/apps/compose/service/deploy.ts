@@ -20,6 +20,7 @@ import {
   type Scope,
 } from '../readers.ts';
 import type { SectionName } from '../support/matrix.ts';
+import { readReserved } from './devices.ts';
 import { agreeing, disagree, into, type ServiceDraft } from './draft.ts';
 import { readCpus, readMemory, readPids } from './resources.ts';
 
@@ -79,6 +80,7 @@ const limitKeys: KeyTable<ServiceDraft> = {
 const reservationKeys: KeyTable<ServiceDraft> = {
   cpus: agreeing('reservations', 'cpus', readCpus),
   memory: agreeing('reservations', 'memoryBytes', readMemory),
+  devices: readReserved,
   generic_resources: into('reservations', 'genericResources', (scope, node) =>
     readList(scope, node)?.items.flatMap((item, index) => readGeneric(inside(scope, index), item) ?? []),
   ),

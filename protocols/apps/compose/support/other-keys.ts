@@ -37,6 +37,13 @@ export const blockKeys = {
     gid: yes('its group'),
     mode: yes('its mode'),
   },
+  'services.gpus': {
+    capabilities: inherent('gpu; what else a GPU comes with is what its CDI file says'),
+    count: yes('the first so many, or all; another service may get the same ones'),
+    device_ids: yes('their names in the CDI files'),
+    driver: yes('the vendor, as nvidia of nvidia.com/gpu; cdi for ids like nvidia.com/gpu=0'),
+    options: warned('a GPU comes as its CDI file says'),
+  },
   'services.healthcheck': {
     disable: yes('switched off; a check that only the image brings is not run'),
     interval: yes('between probes'),

@@ -53,10 +53,7 @@ export const serviceKeys = {
     'Declare the network with external: true and join it with networks.',
   ),
   extra_hosts: yes('lines of /etc/hosts; host-gateway is the node'),
-  gpus: refused(
-    'no GPU driver hands devices to containers here',
-    'Give the device nodes themselves: devices: [/dev/dri].',
-  ),
+  gpus: yes('all, a number or a list; as the CDI files in /etc/cdi and /var/run/cdi give them'),
   group_add: yes('more groups of the first process'),
   healthcheck: yes('see services.healthcheck'),
   hostname: yes('the host name inside the container'),
@@ -149,10 +146,7 @@ export const deployKeys = {
     cpus: yes('CPUs, parts of one too'),
     memory: yes('bytes'),
     generic_resources: inCluster('no node offers such resources'),
-    devices: refused(
-      'no GPU driver hands devices to containers here',
-      'Give the device nodes themselves: devices: [/dev/dri].',
-    ),
+    devices: yes('GPUs, as gpus; other devices are refused'),
   },
   'services.deploy.resources.reservations.generic_resources': {
     discrete_resource_spec: yes('kind and value'),

@@ -15,7 +15,7 @@ async function nodeOf(node: NodeHandle, call: Call): Promise<NodeView> {
     node.machine(),
     observedSlots(node),
     node.ports.containers.info({}, call).then(
-      (info) => ({ runtime: info }),
+      ({ cdi: _cdi, ...info }) => ({ runtime: info }),
       (thrown: unknown) => ({ reason: reasonOf(thrown) }),
     ),
   ]);

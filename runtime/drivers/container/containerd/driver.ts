@@ -13,6 +13,7 @@ import { createContainerCreator } from './containers/create.ts';
 import { followEvents } from './containers/events.ts';
 import { createExecs } from './containers/exec.ts';
 import { inspect, list, mustFind, mustLive } from './containers/lookup.ts';
+import { readCdiStock } from './containers/machine/cdi.ts';
 import { phaseOf, stopSignalOfRecord } from './containers/record.ts';
 import { killAll, removeContainer } from './containers/remove.ts';
 import { pauseContainer, unpauseContainer, updateResources } from './containers/running/changes.ts';
@@ -111,7 +112,8 @@ async function guard<T>(
 async function info(engine: Engine, call: Call) {
   const { version } = await engine.connection.unary(Version.method.version, {}, engine.callLimits(call));
   const { snapshotter, platform } = await engine.facts(call);
-  return { name: 'containerd' as const, version, snapshotter, cgroups: engine.cgroups, platform };
+  const cdi = await readCdiStock(engine.cdiFolders);
+  return { name: 'containerd' as const, version, snapshotter, cgroups: engine.cgroups, platform, cdi };
 }
 
 function changes(engine: Engine, serial: Serial): Pick<ContainerRuntime, 'update' | 'pause' | 'unpause'> {

@@ -24,6 +24,8 @@ export interface ContainerdRuntimeOptions {
   readonly stateDir?: string;
   /** Default overlayfs, or native where overlayfs is not usable. */
   readonly snapshotter?: string;
+  /** Where the machine's CDI files lie; later folders go before earlier ones. Default /etc/cdi and /var/run/cdi. */
+  readonly cdiFolders?: readonly string[];
   /** Deadline of one call, and of making a task. Defaults in `protocols/limits.ts`. */
   readonly callMs?: number;
   readonly createMs?: number;
@@ -45,6 +47,7 @@ export interface Engine {
   /** Beside it: mounts that live as long as a container. */
   readonly mountsDir: string;
   readonly stateDir: string;
+  readonly cdiFolders: readonly string[];
   readonly cgroups: 1 | 2;
   /** Hard limit of open files that a container may get. Absent: it inherits containerd's. */
   readonly openFilesHard?: number;
@@ -71,6 +74,7 @@ export function openEngine(options: ContainerdRuntimeOptions): Engine {
     ioDir: options.ioDir,
     mountsDir: `${options.ioDir}-held`,
     stateDir: options.stateDir ?? '/run/containerd',
+    cdiFolders: options.cdiFolders ?? ['/etc/cdi', '/var/run/cdi'],
     cgroups: existsSync('/sys/fs/cgroup/cgroup.controllers') ? 2 : 1,
     ...(openFilesHard === undefined ? {} : { openFilesHard }),
     cgroupOf: (id) => join(options.cgroupParent, id),

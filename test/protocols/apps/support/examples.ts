@@ -256,6 +256,13 @@ export const examples: Readonly<Record<SectionName, Readonly<Record<string, Exam
     gid: beside('source: c', '"10"'),
     mode: beside('source: c', '0440'),
   },
+  'services.gpus': {
+    capabilities: '[gpu, utility]',
+    count: '2',
+    device_ids: '["0", "3"]',
+    driver: 'nvidia',
+    options: '{ virtualization: false }',
+  },
   'services.healthcheck': {
     disable: beside('test: x', 'true'),
     interval: beside('test: x', '1s'),

@@ -43,6 +43,7 @@ export const frames: Readonly<Record<SectionName, (entry: string) => string>> = 
   'services.extends': (entry) => inService(`extends: { ${entry} }`),
   'services.files': (entry) =>
     `{ services: { a: { image: i, configs: [{ ${entry} }] } }, configs: { c: { content: x }, d: { content: x } } }`,
+  'services.gpus': (entry) => inService(`gpus: [{ ${entry} }]`),
   'services.healthcheck': (entry) => inService(`healthcheck: { ${entry} }`),
   'services.hooks': (entry) => inService(`post_start: [{ ${entry} }]`),
   'services.logging': (entry) => inService(`logging: { ${entry} }`),

@@ -8,6 +8,7 @@ import { keysOfSchema } from './schema.ts';
 const oneBlock: readonly (readonly [RegExp, string])[] = [
   [/^services\.(configs|secrets)\b/, 'services.files'],
   [/^services\.(post_start|pre_stop)\b/, 'services.hooks'],
+  [/^services\.deploy\.resources\.reservations\.devices(?=\.)/, 'services.gpus'],
   [/^services\.blkio_config\.device_\w+\b/, 'services.blkio_config.device'],
 ];
 

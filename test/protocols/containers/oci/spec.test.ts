@@ -308,3 +308,22 @@ it('stops with the signal of the service, the image, or SIGTERM', () => {
   expect(stopSignalOf({}, { StopSignal: 'SIGINT' })).toBe('SIGINT');
   expect(stopSignalOf({}, {})).toBe('SIGTERM');
 });
+
+it('adds what the CDI files of its devices say: variables over its own, groups, mounts last, hooks', () => {
+  const hook = { path: '/usr/bin/nvidia-cdi-hook', args: ['nvidia-cdi-hook', 'chmod'] };
+  const edits = {
+    env: ['GPU=0', 'ADDED=1'],
+    mounts: [{ hostPath: '/run/v', containerPath: '/v' }],
+    hooks: [{ hookName: 'createContainer' as const, ...hook }],
+    additionalGids: [44],
+  };
+  const spec = buildOciSpec({
+    ...input({ environment: { GPU: 'none' } }),
+    machine: { ...machine, edits },
+  });
+  expect(spec.process.env).toEqual(expect.arrayContaining(['GPU=0', 'ADDED=1']));
+  expect(spec.process.env).not.toContain('GPU=none');
+  expect(spec.process.user.additionalGids).toContain(44);
+  expect(spec.mounts.at(-1)).toMatchObject({ destination: '/v', type: 'bind', source: '/run/v' });
+  expect(spec.hooks).toEqual({ createContainer: [hook] });
+});

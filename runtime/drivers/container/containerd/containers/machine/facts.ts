@@ -77,7 +77,7 @@ async function nodesBelow(source: string, target: string, access: string): Promi
   return nodes.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-function nodeOf(stats: Stats, path: string, access: string): OciDevice | undefined {
+export function nodeOf(stats: Stats, path: string, access: string): OciDevice | undefined {
   if (!stats.isBlockDevice() && !stats.isCharacterDevice()) return undefined;
   const type = stats.isBlockDevice() ? 'b' : 'c';
   const { uid, gid } = stats;

@@ -1,12 +1,14 @@
 /** All that the machine brings to one container's specification: its kernel, the devices that are asked for, and whom it shares with. */
 import type { ContainerCreate } from '../../../../../../protocols/containers/model.ts';
 import { lendingSlot, parseSlotName } from '../../../../../../protocols/apps/model.ts';
+import { gpuEdits } from '../../../../../../protocols/containers/cdi/choose.ts';
 import { peerOf } from '../../../../../../protocols/containers/oci/isolation.ts';
 import type { Surroundings } from '../../../../../../protocols/containers/oci/types.ts';
 import { coded } from '../../../../../../protocols/errors.ts';
 import type { Call } from '../../../../../../protocols/ports.ts';
 import type { Engine } from '../../engine.ts';
 import { list } from '../lookup.ts';
+import { cdiDevicesOf, readCdiStock } from './cdi.ts';
 import { blockDevicesOf, devicesOf, kernelFacts, swapIsCounted } from './facts.ts';
 import { mountSharedMemory, sharedMemoryOf } from './held-mounts.ts';
 
@@ -38,11 +40,24 @@ export async function surroundingsOf(
     cgroups: engine.cgroups,
     ...kernelFacts(),
     swapCounted: swapIsCounted(engine.cgroups),
-    devices: await devicesOf(create.spec),
+    ...(await givenDevices(engine, create)),
     blockDevices: await blockDevicesOf(resources?.blkio),
     peers,
     ...(sharedMemory === undefined ? {} : { sharedMemory }),
   };
+}
+
+/** A node that a CDI file gives goes before the machine's own of the same path. */
+async function givenDevices(
+  engine: Engine,
+  { spec }: ContainerCreate,
+): Promise<Pick<Surroundings, 'devices' | 'edits'>> {
+  const devices = await devicesOf(spec);
+  const gpus = spec.isolation?.gpus;
+  if (!gpus) return { devices };
+  const edits = gpuEdits(gpus, await readCdiStock(engine.cdiFolders));
+  const all = [...devices, ...(await cdiDevicesOf(edits.deviceNodes))];
+  return { devices: [...new Map(all.map((device) => [device.path, device])).values()], edits };
 }
 
 /** The replica of the same number, else the first. */
