@@ -4,6 +4,7 @@
  */
 import { execFile } from 'node:child_process';
 import { readFile, statfs, writeFile } from 'node:fs/promises';
+import { stockInWords } from '../../protocols/containers/cdi/choose.ts';
 import { reasonOf } from '../../protocols/errors.ts';
 import { foreignRoutes } from '../../protocols/network/forwarding.ts';
 import type { Call, Clock, Ports } from '../../protocols/ports.ts';
@@ -108,11 +109,12 @@ async function containerd(ports: Ports, place: ContainerdPlace, call: Call): Pro
   const id = 'containerd';
   try {
     const info = await ports.containers.info({}, call);
+    const cdi = info.cdi && stockInWords(info.cdi);
     const whose = place.own ? 'started by Hivemind' : "the machine's own";
     return {
       id,
       verdict: 'ok',
-      detail: `containerd ${info.version} (${whose}), ${info.snapshotter}, cgroup v${info.cgroups}`,
+      detail: `containerd ${info.version} (${whose}), ${info.snapshotter}, cgroup v${info.cgroups}${cdi === undefined ? '' : `, CDI devices: ${cdi}`}`,
     };
   } catch (thrown) {
     const because = reasonOf(thrown);

@@ -20,6 +20,16 @@ interface Device {
 }
 type Choice = { readonly devices: readonly Device[] } | { readonly why: string };
 
+/** For people: `nvidia.com/gpu (0, 1, all)`, and what is left out; nothing where there are no CDI files. */
+export function stockInWords({ files, ignored }: CdiStock): string | undefined {
+  const kinds = [...new Set(files.map(({ kind }) => kind))].map((kind) => {
+    const names = files.filter((file) => file.kind === kind).flatMap(({ devices }) => devices);
+    return `${kind} (${[...new Set(names.map(({ name }) => name))].join(', ')})`;
+  });
+  const words = [...kinds, ...ignored.map((why) => `left out: ${why}`)];
+  return words.length === 0 ? undefined : words.join('; ');
+}
+
 /** Why this machine cannot give it: HM-CONTAINER-SETTING, with what was looked for and where. */
 export function gpuRefusal(requests: readonly GpuRequest[], stock: CdiStock): CodedError | undefined {
   const chosen = chooseGpus(requests, stock);

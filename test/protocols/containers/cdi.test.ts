@@ -1,7 +1,12 @@
 /** CDI files as vendors' tools write them: what is read, what is left out and why, which devices are chosen, what the container gets. */
 import { describe, expect, test } from 'vitest';
 import type { GpuRequest } from '../../../protocols/apps/service-model.ts';
-import { gpuEdits, gpuRefusal, type CdiStock } from '../../../protocols/containers/cdi/choose.ts';
+import {
+  gpuEdits,
+  gpuRefusal,
+  stockInWords,
+  type CdiStock,
+} from '../../../protocols/containers/cdi/choose.ts';
 import { readCdi } from '../../../protocols/containers/cdi/document.ts';
 import { editedMounts, hooksOf } from '../../../protocols/containers/cdi/edits.ts';
 import { runtimeRefusal } from '../../../protocols/containers/making/host-process.ts';
@@ -177,6 +182,16 @@ test.each<[string, readonly GpuRequest[], CdiStock, string]>([
   // And so at the deploy, before anything is stopped for it.
   const { spec } = containerCreate(1, { isolation: { gpus: requests } });
   expect(runtimeRefusal('containerd', spec, undefined, stock)?.reason).toEqual(reason);
+});
+
+test('the doctor tells what is described and what is left out, and nothing where there is nothing', () => {
+  expect(
+    stockInWords(stockOf(amd, { ...amd, containerEdits: { netDevices: [] } }, { ...nvidia, kind: 'gpu' })),
+  ).toBe(
+    'amd.com/gpu (card0); left out: /etc/cdi/1.yaml: containerEdits.netDevices is not known; ' +
+      'left out: /etc/cdi/2.yaml: kind: not VENDOR/CLASS',
+  );
+  expect(stockInWords(stockOf())).toBeUndefined();
 });
 
 test('a service that wants none is not refused, nor one that can have them', () => {
