@@ -3,7 +3,7 @@
  * systemd, and npm.
  */
 import { execFile, execFileSync } from 'node:child_process';
-import { cp, readFile } from 'node:fs/promises';
+import { cp, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -15,6 +15,7 @@ import {
   type BootedRoot,
   type FreshRoot,
 } from '../kit/install/fresh-root.ts';
+import { freePort } from '../kit/node/daemon.ts';
 import { until } from '../kit/until.ts';
 
 const missing = missingForFreshRoot();
@@ -31,6 +32,36 @@ services:
 /** Processes of the app; the root has no procps. */
 const countSleeps = `n=0; for each in /proc/[0-9]*/cmdline; do
   if tr '\\0' ' ' < $each 2>/dev/null | grep -q '^sleep 1000000'; then n=$((n+1)); fi; done; echo $n`;
+
+const processes = `name: plain
+services:
+  web:
+    x-hivemind: { process: { command: [sleep, '1000001'] } }
+    restart: always
+`;
+
+/** Prints the process before and after a kill -9 of the node, how often it was restarted, and what stays behind. */
+const adoption = (name: string, port: number) => `
+flags="--name ${name} --runtime process --data-dir $PWD/data --socket $PWD/api.sock --api-address 127.0.0.1:${port}"
+export HIVEMIND_ADDRESS=unix://$PWD/api.sock
+try() { n=0; until "$@" >/dev/null 2>&1; do n=$((n+1)); [ $n -lt 600 ] || { cat log; exit 1; }; sleep 0.1; done; }
+start() { ./hivemind-node $flags >>log 2>&1 & node=$!; try ./hivemind ps; }
+pids() { for each in /proc/[0-9]*; do
+  if tr '\\0' ' ' <$each/cmdline 2>/dev/null | grep -q '^sleep 1000001'; then echo \${each#/proc/}; fi; done; }
+runs() { ./hivemind ps -o json | grep -q '"phase": "running"'; }
+start
+./hivemind deploy -f plain.yaml --progress quiet || exit 1
+pids
+kill -KILL $node; wait $node
+start
+try runs
+pids
+./hivemind ps -o json | grep -o '"restarts": [0-9]*'
+./hivemind rm plain --yes >/dev/null || exit 1
+kill $node; wait $node
+./hivemind purge --yes -- $flags >/dev/null || exit 1
+echo left: $(pids) $(ls -d data /sys/fs/cgroup/*/hivemind-${name} /sys/fs/cgroup/hivemind-${name} 2>/dev/null)
+`;
 
 describe.skipIf(missing !== undefined)('installed in a fresh Debian', () => {
   let root: FreshRoot;
@@ -54,15 +85,29 @@ describe.skipIf(missing !== undefined)('installed in a fresh Debian', () => {
   }, 120_000);
 
   test('the executable alone: both programs, without Node', async () => {
-    await root.put(join(project, 'dist/executable/hivemind'), 'root/hivemind');
+    must(await root.run('mkdir /root/alone'));
+    await root.put(join(project, 'dist/executable/hivemind'), 'root/alone/hivemind');
     const output = must(
       await root.run(
-        'cd /root; ln -s hivemind hivemind-node; ./hivemind --version; ./hivemind-node --version; command -v node || echo none',
+        'cd /root/alone; ln -s hivemind hivemind-node; ./hivemind --version; ./hivemind-node --version; command -v node || echo none',
       ),
     );
     expect(output.trim().split('\n')).toEqual([version, version, 'none']);
-    must(await root.run('rm /root/hivemind /root/hivemind-node'));
   });
+
+  test('the executable alone runs processes of the machine; killed and started anew, it adopts them', async () => {
+    await writeFile(join(root.dir, 'root/alone/plain.yaml'), processes);
+    await writeFile(join(root.dir, 'root/alone/try.sh'), adoption(`x${process.pid}`, await freePort()));
+    // Processes of their own: what is left at the end goes with the first.
+    const output = must(
+      await root.run(
+        'cd /root/alone && unshare --pid --fork --kill-child --mount-proc --propagation unchanged sh try.sh && rm -r /root/alone',
+      ),
+    );
+    const [before, after, restarts, left] = output.trim().split('\n').slice(-4);
+    expect(before).toMatch(/^\d+$/);
+    expect([after, restarts, left]).toEqual([before, '"restarts": 0', 'left:']);
+  }, 180_000);
 
   test('the Debian package brings what it stands on', async () => {
     const deb = `hivemind_${version}_${process.arch === 'x64' ? 'amd64' : process.arch}.deb`;
