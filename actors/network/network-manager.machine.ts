@@ -26,7 +26,7 @@ export const networkManagerMachine = setup({
       | { type: 'address.kept' | 'address.freed' }
       | { type: 'links.listed'; value: { attachments: readonly Attachment[] } }
       | { type: 'links.unlisted'; error: Reason }
-      | { type: 'address.claim'; slot: string; to: string }
+      | { type: 'address.claim'; slot: string; id: string; to: string }
       | { type: 'address.release'; slot: string }
       | { type: 'store.doubted'; reason: Reason }
       | { type: 'store.trusted' }

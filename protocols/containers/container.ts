@@ -90,6 +90,7 @@ const claimAddress = (value: Value): Decision<Value> => [
     send(paths.network, {
       type: 'address.claim',
       slot: lenderOfRun(value) ?? value.key.slot,
+      id: value.id,
       to: value.self,
     }),
   ],

@@ -16,6 +16,8 @@ export interface NetworkSettings {
 
 export interface AddressClaim {
   readonly slot: SlotName;
+  /** Of the container that it is for, in the runtime. */
+  readonly id: string;
   /** Who asked, and is answered. */
   readonly to: string;
 }

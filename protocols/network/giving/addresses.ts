@@ -20,12 +20,12 @@ function claimed(value: Value, { slot, to }: AddressClaim, address: string): Eff
   return send(to, { type: 'address.claimed', slot, address, gateway: gatewayOf(value.blocks[0] ?? '') });
 }
 
-const allocate = (value: Value, { slot, to }: AddressClaim): Decision<Value> => {
-  const asked = { slot, to };
+const allocate = (value: Value, { slot, to, id: container }: AddressClaim): Decision<Value> => {
+  const asked = { slot, to, id: container };
   const held = value.allocation.owners[slot];
   const writing = Object.values(value.pending).some((entry) => entry.slot === slot);
   if (held !== undefined && !writing && !value.unkept[slot]) return [value, [claimed(value, asked, held)]];
-  const answer = claim(held === undefined ? inherit(value, slot) : value.allocation, slot);
+  const answer = claim(held === undefined ? inherit(value, asked) : value.allocation, slot);
   if ('reason' in answer) {
     const because = value.doubt ?? value.shortage;
     if (because) return [value, [refusal(asked, because)]];

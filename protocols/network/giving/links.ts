@@ -8,7 +8,7 @@ import { drive, type Decision } from '../../effects.ts';
 import { limits } from '../../limits.ts';
 import { hold, ownerOf, passOn, release, type Allocation } from './ipam.ts';
 import type { Attachment } from '../model.ts';
-import type { NetworkValue } from '../value.ts';
+import type { AddressClaim, NetworkValue } from '../value.ts';
 
 type Value = NetworkValue;
 type Listed = { readonly value: { readonly attachments: readonly Attachment[] } };
@@ -44,10 +44,12 @@ export function renewLinks(value: Value, { value: { attachments } }: Listed): Va
   return { ...value, links: attachments, allocation: holdLinks(freed, attachments) };
 }
 
-/** What a container of the slot has already. */
-export function inherit({ allocation, links }: Value, slot: SlotName): Allocation {
-  const own = links.find(({ id }) => allocation.owners[id] !== undefined && isOfSlot(id, slot));
-  return own === undefined ? allocation : passOn(allocation, own.id, slot);
+/**
+ * What the container that asks has already. What another run of its slot has stays that one's: it may be one that the
+ * slot forgot, and that still runs.
+ */
+export function inherit({ allocation }: Value, { slot, id }: AddressClaim): Allocation {
+  return allocation.owners[id] === undefined ? allocation : passOn(allocation, id, slot);
 }
 
 /** The slot is gone; a container of an earlier life that it did not know of may not be. */

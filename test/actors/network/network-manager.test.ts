@@ -212,6 +212,13 @@ describe("links that the journal does not know of, or knows as another slot's", 
     ]);
   });
 
+  it('keep them from another run of their slot: the slot may have forgotten one that still runs', async () => {
+    await cut(link('shop/web.1', '10.42.0.4'));
+    rig.claimFor('shop/web.1', 2);
+    await rig.pass(1_000);
+    expect(rig.address('shop/web.1')).toBe('10.42.0.5');
+  });
+
   it('go before what an older journal says', async () => {
     await cut();
     expect(await ask('shop/web.1')).toEqual(['10.42.0.2']);

@@ -3,6 +3,7 @@
  * leaves the manager: by then it must be in the journal, on the bridge, and nobody else's.
  */
 import { networkManagerMachine } from '../../../actors/network/network-manager.machine.ts';
+import { containerId } from '../../../protocols/containers/ids.ts';
 import type { NodeEvent } from '../../../protocols/effects.ts';
 import type { Reason } from '../../../protocols/errors.ts';
 import type { Frame } from '../../../protocols/inspection.ts';
@@ -79,10 +80,13 @@ export class NetworkRig {
   }
 
   claim(...slots: string[]): void {
-    for (const slot of slots) {
-      this.answers.delete(slot);
-      this.tell({ type: 'address.claim', slot, to: '/asker' });
-    }
+    for (const slot of slots) this.claimFor(slot, 1);
+  }
+
+  claimFor(slot: string, placement: number): void {
+    this.answers.delete(slot);
+    const id = containerId({ slot, placement, run: 1, attempt: 1 });
+    this.tell({ type: 'address.claim', slot, id, to: '/asker' });
   }
 
   async release(...slots: string[]): Promise<void> {

@@ -26,7 +26,8 @@ const events = (effects: readonly Effect[]) =>
   only(effects, 'send').map(({ to, event }) => ({ to, ...event }));
 
 describe('addresses', () => {
-  const ask = (value: NetworkValue, slot: string, to = `/${slot}`) => steps.allocate(value, { slot, to });
+  const ask = (value: NetworkValue, slot: string, to = `/${slot}`) =>
+    steps.allocate(value, { slot, id: slot, to });
   const idOf = (effects: readonly Effect[]) => only(effects, 'drive')[0]!.id;
 
   it('are handed over once they are in the journal, and then at once', () => {
@@ -81,7 +82,7 @@ describe('addresses', () => {
           }
         };
         for (const { do: what, slot } of acts) {
-          if (what === 'claim') take(steps.allocate(value, { slot, to: `/${slot}` }));
+          if (what === 'claim') take(steps.allocate(value, { slot, id: slot, to: `/${slot}` }));
           else if (what === 'free') {
             users.delete(slot);
             take(steps.free(value, { slot }));
