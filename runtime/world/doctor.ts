@@ -44,7 +44,7 @@ function checksOf({ ports, settings, dataDir, engineRoom }: Subject): readonly C
   const { network, place } = engineRoom;
   const remedy = containerdRemedy(place);
   return [
-    { id: 'containerd', run: (call) => containerd(ports, place, call), remedy },
+    { id: 'containerd', run: (call) => containerd(ports, place, call), remedy, code: 'HM-RUNTIME-TIMEOUT' },
     ...everywhere,
     { id: 'ip-forward', run: forwarding },
     { id: 'forward-policy', run: (call) => forwardPolicy(network, call) },

@@ -99,7 +99,7 @@ describe.skipIf(missing !== undefined)('deploying', () => {
       .split('\n')
       .map((line) => JSON.parse(line) as Record<string, unknown>);
     const slot = slotStatus as unknown as z.ZodObject;
-    const { slot: name, node, phase, readiness, restarts } = slot.shape;
+    const { slot: name, node, phase, readiness, restarts, revision } = slot.shape;
     const line = z.discriminatedUnion('type', [
       z.strictObject({
         type: z.literal('slot.changed'),
@@ -108,6 +108,8 @@ describe.skipIf(missing !== undefined)('deploying', () => {
         node: node!.optional(),
         phase: z.union([phase!, z.literal('pending')]),
         readiness: readiness!.optional(),
+        settled: z.boolean(),
+        revision: revision!.optional(),
         restarts: restarts!.optional(),
         reason: reasonView.optional(),
       }),
