@@ -4,7 +4,9 @@ import type { ContainerStatus } from '../../../../protocols/containers/model.ts'
 import type { Frame } from '../../../../protocols/inspection.ts';
 import { limits } from '../../../../protocols/limits.ts';
 import type { MachineEvent } from '../../../drivers/container/scripted/machine.ts';
+import type { PortCall } from '../../../world/simulated/gate.ts';
 import { Checker } from '../checker.ts';
+import { NotedStarts } from '../noted-starts.ts';
 
 interface Chain {
   readonly placement: number;
@@ -18,6 +20,7 @@ interface Chain {
 export class BackoffKept extends Checker {
   readonly name = 'O7';
   readonly #chains = new Map<string, Chain>();
+  readonly #noted = new NotedStarts(this.sight);
   /** Times of restarts, by supervisor. */
   readonly #restarts = new Map<string, number[]>();
 
@@ -29,7 +32,13 @@ export class BackoffKept extends Checker {
     this.#restarts.clear();
   }
 
-  override onMachine({ what, status, by }: MachineEvent): void {
+  override onAnswer(call: PortCall): void {
+    this.#noted.answered(call);
+  }
+
+  override onMachine(event: MachineEvent): void {
+    const { what, status, by } = event;
+    if (this.#noted.isUntold(event)) this.#chains.delete(status.key.slot);
     if (what === 'started') this.#started(status);
     if (what === 'exited') this.#exited(status, by);
   }

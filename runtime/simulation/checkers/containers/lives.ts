@@ -2,7 +2,9 @@
 import type { RunKey } from '../../../../protocols/containers/model.ts';
 import type { StoreEvent } from '../../../../protocols/state/model.ts';
 import type { MachineEvent } from '../../../drivers/container/scripted/machine.ts';
+import type { PortCall } from '../../../world/simulated/gate.ts';
 import { Checker } from '../checker.ts';
+import { NotedStarts } from '../noted-starts.ts';
 
 const order = ['made', 'created', 'started', 'exited', 'removed'] as const;
 
@@ -13,6 +15,7 @@ export class ForwardLives extends Checker {
   readonly #newest = new Map<string, RunKey>();
   readonly #placements = new Map<string, number>();
   readonly #ran = new Set<string>();
+  readonly #noted = new NotedStarts(this.sight);
 
   override onCut(): void {
     // Runs are counted in the journal: what it forgot is counted again.
@@ -21,7 +24,12 @@ export class ForwardLives extends Checker {
     this.#ran.clear();
   }
 
-  override onMachine({ what, status }: MachineEvent): void {
+  override onAnswer(call: PortCall): void {
+    this.#noted.answered(call);
+  }
+
+  override onMachine(event: MachineEvent): void {
+    const { what, status } = event;
     const step = order.indexOf(what as (typeof order)[number]);
     if (step < 0) return;
     this.exercised += 1;
@@ -30,6 +38,9 @@ export class ForwardLives extends Checker {
     else if (step <= (this.#reached.get(id) ?? -1)) this.fail(`${id} was ${what} after it had come further`);
     if (what === 'started') this.#ran.add(id);
     this.#reached.set(id, step);
+    if (!this.#noted.isUntold(event)) return;
+    this.#ran.delete(id);
+    this.#reached.delete(id);
   }
 
   /** Making an id again is a retry of the same create, unless its process has run. */
