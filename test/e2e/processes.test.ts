@@ -104,6 +104,25 @@ describe.skipIf(missing !== undefined)('a node whose services are processes', ()
     expect(await slot('once.1')).toMatchObject({ phase: 'completed', run: 1 });
   });
 
+  test('a command beside a process does not outlive the daemon that was killed', async () => {
+    const asked = daemon.cli('exec', 'plain/web.1', '--', 'sh', '-c', `sleep 54321; : ${daemon.dir}`);
+    const left = () =>
+      readdirSync('/proc').filter((name) => {
+        const command = /^\d+$/.test(name) ? commandOf(name).split('\0') : [];
+        return command[0]?.endsWith('/sh') && command.at(-2)?.endsWith(daemon.dir);
+      });
+    await until('it runs', () => left().length === 1);
+    const before = await pidsOf('web.1');
+    await daemon.stop('SIGKILL');
+    expect((await asked).code).not.toBe(0);
+    expect(left()).toHaveLength(1);
+    await daemon.start();
+    await until('it has ended', () => left().length === 0);
+    await daemon.converged('plain');
+    expect(before).toEqual(expect.arrayContaining(await pidsOf('web.1')));
+    expect(readdirSync(join(daemon.dataDir, 'processes', 'beside'))).toEqual([]);
+  });
+
   test('a port that somebody has is said, and a service that is killed comes back', async () => {
     const [pid = 0] = await pidsOf('web.1');
     process.kill(pid, 'SIGKILL');

@@ -16,6 +16,7 @@ import { signalNumber } from '../signals.ts';
 import { openCgroups } from './cgroups.ts';
 import { execBeside, runBeside } from './execs.ts';
 import { watchRuns } from './exits.ts';
+import { endOrphans } from './orphans.ts';
 import { Places } from './places.ts';
 import { Runs } from './runs.ts';
 import { statsOf } from './stats.ts';
@@ -40,6 +41,7 @@ export async function createProcessRuntime(options: ProcessRuntimeOptions): Prom
   const { clock } = options;
   const places = new Places(options.folder);
   await places.prepare(waitingParentScript);
+  await endOrphans(places.beside);
   const runs = new Runs(places, clock, openCgroups(options.folder, options.cgroupMount));
   const serial = createSerial();
   const watches = new Set<Stop>();

@@ -8,6 +8,7 @@ import { coded, reasonOf } from '../../../../protocols/errors.ts';
 import { limits } from '../../../../protocols/limits.ts';
 import type { Call, ExecSession } from '../../../../protocols/ports.ts';
 import { asUser, executable } from './commands.ts';
+import { endGroup, noteBeside } from './orphans.ts';
 import type { Runs } from './runs.ts';
 
 type Child = ChildProcessByStdio<Writable, Readable, Readable>;
@@ -102,6 +103,8 @@ async function startBeside(runs: Runs, request: ExecRequest): Promise<Child> {
       reject(coded('HM-CONTAINER-COMMAND', `exec: "${name}": ${message}`)),
     );
   });
+  // Nobody waits for it: the command may have ended by then, and where it cannot be written, it runs all the same.
+  noteBeside(runs.beside, child).catch(() => undefined);
   return child;
 }
 
@@ -116,11 +119,7 @@ function exitOf(child: Child): Promise<number> {
 
 function end(child: Child): void {
   if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
-  try {
-    process.kill(-child.pid, 'SIGKILL');
-  } catch {
-    // It has ended meanwhile.
-  }
+  endGroup(child.pid);
   // A child of its own in another session may hold them open.
   child.stdout.destroy();
   child.stderr.destroy();

@@ -50,9 +50,12 @@ export class Places {
   get pauses(): string {
     return join(this.root, 'paused');
   }
+  get beside(): string {
+    return join(this.root, 'beside');
+  }
 
   async prepare(script: string): Promise<void> {
-    for (const folder of [this.runs, this.exits, this.pauses])
+    for (const folder of [this.runs, this.exits, this.pauses, this.beside])
       await mkdir(folder, { recursive: true, mode: 0o700 });
     await writeWhole(this.script, script);
   }

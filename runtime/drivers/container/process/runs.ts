@@ -160,6 +160,10 @@ export class Runs {
     return this.#places.script;
   }
 
+  get beside(): string {
+    return this.#places.beside;
+  }
+
   #launch(
     { id, stdoutPath, stderrPath }: ContainerCreate,
     command: readonly string[],
