@@ -44,11 +44,14 @@ const noteUpdated = (value: Value): Decision<Value> => {
   ];
 };
 
+/** No mark: what is in force is not known, as part of it may have been taken, or all of it and no answer came. */
+const unsure = '';
+
 const noteUpdateRefused = (value: Value, event: { error: Reason }): Decision<Value> => {
   const { slot } = value.key;
   const known = value.reason?.code === event.error.code && value.reason.message === event.error.message;
   return [
-    { ...value, reason: event.error },
+    { ...value, given: unsure, reason: event.error },
     known
       ? []
       : [

@@ -62,6 +62,20 @@ describe('limits', () => {
     expect(updates()).toHaveLength(1);
     expect(bench.last().reason).toBeUndefined();
   });
+
+  it('that were refused and taken back: those before are given again, and nothing is said any more', async () => {
+    bench = await running();
+    await bench.clock.advance(limits.settleMs);
+    bench.refuse.set('containers.update', 'HM-CONTAINER-UPDATE');
+    await bench.assign(assignment(1, small));
+    await bench.clock.advance(1_000);
+    expect(bench.last().reason?.code).toBe('HM-CONTAINER-UPDATE');
+    bench.refuse.clear();
+    await bench.assign(assignment(1));
+    await bench.clock.advance(20_000);
+    expect(updates()).toEqual(['update 1.1.1 {}']);
+    expect(bench.last().reason).toBeUndefined();
+  });
 });
 
 const health = { test: ['check'], intervalMs: 1_000, timeoutMs: 500, retries: 2, startPeriodMs: 0 };
