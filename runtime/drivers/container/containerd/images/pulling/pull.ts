@@ -14,6 +14,7 @@ import {
   type Part,
 } from '../../../../../../protocols/containers/registry/documents.ts';
 import type { RegistryReference } from '../../../../../../protocols/containers/registry/reference.ts';
+import { bytesPass } from '../../../../../config/marking.ts';
 import { coded, type CodedError, type ErrorCode } from '../../../../../../protocols/errors.ts';
 import { limits } from '../../../../../../protocols/limits.ts';
 import type { FoundManifest, Repository } from '../../../registry/registry.ts';
@@ -63,7 +64,12 @@ export async function pullContent(pull: Pull): Promise<Descriptor> {
     const labels = { [`containerd.io/gc.ref.content.m.${child.slice(7, 23)}`]: child };
     await labelBlob(into.connection, labelling(into), index.digest, labels);
   }
-  await takeLayers(pull, image);
+  const passed = bytesPass();
+  try {
+    await takeLayers(pull, image);
+  } finally {
+    passed();
+  }
   return target;
 }
 
