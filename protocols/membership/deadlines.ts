@@ -11,11 +11,6 @@ export class Deadlines<Key> {
   readonly #valid = new Map<Key, Due<Key>>();
   #order = 0;
 
-  /** How many are set. */
-  get size(): number {
-    return this.#valid.size;
-  }
-
   set(key: Key, at: number): void {
     const due = { key, at, order: ++this.#order };
     this.#valid.set(key, due);

@@ -74,12 +74,11 @@ export class Members {
     return order === 0 ? 'known' : 'old';
   }
 
-  /** Forgets the longest gone beyond the bound; answers who was forgotten. */
-  prune(): readonly NodeId[] {
+  /** Forgets the longest gone beyond the bound. */
+  prune(): void {
+    if (this.#entries.size - this.#living <= mostGone) return;
     const gone = [...this.#entries.values()].filter((entry) => !isLiving(entry));
-    const going = gone.sort((a, b) => a.since - b.since).slice(0, Math.max(0, gone.length - mostGone));
-    for (const { id } of going) this.#entries.delete(id);
-    return going.map(({ id }) => id);
+    for (const { id } of gone.sort((a, b) => b.since - a.since).slice(mostGone)) this.#entries.delete(id);
   }
 
   #add(id: NodeId, claim: Claim, now: number, suspicion: () => Suspicion): void {

@@ -35,11 +35,6 @@ export class Self {
     return this.#say({ left: true });
   }
 
-  /** The same words under a newer credential: for those that hear of it for the first time, no news for others. */
-  reseal(): void {
-    this.#statement = sealStatement(this.#statement, this.#notary);
-  }
-
   #say(news: Partial<Pick<Statement, 'incarnation' | 'left' | 'profile'>>): Statement {
     const { id, incarnation, left, profile } = this.#statement;
     const next = { boot: incarnation.boot, counter: incarnation.counter + 1 };

@@ -67,6 +67,7 @@ export class Gossiper {
   #exchange(): void {
     const { deadlines, now, times, size, members } = this.#desk;
     deadlines.set(exchangeDue, now + exchangeAfterMs(times, size));
+    members.prune();
     const peers = [...members.all()].filter((entry) => entry.status === 'alive' && entry.statement);
     const [peer] = this.#some(peers, 1);
     if (peer) this.#desk.effect({ kind: 'exchange', to: peer.statement!.profile.address, id: peer.id });

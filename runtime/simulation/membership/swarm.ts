@@ -9,6 +9,7 @@ import { protocolVersion } from '../../../protocols/membership/packets.ts';
 import { Self } from '../../../protocols/membership/self.ts';
 import { Swim, type MembershipInput, type Sender } from '../../../protocols/membership/swim.ts';
 import { MemoryDatagrams, type Place } from '../../../transport/memory/datagrams.ts';
+import { placeOf } from '../../../transport/memory/memory-link.ts';
 import { HeapClock } from '../../world/heap-clock.ts';
 import { chanceFor } from '../../world/simulated/chance.ts';
 import { simulatedNotary } from './notary.ts';
@@ -45,7 +46,6 @@ const port = 4484;
 /** Of the member with this index. */
 export const idOf = (index: number): NodeId => `id${index}`;
 const hostOf = (index: number): string => `10.${index >> 16}.${(index >> 8) & 255}.${index & 255}`;
-const placeOf = ({ host, port: at }: MemberAddress): Place => `${host} ${at}`;
 
 export class Swarm {
   readonly clock = new HeapClock();

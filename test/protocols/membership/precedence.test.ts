@@ -113,3 +113,23 @@ test('a refutation outdoes what it refutes, and no other boot is spoken for', ()
     }),
   );
 });
+
+test('of those that are gone the latest 10,000 are remembered, and everybody that lives', () => {
+  const members = new Members();
+  const dead = (at: number): Claim => ({
+    kind: 'dead',
+    id: `d${at}`,
+    incarnation: { boot: 1, counter: 0 },
+    from: 'b',
+  });
+  members.hear(claimOf({ incarnation: { boot: 1, counter: 0 }, status: 'alive' }), 0, suspicion);
+  for (let at = 0; at < 10_003; at++) members.hear(dead(at), at, suspicion);
+  members.prune();
+  expect([...members.all()]).toHaveLength(10_001);
+  expect(['a', 'd2', 'd3', 'd10002'].map((id) => members.get(id)?.status)).toEqual([
+    'alive',
+    undefined,
+    'dead',
+    'dead',
+  ]);
+});
