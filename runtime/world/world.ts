@@ -3,6 +3,7 @@
  * (`real/`) and the simulated one (`simulated/`), and `startNode` cannot tell them apart.
  */
 import type { Reason } from '../../protocols/errors.ts';
+import type { Membership } from '../../protocols/membership/views/port.ts';
 import type { Clock, Ports, Random } from '../../protocols/ports.ts';
 import type { Finding, LogStore, MachineFacts } from '../node-handle.ts';
 import type { EventStore } from '../telemetry/events/event-log.ts';
@@ -29,6 +30,8 @@ export interface OpenedWorld {
   readonly logs: LogStore;
   /** Where events outlive the process; without it they are those of this boot. */
   readonly events?: EventStore;
+  /** Of a node that has others; without it there are none. */
+  readonly cluster?: { readonly membership: Membership };
   /** What opening had to mend: a torn journal, for one. Each becomes a warning in the event log. */
   readonly recovered: readonly Reason[];
   doctor(options: { readonly mend: boolean }): Promise<readonly Finding[]>;

@@ -1,0 +1,78 @@
+/**
+ * Members as the rest of a node sees them: names, wall time, who accuses whom. The core's own terms (`model.ts`) and its
+ * clock stay in the membership worker.
+ */
+import type { Condition, Incarnation, MemberAddress, MemberStatus, NodeId } from '../model.ts';
+
+/** Times: ms since 1970 on this node's clock. */
+export interface MemberView {
+  readonly id: NodeId;
+  readonly name: string;
+  readonly address: MemberAddress;
+  /** Failure domain; empty when none was set. */
+  readonly zone: string;
+  /** This node itself, always alive or left. */
+  readonly self: boolean;
+  readonly status: MemberStatus;
+  readonly incarnation: Incarnation;
+  readonly condition: Condition;
+  /** When it came to this status here; for this node, when it started. */
+  readonly since: number;
+  /** While suspected: the first accuser first. */
+  readonly suspectedBy: readonly Accuser[];
+  readonly planes: PlanesView;
+}
+
+export interface Accuser {
+  readonly id: NodeId;
+  /** Its id again, where only that is known. */
+  readonly name: string;
+  /** When this node heard of its suspicion. */
+  readonly since: number;
+}
+
+/** What this node itself finds on each plane; empty for itself, and before the first word. */
+export interface PlanesView {
+  readonly datagram: PlaneView;
+  readonly stream: PlaneView;
+}
+
+export interface PlaneView {
+  /** Last heard over it. */
+  readonly heardAt?: number;
+  /** Of the last direct answer. */
+  readonly rttMs?: number;
+  /** The last probe over it found nobody: since when. */
+  readonly failingSince?: number;
+}
+
+/**
+ * `joined`: first heard of here · `restarted`: known, and in a later boot now · `recovered`: refuted a suspicion, or its
+ * death · `described`: says something new of itself (address, condition, zone).
+ */
+export type MemberNews = 'joined' | 'restarted' | 'suspected' | 'recovered' | 'died' | 'left' | 'described';
+
+export interface MemberChange {
+  readonly what: MemberNews;
+  readonly member: MemberView;
+  /** What it was before; nothing when it `joined`. */
+  readonly before?: MemberStatus;
+}
+
+/** Which version of a node's records somebody holds whole: versions grow by boot, then by sequence. */
+export interface RecordDigest {
+  /** Whose records. */
+  readonly id: NodeId;
+  readonly boot: number;
+  readonly sequence: number;
+}
+
+/** `from` holds the records of this version: they can be pulled there. */
+export interface HeardDigest {
+  readonly digest: RecordDigest;
+  readonly from: NodeId;
+  readonly address: MemberAddress;
+}
+
+/** Keys of the gossip, 32 bytes each: the first for sending, all for what comes in. */
+export type GossipKeys = readonly [Uint8Array, ...Uint8Array[]];
