@@ -628,6 +628,42 @@ export const catalogue = {
     next: 'Choose an address of this machine and a free port: --cluster-address.',
     status: 500,
   },
+  // -- other nodes ------------------------------------------------------------------------------
+  'HM-PEER-UNREACHABLE': {
+    cause: 'There is no connection to the node, or it was lost.',
+    next: 'See whether it is alive and its cluster port is reached from here: hivemind node ls',
+    status: 503,
+  },
+  'HM-PEER-TIMEOUT': {
+    cause: 'The node did not answer in time. What it was asked for may be done all the same.',
+    next: 'See how it is: hivemind node ls; then look whether it was done before it is asked again.',
+    status: 504,
+  },
+  'HM-PEER-BUSY': {
+    cause: 'The node takes messages slower than they come: the queue to it is full.',
+    next: 'Repeat a little later.',
+    status: 503,
+  },
+  'HM-PEER-REFUSED': {
+    cause: 'The node does not do what it was asked for, or not for this node.',
+    next: 'Compare role and version of both: hivemind node ls',
+    status: 403,
+  },
+  'HM-PEER-VERSION': {
+    cause: 'The two nodes have no version of the protocol between nodes in common.',
+    next: 'Update the older one: hivemind node ls shows the versions.',
+    status: 409,
+  },
+  'HM-PEER-IDENTITY': {
+    cause: 'Who answers at the address is not the node that is meant, or not of this cluster.',
+    next: 'Check what runs at the address; a node that lost its data folder joins as a new one.',
+    status: 409,
+  },
+  'HM-PEER-MESSAGE': {
+    cause: 'A message between nodes is too large, or is none.',
+    next: 'Report it with: hivemind actor events',
+    status: 422,
+  },
   'HM-GOSSIP-KEY': {
     cause: 'A key of the gossip ring is not usable as it was asked.',
     next: 'hivemind cluster status names the keys of the ring and the one in use.',

@@ -1,0 +1,36 @@
+/**
+ * Every message type that nodes exchange: on which plane it travels, which roles may send it, and how large it may be.
+ * What does not stand here is refused at both ends. An actor is reached from other nodes only by the messages that
+ * `actorMessages` names.
+ */
+
+/** As the certificate says. A server holds or reaches the store; an agent reaches it through a server. */
+export type NodeRole = 'server' | 'agent';
+
+/** `stream`: reliable, in order, to a proven peer. `datagram`: best effort. */
+type Plane = 'stream' | 'datagram';
+
+export interface MessageType {
+  readonly plane: Plane;
+  readonly from: readonly NodeRole[];
+  /** Greatest body, encoded. */
+  readonly bytes: number;
+  /** Greatest answer; a type without one is told, not asked. */
+  readonly answerBytes?: number;
+}
+
+const everybody = ['server', 'agent'] as const;
+
+export const messageTypes: Readonly<Record<string, MessageType>> = {
+  // -- membership -------------------------------------------------------------------------------
+  /** Everything of the SWIM core: probes, acknowledgements, gossip. One sealed datagram. */
+  'membership.packet': { plane: 'datagram', from: everybody, bytes: 1_400 },
+  // -- actors of other nodes --------------------------------------------------------------------
+  'actor.tell': { plane: 'stream', from: everybody, bytes: 262_144 },
+  'actor.ask': { plane: 'stream', from: everybody, bytes: 262_144, answerBytes: 1_048_576 },
+  /** Answered when the actor has ended. */
+  'actor.watch': { plane: 'stream', from: everybody, bytes: 4_096, answerBytes: 4_096 },
+};
+
+/** Messages that actors of other nodes may send to actors of this one, and as which role. */
+export const actorMessages: Readonly<Record<string, readonly NodeRole[]>> = {};
