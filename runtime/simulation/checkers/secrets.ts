@@ -23,7 +23,18 @@ export class SecretsKept extends Checker {
   }
 
   #look(where: string, value: unknown): void {
-    const text = JSON.stringify(value) ?? '';
-    if (text.includes(planted) || text.includes(plantedBase64)) this.fail(`a secret is in ${where}`);
+    if (tells(value)) this.fail(`a secret is in ${where}`);
   }
+}
+
+const shortest = Math.min(planted.length, plantedBase64.length);
+
+/** Every text and every key of it; bytes are sealed or not text. */
+function tells(value: unknown): boolean {
+  if (typeof value === 'string')
+    return value.length >= shortest && (value.includes(planted) || value.includes(plantedBase64));
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return false;
+  if (Array.isArray(value)) return value.some(tells);
+  for (const [key, field] of Object.entries(value)) if (tells(key) || tells(field)) return true;
+  return false;
 }
