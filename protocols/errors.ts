@@ -664,6 +664,31 @@ export const catalogue = {
     next: 'Report it with: hivemind actor events',
     status: 422,
   },
+  'HM-CLUSTER-ROLE': {
+    cause: 'The node cannot have this role.',
+    next: 'Leave --role out: who joins is an agent, and the first node of a cluster is its server.',
+    status: 422,
+  },
+  'HM-CLUSTER-KEY': {
+    cause: "The node's key or certificate cannot be read, or is damaged.",
+    next: 'Put the folder cluster of the data folder back from a backup; or remove it, and join again with a token.',
+    status: 500,
+  },
+  'HM-CLUSTER-CERTIFICATE': {
+    cause: 'A certificate is not of this cluster, not of who shows it, or its term is over.',
+    next: 'Join again with a new token: hivemind cluster token, then --join and --token-file.',
+    status: 403,
+  },
+  'HM-CLUSTER-CLOCK': {
+    cause: 'The clocks of two nodes are too far apart.',
+    next: 'Set the clock of the one that is wrong: timedatectl set-ntp true',
+    status: 409,
+  },
+  'HM-CLUSTER-FOREIGN': {
+    cause: 'Who answers is of another cluster.',
+    next: 'Check the address of --join, and that the token was made in that cluster.',
+    status: 403,
+  },
   'HM-GOSSIP-KEY': {
     cause: 'A key of the gossip ring is not usable as it was asked.',
     next: 'hivemind cluster status names the keys of the ring and the one in use.',

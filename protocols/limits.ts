@@ -389,4 +389,10 @@ export const limits = {
   debugPartChars: 4_194_304,
   /** A program that does not say its version by then is left out. */
   debugProgramMs: 5_000,
+  /** How far apart the clocks of two nodes may be: NTP keeps them within a second, Kerberos allows as much. */
+  clusterSkewMs: 300_000,
+  /** A certificate's term: a node that is away for days comes back by itself, one that was stolen is out within a week. */
+  certificateMs: 604_800_000,
+  /** The authority's own: longer than a cluster lives. */
+  authorityMs: 315_360_000_000,
 } as const;

@@ -7,6 +7,7 @@ import { homedir, hostname } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import type { ZodError } from 'zod';
 import { limits } from '../../protocols/limits.ts';
+import { checkCluster } from './cluster-settings.ts';
 import { readEnvironment, type Environment } from './environment.ts';
 import { flagOf, settingNames, settings, type NodeConfig, type SettingName } from './settings.ts';
 import { fromFile, fromFlags, fromVariables, show, wrong, type RawSettings } from './sources.ts';
@@ -60,7 +61,9 @@ export function readNodeConfig(
     origins[name] = raw.origin;
   }
   if (problems.length > 0) throw wrong(problems.join('; '), { settings: problems.length });
-  return { config: values as unknown as NodeConfig, origins };
+  const config = values as unknown as NodeConfig;
+  checkCluster(config);
+  return { config, origins };
 }
 
 /** What the value should have been. Of a form's variants the last is the one for text, which flags and variables are. */
@@ -151,6 +154,8 @@ function defaultsOf(machine: Machine, environment: Environment, given: RawSettin
     imagesUnusedHours: 336,
     imagesDiskPercent: 85,
     labels: {},
+    role: 'auto',
+    membershipProfile: 'lan',
     secretKeyFile: join(
       typeof given.dataDir?.value === 'string' ? given.dataDir.value : dataDir,
       'keys',

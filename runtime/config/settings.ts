@@ -7,6 +7,7 @@ import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 import { limits } from '../../protocols/limits.ts';
 import { logLevels } from '../telemetry/logger.ts';
+import { clusterSettings } from './cluster-settings.ts';
 
 const cidr = z.string().refine((text) => isPool(text), 'an IPv4 network as 10.42.0.0/16, /8 to /24');
 const ipv4 = z
@@ -131,6 +132,7 @@ export const settings = {
     argument: 'K=V,…',
     help: 'labels of this node',
   },
+  ...clusterSettings,
   secretKeyFile: {
     form: absolute,
     argument: 'FILE',
@@ -155,10 +157,13 @@ export const settingNames = Object.keys(settings) as SettingName[];
 
 /** What a setting is once it is read. */
 export type NodeConfig = {
-  readonly [Name in Exclude<SettingName, 'dnsAddress'>]: z.output<(typeof settings)[Name]['form']>;
+  readonly [Name in Exclude<SettingName, Optional>]: z.output<(typeof settings)[Name]['form']>;
 } & {
-  readonly dnsAddress?: string;
+  readonly [Name in Optional]?: z.output<(typeof settings)[Name]['form']>;
 };
+
+/** Without a default. */
+type Optional = 'dnsAddress' | 'clusterAddress' | 'join' | 'tokenFile' | 'zone';
 
 /** `dataDir` → `--data-dir`. */
 export function flagOf(name: SettingName): string {

@@ -48,6 +48,8 @@ test('defaults of root', () => {
     imagesUnusedHours: 336,
     imagesDiskPercent: 85,
     labels: {},
+    role: 'auto',
+    membershipProfile: 'lan',
     secretKeyFile: '/var/lib/hivemind/keys/secret.key',
     logLevel: 'info',
     acceptStore: false,
