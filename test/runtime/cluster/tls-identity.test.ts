@@ -1,5 +1,5 @@
 /** Two ends of TLS with certificates of a cluster: they know each other by the key, and strangers are known as such. */
-import { generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { generateKeyPairSync, type X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { connect, createServer, type TLSSocket } from 'node:tls';
