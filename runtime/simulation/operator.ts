@@ -7,7 +7,7 @@ import { scriptedDigest } from '../drivers/container/scripted/images.ts';
 import type { Message } from '../../protocols/effects.ts';
 import type { Clock, SecretBox } from '../../protocols/ports.ts';
 import { paths } from '../../protocols/wire/paths.ts';
-import type { Life } from './life.ts';
+import type { Life } from './node/life.ts';
 import { sealApp } from '../secrets/app-files.ts';
 import { appName, serviceName, type Order, type ServicePlan } from './plans/plan.ts';
 import { specOf } from './plans/workload.ts';

@@ -12,8 +12,7 @@ import type {
 import { resourcesMark } from '../../protocols/containers/oci/resources.ts';
 import type { ContainerStatus } from '../../protocols/containers/model.ts';
 import type { RunRecord } from '../../protocols/containers/slot/value.ts';
-import type { ScriptedMachine } from '../drivers/container/scripted/machine.ts';
-import type { MemoryGrants } from '../drivers/grants/memory-grants.ts';
+import type { ClusterSight } from './checkers/checker.ts';
 
 export type Rows = ReadonlyMap<string, unknown>;
 
@@ -57,10 +56,12 @@ export function desiredIn(rows: Rows): Map<string, DesiredSlot> {
   return desired;
 }
 
-export function assignmentsIn(rows: Rows): Map<string, Assignment> {
+/** Of one node, or of all. */
+export function assignmentsIn(rows: Rows, node?: string): Map<string, Assignment> {
+  const prefix = node === undefined ? 'nodes/' : `nodes/${node}/slots/`;
   const assigned = new Map<string, Assignment>();
   for (const [key, value] of rows) {
-    if (!key.startsWith('nodes/')) continue;
+    if (!key.startsWith(prefix)) continue;
     const assignment = value as Assignment;
     assigned.set(assignment.slot, assignment);
   }
@@ -73,18 +74,12 @@ type Standing = string;
 export class Oracle {
   readonly #rows: Rows;
   readonly #containers: readonly ContainerStatus[];
-  readonly #grants: MemoryGrants;
-  readonly #records: ReadonlyMap<string, RunRecord>;
+  readonly #sight: ClusterSight;
 
-  constructor(
-    rows: Rows,
-    { machine, grants }: { readonly machine: ScriptedMachine; readonly grants: MemoryGrants },
-    records: ReadonlyMap<string, RunRecord>,
-  ) {
-    this.#rows = rows;
-    this.#containers = machine.list();
-    this.#grants = grants;
-    this.#records = records;
+  constructor(sight: ClusterSight) {
+    this.#rows = sight.rows;
+    this.#containers = sight.nodes.flatMap(({ machine }) => machine.list());
+    this.#sight = sight;
   }
 
   /** What differs from the wish, in words; empty when all is as desired. */
@@ -110,7 +105,7 @@ export class Oracle {
   allRun(): boolean {
     const assigned = assignmentsIn(this.#rows);
     return [...desiredIn(this.#rows).keys()].every(
-      (slot) => assigned.has(slot) && this.#records.get(slot)?.outcome !== 'failed',
+      (slot) => assigned.has(slot) && this.#sight.recordOf(slot)?.outcome !== 'failed',
     );
   }
 
@@ -131,7 +126,7 @@ export class Oracle {
     if (assignment === undefined) return 'is not assigned';
     if (stale) return 'is assigned an older specification';
     if (assignment.revision !== slot.revision) return `is said to be of revision ${assignment.revision}`;
-    const record = this.#records.get(slot.slot);
+    const record = this.#sight.recordOf(slot.slot);
     if (
       record?.placement === assignment.placement &&
       record.outcome !== undefined &&
@@ -152,7 +147,7 @@ export class Oracle {
   /** What it was assigned before goes on meanwhile; while that is between two runs nothing has settled. */
   #waiting(assignment: Assignment | undefined, containers: readonly ContainerStatus[]): Standing {
     if (assignment === undefined) return 'waits';
-    const record = this.#records.get(assignment.slot);
+    const record = this.#sight.recordOf(assignment.slot);
     const outcome = record?.placement === assignment.placement ? record.outcome : undefined;
     if (outcome === 'restart') return 'waits, and its older placement starts again';
     const runs = containers.some(({ phase }) => phase === 'running');
@@ -168,7 +163,7 @@ export class Oracle {
     return [...desired.values()].some((other) => {
       if (other.slot === slot || other.app !== app || other.service.name !== service.name) return false;
       const newer = assigned.get(other.slot);
-      const record = this.#records.get(other.slot);
+      const record = this.#sight.recordOf(other.slot);
       const failed = record?.placement === newer?.placement && record?.outcome === 'failed';
       return newer !== undefined && sameSpec(newer.spec, withHeld(other)) && failed;
     });
@@ -177,7 +172,8 @@ export class Oracle {
   #hasOldFiles(slot: DesiredSlot, { id }: ContainerStatus): boolean {
     const { files = [], onSecretChange = 'restart' } = withHeld(slot);
     if (files.length === 0) return false;
-    const marks = new Set([...(this.#grants.runs.get(id)?.files.values() ?? [])].map(({ mark }) => mark));
+    const given = this.#sight.nodes.flatMap(({ grants }) => [...(grants.runs.get(id)?.files.values() ?? [])]);
+    const marks = new Set(given.map(({ mark }) => mark));
     const wanted = files.map(({ held }) => `${held?.name}/${held?.version}`);
     return onSecretChange === 'none' ? marks.size < files.length : wanted.some((mark) => !marks.has(mark));
   }
@@ -194,7 +190,8 @@ export class Oracle {
     return before.some((other) => {
       const standing = known.get(other.slot) ?? this.#standing(other, assigned, desired, known);
       return (
-        standing === 'waits' || (standing === 'ended' && this.#records.get(other.slot)?.outcome === 'failed')
+        standing === 'waits' ||
+        (standing === 'ended' && this.#sight.recordOf(other.slot)?.outcome === 'failed')
       );
     });
   }

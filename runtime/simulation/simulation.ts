@@ -1,23 +1,20 @@
 /**
- * One run: one node, one plan, one seed. Faults and orders for two virtual minutes; then everything is healed and
- * must become as desired within the bound, stay so without another change, survive one more kill −9 with the same
+ * One run: one node or several, one plan, one seed. Faults and orders for two virtual minutes; then everything is healed
+ * and must become as desired within the bound, stay so without another change, survive one more kill −9 with the same
  * containers and the same tree, and stop without leaving anything behind.
  *
  * Time moves from deadline to deadline, and every promise settles in between: nothing here waits for real time.
  */
-import type { ActorView, Frame } from '../../protocols/inspection.ts';
-import type { WatchNotice } from '../../protocols/state/model.ts';
+import type { RunRecord } from '../../protocols/containers/slot/value.ts';
+import type { Frame } from '../../protocols/inspection.ts';
 import { limits } from '../../protocols/limits.ts';
 import { transcriptLine } from '../kernel/transcript.ts';
-import type { PortCall } from '../world/simulated/gate.ts';
 import { turn } from '../world/heap-clock.ts';
 import { SimulatedWorld } from '../world/simulated/simulated-world.ts';
-import { allCheckers, type Checkers } from './checkers/all.ts';
-import { Violation, type Checker, type Sight } from './checkers/checker.ts';
-import type { WatchWish } from './checkers/store.ts';
-import { Faults } from './faults.ts';
-import { entriesOf, JournalView } from './journal-view.ts';
-import { Life } from './life.ts';
+import { clusterCheckers, type ClusterCheckers } from './checkers/all.ts';
+import { Violation, type AnyChecker, type ClusterChecker, type ClusterSight } from './checkers/checker.ts';
+import { FalseStore } from './cluster/false-store.ts';
+import { NodeRun, type NodeEvents } from './node/node-run.ts';
 import { Operator } from './operator.ts';
 import { faultyMs, imageName, images, type Plan } from './plans/plan.ts';
 import { Settling } from './settling.ts';
@@ -69,16 +66,14 @@ class Simulation {
   readonly #plan: Plan;
   readonly #options: SimulationOptions;
   readonly #world: SimulatedWorld;
-  readonly #life: Life;
-  readonly #faults: Faults;
+  readonly #nodes: readonly NodeRun[];
+  readonly #falseStore: FalseStore;
   readonly #operator: Operator;
   readonly #view: StoreView;
   readonly #settling: Settling;
   readonly #hash = new TraceHash();
-  readonly #journal = new JournalView();
-  readonly #checkers: readonly Checker[];
-  readonly #named: Checkers;
-  #calmSinceMs: number | undefined;
+  readonly #checkers: readonly ClusterChecker[];
+  readonly #named: ClusterCheckers;
   #violation: Outcome['violation'];
 
   constructor(seed: number, plan: Plan, options: SimulationOptions) {
@@ -87,49 +82,55 @@ class Simulation {
     this.#options = options;
     const names = Array.from({ length: images }, (_, image) => imageName(image));
     this.#world = new SimulatedWorld(seed, { images: names, scriptOf: (create) => scriptOf(create, false) });
-    const sight = this.#sight();
-    this.#named = allCheckers(sight);
-    this.#checkers = Object.values(this.#named);
     this.#view = new StoreView((events, revision) =>
-      this.#each((checker) => checker.onRevision(events, revision)),
+      this.#all((checker) => checker.onRevision(events, revision)),
     );
-    this.#life = new Life(this.#world, {
-      onBoot: () => this.#booted(),
+    this.#falseStore = new FalseStore(this.#world, (there) => {
+      for (const { named } of this.#nodes)
+        if (there) named.foreignStore.begin();
+        else named.foreignStore.end();
+    });
+    const around = {
+      ...{ world: this.#world, falseStore: this.#falseStore },
+      rows: () => this.#view.rows,
+      isCalm: () => true,
+    };
+    const events: NodeEvents = {
       onFrame: (frame) => this.#framed(frame),
-      onEnd: (remains) => this.#each((checker) => checker.onEnd(remains)),
-      onCall: (call) => this.#called(call),
-      onAnswer: (call, value) => this.#answered(call, value),
-      onWatch: (call) => this.#watched(call),
-      onDefect: (error) => this.#broken(error),
-    });
-    this.#faults = new Faults(this.#world, this.#life, {
-      followsStore: () => this.#journal.followsStore,
-      onCut: () => {
-        this.#journal.cut();
-        this.#each((checker) => checker.onCut());
-      },
-      onFalseStore: (there) => (there ? this.#named.foreignStore.begin() : this.#named.foreignStore.end()),
-    });
-    this.#operator = new Operator(this.#life, this.#world);
+      onBoot: ({ place, life }) =>
+        this.#say(`${place === this.#world.first ? '' : `${place.name} `}boot ${life.boots}`),
+      each: (tell) => this.#each(tell),
+      onBroken: (error) => this.#broken(error),
+    };
+    this.#nodes = this.#world.nodes.map((place) => new NodeRun(place, around, events));
+    const sight = this.#sight();
+    this.#named = clusterCheckers(sight);
+    this.#checkers = Object.values(this.#named);
+    this.#operator = new Operator(this.#first.life, this.#world);
     this.#settling = new Settling({
-      ...{ world: this.#world, life: this.#life, operator: this.#operator },
-      ...{ view: this.#view, journal: this.#journal, pass: (ms) => this.#pass(ms) },
+      ...{ sight, nodes: this.#nodes, operator: this.#operator, view: this.#view },
+      pass: (ms) => this.#pass(ms),
     });
-    this.#world.machine.observe((event) => this.#each((checker) => checker.onMachine(event)));
   }
 
-  #sight(): Sight {
-    const here = () => this;
-    const { clock, machine, names, network, grants } = this.#world;
+  /** The first server. */
+  get #first(): NodeRun {
+    return this.#nodes[0]!;
+  }
+
+  #sight(): ClusterSight {
+    const nodes = this.#nodes;
+    const view = this.#view;
     return {
-      ...{ machine, names, network, grants, nowMs: () => clock.monotonicMs() },
+      nowMs: () => this.#world.clock.monotonicMs(),
       get rows() {
-        return here().#view.rows;
+        return view.rows;
       },
-      records: this.#journal.records,
-      calmSinceMs: () => this.#calmSinceMs,
-      storeIsFalse: () => this.#faults.storeIsFalse,
-      engineTroubledWithin: (ms) => this.#faults.engineTroubledWithin(ms),
+      nodes: nodes.map(({ sight }) => sight),
+      calmSinceMs: () => calmSince(nodes),
+      storeIsFalse: () => this.#falseStore.there,
+      engineTroubledWithin: (ms) => nodes.some(({ faults }) => faults.engineTroubledWithin(ms)),
+      recordOf: (slot) => newest(nodes.flatMap(({ journal }) => journal.records.get(slot) ?? [])),
     };
   }
 
@@ -152,9 +153,9 @@ class Simulation {
     this.#world.onMemory = (memory) => this.#view.follow(memory);
     this.#schedule(forMs);
     this.#tick();
-    this.#life.start();
+    for (const { life } of this.#nodes) life.start();
     await this.#pass(forMs);
-    this.#faults.heal();
+    for (const { faults } of this.#nodes) faults.heal(() => this.#falseStore.leave());
     this.#say('everything is healed');
     await this.#converge('healed', convergeMs);
     await this.#staySettled();
@@ -170,7 +171,7 @@ class Simulation {
     }
     for (const fault of this.#plan.faults) {
       if (fault.atMs < forMs)
-        clock.setTimer(fault.atMs, () => this.#guarded(() => this.#faults.apply(fault), fault));
+        clock.setTimer(fault.atMs, () => this.#guarded(() => this.#first.faults.apply(fault), fault));
     }
   }
 
@@ -187,23 +188,14 @@ class Simulation {
   #tick(): void {
     this.#world.clock.setTimer(tickMs, () => {
       this.#look();
-      if (this.#world.clock.monotonicMs() % 10_000 < tickMs) this.#faults.remember();
+      if (this.#world.clock.monotonicMs() % 10_000 < tickMs) this.#falseStore.remember();
       this.#tick();
     });
   }
 
   #look(): void {
-    const { node } = this.#life;
-    if (!this.#faults.calm || node === undefined) this.#calmSinceMs = undefined;
-    else this.#calmSinceMs ??= this.#world.clock.monotonicMs();
-    if (node === undefined) return;
-    let tree: readonly ActorView[] | undefined;
-    this.#each((checker) =>
-      checker.onTick(
-        () => (tree ??= node.actors.tree()),
-        () => node.actors.counters(),
-      ),
-    );
+    for (const node of this.#nodes) node.feel();
+    for (const node of this.#nodes) node.look();
   }
 
   /** Until all is as desired, or the bound is over. */
@@ -231,37 +223,44 @@ class Simulation {
     await this.#pass(settledMs);
     this.#named.idempotent.end(this.#settling.changes());
     this.#named.asDesired.judgeStays(this.#settling.differences());
-    this.#named.noLeaks.judge();
+    for (const { named } of this.#nodes) named.noLeaks.judge();
   }
 
   /** One more kill −9 in a healthy world: the same containers, the same tree. */
   async #restart(): Promise<void> {
-    const tree = this.#life.node?.actors.tree() ?? [];
+    const trees = this.#nodes.map(({ life }) => life.node?.actors.tree() ?? []);
     const before = this.#running();
-    this.#life.kill(0, 500);
+    for (const { life } of this.#nodes) life.kill(0, 500);
     await this.#converge('one more kill', readoptMs);
     const after = this.#running();
     if (before !== after) throw new Violation('O11', `before the restart ran ${before}, after it ${after}`);
-    this.#named.sameTree.compare(tree, this.#life.node?.actors.tree() ?? []);
+    for (const [index, { life, named }] of this.#nodes.entries())
+      named.sameTree.compare(trees[index]!, life.node?.actors.tree() ?? []);
   }
 
   #running(): string {
-    const running = this.#world.machine.list().filter((container) => container.phase === 'running');
-    return running.map((container) => `${container.id} ${container.pid}`).join(', ');
+    return this.#nodes.map((node) => node.running()).join(' | ');
   }
 
   async #finish(): Promise<void> {
     if (this.#plan.removeAll) {
       for (const app of [0, 1]) this.#operator.order({ do: 'remove', app, volumes: false });
       await this.#converge('everything is removed', convergeMs);
-      const left = this.#world.machine.list().length + this.#world.network.attachments.size;
+      const left = this.#world.nodes.reduce(
+        (sum, { machine, network }) => sum + machine.list().length + network.attachments.size,
+        0,
+      );
       if (left > 0) throw new Violation('S2', `${left} containers and attachments are left of removed apps`);
     }
-    this.#named.nothingLeft.beforeStop();
-    void this.#life.stop().catch((error: unknown) => this.#broken(error));
+    for (const { life, named } of this.#nodes) {
+      named.nothingLeft.beforeStop();
+      void life.stop().catch((error: unknown) => this.#broken(error));
+    }
     await this.#pass(limits.shutdownMs * 2);
-    if (this.#life.node) throw new Violation('S2', 'the node does not stop');
-    this.#named.nothingLeft.afterStop();
+    for (const { life, named, place } of this.#nodes) {
+      if (life.node) throw new Violation('S2', `${place.name} does not stop`);
+      named.nothingLeft.afterStop();
+    }
   }
 
   /** Lets virtual time pass; ends at once when an invariant is broken. */
@@ -283,51 +282,27 @@ class Simulation {
     await turn();
   }
 
-  #booted(): void {
-    this.#say(`boot ${this.#life.boots}`);
-    this.#each((checker) => checker.onBoot());
-  }
-
   #framed(frame: Frame): void {
     this.#hash.addFrame(frame);
     this.#options.onLine?.(transcriptLine(frame));
-    this.#each((checker) => checker.onFrame(frame));
   }
 
-  #called(call: PortCall): void {
-    if (call.port === 'journal' && call.op === 'append') {
-      this.#named.journal.asked(entriesOf(call.args));
-      this.#journal.appended(entriesOf(call.args));
+  /** Those of the whole. */
+  #each(tell: (checker: AnyChecker) => void): void {
+    for (const checker of this.#checkers) this.#tell(tell, checker);
+  }
+
+  #tell(tell: (checker: AnyChecker) => void, checker: AnyChecker): void {
+    try {
+      tell(checker);
+    } catch (error) {
+      this.#broken(error);
     }
-    this.#each((checker) => checker.onCall(call));
-    this.#faults.strike(`${call.port}.${call.op}`);
   }
 
-  #answered(call: PortCall, value: unknown): void {
-    this.#each((checker) => checker.onAnswer(call, value));
-    if (call.port !== 'journal') return;
-    this.#each(() => {
-      if (call.op === 'append') this.#named.journal.answered(entriesOf(call.args));
-      else this.#named.journal.read((call.args as { prefix: string }).prefix, entriesOf(value));
-    }, [this.#named.journal]);
-    if (call.op === 'read') this.#journal.read(entriesOf(value));
-  }
-
-  #watched({ port, args }: PortCall): (notice: unknown) => void {
-    if (port !== 'store') return () => {};
-    const { watchesWhole } = this.#named;
-    const seen = watchesWhole.opened(args as WatchWish);
-    return (notice) => this.#each(() => seen(notice as WatchNotice), [watchesWhole]);
-  }
-
-  #each(tell: (checker: Checker) => void, checkers = this.#checkers): void {
-    for (const checker of checkers) {
-      try {
-        tell(checker);
-      } catch (error) {
-        this.#broken(error);
-      }
-    }
+  #all(tell: (checker: AnyChecker) => void): void {
+    for (const { checkers } of this.#nodes) for (const checker of checkers) this.#tell(tell, checker);
+    this.#each(tell);
   }
 
   #broken(error: unknown): void {
@@ -351,18 +326,37 @@ class Simulation {
 
   #outcome(): Outcome {
     const exercised: Record<string, number> = {};
-    for (const checker of this.#checkers)
+    for (const checker of [...this.#nodes.flatMap(({ checkers }) => checkers), ...this.#checkers])
       exercised[checker.name] = (exercised[checker.name] ?? 0) + checker.exercised;
     return {
       seed: this.#seed,
       hash: this.#hash.digest(),
       virtualMs: this.#world.clock.monotonicMs(),
       frames: this.#hash.frames,
-      boots: this.#life.boots,
-      kills: this.#life.kills,
+      boots: sumOf(this.#nodes, ({ life }) => life.boots),
+      kills: sumOf(this.#nodes, ({ life }) => life.kills),
       orders: this.#operator.taken,
       ...(this.#violation ? { violation: this.#violation } : {}),
       exercised,
     };
   }
 }
+
+const sumOf = (nodes: readonly NodeRun[], count: (node: NodeRun) => number): number =>
+  nodes.reduce((sum, node) => sum + count(node), 0);
+
+/** The last of them to become calm; `undefined` while one is not. */
+function calmSince(nodes: readonly NodeRun[]): number | undefined {
+  let latest = 0;
+  for (const { calmSinceMs } of nodes) {
+    if (calmSinceMs === undefined) return undefined;
+    latest = Math.max(latest, calmSinceMs);
+  }
+  return latest;
+}
+
+const newest = (records: readonly RunRecord[]): RunRecord | undefined =>
+  records.reduce<RunRecord | undefined>(
+    (best, record) => (best === undefined || record.placement > best.placement ? record : best),
+    undefined,
+  );

@@ -3,7 +3,7 @@ import { ErrorOwners } from './actors/errors.ts';
 import { Mailboxes } from './actors/mailboxes.ts';
 import { MessageOrder } from './actors/order.ts';
 import { NothingLeft, SameTree } from './actors/remains.ts';
-import type { Checker, Sight } from './checker.ts';
+import type { Checker, ClusterChecker, ClusterSight, NodeSight } from './checker.ts';
 import { BackoffKept } from './containers/backoff.ts';
 import { HooksOnce, LivenessHeeded } from './containers/care.ts';
 import { Appears, Withdrawn } from './containers/endpoints.ts';
@@ -22,7 +22,8 @@ import { OneByOne } from './roll-outs.ts';
 import { SecretsKept } from './secrets.ts';
 import { WatchesWhole } from './store.ts';
 
-export function allCheckers(sight: Sight) {
+/** Of one node. */
+export function nodeCheckers(sight: NodeSight) {
   return {
     sameTree: new SameTree(sight),
     nothingLeft: new NothingLeft(sight),
@@ -30,12 +31,9 @@ export function allCheckers(sight: Sight) {
     messageOrder: new MessageOrder(sight),
     mailboxes: new Mailboxes(sight),
     errorOwners: new ErrorOwners(sight),
-    asDesired: new AsDesired(sight),
-    noSurplus: new NoSurplus(sight),
     forwardLives: new ForwardLives(sight),
     noOrphans: new NoOrphans(sight),
     backoffKept: new BackoffKept(sight),
-    idempotent: new Idempotent(sight),
     kept: new Kept(sight),
     foreignStore: new ForeignStore(sight),
     withdrawn: new Withdrawn(sight),
@@ -44,16 +42,26 @@ export function allCheckers(sight: Sight) {
     livenessHeeded: new LivenessHeeded(sight),
     news: new News(sight),
     jobsOnce: new JobsOnce(sight),
-    jobsAbreast: new JobsAbreast(sight),
     imagesAsSaid: new ImagesAsSaid(sight),
-    oneByOne: new OneByOne(sight),
-    oneOwner: new OneOwner(sight),
     freedLast: new FreedLast(sight),
     noLeaks: new NoLeaks(sight),
     walls: new Walls(sight),
     watchesWhole: new WatchesWhole(sight),
-    secretsKept: new SecretsKept(sight),
   } satisfies Record<string, Checker>;
 }
 
-export type Checkers = ReturnType<typeof allCheckers>;
+/** Of all nodes together. */
+export function clusterCheckers(sight: ClusterSight) {
+  return {
+    asDesired: new AsDesired(sight),
+    noSurplus: new NoSurplus(sight),
+    idempotent: new Idempotent(sight),
+    jobsAbreast: new JobsAbreast(sight),
+    oneByOne: new OneByOne(sight),
+    oneOwner: new OneOwner(sight),
+    secretsKept: new SecretsKept(sight),
+  } satisfies Record<string, ClusterChecker>;
+}
+
+export type NodeCheckers = ReturnType<typeof nodeCheckers>;
+export type ClusterCheckers = ReturnType<typeof clusterCheckers>;

@@ -12,8 +12,9 @@ import type { MemoryNetwork } from '../../drivers/network/memory/memory-network.
 import type { PortCall } from '../../world/simulated/gate.ts';
 import type { MachineEvent, ScriptedMachine } from '../../drivers/container/scripted/machine.ts';
 
-/** What all checkers may look at. */
-export interface Sight {
+/** What checkers of one node may look at. */
+export interface NodeSight {
+  readonly node: string;
   /** Virtual ms since the start. */
   nowMs(): number;
   readonly machine: ScriptedMachine;
@@ -24,12 +25,25 @@ export interface Sight {
   readonly rows: ReadonlyMap<string, unknown>;
   /** The newest run of each slot that was ever handed to the journal. */
   readonly records: ReadonlyMap<string, RunRecord>;
-  /** Since when nothing is wrong in the world and a node runs; `undefined` while something is. */
+  /** Since when nothing is wrong around the node and it runs; `undefined` while something is. */
   calmSinceMs(): number | undefined;
   /** A false store stands in place of the true one. */
   storeIsFalse(): boolean;
   /** The engine hung, or its answers were slow, at some time within the last so many ms. */
   engineTroubledWithin(ms: number): boolean;
+}
+
+/** What checkers of the whole may look at. */
+export interface ClusterSight {
+  nowMs(): number;
+  readonly rows: ReadonlyMap<string, unknown>;
+  readonly nodes: readonly NodeSight[];
+  /** Since when nothing is wrong anywhere and every node runs. */
+  calmSinceMs(): number | undefined;
+  storeIsFalse(): boolean;
+  engineTroubledWithin(ms: number): boolean;
+  /** The newest run of the slot, on the node that holds it. */
+  recordOf(slot: string): RunRecord | undefined;
 }
 
 /** The world of one life at its end. */
@@ -49,7 +63,8 @@ export class Violation extends Error {
   }
 }
 
-export abstract class Checker {
+/** Hooks say where something happened; a checker of one node is told of that node alone. */
+abstract class BareChecker<Sight> {
   /** As in the list of invariants: `O4`. */
   abstract readonly name: string;
   /** How often the invariant could have been broken. */
@@ -64,18 +79,26 @@ export abstract class Checker {
     throw new Violation(this.name, text);
   }
 
-  onFrame(_frame: Frame): void {}
-  onMachine(_event: MachineEvent): void {}
+  onFrame(_frame: Frame, _at: NodeSight): void {}
+  onMachine(_event: MachineEvent, _at: NodeSight): void {}
   /** One revision of the true store; `rows` holds it already. */
   onRevision(_events: readonly StoreEvent[], _revision: number): void {}
   /** Before a call of a port goes out, and when it was answered well. */
-  onCall(_call: PortCall): void {}
-  onAnswer(_call: PortCall, _value: unknown): void {}
-  onBoot(): void {}
+  onCall(_call: PortCall, _at: NodeSight): void {}
+  onAnswer(_call: PortCall, _value: unknown, _at: NodeSight): void {}
+  onBoot(_at: NodeSight): void {}
   /** A life is over: everything it left behind. */
-  onEnd(_remains: Remains): void {}
+  onEnd(_remains: Remains, _at: NodeSight): void {}
   /** Its journal was cut: what it knew is partly gone. */
-  onCut(): void {}
-  /** Now and then, while a node runs. */
+  onCut(_at: NodeSight): void {}
+  /** Now and then, while the node runs. */
   onTick(_actors: () => readonly ActorView[], _counters: () => KernelCounters): void {}
 }
+
+/** One a node. */
+export abstract class Checker extends BareChecker<NodeSight> {}
+
+/** One a run, told of all nodes. */
+export abstract class ClusterChecker extends BareChecker<ClusterSight> {}
+
+export type AnyChecker = Checker | ClusterChecker;

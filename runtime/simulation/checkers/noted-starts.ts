@@ -5,14 +5,14 @@
 import { runEntry, type RunRecord } from '../../../protocols/containers/slot/value.ts';
 import type { MachineEvent } from '../../drivers/container/scripted/machine.ts';
 import type { PortCall } from '../../world/simulated/gate.ts';
-import { entriesOf } from '../journal-view.ts';
-import type { Sight } from './checker.ts';
+import { entriesOf } from '../node/journal-view.ts';
+import type { NodeSight } from './checker.ts';
 
 export class NotedStarts {
-  readonly #sight: Sight;
+  readonly #sight: NodeSight;
   readonly #ids = new Set<string>();
 
-  constructor(sight: Sight) {
+  constructor(sight: NodeSight) {
     this.#sight = sight;
   }
 

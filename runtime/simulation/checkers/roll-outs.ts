@@ -10,7 +10,7 @@ import { limits } from '../../../protocols/limits.ts';
 import type { StoreEvent } from '../../../protocols/state/model.ts';
 import type { MachineEvent } from '../../drivers/container/scripted/machine.ts';
 import { desiredIn, type DesiredSlot } from '../oracle.ts';
-import { Checker } from './checker.ts';
+import { ClusterChecker } from './checker.ts';
 
 /** From an end to the write that could have heeded it. */
 const heardMs = 3_000;
@@ -25,7 +25,7 @@ interface Stand {
 
 const assignmentOf = (value: unknown): Assignment => value as Assignment;
 
-export class OneByOne extends Checker {
+export class OneByOne extends ClusterChecker {
   readonly name = 'R1';
   #disturbedAtMs = 0;
   /** By slot: its last container that was started. */
@@ -112,7 +112,7 @@ export class OneByOne extends Checker {
   }
 
   #completed(slot: string): boolean {
-    const record = this.sight.records.get(slot);
+    const record = this.sight.recordOf(slot);
     return record?.outcome === 'completed' && record.placement === this.#assigned.get(slot)?.placement;
   }
 

@@ -3,9 +3,9 @@ import type { Frame } from '../../../protocols/inspection.ts';
 import type { StoreEvent } from '../../../protocols/state/model.ts';
 import type { PortCall } from '../../world/simulated/gate.ts';
 import { planted, plantedBase64 } from '../plans/needs.ts';
-import { Checker } from './checker.ts';
+import { ClusterChecker } from './checker.ts';
 
-export class SecretsKept extends Checker {
+export class SecretsKept extends ClusterChecker {
   readonly name = 'X2';
 
   override onCall({ port, op, args }: PortCall): void {

@@ -126,12 +126,12 @@ describe('a network manager', () => {
     'answers who waits also when the store is %s, and serves when it is back',
     async (reach) => {
       await started();
-      rig.world.store.faults = { ...soundStore, reach };
+      rig.world.first.store.faults = { ...soundStore, reach };
       rig.claim(...slots(0, 70));
       await rig.pass(attemptMs);
       expect(rig.owners.size).toBe(61);
       for (const slot of slots(61, 9)) expect(rig.refusal(slot)).toMatch(/^HM-(STORE|RUNTIME)-/);
-      rig.world.store.faults = soundStore;
+      rig.world.first.store.faults = soundStore;
       await rig.pass(attemptMs);
       await claimed(...slots(61, 9));
       expect(rig.blocks()).toEqual([first, second]);
@@ -140,7 +140,7 @@ describe('a network manager', () => {
 
   it('waits for no address of a block that the bridge does not have', async () => {
     await started();
-    const { network } = rig.world;
+    const { network } = rig.world.first;
     const { ensureNode } = network;
     let broken = true;
     network.ensureNode = (node, call) =>
@@ -158,12 +158,12 @@ describe('a network manager', () => {
   it('forgets why a claim failed when addresses were freed meanwhile', async () => {
     await started();
     await claimed(...slots(0, 11));
-    rig.world.store.faults = { ...soundStore, reach: 'down' };
+    rig.world.first.store.faults = { ...soundStore, reach: 'down' };
     rig.claim(...slots(11, 43));
     // The claim of a block is under way, and will fail: by then there are addresses enough again.
     await rig.release('shop/web.0');
     await rig.pass(attemptMs);
-    rig.world.store.faults = soundStore;
+    rig.world.first.store.faults = soundStore;
     rig.claim(...slots(0, 150));
     await rig.pass(limits.retryMs);
     expect(slots(0, 150).filter((slot) => rig.address(slot) === undefined)).toEqual([]);
@@ -173,8 +173,8 @@ describe('a network manager', () => {
     await started();
     await claimed(...slots(0, 100));
     const before = new Map(rig.owners);
-    rig.world.network.lose();
-    rig.world.store.faults = { ...soundStore, reach: 'silent' };
+    rig.world.first.network.lose();
+    rig.world.first.store.faults = { ...soundStore, reach: 'silent' };
     await rig.restart();
     expect(rig.blocks()).toEqual([first, second]);
     await claimed(...slots(0, 102));
@@ -194,7 +194,7 @@ describe("links that the journal does not know of, or knows as another slot's", 
   });
   const cut = async (...links: ReturnType<typeof link>[]) => {
     rig = new NetworkRig(1, '10.42.0.0/26');
-    for (const one of links) rig.world.network.attachments.set(one.id, one);
+    for (const one of links) rig.world.first.network.attachments.set(one.id, one);
     await rig.start();
   };
   const ask = async (...names: string[]) => {
@@ -223,7 +223,7 @@ describe("links that the journal does not know of, or knows as another slot's", 
     await cut();
     expect(await ask('shop/web.1')).toEqual(['10.42.0.2']);
     const other = link('shop/db.1', '10.42.0.2');
-    rig.world.network.attachments.set(other.id, other);
+    rig.world.first.network.attachments.set(other.id, other);
     rig.owners.clear();
     await rig.restart();
     expect(await ask('shop/web.1', 'shop/db.1')).toEqual(['10.42.0.3', '10.42.0.2']);
@@ -236,7 +236,7 @@ describe("links that the journal does not know of, or knows as another slot's", 
     await rig.release('shop/web.1');
     const all = Array.from({ length: 60 }, (_, n) => `shop/more.${n}`);
     expect(await ask(...all)).not.toContain('10.42.0.2');
-    rig.world.network.attachments.delete(one.id);
+    rig.world.first.network.attachments.delete(one.id);
     await rig.pass(2 * limits.reconcileMs);
     expect(await ask('shop/last.1')).toEqual(['10.42.0.2']);
   });
@@ -280,13 +280,13 @@ async function take(rig: NetworkRig, one: Step): Promise<void> {
       return rig.pass(one.ms);
     case 'restart':
       // A journal that cannot be opened is the daemon's business.
-      world.disk.faults = soundDisk;
+      world.first.disk.faults = soundDisk;
       return rig.restart();
     case 'store':
-      world.store.faults = { ...soundStore, reach: one.reach, lostAnswers: one.lostAnswers };
+      world.first.store.faults = { ...soundStore, reach: one.reach, lostAnswers: one.lostAnswers };
       return;
     case 'disk':
-      world.disk.faults = { ...soundDisk, full: one.full };
+      world.first.disk.faults = { ...soundDisk, full: one.full };
       return;
     case 'doubt':
       return rig.tell(
@@ -305,8 +305,8 @@ describe('whatever happens', () => {
         try {
           await rig.start();
           for (const one of steps) await take(rig, one);
-          rig.world.store.faults = soundStore;
-          rig.world.disk.faults = soundDisk;
+          rig.world.first.store.faults = soundStore;
+          rig.world.first.disk.faults = soundDisk;
           rig.tell({ type: 'store.trusted' });
           await rig.pass(attemptMs + 2 * limits.reconcileMs);
           const rows = await rig.rows();

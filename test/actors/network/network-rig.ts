@@ -12,7 +12,8 @@ import type { NetworkSettings } from '../../../protocols/network/manager.ts';
 import type { NodeSettings } from '../../../runtime/world/world.ts';
 import { createKernel, type Kernel } from '../../../runtime/kernel/kernel.ts';
 import type { PortCall } from '../../../runtime/world/simulated/gate.ts';
-import { SimulatedWorld, type Boot } from '../../../runtime/world/simulated/simulated-world.ts';
+import type { Boot } from '../../../runtime/world/simulated/simulated-node.ts';
+import { SimulatedWorld } from '../../../runtime/world/simulated/simulated-world.ts';
 import { supervisor, worker } from '../../../supervisors/child-spec.ts';
 import { supervisorMachine } from '../../../supervisors/supervisor.machine.ts';
 import { newCall } from '../../kit/port-call.ts';
@@ -43,7 +44,7 @@ export class NetworkRig {
   }
 
   async start(): Promise<void> {
-    const boot = this.world.boot();
+    const boot = this.world.first.boot();
     this.#boot = boot;
     boot.gate.onCall = (call) => this.onCall(call);
     boot.gate.onAnswer = (call, outcome) => {
@@ -115,7 +116,7 @@ export class NetworkRig {
 
   /** On the bridge. */
   blocks(): readonly string[] {
-    return this.world.network.node?.blocks.map(({ block }) => block) ?? [];
+    return this.world.first.network.node?.blocks.map(({ block }) => block) ?? [];
   }
 
   /** In the journal. */

@@ -9,7 +9,7 @@ import type { Frame } from '../../../../protocols/inspection.ts';
 import type { MachineEvent } from '../../../drivers/container/scripted/machine.ts';
 import { scriptAt } from '../../../drivers/container/scripted/script.ts';
 import type { PortCall } from '../../../world/simulated/gate.ts';
-import { entriesOf } from '../../journal-view.ts';
+import { entriesOf } from '../../node/journal-view.ts';
 import { assignmentsIn } from '../../oracle.ts';
 import { Checker } from '../checker.ts';
 
@@ -137,7 +137,7 @@ export class LivenessHeeded extends Checker {
     for (const container of this.sight.machine.list()) {
       if (container.phase !== 'running' || Math.min(calmForMs, this.#sickForMs(container)) < verdictMs)
         continue;
-      const assignment = assignmentsIn(this.sight.rows).get(container.key.slot);
+      const assignment = assignmentsIn(this.sight.rows, this.sight.node).get(container.key.slot);
       const record = this.sight.records.get(container.key.slot);
       if (assignment?.placement !== container.key.placement || !isRecordOf(container, record)) continue;
       const { condition, maxAttempts } = assignment.spec.restart;

@@ -55,7 +55,7 @@ abstract class Endpoints extends Checker {
 
   /** Containers with an address, of the placement that is wanted, that have run for longer than the bound. */
   protected *served(): Generator<ContainerStatus> {
-    const assigned = assignmentsIn(this.sight.rows);
+    const assigned = assignmentsIn(this.sight.rows, this.sight.node);
     for (const container of this.sight.machine.list()) {
       if (container.phase !== 'running' || container.address === undefined) continue;
       if (this.sight.machine.upMs(container.id) < boundMs) continue;

@@ -6,7 +6,7 @@ import type { Assignment } from '../../../../protocols/apps/model.ts';
 import type { StoreEvent } from '../../../../protocols/state/model.ts';
 import type { MachineEvent } from '../../../drivers/container/scripted/machine.ts';
 import { assignmentsIn, desiredIn } from '../../oracle.ts';
-import { Checker } from '../checker.ts';
+import { Checker, ClusterChecker } from '../checker.ts';
 
 export class JobsOnce extends Checker {
   readonly name = 'J1';
@@ -30,7 +30,7 @@ export class JobsOnce extends Checker {
   }
 }
 
-export class JobsAbreast extends Checker {
+export class JobsAbreast extends ClusterChecker {
   readonly name = 'J2';
   /** Before the present revision, by slot. */
   #assigned: ReadonlyMap<string, Assignment> = new Map();
@@ -60,7 +60,7 @@ export class JobsAbreast extends Checker {
   /** As far as the journal knows, which is ahead of what the node has reported. */
   #isAtWork(assignment: Assignment | undefined): boolean {
     if (!assignment) return false;
-    const record = this.sight.records.get(assignment.slot);
+    const record = this.sight.recordOf(assignment.slot);
     const outcome = record?.placement === assignment.placement ? record.outcome : undefined;
     return outcome !== 'completed' && outcome !== 'failed';
   }

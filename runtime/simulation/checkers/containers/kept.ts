@@ -30,7 +30,7 @@ export class Kept extends Checker {
 
   #cause(status: ContainerStatus): string | undefined {
     const { key } = status;
-    const assignment = assignmentsIn(this.sight.rows).get(key.slot);
+    const assignment = assignmentsIn(this.sight.rows, this.sight.node).get(key.slot);
     if (assignment === undefined) return 'not wanted';
     if (assignment.placement > key.placement) return 'placed anew';
     const newest = this.sight.records.get(key.slot);
@@ -76,7 +76,7 @@ export class ForeignStore extends Checker {
     if (by !== 'call' || !this.sight.storeIsFalse()) return;
     if (what !== 'signalled' && what !== 'killed') return;
     if (!this.#running.has(status.id)) return;
-    const assignment = assignmentsIn(this.sight.rows).get(status.key.slot);
+    const assignment = assignmentsIn(this.sight.rows, this.sight.node).get(status.key.slot);
     // What the true store wished before it went is still carried out.
     if (assignment === undefined || assignment.placement > status.key.placement) return;
     const { healthcheck, probes, hooks } = assignment.spec;

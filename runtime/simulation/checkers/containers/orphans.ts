@@ -12,7 +12,7 @@ export class NoOrphans extends Checker {
   readonly #since = new Map<string, number>();
 
   override onTick(): void {
-    const assigned = assignmentsIn(this.sight.rows);
+    const assigned = assignmentsIn(this.sight.rows, this.sight.node);
     const now = this.sight.nowMs();
     const calmMs = this.sight.calmSinceMs();
     const seen = new Set<string>();

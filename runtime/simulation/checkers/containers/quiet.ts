@@ -1,8 +1,8 @@
 /** O1: after finite faults everything runs as desired, and stays so. O9: a settled node that looks again changes nothing. */
 import type { MachineEvent } from '../../../drivers/container/scripted/machine.ts';
-import { Checker } from '../checker.ts';
+import { ClusterChecker } from '../checker.ts';
 
-export class AsDesired extends Checker {
+export class AsDesired extends ClusterChecker {
   readonly name = 'O1';
 
   /** `problems`: what differs from the wish at the bound; none is what must be. */
@@ -24,7 +24,7 @@ export interface Changes {
   readonly volumes: number;
 }
 
-export class Idempotent extends Checker {
+export class Idempotent extends ClusterChecker {
   readonly name = 'O9';
   #from: Changes | undefined;
 

@@ -4,12 +4,12 @@ import { limits } from '../../../../protocols/limits.ts';
 import type { StoreEvent } from '../../../../protocols/state/model.ts';
 import type { MachineEvent } from '../../../drivers/container/scripted/machine.ts';
 import { assignmentsIn, desiredIn } from '../../oracle.ts';
-import { Checker } from '../checker.ts';
+import { ClusterChecker } from '../checker.ts';
 
 /** Two looks of every level-triggered loop. */
 const recoverMs = 2 * limits.reconcileMs;
 
-export class NoSurplus extends Checker {
+export class NoSurplus extends ClusterChecker {
   readonly name = 'O2';
   #cutAtMs = -Infinity;
 
@@ -43,8 +43,8 @@ export class NoSurplus extends Checker {
 
   override onMachine({ what, status }: MachineEvent): void {
     if (what !== 'started') return;
-    const running = this.sight.machine
-      .list()
+    const running = this.sight.nodes
+      .flatMap(({ machine }) => machine.list())
       .filter((container) => container.key.slot === status.key.slot && container.phase === 'running');
     // A damaged journal may start an older run before the newer one is found again.
     if (this.sight.nowMs() - this.#cutAtMs < recoverMs) return;

@@ -5,14 +5,18 @@
  */
 import { limits } from '../../../../protocols/limits.ts';
 import type { AttachRequest } from '../../../../protocols/network/model.ts';
+import type { ScriptedMachine } from '../../../drivers/container/scripted/machine.ts';
+import type { MemoryNetwork } from '../../../drivers/network/memory/memory-network.ts';
 import type { PortCall } from '../../../world/simulated/gate.ts';
-import { entriesOf } from '../../journal-view.ts';
+import { entriesOf } from '../../node/journal-view.ts';
 import { assignmentsIn } from '../../oracle.ts';
-import { Checker } from '../checker.ts';
+import { Checker, ClusterChecker, type NodeSight } from '../checker.ts';
+
+type Attached = MemoryNetwork['attachments'] extends Map<string, infer Value> ? Value : never;
 
 const entry = /^address\/(.*)$/;
 
-export class OneOwner extends Checker {
+export class OneOwner extends ClusterChecker {
   readonly name = 'N1';
   #cutAtMs = -Infinity;
 
@@ -20,21 +24,26 @@ export class OneOwner extends Checker {
     this.#cutAtMs = this.sight.nowMs();
   }
 
-  override onCall({ port, op, args }: PortCall): void {
+  override onCall({ port, op, args }: PortCall, at: NodeSight): void {
     if (port !== 'network' || op !== 'attach') return;
     const { id, address, networks = [] } = args as AttachRequest;
-    const { machine, network, nowMs } = this.sight;
     const own = [address, ...networks.flatMap((one) => one.address ?? [])];
-    const slot = machine.find(id)?.key.slot;
+    const slot = at.machine.find(id)?.key.slot;
     this.exercised += 1;
-    for (const other of network.attachments.values()) {
+    for (const [other, machine] of this.#attached()) {
       const held = machine.find(other.id);
-      if (other.id === id || held === undefined || held.phase === 'stopped') continue;
+      if ((other.id === id && machine === at.machine) || held === undefined || held.phase === 'stopped')
+        continue;
       // A damaged journal may start an older run of one slot before the newer one is found again (O2).
-      if (held.key.slot === slot && nowMs() - this.#cutAtMs < 2 * limits.reconcileMs) continue;
+      if (held.key.slot === slot && this.sight.nowMs() - this.#cutAtMs < 2 * limits.reconcileMs) continue;
       const both = [other.address, ...(other.fixed ?? [])].find((one) => own.includes(one));
       if (both !== undefined) this.fail(`${id} gets ${both}, which ${other.id} has`);
     }
+  }
+
+  *#attached(): Generator<readonly [Attached, ScriptedMachine]> {
+    for (const { network, machine } of this.sight.nodes)
+      for (const attachment of network.attachments.values()) yield [attachment, machine];
   }
 }
 
@@ -93,7 +102,7 @@ export class NoLeaks extends Checker {
 
   /** Everything has been as desired for two looks of every loop. */
   judge(): void {
-    const assigned = assignmentsIn(this.sight.rows);
+    const assigned = assignmentsIn(this.sight.rows, this.sight.node);
     for (const slot of this.#held) {
       this.exercised += 1;
       if (!assigned.has(slot)) this.fail(`${slot} has an address and is not here`);

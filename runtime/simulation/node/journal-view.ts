@@ -1,6 +1,6 @@
 /** What a node handed to its journal, as seen at its gate: the newest run of each slot, and how often it wrote. */
-import type { RunRecord } from '../../protocols/containers/slot/value.ts';
-import { seenEntry } from '../../protocols/state/guard.ts';
+import type { RunRecord } from '../../../protocols/containers/slot/value.ts';
+import { seenEntry } from '../../../protocols/state/guard.ts';
 
 type Entries = Readonly<Record<string, unknown>>;
 

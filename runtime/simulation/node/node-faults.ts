@@ -1,19 +1,19 @@
-/** What each fault does to the simulated world, and how the world is healed. */
-import type { ContainerStatus } from '../../protocols/containers/model.ts';
-import type { ScriptedPull } from '../drivers/container/scripted/images.ts';
-import { paths } from '../../protocols/wire/paths.ts';
-import { createMemoryStore, type StoreImage } from '../drivers/store/memory/memory-store.ts';
-import { chanceFor } from '../world/simulated/chance.ts';
-import { soundStore } from '../world/simulated/faulty-store.ts';
-import { journalPath, type SimulatedWorld } from '../world/simulated/simulated-world.ts';
-import { soundDisk } from '../world/simulated/virtual-disk.ts';
+/** What each fault does to one simulated node and what it stands on, and how that is healed. */
+import type { ContainerStatus } from '../../../protocols/containers/model.ts';
+import { paths } from '../../../protocols/wire/paths.ts';
+import type { ScriptedPull } from '../../drivers/container/scripted/images.ts';
+import { soundStore } from '../../world/simulated/faulty-store.ts';
+import { journalPath, type SimulatedNode } from '../../world/simulated/simulated-node.ts';
+import type { SimulatedWorld } from '../../world/simulated/simulated-world.ts';
+import { soundDisk } from '../../world/simulated/virtual-disk.ts';
+import type { FalseStore } from '../cluster/false-store.ts';
+import { bindSource, imageName, images, type Fault } from '../plans/plan.ts';
+import { scriptOf } from '../plans/workload.ts';
 import type { Life } from './life.ts';
-import { bindSource, imageName, images, type Fault } from './plans/plan.ts';
-import { scriptOf } from './plans/workload.ts';
+import { Windows } from './windows.ts';
 
 export interface FaultEvents {
   onCut(): void;
-  onFalseStore(there: boolean): void;
   /** The journal says which store this node follows. */
   followsStore(): boolean;
 }
@@ -25,43 +25,42 @@ const registryWays: readonly (ScriptedPull | undefined)[] = [
   { tookMs: 400, fails: 'HM-IMAGE-DIGEST' },
 ];
 
-export class Faults {
+export class NodeFaults {
   readonly #world: SimulatedWorld;
+  readonly #place: SimulatedNode;
   readonly #life: Life;
+  readonly #falseStore: FalseStore;
   readonly #events: FaultEvents;
   readonly #ports: readonly number[];
-  /** Windows that are open. */
-  #open = 0;
-  #healed = false;
-  /** Newer windows of one kind end older ones: their end must not heal the newer. */
-  readonly #windows = new Map<string, number>();
+  readonly #windows: Windows;
   /** Defects to come, by call. */
   readonly #defects = new Map<string, number>();
-  #falseStore = false;
-  /** An image of the true store as it was a while ago. */
-  #older: StoreImage;
   #engineTroubledAtMs = -Infinity;
 
-  constructor(world: SimulatedWorld, life: Life, events: FaultEvents) {
+  constructor(
+    world: SimulatedWorld,
+    { place, life }: { readonly place: SimulatedNode; readonly life: Life },
+    falseStore: FalseStore,
+    events: FaultEvents,
+  ) {
     this.#world = world;
+    this.#place = place;
     this.#life = life;
+    this.#falseStore = falseStore;
     this.#events = events;
+    this.#windows = new Windows(world.clock);
     this.#ports = Array.from({ length: 2 }, (_, app) =>
       Array.from({ length: 4 }, (__, position) => 8_000 + app * 100 + position),
     ).flat();
-    this.#older = world.memory.image();
   }
 
   get calm(): boolean {
-    return this.#open === 0;
-  }
-
-  get storeIsFalse(): boolean {
-    return this.#falseStore;
+    return this.#windows.open === 0;
   }
 
   engineTroubledWithin(ms: number): boolean {
-    const { machine, clock } = this.#world;
+    const { machine } = this.#place;
+    const { clock } = this.#world;
     return machine.engine.health !== 'up' || clock.monotonicMs() - this.#engineTroubledAtMs <= ms;
   }
 
@@ -103,25 +102,26 @@ export class Faults {
   }
 
   #strikeDaemon(fault: Extract<Fault, { do: 'kill' | 'stop' | 'cut' }>): void {
-    const { clock, disk } = this.#world;
+    const { clock } = this.#world;
     if (fault.do === 'kill') {
-      const then = () => (fault.embedded && !this.#falseStore ? this.#world.restartMemory() : undefined);
+      const then = () =>
+        fault.embedded && !this.#falseStore.there ? this.#world.restartMemory() : undefined;
       this.#life.kill(fault.afterCalls, fault.downMs, then);
     } else if (fault.do === 'stop') {
       void this.#life.stop().then(() => {
         clock.setTimer(fault.downMs, () => this.#life.start());
       });
-    } else if (!this.#falseStore) {
+    } else if (!this.#falseStore.there) {
       // Its journal alone says which store a node follows: one cut under a false store rightly follows that one for good.
       this.#life.kill(0, 1_000, () => {
-        disk.truncate(journalPath, fault.share);
+        this.#place.disk.truncate(journalPath, fault.share);
         this.#events.onCut();
       });
     }
   }
 
   #strikeContainers(fault: Extract<Fault, { do: 'crash' | 'take' | 'runtime' | 'image' }>): void {
-    const { machine, images: held } = this.#world;
+    const { machine, images: held } = this.#place;
     if (fault.do === 'runtime') return this.#runtime(fault);
     if (fault.do === 'take') return this.#pick(fault.which, (one) => machine.remove(one.id, 'fault'));
     if (fault.do === 'crash') {
@@ -129,7 +129,7 @@ export class Faults {
       return this.#pick(fault.which, (one) => machine.crash(one.id, code, fault.oom));
     }
     const name = imageName(fault.image);
-    this.#window(
+    this.#windows.begin(
       name,
       fault.forMs,
       () => {
@@ -147,7 +147,7 @@ export class Faults {
   #strikeStore(
     fault: Extract<Fault, { do: 'store' | 'storeSlow' | 'storeLoses' | 'watches' | 'storeSwap' }>,
   ): void {
-    const { store } = this.#world;
+    const { store } = this.#place;
     if (fault.do === 'storeSwap') return this.#swap(fault);
     if (fault.do === 'watches')
       return fault.as === 'broken' ? store.breakWatches() : void store.compactWatches();
@@ -157,7 +157,7 @@ export class Faults {
         : fault.do === 'storeSlow'
           ? [{ tookMs: fault.tookMs }, { tookMs: soundStore.tookMs }]
           : [{ lostAnswers: fault.share }, { lostAnswers: 0 }];
-    this.#window(
+    this.#windows.begin(
       fault.do,
       fault.forMs,
       () => (store.faults = { ...store.faults, ...begun }),
@@ -166,13 +166,13 @@ export class Faults {
   }
 
   #strikeMachine(fault: Extract<Fault, { do: 'disk' | 'portTaken' | 'bindMissing' }>): void {
-    const { machine, disk, network, volumes } = this.#world;
+    const { machine, disk, network, volumes } = this.#place;
     const foreign = () => this.#ports.forEach((port) => network.foreign.add(port));
     if (fault.do === 'portTaken')
-      return this.#window('ports', fault.forMs, foreign, () => network.foreign.clear());
+      return this.#windows.begin('ports', fault.forMs, foreign, () => network.foreign.clear());
     if (fault.do === 'bindMissing') {
       const take = () => volumes.missing.add(bindSource);
-      return this.#window('binds', fault.forMs, take, () => volumes.missing.clear());
+      return this.#windows.begin('binds', fault.forMs, take, () => volumes.missing.clear());
     }
     const full = fault.as === 'full';
     const syncMs = fault.as === 'slow' ? 400 : soundDisk.syncMs;
@@ -180,7 +180,7 @@ export class Faults {
       machine.diskFull = isFull;
       volumes.full = isFull;
     };
-    this.#window(
+    this.#windows.begin(
       'disk',
       fault.forMs,
       () => {
@@ -194,13 +194,11 @@ export class Faults {
     );
   }
 
-  /** Everything that is wrong is put right; what is down comes up. */
-  heal(): void {
-    this.#healed = true;
-    this.#open = 0;
-    this.#windows.clear();
+  /** Everything that is wrong is put right, `between` in the middle of it; what is down comes up. */
+  heal(between: () => void): void {
+    this.#windows.heal();
     this.#defects.clear();
-    const { machine, store, disk, images: imagesHeld, network, volumes } = this.#world;
+    const { machine, store, disk, images: held, network, volumes } = this.#place;
     this.#noteEngine();
     machine.deaf = false;
     machine.diskFull = false;
@@ -209,12 +207,12 @@ export class Faults {
     machine.resync();
     machine.scriptOf = (create) => scriptOf(create, true);
     machine.rescript((create) => scriptOf(create, true));
-    if (this.#falseStore) this.#trueStore();
+    between();
     store.faults = soundStore;
     disk.faults = soundDisk;
     for (let image = 0; image < images; image += 1) {
-      imagesHeld.unpublish(imageName(image));
-      imagesHeld.add(imageName(image));
+      held.unpublish(imageName(image));
+      held.add(imageName(image));
     }
     network.foreign.clear();
     volumes.missing.clear();
@@ -222,21 +220,9 @@ export class Faults {
     this.#life.start();
   }
 
-  #window(kind: string, forMs: number, begin: () => void, end: () => void): void {
-    const number = (this.#windows.get(kind) ?? 0) + 1;
-    this.#windows.set(kind, number);
-    this.#open += 1;
-    begin();
-    this.#world.clock.setTimer(forMs, () => {
-      if (this.#healed) return;
-      this.#open -= 1;
-      if (this.#windows.get(kind) === number) end();
-    });
-  }
-
   #runtime({ as, forMs }: Extract<Fault, { do: 'runtime' }>): void {
-    const { machine } = this.#world;
-    this.#window(
+    const { machine } = this.#place;
+    this.#windows.begin(
       'runtime',
       forMs,
       () => {
@@ -255,48 +241,21 @@ export class Faults {
 
   /** Before it changes: until now it was so. */
   #noteEngine(): void {
-    const { machine, clock } = this.#world;
-    if (machine.engine.health !== 'up' || machine.deaf) this.#engineTroubledAtMs = clock.monotonicMs();
+    const { machine } = this.#place;
+    if (machine.engine.health !== 'up' || machine.deaf)
+      this.#engineTroubledAtMs = this.#world.clock.monotonicMs();
   }
 
   #swap({ as, forMs, kill }: Extract<Fault, { do: 'storeSwap' }>): void {
     // Who has followed no store yet may follow any.
-    if (this.#falseStore || !this.#events.followsStore()) return;
-    const enter = () => {
-      const { clock, memory, seed } = this.#world;
-      const random = chanceFor(seed, `false store ${clock.monotonicMs()}`);
-      const older = as === 'older' && this.#older.commits.length < memory.image().commits.length;
-      const other = createMemoryStore({
-        clock,
-        random,
-        ...(older
-          ? { image: this.#older }
-          : as === 'foreign'
-            ? { image: { ...memory.image(), identity: { id: random.hex(16), epoch: 1 } } }
-            : {}),
-      });
-      this.#falseStore = true;
-      this.#events.onFalseStore(true);
-      this.#world.store.exchange(other);
-    };
-    this.#window(
+    if (this.#falseStore.there || !this.#events.followsStore()) return;
+    const enter = () => this.#falseStore.enter(as);
+    this.#windows.begin(
       'storeSwap',
       forMs,
       () => (kill ? this.#life.kill(0, 500, enter) : enter()),
-      () => this.#trueStore(),
+      () => this.#falseStore.leave(),
     );
-  }
-
-  #trueStore(): void {
-    if (!this.#falseStore) return;
-    this.#falseStore = false;
-    this.#events.onFalseStore(false);
-    this.#world.store.exchange(this.#world.memory);
-  }
-
-  /** Remembers the store as it is, for a later return to it. */
-  remember(): void {
-    if (!this.#falseStore) this.#older = this.#world.memory.image();
   }
 
   #flood(messages: number): void {
@@ -307,7 +266,7 @@ export class Faults {
   }
 
   #pick(which: number, act: (one: ContainerStatus) => void): void {
-    const running = this.#world.machine.list().filter((container) => container.phase === 'running');
+    const running = this.#place.machine.list().filter((container) => container.phase === 'running');
     const one = running[Math.min(running.length - 1, Math.floor(which * running.length))];
     if (one) act(one);
   }

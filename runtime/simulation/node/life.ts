@@ -2,15 +2,15 @@
  * The lives of the simulated daemon: it is started, killed, stopped, started again. What a restarter around the real
  * daemon does (systemd, or ours) is done here: a node that ends by itself or cannot start is started again.
  */
-import type { Frame } from '../../protocols/inspection.ts';
-import { startNode, type RunningNode } from '../node.ts';
-import type { PortCall } from '../world/simulated/gate.ts';
-import type { Boot, SimulatedWorld } from '../world/simulated/simulated-world.ts';
-import type { NodeSettings } from '../world/world.ts';
-import type { Remains } from './checkers/checker.ts';
+import type { Frame } from '../../../protocols/inspection.ts';
+import type { Clock } from '../../../protocols/ports.ts';
+import { startNode, type RunningNode } from '../../node.ts';
+import type { PortCall } from '../../world/simulated/gate.ts';
+import type { Boot, SimulatedNode } from '../../world/simulated/simulated-node.ts';
+import type { NodeSettings } from '../../world/world.ts';
+import type { Remains } from '../checkers/checker.ts';
 
-const settings: NodeSettings = {
-  name: 'n1',
+const settings: Omit<NodeSettings, 'name'> = {
   version: '0.0.0-simulated',
   containerPool: '10.42.0.0/16',
   bridge: 'hive0',
@@ -38,7 +38,8 @@ export interface LifeEvents {
 }
 
 export class Life {
-  readonly #world: SimulatedWorld;
+  readonly #place: SimulatedNode;
+  readonly #clock: Clock;
   readonly #events: LifeEvents;
   #boot: Boot | undefined;
   #node: RunningNode | undefined;
@@ -48,8 +49,10 @@ export class Life {
   boots = 0;
   kills = 0;
 
-  constructor(world: SimulatedWorld, events: LifeEvents) {
-    this.#world = world;
+  /** `clock`: of the world, not of any life. */
+  constructor(place: SimulatedNode, clock: Clock, events: LifeEvents) {
+    this.#place = place;
+    this.#clock = clock;
     this.#events = events;
   }
 
@@ -60,7 +63,7 @@ export class Life {
 
   start(): void {
     if (this.#boot !== undefined) return;
-    const boot = this.#world.boot();
+    const boot = this.#place.boot();
     this.#boot = boot;
     this.boots += 1;
     boot.gate.onCall = (call) => this.#called(call);
@@ -69,7 +72,11 @@ export class Life {
     };
     boot.gate.onWatch = (call) => this.#events.onWatch(call);
     this.#events.onBoot();
-    startNode(boot.world, settings, { onFrame: (frame) => this.#events.onFrame(frame) }).then(
+    startNode(
+      boot.world,
+      { ...settings, name: this.#place.name },
+      { onFrame: (frame) => this.#events.onFrame(frame) },
+    ).then(
       (node) => this.#started(boot, node),
       () => this.#failed(boot),
     );
@@ -82,14 +89,14 @@ export class Life {
       if (boot !== this.#boot || exit.kind !== 'error') return;
       // The root gave up: the process ends, and is started again.
       this.#finish('kill');
-      this.#world.clock.setTimer(restartMs, () => this.start());
+      this.#clock.setTimer(restartMs, () => this.start());
     });
   }
 
   #failed(boot: Boot): void {
     if (boot !== this.#boot) return;
     this.#finish('kill');
-    this.#world.clock.setTimer(restartMs, () => this.start());
+    this.#clock.setTimer(restartMs, () => this.start());
   }
 
   #called(call: PortCall): void {
@@ -108,10 +115,10 @@ export class Life {
       if (this.#boot === undefined) return;
       this.kills += 1;
       this.#finish('kill');
-      this.#world.disk.lose();
+      this.#place.disk.lose();
       const done = then();
       void Promise.resolve(done).then(() => {
-        this.#world.clock.setTimer(downMs, () => this.start());
+        this.#clock.setTimer(downMs, () => this.start());
       }, this.#events.onDefect);
     };
     if (afterCalls === 0) kill();

@@ -1,0 +1,168 @@
+/** One node of a run: the machine, the lives of its daemon, what befalls it, and the checkers that watch it alone. */
+import type { ActorView, Frame } from '../../../protocols/inspection.ts';
+import type { WatchNotice } from '../../../protocols/state/model.ts';
+import type { MachineEvent } from '../../drivers/container/scripted/machine.ts';
+import type { PortCall } from '../../world/simulated/gate.ts';
+import type { SimulatedNode } from '../../world/simulated/simulated-node.ts';
+import type { SimulatedWorld } from '../../world/simulated/simulated-world.ts';
+import { nodeCheckers, type NodeCheckers } from '../checkers/all.ts';
+import type { AnyChecker, Checker, NodeSight, Remains } from '../checkers/checker.ts';
+import type { WatchWish } from '../checkers/store.ts';
+import type { FalseStore } from '../cluster/false-store.ts';
+import { entriesOf, JournalView } from './journal-view.ts';
+import { Life } from './life.ts';
+import { NodeFaults } from './node-faults.ts';
+
+/** What happens on a node, for those who watch the whole. */
+export interface NodeEvents {
+  onFrame(frame: Frame): void;
+  onBoot(node: NodeRun): void;
+  /** Tells checkers of the whole as well, after those of the node. */
+  each(tell: (checker: AnyChecker) => void): void;
+  /** A violation, or a failure of the harness or of the product outside of any actor. */
+  onBroken(error: unknown): void;
+}
+
+/** What a node sees of the whole. */
+export interface NodeSurroundings {
+  readonly world: SimulatedWorld;
+  readonly falseStore: FalseStore;
+  /** Of the true store, whatever the node is shown. */
+  rows(): ReadonlyMap<string, unknown>;
+  /** Nothing is wrong around it, beside what is wrong with itself. */
+  isCalm(): boolean;
+}
+
+export class NodeRun {
+  readonly place: SimulatedNode;
+  readonly life: Life;
+  readonly faults: NodeFaults;
+  readonly journal = new JournalView();
+  readonly sight: NodeSight;
+  readonly named: NodeCheckers;
+  readonly checkers: readonly Checker[];
+  readonly #around: NodeSurroundings;
+  readonly #events: NodeEvents;
+  #calmSinceMs: number | undefined;
+
+  constructor(place: SimulatedNode, around: NodeSurroundings, events: NodeEvents) {
+    const { world, falseStore } = around;
+    this.place = place;
+    this.#around = around;
+    this.#events = events;
+    this.sight = this.#seen();
+    this.named = nodeCheckers(this.sight);
+    this.checkers = Object.values(this.named);
+    this.life = new Life(place, world.clock, {
+      onBoot: () => {
+        events.onBoot(this);
+        this.each((checker) => checker.onBoot(this.sight));
+      },
+      onFrame: (frame) => {
+        events.onFrame(frame);
+        this.each((checker) => checker.onFrame(frame, this.sight));
+      },
+      onEnd: (remains: Remains) => this.each((checker) => checker.onEnd(remains, this.sight)),
+      onCall: (call) => this.#called(call),
+      onAnswer: (call, value) => this.#answered(call, value),
+      onWatch: (call) => this.#watched(call),
+      onDefect: (error) => events.onBroken(error),
+    });
+    this.faults = new NodeFaults(world, this, falseStore, {
+      followsStore: () => this.journal.followsStore,
+      onCut: () => {
+        this.journal.cut();
+        this.each((checker) => checker.onCut(this.sight));
+      },
+    });
+    place.machine.observe((event: MachineEvent) =>
+      this.each((checker) => checker.onMachine(event, this.sight)),
+    );
+  }
+
+  #seen(): NodeSight {
+    const around = this.#around;
+    const { machine, names, network, grants, name } = this.place;
+    return {
+      ...{ node: name, machine, names, network, grants },
+      nowMs: () => around.world.clock.monotonicMs(),
+      get rows() {
+        return around.rows();
+      },
+      records: this.journal.records,
+      calmSinceMs: () => this.#calmSinceMs,
+      storeIsFalse: () => around.falseStore.there,
+      engineTroubledWithin: (ms) => this.faults.engineTroubledWithin(ms),
+    };
+  }
+
+  /** Since when nothing is wrong with it and around it. */
+  get calmSinceMs(): number | undefined {
+    return this.#calmSinceMs;
+  }
+
+  /** Notes whether all is calm. */
+  feel(): void {
+    const isCalm = this.faults.calm && this.#around.isCalm() && this.life.node !== undefined;
+    if (!isCalm) this.#calmSinceMs = undefined;
+    else this.#calmSinceMs ??= this.#around.world.clock.monotonicMs();
+  }
+
+  look(): void {
+    const { node } = this.life;
+    if (node === undefined) return;
+    let tree: readonly ActorView[] | undefined;
+    this.each((checker) =>
+      checker.onTick(
+        () => (tree ??= node.actors.tree()),
+        () => node.actors.counters(),
+      ),
+    );
+  }
+
+  /** Containers that run, with their processes. */
+  running(): string {
+    const running = this.place.machine.list().filter((container) => container.phase === 'running');
+    return running.map((container) => `${container.id} ${container.pid}`).join(', ');
+  }
+
+  /** Its own checkers, then those of the whole. */
+  each(tell: (checker: AnyChecker) => void, checkers: readonly Checker[] = this.checkers): void {
+    for (const checker of checkers) this.#tell(tell, checker);
+    if (checkers === this.checkers) this.#events.each(tell);
+  }
+
+  #tell(tell: (checker: AnyChecker) => void, checker: Checker): void {
+    try {
+      tell(checker);
+    } catch (error) {
+      this.#events.onBroken(error);
+    }
+  }
+
+  #called(call: PortCall): void {
+    if (call.port === 'journal' && call.op === 'append') {
+      this.named.journal.asked(entriesOf(call.args));
+      this.journal.appended(entriesOf(call.args));
+    }
+    this.each((checker) => checker.onCall(call, this.sight));
+    this.faults.strike(`${call.port}.${call.op}`);
+  }
+
+  #answered(call: PortCall, value: unknown): void {
+    this.each((checker) => checker.onAnswer(call, value, this.sight));
+    if (call.port !== 'journal') return;
+    this.each(() => {
+      if (call.op === 'append') this.named.journal.answered(entriesOf(call.args));
+      else this.named.journal.read((call.args as { prefix: string }).prefix, entriesOf(value));
+    }, [this.named.journal]);
+    if (call.op === 'read') this.journal.read(entriesOf(value));
+  }
+
+  #watched({ port, args }: PortCall): (notice: unknown) => void {
+    if (port !== 'store') return () => {};
+    const { watchesWhole } = this.named;
+    const seen = watchesWhole.opened(args as WatchWish);
+    return (notice) => this.each(() => seen(notice as WatchNotice), [watchesWhole]);
+  }
+}
