@@ -16,8 +16,16 @@ import type { Self } from './self.ts';
 export type MembershipEffect =
   /** A datagram. */
   | { readonly kind: 'send'; readonly to: MemberAddress; readonly id?: NodeId; readonly packet: Uint8Array }
-  /** Exchange everything with whoever is there, over a stream; `merged` brings what it said. */
-  | { readonly kind: 'exchange'; readonly to: MemberAddress; readonly id?: NodeId }
+  /** One request of an exchange, to whoever is there, over a stream; `answered` brings what it said. See `exchange/`. */
+  | {
+      readonly kind: 'exchange';
+      readonly to: MemberAddress;
+      readonly id?: NodeId;
+      readonly exchange: number;
+      readonly body: unknown;
+    }
+  /** The answer to the request that this step was `asked`. */
+  | { readonly kind: 'answer'; readonly body: unknown }
   /** Ask it over a stream whether it is there; `stream-heard` says so. */
   | { readonly kind: 'ask-stream'; readonly to: MemberAddress; readonly id: NodeId }
   /** A member rose to another status, or says something new of itself. */

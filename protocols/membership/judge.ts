@@ -6,7 +6,7 @@ import { openStatement, packAccusation, packClaim, type PackedClaim } from './cl
 import { compareIncarnations, compareStandings } from './claims/precedence.ts';
 import type { Desk } from './desk.ts';
 import { memberOf, type Entry, type Verdict } from './members.ts';
-import type { Accusation, Claim } from './model.ts';
+import type { Accusation, Claim, NodeId } from './model.ts';
 import { suspicionTimes } from './profile.ts';
 import { deadlineOf } from './suspicion.ts';
 
@@ -85,14 +85,16 @@ export function chargesAgainst(
   return [packAccusation({ kind: status, id, incarnation, from })];
 }
 
-/** Everything this node holds, itself first: what an exchange carries. */
-export function* everything(desk: Desk): Generator<PackedClaim> {
-  yield desk.self.statement.bytes;
-  for (const { id, incarnation, status, statement, suspicion } of desk.members.all()) {
-    if (statement) yield statement.bytes;
-    if (status === 'suspected' || status === 'dead') {
-      const accusers = suspicion?.from ?? [desk.self.id];
-      for (const from of accusers) yield packAccusation({ kind: status, id, incarnation, from });
-    }
+/** All that this node holds of one member, or of itself: its own word, and what stands against it. */
+export function claimsAbout(desk: Desk, id: NodeId): PackedClaim[] {
+  if (id === desk.self.id) return [desk.self.statement.bytes];
+  const entry = desk.members.get(id);
+  if (!entry) return [];
+  const { incarnation, status, statement, suspicion } = entry;
+  const claims: PackedClaim[] = statement ? [statement.bytes] : [];
+  if (status === 'suspected' || status === 'dead') {
+    for (const from of suspicion?.from ?? [desk.self.id])
+      claims.push(packAccusation({ kind: status, id, incarnation, from }));
   }
+  return claims;
 }

@@ -1,5 +1,5 @@
 /** Every member this node has heard of, and what is known of each. Holds what was decided; decides nothing but which claim is greater. */
-import { compareIncarnations, compareStandings, standingOf } from './claims/precedence.ts';
+import { compareStandings, standingOf, wordsOf } from './claims/precedence.ts';
 import type { Claim, Incarnation, Member, MemberStatus, NodeId, Statement } from './model.ts';
 import { confirmed, type Suspicion } from './suspicion.ts';
 
@@ -93,7 +93,7 @@ export class Members {
 
   #learn(entry: Entry, statement: Statement, now: number): boolean {
     const known = entry.statement;
-    if (known && compareIncarnations(statement.incarnation, known.incarnation) <= 0) return false;
+    if (known && compareStandings(wordsOf(statement), wordsOf(known)) <= 0) return false;
     entry.statement = statement;
     entry.awayUntil = now + (statement.profile.awayMs ?? 0);
     return true;

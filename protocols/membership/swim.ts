@@ -6,11 +6,11 @@
  * One step a packet, not one machine event: machines hear of `changed` only.
  */
 import { Desk, type Counts, type DeskOptions, type MembershipEffect } from './desk.ts';
+import { Exchanger } from './exchange/exchanger.ts';
 import { Gossiper } from './gossip/gossiper.ts';
-import { accuse, chargesAgainst, everything, hear, suspicionPrefix } from './judge.ts';
-import { unpackClaim, type PackedClaim } from './claims/codec.ts';
+import { accuse, chargesAgainst, hear, suspicionPrefix } from './judge.ts';
 import { memberOf, type Planes } from './members.ts';
-import type { Accusation, Member, MemberAddress, NodeId, Profile } from './model.ts';
+import type { Member, MemberAddress, NodeId, Profile } from './model.ts';
 import { decodePacket } from './packets.ts';
 import { Prober, probeDue } from './probing/prober.ts';
 import { Relay } from './probing/relay.ts';
@@ -28,8 +28,15 @@ export type MembershipInput =
   | { readonly kind: 'received'; readonly from: Sender; readonly packet: Uint8Array }
   /** A deadline may have passed. */
   | { readonly kind: 'tick' }
-  /** What a peer said in an exchange. */
-  | { readonly kind: 'merged'; readonly from: Sender; readonly claims: readonly unknown[] }
+  /** A peer's request of an exchange: an `answer` is among the effects, unless it is not in form. */
+  | { readonly kind: 'asked'; readonly from: Sender; readonly body: unknown }
+  /** What a peer answered to the request of an `exchange`. One that is never answered needs no word. */
+  | {
+      readonly kind: 'answered';
+      readonly exchange: number;
+      readonly from: Sender;
+      readonly body: unknown;
+    }
   /** Anything arrived from it over a stream, the answer to `ask-stream` too. */
   | { readonly kind: 'stream-heard'; readonly id: NodeId }
   /** This node's own loop was late by so many ms. */
@@ -56,6 +63,7 @@ export class Swim {
   readonly #desk: Desk;
   readonly #prober: Prober;
   readonly #relay: Relay;
+  readonly #exchanger: Exchanger;
   readonly #gossiper: Gossiper;
   #sequence: number;
   #farewells = 0;
@@ -69,7 +77,8 @@ export class Swim {
     const next = (): number => (this.#sequence = (this.#sequence + 1) % 2 ** 32);
     this.#prober = new Prober(this.#desk, next);
     this.#relay = new Relay(this.#desk, next);
-    this.#gossiper = new Gossiper(this.#desk, seeds);
+    this.#exchanger = new Exchanger(this.#desk);
+    this.#gossiper = new Gossiper(this.#desk, this.#exchanger, seeds);
   }
 
   /** `now`: ms of a clock that never goes back. */
@@ -96,11 +105,6 @@ export class Swim {
 
   planesOf(id: NodeId): Readonly<Planes> | undefined {
     return this.#desk.members.get(id)?.planes;
-  }
-
-  /** Everything this node holds, for an exchange. */
-  everything(): PackedClaim[] {
-    return [...everything(this.#desk)];
   }
 
   get counts(): Readonly<Counts> {
@@ -136,8 +140,12 @@ export class Swim {
         break;
       case 'tick':
         break;
-      case 'merged':
-        for (const packed of input.claims) this.#hear(unpackClaim(packed));
+      case 'asked':
+        this.#exchanger.asked(input.body);
+        this.#heardOnStream(input.from.id);
+        break;
+      case 'answered':
+        this.#exchanger.answered(input.exchange, input.from.id, input.body);
         this.#heardOnStream(input.from.id);
         break;
       case 'stream-heard':
@@ -171,7 +179,7 @@ export class Swim {
       desk.counts.refused += 1;
       return;
     }
-    for (const claim of packet.claims) this.#hear(claim);
+    for (const claim of packet.claims) hear(desk, claim);
     this.#acquaint(from);
     const { message } = packet;
     switch (message.kind) {
@@ -201,11 +209,6 @@ export class Swim {
     }
   }
 
-  #hear(claim: Accusation | Uint8Array | undefined): void {
-    if (claim === undefined) this.#desk.counts.refused += 1;
-    else hear(this.#desk, claim);
-  }
-
   /** Whoever speaks lives: one that is not known is asked who it is, one that is held for sick or dead hears of it. */
   #acquaint({ id, address }: Sender): void {
     const desk = this.#desk;
@@ -214,7 +217,7 @@ export class Swim {
       entry.planes.datagramAt = desk.now;
       const charges = chargesAgainst(desk, entry);
       if (charges.length > 0 && this.#mayNow(id)) desk.send(address, { kind: 'gossip' }, id, charges);
-    } else if (id !== desk.self.id && this.#mayNow(id)) desk.effect({ kind: 'exchange', to: address, id });
+    } else if (id !== desk.self.id && this.#mayNow(id)) this.#exchanger.begin(address, id);
   }
 
   /** Once an interval for each. */

@@ -18,6 +18,11 @@ export class Fields {
     return !this.#bad && this.#at === this.#values.length;
   }
 
+  /** Whether every value was read. */
+  ended(): boolean {
+    return this.#at >= this.#values.length;
+  }
+
   /** A whole number from 0 to `greatest`; 0 when it is none. */
   natural(greatest: number = 2 ** 32 - 1): number {
     const value = this.#next();
@@ -47,6 +52,12 @@ export class Fields {
   /** One of a list, by its place there. */
   one<Item>(list: readonly Item[]): Item {
     return list[this.natural(list.length - 1)]!;
+  }
+
+  /** An array of `longest` values at most. */
+  list(longest: number): readonly unknown[] {
+    const value = this.#next();
+    return Array.isArray(value) && value.length <= longest ? (value as readonly unknown[]) : this.#refuse([]);
   }
 
   /** All that is left. */

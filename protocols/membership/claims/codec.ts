@@ -13,7 +13,7 @@ const conditions: readonly Condition[] = ['ready', 'stalled', 'away'];
 const accusations: readonly Accusation['kind'][] = ['suspected', 'dead'];
 
 /** Longest name and zone, as DNS labels; a host is an address or a DNS name. */
-const nameLength = 63;
+export const nameLength = 63;
 const hostLength = 253;
 /** A daemon that goes may ask for so long at most. */
 export const longestAwayMs = 30_000;

@@ -5,7 +5,7 @@
  * The order, most telling first: a later boot · that it left (final for that boot) · a higher counter · of one
  * incarnation, dead before suspected before alive. So an accusation of an incarnation stands until its owner raises it.
  */
-import type { Claim, Incarnation, MemberStatus } from '../model.ts';
+import type { Claim, Incarnation, MemberStatus, Statement } from '../model.ts';
 
 /** A claim without its words: what is compared. */
 export interface Standing {
@@ -31,8 +31,13 @@ export function compareStandings(a: Standing, b: Standing): number {
 }
 
 export function standingOf(claim: Claim): Standing {
-  if (claim.kind !== 'stated') return { incarnation: claim.incarnation, status: claim.kind };
-  const { incarnation, left } = claim.statement;
+  return claim.kind === 'stated'
+    ? wordsOf(claim.statement)
+    : { incarnation: claim.incarnation, status: claim.kind };
+}
+
+/** What a member says of itself. Of two words the greater one is kept: a farewell is not forgotten for a former word. */
+export function wordsOf({ incarnation, left }: Pick<Statement, 'incarnation' | 'left'>): Standing {
   return { incarnation, status: left ? 'left' : 'alive' };
 }
 

@@ -3,6 +3,7 @@
  * seeds and lost members tried for ever, so that halves of a cluster that gave each other up find together again.
  */
 import type { Desk } from '../desk.ts';
+import type { Exchanger } from '../exchange/exchanger.ts';
 import { isLiving, type Entry } from '../members.ts';
 import type { MemberAddress } from '../model.ts';
 import { exchangeAfterMs } from '../profile.ts';
@@ -17,12 +18,14 @@ const triersAtOnce = 3;
 
 export class Gossiper {
   readonly #desk: Desk;
+  readonly #exchanger: Exchanger;
   /** Where a cluster may be found, whoever is there now. */
   readonly #seeds: readonly MemberAddress[];
   #lastRound = Number.NEGATIVE_INFINITY;
 
-  constructor(desk: Desk, seeds: readonly MemberAddress[]) {
+  constructor(desk: Desk, exchanger: Exchanger, seeds: readonly MemberAddress[]) {
     this.#desk = desk;
+    this.#exchanger = exchanger;
     this.#seeds = seeds;
   }
 
@@ -70,7 +73,7 @@ export class Gossiper {
     members.prune();
     const peers = [...members.all()].filter((entry) => entry.status === 'alive' && entry.statement);
     const [peer] = this.#some(peers, 1);
-    if (peer) this.#desk.effect({ kind: 'exchange', to: peer.statement!.profile.address, id: peer.id });
+    if (peer) this.#exchanger.begin(peer.statement!.profile.address, peer.id);
   }
 
   /** One lost member, or one seed that no living member stands at. */
@@ -88,7 +91,7 @@ export class Gossiper {
     }
     for (const to of this.#seeds) if (!met.has(placeOf(to))) lost.push({ to });
     const [one] = this.#some(lost, 1);
-    if (one) this.#desk.effect({ kind: 'exchange', ...one });
+    if (one) this.#exchanger.begin(one.to, one.id);
   }
 
   #some<Item>(items: readonly Item[], count: number): readonly Item[] {

@@ -192,14 +192,20 @@ export class Swarm {
   }
 
   #input(node: Node, input: MembershipInput): void {
-    const { swim } = node;
-    if (!swim) return;
+    if (!node.swim) return;
     if (node.stalledUntil > this.now) {
       if (input.kind !== 'tick') node.waiting.push(input);
       return;
     }
-    for (const effect of swim.step(input, this.now)) this.#perform(node, effect);
+    this.#step(node, input);
+  }
+
+  #step(node: Node, input: MembershipInput): readonly MembershipEffect[] {
+    const swim = node.swim!;
+    const effects = swim.step(input, this.now);
+    for (const effect of effects) this.#perform(node, effect);
     if (node.swim === swim) this.#arm(node, swim);
+    return effects;
   }
 
   #arm(node: Node, swim: Swim): void {
@@ -215,7 +221,7 @@ export class Swarm {
         this.network.send(placeOf(node.address), placeOf(effect.to), effect.packet);
         break;
       case 'exchange':
-        this.#exchange(node, effect.to);
+        this.#exchange(node, effect);
         break;
       case 'ask-stream':
         this.#overStream(node, effect.to, (peer) => {
@@ -228,18 +234,20 @@ export class Swarm {
       case 'gone':
         this.kill(node.index);
         break;
+      case 'answer':
       case 'refuted':
       case 'doubled':
         break;
     }
   }
 
-  #exchange(node: Node, to: MemberAddress): void {
-    const claims = node.swim!.everything();
+  /** One request and its answer; a call over the stream. */
+  #exchange(node: Node, { to, exchange, body }: Extract<MembershipEffect, { kind: 'exchange' }>): void {
     this.#overStream(node, to, (peer) => {
-      const answer = peer.swim!.everything();
-      this.#input(peer, { kind: 'merged', from: senderOf(node), claims });
-      this.#input(node, { kind: 'merged', from: senderOf(peer), claims: answer });
+      const effects = this.#step(peer, { kind: 'asked', from: senderOf(node), body });
+      const answer = effects.find((effect) => effect.kind === 'answer');
+      if (!answer) throw new Error(`${idOf(node.index)} asked what is not in form`);
+      this.#input(node, { kind: 'answered', exchange, from: senderOf(peer), body: answer.body });
     });
   }
 

@@ -5,10 +5,11 @@ import {
   compareStandings,
   refutation,
   standingOf,
+  wordsOf,
   type Standing,
 } from '../../../protocols/membership/claims/precedence.ts';
 import { Members } from '../../../protocols/membership/members.ts';
-import type { Claim, Incarnation, MemberStatus } from '../../../protocols/membership/model.ts';
+import type { Claim, MemberStatus } from '../../../protocols/membership/model.ts';
 
 const incarnation = fc.record({
   boot: fc.integer({ min: 1, max: 3 }),
@@ -32,11 +33,15 @@ function claimOf({ incarnation: of, status: as }: Standing, from = 'b'): Claim {
 
 const suspicion = () => ({ startedAt: 0, shortestMs: 1, longestMs: 2, confirmations: 2, from: ['b'] });
 
-function heard(standings: readonly Standing[]): Standing & { readonly words: Incarnation | undefined } {
+function heard(standings: readonly Standing[]): Standing & { readonly words: Standing | undefined } {
   const members = new Members();
   for (const one of standings) members.hear(claimOf(one), 0, suspicion);
   const entry = members.get('a')!;
-  return { incarnation: entry.incarnation, status: entry.status, words: entry.statement?.incarnation };
+  return {
+    incarnation: entry.incarnation,
+    status: entry.status,
+    words: entry.statement && wordsOf(entry.statement),
+  };
 }
 
 const standings = fc.array(fc.record({ incarnation, status }), { minLength: 1, maxLength: 8 });
