@@ -699,6 +699,26 @@ export const catalogue = {
     next: 'Correct the setting that is named, or leave it out: the network profile has one.',
     status: 422,
   },
+  'HM-MEMBERSHIP-SEEDS': {
+    cause: 'Nobody of the cluster answers at the addresses that this node was told to look at.',
+    next: 'Check that a node runs there, that --join names its cluster address, and that TCP and UDP pass.',
+    status: 503,
+  },
+  'HM-MEMBERSHIP-ALONE': {
+    cause: 'This node sees no other member of its cluster alive.',
+    next: 'hivemind node ls; hivemind why NODE says what was last heard of each.',
+    status: 503,
+  },
+  'HM-MEMBER-SUSPECTED': {
+    cause: 'The member does not answer; it is declared dead unless it refutes that.',
+    next: 'hivemind why NODE says who suspects it and what each plane says.',
+    status: 503,
+  },
+  'HM-MEMBER-DEAD': {
+    cause: 'Nobody heard the member for as long as a suspicion lasts.',
+    next: 'Look at its machine and its hivemind-node; it is a member again as soon as it speaks.',
+    status: 503,
+  },
   'HM-NODE-ESCALATED': {
     cause: 'The root supervisor gave up.',
     next: 'hivemind actor events; the restarter starts the node again.',

@@ -115,3 +115,14 @@ export interface ActorDirectory {
   watch(listener: (frame: Frame) => void): () => void;
   counters(): KernelCounters;
 }
+
+/** Actors of another thread: the same views, a little later. */
+export interface RemoteDirectory {
+  /** Parents before children; below the root of their kernel, which is not among them. */
+  tree(): Promise<readonly ActorView[]>;
+  show(path: ActorPath): Promise<(ActorView & { readonly context: unknown }) | undefined>;
+  transcript(options: {
+    readonly under?: ActorPath;
+    readonly limit: number;
+  }): Promise<readonly TranscriptLine[]>;
+}

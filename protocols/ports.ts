@@ -32,6 +32,7 @@ import type {
 import type { Reason } from './errors.ts';
 import type { ZoneUpdate } from './discovery/model.ts';
 import type { ProbeRequest, ProbeResult } from './health/model.ts';
+import type { Roster } from './membership/views/port.ts';
 import type { SealedValue } from './security/model.ts';
 import type { Attachment, AttachRequest, Member, NodeNetwork, Publication } from './network/model.ts';
 import type { KeyValue, Position, StoreStatus, Txn, TxnResult, WatchNotice } from './state/model.ts';
@@ -372,6 +373,8 @@ export interface Ports {
   readonly probes: Probe;
   readonly secrets: SecretBox;
   readonly grants: GrantFiles;
+  /** In the membership subtree's own kernel alone. */
+  readonly roster?: Roster;
 }
 
 type Drivable<Port> = {
@@ -382,7 +385,7 @@ type Drivable<Port> = {
 
 /** Every `{ port, op, args }` that type-checks against the ports above (streams and sessions excepted). */
 export type DriveCall = {
-  [Port in Exclude<keyof Ports, 'secrets'>]: { readonly port: Port } & Readonly<
-    Exclude<Drivable<Ports[Port]>, { op: 'exec' | 'readFiles' | 'writeFiles' }>
+  [Port in Exclude<keyof Ports, 'secrets'>]-?: { readonly port: Port } & Readonly<
+    Exclude<Drivable<NonNullable<Ports[Port]>>, { op: 'exec' | 'readFiles' | 'writeFiles' }>
   >;
 }[Exclude<keyof Ports, 'secrets'>];

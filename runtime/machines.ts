@@ -1,4 +1,4 @@
-/** Every machine of a node, under the name that child specs use. */
+/** Every machine of a node, under the name that child specs use; those of its membership subtree too. */
 import type { AnyStateMachine } from 'xstate';
 import { appManagerMachine } from '../actors/apps/app-manager.machine.ts';
 import { containerManagerMachine } from '../actors/containers/container-manager.machine.ts';
@@ -11,10 +11,10 @@ import { checkMachine } from '../actors/health/check.machine.ts';
 import { networkManagerMachine } from '../actors/network/network-manager.machine.ts';
 import { storeGuardMachine } from '../actors/state/store-guard.machine.ts';
 import { volumeManagerMachine } from '../actors/storage/volume-manager.machine.ts';
-import { supervisorMachine } from '../supervisors/supervisor.machine.ts';
+import { membershipMachines } from './membership/machines.ts';
 
 export const machines: Readonly<Record<string, AnyStateMachine>> = {
-  supervisor: supervisorMachine,
+  ...membershipMachines,
   'store-guard': storeGuardMachine,
   'app-manager': appManagerMachine,
   'container-manager': containerManagerMachine,

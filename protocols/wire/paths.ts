@@ -17,6 +17,10 @@ export const paths = {
   containers: '/workload/containers',
   checks: '/workload/checks',
   registry: '/edge/registry',
+  /** In the membership subtree's own kernel. */
+  members: '/membership/members',
+  joiner: '/membership/joiner',
+  prober: '/membership/prober',
 } as const satisfies Record<string, ActorPath>;
 
 export function slotPath(slot: SlotName): ActorPath {

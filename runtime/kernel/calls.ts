@@ -28,16 +28,23 @@ interface Request {
 
 export class Calls {
   readonly #host: Host;
-  readonly #ports: Ports;
+  readonly #ports: Partial<Ports>;
   readonly #random: Random;
   /** A damaged journal may count a boot again: what was asked for then must not answer what is asked for now. */
   readonly #life: string;
 
-  constructor(host: Host, ports: Ports, random: Random) {
+  constructor(host: Host, ports: Partial<Ports>, random: Random) {
     this.#host = host;
     this.#ports = ports;
     this.#random = random;
     this.#life = random.hex(6);
+  }
+
+  /** Throws, which is the crash of the actor that wants it, where this kernel has no such port. */
+  #port<Name extends keyof Ports>(name: Name): NonNullable<Ports[Name]> {
+    const port = this.#ports[name];
+    if (port === undefined) throw new Error(`this kernel has no port "${name}"`);
+    return port;
   }
 
   schedule(cell: Cell, { token, delayMs, jitter = 0, event }: ScheduleEffect): void {
@@ -56,7 +63,7 @@ export class Calls {
   }
 
   drive(cell: Cell, { id, call, done, failed, timeoutMs }: DriveEffect): void {
-    const port = this.#ports[call.port] as unknown as Record<
+    const port = this.#port(call.port) as unknown as Record<
       string,
       (args: unknown, call: Call) => Promise<unknown>
     >;
@@ -68,7 +75,7 @@ export class Calls {
   }
 
   write(cell: Cell, { id, txn, done, failed }: WriteEffect): void {
-    const { store } = this.#ports;
+    const store = this.#port('store');
     const invoke = (call: Call) => store.txn({ ...txn, requestId: call.key }, call);
     const overdue = reason('HM-STORE-UNKNOWN-OUTCOME', undefined, { timeoutMs: limits.writeMs });
     this.#request(cell, { id, done, failed, timeoutMs: limits.writeMs, overdue, invoke });
@@ -90,10 +97,10 @@ export class Calls {
     };
     cell.hold(handle);
     if (source.of === 'containers') {
-      stop = this.#ports.containers.events((event) => tell({ type: 'containers.changed', id, event }));
+      stop = this.#port('containers').events((event) => tell({ type: 'containers.changed', id, event }));
     } else {
       const { prefix, after } = source;
-      stop = this.#ports.store.watch({ prefix, after }, (notice) =>
+      stop = this.#port('store').watch({ prefix, after }, (notice) =>
         tell(storeMessage(id, notice), notice.type !== 'changed'),
       );
       // It may have ended before it could be stopped.

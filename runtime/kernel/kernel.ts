@@ -27,7 +27,8 @@ export interface KernelOptions {
   readonly boot: number;
   readonly clock: Clock;
   readonly random: Random;
-  readonly ports: Ports;
+  /** Those that its actors use. */
+  readonly ports: Partial<Ports>;
   /** By the names that child specs use. */
   readonly machines: Readonly<Record<string, AnyStateMachine>>;
   /** The node's event log. */

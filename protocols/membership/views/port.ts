@@ -1,7 +1,10 @@
-/** The port behind which the membership subtree runs. */
-import type { Stop } from '../../ports.ts';
-import type { Profile } from '../model.ts';
-import type { GossipKeys, HeardDigest, MemberChange, MemberView, RecordDigest } from './view.ts';
+/** The port behind which the membership subtree runs, and the one through which its actors look at the core. */
+import type { NodeEvent } from '../../effects.ts';
+import type { RemoteDirectory } from '../../inspection.ts';
+import type { Call, Stop } from '../../ports.ts';
+import type { MemberAddress, MemberStatus, NodeId, Profile } from '../model.ts';
+import type { Standing } from './news.ts';
+import type { Credentials, GossipKeys, HeardDigest, MemberChange, MemberView, RecordDigest } from './view.ts';
 
 /**
  * Who is in the cluster, as this node sees it. Behind it runs the membership subtree: in a thread of its own on a real
@@ -25,6 +28,36 @@ export interface Membership {
   /** For good. Resolves when it was said; nothing else is said after it. */
   leave(): Promise<void>;
   rotate(keys: GossipKeys): void;
+  /** The authority's new word on this node, and whose word counts; everybody is told at once. */
+  renew(credentials: Credentials): void;
+  /** Events of the subtree; those before the first listener wait for it. */
+  onEvent(notify: (event: NodeEvent) => void): Stop;
+  /** The actors of the subtree. */
+  readonly actors: RemoteDirectory;
   /** Without a farewell. */
   close(): Promise<void>;
+}
+
+/** What the actors of the subtree may ask of the core beside them, and of its peers through it. */
+export interface Roster {
+  /** Every member that said something of itself. */
+  list(args: Record<string, never>, call: Call): Promise<{ readonly members: readonly RosterEntry[] }>;
+  recall(args: { readonly id: NodeId }, call: Call): Promise<Recalled>;
+  /** Over a stream, whether it is there. Rejects as `Calls.call` does. */
+  ask(args: { readonly id: NodeId }, call: Call): Promise<{ readonly rttMs: number }>;
+}
+
+export interface RosterEntry {
+  readonly id: NodeId;
+  readonly name: string;
+  readonly address: MemberAddress;
+  readonly status: MemberStatus;
+  /** When it was last asked over a stream, ms since 1970; 0 when it never was. */
+  readonly streamTriedAt: number;
+}
+
+export interface Recalled {
+  readonly view?: MemberView;
+  /** What the event log has heard of it. */
+  readonly told?: Standing;
 }

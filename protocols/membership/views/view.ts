@@ -74,5 +74,13 @@ export interface HeardDigest {
   readonly address: MemberAddress;
 }
 
+/** What makes this node's word good, and whose word it believes. */
+export interface Credentials {
+  /** The authority's word on this node's key. */
+  readonly credential: Uint8Array;
+  /** Raw public keys, 32 bytes each: two while the authority is exchanged. */
+  readonly authorities: readonly Uint8Array[];
+}
+
 /** Keys of the gossip, 32 bytes each: the first for sending, all for what comes in. */
 export type GossipKeys = readonly [Uint8Array, ...Uint8Array[]];
