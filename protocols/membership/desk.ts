@@ -2,6 +2,7 @@
  * What the parts of the membership core share: who is known, what waits to be told, what falls due, and the effects of
  * the present step. Not a place for decisions.
  */
+import type { RecordDigest } from '../observed/digest.ts';
 import type { Random } from '../ports.ts';
 import { packedBytes, type PackedClaim } from './claims/codec.ts';
 import { Deadlines } from './deadlines.ts';
@@ -12,6 +13,12 @@ import type { Member, MemberAddress, NodeId, Notary } from './model.ts';
 import { encodePacket, roomBeside, type Message } from './packets.ts';
 import { sendLimit, type MembershipTimes } from './profile.ts';
 import type { Self } from './self.ts';
+
+export interface Sender {
+  /** As the transport's keys prove. */
+  readonly id: NodeId;
+  readonly address: MemberAddress;
+}
 
 export type MembershipEffect =
   /** A datagram. */
@@ -30,6 +37,8 @@ export type MembershipEffect =
   | { readonly kind: 'ask-stream'; readonly to: MemberAddress; readonly id: NodeId }
   /** A member rose to another status, or says something new of itself. */
   | { readonly kind: 'changed'; readonly member: Member }
+  /** Somebody has records that this node was not told of last; from whom they can be had. */
+  | { readonly kind: 'digest'; readonly digest: RecordDigest; readonly from: Sender }
   /** Somebody holds this node for sick or dead; it has answered. */
   | { readonly kind: 'refuted'; readonly from: NodeId }
   /** Another process runs under this node's identity, or its journal was lost: its boot must rise above `boot`. */

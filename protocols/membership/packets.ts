@@ -3,7 +3,7 @@
  * left. One self-contained msgpack array a packet: nothing of one is needed to read another.
  */
 import { decodePlain, encodePlain } from '../wire/codec.ts';
-import { unpackClaim, type PackedClaim } from './claims/codec.ts';
+import { unpackPiece, type PackedClaim, type Told } from './claims/codec.ts';
 import { Fields } from '../wire/fields.ts';
 import type { Accusation, MemberAddress, NodeId } from './model.ts';
 
@@ -34,7 +34,7 @@ const kinds = ['ping', 'ack', 'nack', 'ping-request', 'gossip'] as const;
 export interface Packet {
   readonly message: Message;
   /** Statements still sealed. */
-  readonly claims: readonly (Accusation | Uint8Array)[];
+  readonly claims: readonly (Accusation | Told | Uint8Array)[];
 }
 
 function words(message: Message): readonly (number | string)[] {
@@ -85,9 +85,9 @@ export function decodePacket(bytes: Uint8Array): Packet | undefined {
   const [own, ...packed] = fields.rest();
   if (!fields.good()) return undefined;
   const message = messageOf(kind, Fields.of(own));
-  const claims = packed.map(unpackClaim);
+  const claims = packed.map(unpackPiece);
   if (!message || claims.includes(undefined)) return undefined;
-  return { message, claims: claims as readonly (Accusation | Uint8Array)[] };
+  return { message, claims: claims as Packet['claims'] };
 }
 
 function messageOf(kind: Message['kind'], fields: Fields): Message | undefined {

@@ -5,7 +5,9 @@
  *
  * One step a packet, not one machine event: machines hear of `changed` only.
  */
-import { Desk, type Counts, type DeskOptions, type MembershipEffect } from './desk.ts';
+import type { RecordDigest } from '../observed/digest.ts';
+import { packTold } from './claims/codec.ts';
+import { Desk, type Counts, type DeskOptions, type MembershipEffect, type Sender } from './desk.ts';
 import { Exchanger } from './exchange/exchanger.ts';
 import { Gossiper } from './gossip/gossiper.ts';
 import { accuse, chargesAgainst, hear, suspicionPrefix } from './judge.ts';
@@ -14,12 +16,6 @@ import type { Member, MemberAddress, NodeId, Profile } from './model.ts';
 import { decodePacket } from './packets.ts';
 import { Prober, probeDue } from './probing/prober.ts';
 import { Relay } from './probing/relay.ts';
-
-export interface Sender {
-  /** As the transport's keys prove. */
-  readonly id: NodeId;
-  readonly address: MemberAddress;
-}
 
 export type MembershipInput =
   /** Once, before all others. */
@@ -43,6 +39,8 @@ export type MembershipInput =
   | { readonly kind: 'lagged'; readonly ms: number }
   /** This node says something new of itself. */
   | { readonly kind: 'describe'; readonly profile: Partial<Profile> }
+  /** This node has these records, its own or another's: to be passed on. */
+  | { readonly kind: 'tell-digest'; readonly digest: RecordDigest }
   /** For good, or until another boot. */
   | { readonly kind: 'leave' };
 
@@ -52,7 +50,7 @@ const lagStepMs = 250;
 const farewellRounds = 3;
 const farewellPeers = 8;
 const farewellDue = 'farewell';
-/** Senders remembered for how often they are answered; beyond, all are forgotten at once. */
+/** Senders remembered for how often they are answered, and whose records were told of; beyond, all are forgotten at once. */
 const mostAcquaintances = 10_000;
 
 export interface SwimOptions extends DeskOptions {
@@ -69,6 +67,8 @@ export class Swim {
   #farewells = 0;
   /** Unknown senders asked for an exchange, and charges sent back, each not before this. */
   readonly #notBefore = new Map<string, number>();
+  /** By node, what was said last of its records: gossip says everything many times. */
+  readonly #digests = new Map<NodeId, string>();
 
   constructor({ seeds, ...desk }: SwimOptions) {
     this.#desk = new Desk(desk);
@@ -157,6 +157,11 @@ export class Swim {
       case 'describe':
         this.#say(desk.self.describe({ ...desk.self.statement.profile, ...input.profile }).bytes);
         break;
+      case 'tell-digest':
+        // What others say of it from now on is no news, unless it is another.
+        this.#isNews(input.digest);
+        desk.news.add('digest', `records ${input.digest.id}`, packTold(input.digest));
+        break;
       case 'leave':
         this.#say(desk.self.leave().bytes);
         this.#farewells = farewellRounds;
@@ -179,7 +184,10 @@ export class Swim {
       desk.counts.refused += 1;
       return;
     }
-    for (const claim of packet.claims) hear(desk, claim);
+    for (const piece of packet.claims) {
+      if (piece instanceof Uint8Array || piece.kind !== 'digest') hear(desk, piece);
+      else if (this.#isNews(piece.digest)) desk.effect({ kind: 'digest', digest: piece.digest, from });
+    }
     this.#acquaint(from);
     const { message } = packet;
     switch (message.kind) {
@@ -207,6 +215,14 @@ export class Swim {
       case 'gossip':
         break;
     }
+  }
+
+  #isNews({ id, boot, sequence, hash }: RecordDigest): boolean {
+    const text = `${boot}.${sequence} ${hash}`;
+    if (this.#digests.get(id) === text) return false;
+    if (this.#digests.size >= mostAcquaintances) this.#digests.clear();
+    this.#digests.set(id, text);
+    return true;
   }
 
   /** Whoever speaks lives: one that is not known is asked who it is, one that is held for sick or dead hears of it. */

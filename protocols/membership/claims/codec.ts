@@ -4,6 +4,7 @@
  */
 import { decodePlain, encodePlain } from '../../wire/codec.ts';
 import { Fields } from '../../wire/fields.ts';
+import { packDigest, unpackDigest, type RecordDigest } from '../../observed/digest.ts';
 import type { Accusation, Claim, Condition, NodeId, Notary, Profile, Statement } from '../model.ts';
 
 /** Name, host and zone are short texts; with credential and signature a statement stays below 700 bytes. */
@@ -11,6 +12,8 @@ export const claimBytes = 700;
 
 const conditions: readonly Condition[] = ['ready', 'stalled', 'away'];
 const accusations: readonly Accusation['kind'][] = ['suspected', 'dead'];
+/** What stands where an accusation has its kind. */
+const digestMark = accusations.length;
 
 /** Longest name and zone, as DNS labels; a host is an address or a DNS name. */
 export const nameLength = 63;
@@ -71,6 +74,23 @@ export type PackedClaim = Uint8Array | readonly (number | string)[];
 
 export function packAccusation({ kind, id, incarnation, from }: Accusation): PackedClaim {
   return [accusations.indexOf(kind), id, incarnation.boot, incarnation.counter, from];
+}
+
+/** News of somebody's records. No claim about a member: it changes nobody's standing. */
+export interface Told {
+  readonly kind: 'digest';
+  readonly digest: RecordDigest;
+}
+
+export function packTold(digest: RecordDigest): PackedClaim {
+  return [digestMark, ...packDigest(digest)];
+}
+
+/** A piece of gossip: a claim, or a digest. */
+export function unpackPiece(packed: unknown): Accusation | Told | Uint8Array | undefined {
+  if (!Array.isArray(packed) || packed[0] !== digestMark) return unpackClaim(packed);
+  const digest = unpackDigest(packed.slice(1));
+  return digest && { kind: 'digest', digest };
 }
 
 /** `undefined` when it is not a claim in our form; a statement is not opened yet: most are known already. */

@@ -2,12 +2,12 @@
  * Many membership cores on one virtual clock and one simulated network: what members say to each other and nothing
  * else of a node. For questions that need hundreds of members or days of their time.
  */
-import type { MembershipEffect } from '../../../protocols/membership/desk.ts';
+import type { MembershipEffect, Sender } from '../../../protocols/membership/desk.ts';
 import type { Member, MemberAddress, NodeId } from '../../../protocols/membership/model.ts';
 import { timesOf, type MembershipTimes } from '../../../protocols/membership/profile.ts';
 import { protocolVersion } from '../../../protocols/membership/packets.ts';
 import { Self } from '../../../protocols/membership/self.ts';
-import { Swim, type MembershipInput, type Sender } from '../../../protocols/membership/swim.ts';
+import { Swim, type MembershipInput } from '../../../protocols/membership/swim.ts';
 import { MemoryDatagrams, type Place } from '../../../transport/memory/datagrams.ts';
 import { placeOf } from '../../../transport/memory/memory-link.ts';
 import { HeapClock } from '../../world/heap-clock.ts';
@@ -53,6 +53,8 @@ export class Swarm {
   readonly sightings: Sighting[] = [];
   /** Called at each sighting; tests that need days keep no list. */
   onSighting: (sighting: Sighting) => void = (sighting) => this.sightings.push(sighting);
+  /** A member hears that another has records: what a node would pull and then tell itself. */
+  onDigest: (by: number, told: Extract<MembershipEffect, { kind: 'digest' }>) => void = () => {};
   readonly #nodes: Node[] = [];
   readonly #options: SwarmOptions;
   readonly #byPlace = new Map<Place, Node>();
@@ -230,6 +232,9 @@ export class Swarm {
         break;
       case 'changed':
         this.onSighting({ at: this.now, by: node.index, member: effect.member });
+        break;
+      case 'digest':
+        this.onDigest(node.index, effect);
         break;
       case 'gone':
         this.kill(node.index);

@@ -3,9 +3,10 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   openStatement,
-  packAccusation,
   packClaim,
+  packTold,
   sealStatement,
+  type Told,
 } from '../../../protocols/membership/claims/codec.ts';
 import { Broadcasts, type BroadcastClass } from '../../../protocols/membership/gossip/broadcasts.ts';
 import type { Accusation, Profile } from '../../../protocols/membership/model.ts';
@@ -43,6 +44,16 @@ const accusation: fc.Arbitrary<Accusation> = fc.record({
   incarnation,
   from: label,
 });
+const told: fc.Arbitrary<Told> = fc.record({
+  kind: fc.constant('digest' as const),
+  digest: fc.record({
+    id: label,
+    boot: natural,
+    sequence: natural,
+    hash: fc.stringMatching(/^[0-9a-f]{16}$/),
+  }),
+});
+const packed = (one: Accusation | Told) => (one.kind === 'digest' ? packTold(one.digest) : packClaim(one));
 const profile: fc.Arbitrary<Profile> = fc
   .record({
     name: label,
@@ -56,8 +67,8 @@ const profile: fc.Arbitrary<Profile> = fc
 
 test('a packet comes back as it was', () => {
   fc.assert(
-    fc.property(message, fc.array(accusation, { maxLength: 4 }), (sent, claims) => {
-      const bytes = encodePacket(sent, claims.map(packAccusation));
+    fc.property(message, fc.array(fc.oneof(accusation, told), { maxLength: 4 }), (sent, claims) => {
+      const bytes = encodePacket(sent, claims.map(packed));
       expect(decodePacket(bytes)).toEqual({ message: sent, claims });
     }),
   );
@@ -107,10 +118,10 @@ test('a packet with bytes changed, cut or added is refused or means something of
   fc.assert(
     fc.property(
       message,
-      fc.array(accusation, { maxLength: 6 }),
+      fc.array(fc.oneof(accusation, told), { maxLength: 6 }),
       fc.array(change, { maxLength: 4 }),
       (sent, claims, changes) => {
-        let bytes = encodePacket(sent, claims.map(packAccusation));
+        let bytes = encodePacket(sent, claims.map(packed));
         for (const { at, byte, cut } of changes) {
           bytes = bytes.slice(0, Math.max(1, bytes.length - (cut > 15 ? cut - 15 : 0)));
           bytes[at % bytes.length] = byte;
@@ -119,7 +130,7 @@ test('a packet with bytes changed, cut or added is refused or means something of
         if (!packet) return;
         const again = encodePacket(
           packet.message,
-          packet.claims.map((claim) => (claim instanceof Uint8Array ? claim : packClaim(claim))),
+          packet.claims.map((claim) => (claim instanceof Uint8Array ? claim : packed(claim))),
         );
         expect(decodePacket(again)).toEqual(packet);
       },
