@@ -1,10 +1,11 @@
 /** The port behind which the membership subtree runs, and the one through which its actors look at the core. */
 import type { NodeEvent } from '../../effects.ts';
 import type { RemoteDirectory } from '../../inspection.ts';
+import type { RecordDigest } from '../../observed/digest.ts';
 import type { Call, Stop } from '../../ports.ts';
 import type { MemberAddress, MemberStatus, NodeId, Profile } from '../model.ts';
 import type { Standing } from './news.ts';
-import type { Credentials, GossipKeys, HeardDigest, MemberChange, MemberView, RecordDigest } from './view.ts';
+import type { Credentials, GossipKeys, HeardDigest, MemberChange, MemberView } from './view.ts';
 
 /**
  * Who is in the cluster, as this node sees it. Behind it runs the membership subtree: in a thread of its own on a real

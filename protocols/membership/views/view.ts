@@ -2,6 +2,7 @@
  * Members as the rest of a node sees them: names, wall time, who accuses whom. The core's own terms (`model.ts`) and its
  * clock stay in the membership worker.
  */
+import type { RecordDigest } from '../../observed/digest.ts';
 import type { Condition, Incarnation, MemberAddress, MemberStatus, NodeId } from '../model.ts';
 
 /** Times: ms since 1970 on this node's clock. */
@@ -57,14 +58,6 @@ export interface MemberChange {
   readonly member: MemberView;
   /** What it was before; nothing when it `joined`. */
   readonly before?: MemberStatus;
-}
-
-/** Which version of a node's records somebody holds whole: versions grow by boot, then by sequence. */
-export interface RecordDigest {
-  /** Whose records. */
-  readonly id: NodeId;
-  readonly boot: number;
-  readonly sequence: number;
 }
 
 /** `from` holds the records of this version: they can be pulled there. */
