@@ -53,7 +53,7 @@ const told: fc.Arbitrary<Told> = fc.record({
     hash: fc.stringMatching(/^[0-9a-f]{16}$/),
   }),
 });
-const packed = (one: Accusation | Told) => (one.kind === 'digest' ? packTold(one.digest) : packClaim(one));
+const packedOf = (one: Accusation | Told) => (one.kind === 'digest' ? packTold(one.digest) : packClaim(one));
 const profile: fc.Arbitrary<Profile> = fc
   .record({
     name: label,
@@ -68,7 +68,7 @@ const profile: fc.Arbitrary<Profile> = fc
 test('a packet comes back as it was', () => {
   fc.assert(
     fc.property(message, fc.array(fc.oneof(accusation, told), { maxLength: 4 }), (sent, claims) => {
-      const bytes = encodePacket(sent, claims.map(packed));
+      const bytes = encodePacket(sent, claims.map(packedOf));
       expect(decodePacket(bytes)).toEqual({ message: sent, claims });
     }),
   );
@@ -121,7 +121,7 @@ test('a packet with bytes changed, cut or added is refused or means something of
       fc.array(fc.oneof(accusation, told), { maxLength: 6 }),
       fc.array(change, { maxLength: 4 }),
       (sent, claims, changes) => {
-        let bytes = encodePacket(sent, claims.map(packed));
+        let bytes = encodePacket(sent, claims.map(packedOf));
         for (const { at, byte, cut } of changes) {
           bytes = bytes.slice(0, Math.max(1, bytes.length - (cut > 15 ? cut - 15 : 0)));
           bytes[at % bytes.length] = byte;
@@ -130,7 +130,7 @@ test('a packet with bytes changed, cut or added is refused or means something of
         if (!packet) return;
         const again = encodePacket(
           packet.message,
-          packet.claims.map((claim) => (claim instanceof Uint8Array ? claim : packed(claim))),
+          packet.claims.map((claim) => (claim instanceof Uint8Array ? claim : packedOf(claim))),
         );
         expect(decodePacket(again)).toEqual(packet);
       },

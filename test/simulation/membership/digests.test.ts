@@ -16,10 +16,11 @@ function following(swarm: Swarm): Map<string, number> {
   const heard = new Map<string, number>();
   const newest = new Map<string, number>();
   swarm.onDigest = (by, { digest }) => {
+    if (digest.id === idOf(by)) return;
     const of = `${by} ${digest.id}`;
     const key = `${of} ${digest.sequence}`;
     heard.set(key, (heard.get(key) ?? 0) + 1);
-    if (digest.id === idOf(by) || digest.sequence <= (newest.get(of) ?? 0)) return;
+    if (digest.sequence <= (newest.get(of) ?? 0)) return;
     newest.set(of, digest.sequence);
     swarm.tell(by, { kind: 'tell-digest', digest });
   };
