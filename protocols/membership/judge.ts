@@ -32,6 +32,7 @@ export function judge(desk: Desk, claim: Claim): Verdict {
     startedAt: desk.now,
     ...suspicionTimes(desk.times, desk.size),
     from: [accuser],
+    heardAt: [desk.now],
   }));
   if (verdict === 'old' || verdict === 'known') return verdict;
   const entry = desk.members.get(id)!;

@@ -8,8 +8,8 @@ export interface Planes {
   /** ms on the core's clock of the last word over each; `undefined` before the first. */
   datagramAt?: number;
   streamAt?: number;
-  /** The last probe found it over a stream alone. */
-  datagramFailing: boolean;
+  /** Since when no probe by datagrams found it; `undefined` while they do. */
+  datagramFailingSince?: number;
   /** Of the last direct answer, ms. */
   roundTripMs?: number;
 }
@@ -69,7 +69,7 @@ export class Members {
       this.#stand(entry, standing.incarnation, standing.status, now, suspicion);
       return before === entry.status && claim.kind === 'stated' ? 'words' : 'status';
     }
-    if (order === 0 && claim.kind === 'suspected') return this.#confirm(entry, claim.from);
+    if (order === 0 && claim.kind === 'suspected') return this.#confirm(entry, claim.from, now);
     if (words) return 'words';
     return order === 0 ? 'known' : 'old';
   }
@@ -83,7 +83,7 @@ export class Members {
 
   #add(id: NodeId, claim: Claim, now: number, suspicion: () => Suspicion): void {
     const { incarnation, status } = standingOf(claim);
-    const planes: Planes = { datagramFailing: false };
+    const planes: Planes = {};
     const entry: Entry = { id, incarnation, status, since: now, awayUntil: 0, planes };
     this.#entries.set(id, entry);
     if (isLiving(entry)) this.#living += 1;
@@ -115,10 +115,10 @@ export class Members {
     this.#living += Number(isLiving(entry));
   }
 
-  #confirm(entry: Entry, from: NodeId): Verdict {
+  #confirm(entry: Entry, from: NodeId, now: number): Verdict {
     const { suspicion } = entry;
     if (!suspicion) return 'known';
-    entry.suspicion = confirmed(suspicion, from);
+    entry.suspicion = confirmed(suspicion, from, now);
     return entry.suspicion === suspicion ? 'known' : 'confirmed';
   }
 }

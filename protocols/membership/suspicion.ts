@@ -13,13 +13,15 @@ export interface Suspicion {
   readonly confirmations: number;
   /** The first accuser, then those that confirmed, each once. */
   readonly from: readonly NodeId[];
+  /** When each of them was heard of here, ms on the core's clock. */
+  readonly heardAt: readonly number[];
 }
 
-/** The suspicion with `from`'s word; the same object when that is no news: known already, or enough said. */
-export function confirmed(suspicion: Suspicion, from: NodeId): Suspicion {
-  const { from: known, confirmations } = suspicion;
+/** The suspicion with `from`'s word, heard `now`; the same object when that is no news: known already, or enough said. */
+export function confirmed(suspicion: Suspicion, from: NodeId, now: number): Suspicion {
+  const { from: known, heardAt, confirmations } = suspicion;
   if (known.length > confirmations || known.includes(from)) return suspicion;
-  return { ...suspicion, from: [...known, from] };
+  return { ...suspicion, from: [...known, from], heardAt: [...heardAt, now] };
 }
 
 /** When the member is declared dead, ms on the core's clock. */

@@ -16,6 +16,7 @@ import type { Member, MemberAddress, NodeId, Profile } from './model.ts';
 import { decodePacket } from './packets.ts';
 import { Prober, probeDue } from './probing/prober.ts';
 import { Relay } from './probing/relay.ts';
+import type { Suspicion } from './suspicion.ts';
 
 export type MembershipInput =
   /** Once, before all others. */
@@ -101,6 +102,11 @@ export class Swim {
   /** All but this node. */
   members(): readonly Member[] {
     return [...this.#desk.members.all()].map(memberOf);
+  }
+
+  /** Of a suspected member: who says so, and when that was heard. */
+  suspicionOf(id: NodeId): Readonly<Suspicion> | undefined {
+    return this.#desk.members.get(id)?.suspicion;
   }
 
   planesOf(id: NodeId): Readonly<Planes> | undefined {

@@ -111,7 +111,7 @@ export class Prober {
     this.#end(sequence);
     const planes = this.#desk.members.get(probe.id)?.planes;
     if (planes) {
-      planes.datagramFailing = false;
+      delete planes.datagramFailingSince;
       planes.datagramAt = this.#desk.now;
       if (from === probe.id && !probe.relayed) planes.roundTripMs = this.#desk.now - probe.startedAt;
     }
@@ -140,10 +140,8 @@ export class Prober {
     const { members, health, counts } = this.#desk;
     const entry = members.get(probe.id);
     if (!entry || !isLiving(entry)) return;
-    if ((entry.planes.streamAt ?? -1) >= probe.startedAt) {
-      entry.planes.datagramFailing = true;
-      return;
-    }
+    entry.planes.datagramFailingSince ??= probe.startedAt;
+    if ((entry.planes.streamAt ?? -1) >= probe.startedAt) return;
     counts.failedProbes += 1;
     // Relays that are silent too make it likelier that this node hears badly.
     health.note(probe.silentRelays);

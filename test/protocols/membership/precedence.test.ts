@@ -31,7 +31,14 @@ function claimOf({ incarnation: of, status: as }: Standing, from = 'b'): Claim {
   return { kind: 'stated', statement: { id: 'a', incarnation: of, left, profile, bytes: new Uint8Array(1) } };
 }
 
-const suspicion = () => ({ startedAt: 0, shortestMs: 1, longestMs: 2, confirmations: 2, from: ['b'] });
+const suspicion = () => ({
+  startedAt: 0,
+  shortestMs: 1,
+  longestMs: 2,
+  confirmations: 2,
+  from: ['b'],
+  heardAt: [0],
+});
 
 function heard(standings: readonly Standing[]): Standing & { readonly words: Standing | undefined } {
   const members = new Members();

@@ -44,18 +44,21 @@ test.each([
     longestMs: 30_000,
     confirmations,
     from: ['a'],
+    heardAt: [0],
   };
-  for (let by = 0; by < heard; by++) suspicion = confirmed(suspicion, `b${by}`);
+  for (let by = 0; by < heard; by++) suspicion = confirmed(suspicion, `b${by}`, by);
   expect(Math.round((deadlineOf(suspicion) - elapsedMs) / 10) * 10).toBe(leftMs);
 });
 
 test('a confirmation counts once, the first accuser not, and no more than wanted', () => {
-  const first: Suspicion = { startedAt: 0, shortestMs: 1, longestMs: 6, confirmations: 2, from: ['a'] };
-  expect(confirmed(first, 'a')).toBe(first);
-  const second = confirmed(first, 'b');
-  expect(confirmed(second, 'b')).toBe(second);
-  const third = confirmed(second, 'c');
-  expect(confirmed(third, 'd')).toBe(third);
+  const times = { startedAt: 0, shortestMs: 1, longestMs: 6, confirmations: 2 };
+  const first: Suspicion = { ...times, from: ['a'], heardAt: [0] };
+  expect(confirmed(first, 'a', 1)).toBe(first);
+  const second = confirmed(first, 'b', 2);
+  expect(confirmed(second, 'b', 3)).toBe(second);
+  const third = confirmed(second, 'c', 4);
+  expect(confirmed(third, 'd', 5)).toBe(third);
+  expect(third).toMatchObject({ from: ['a', 'b', 'c'], heardAt: [0, 2, 4] });
 });
 
 test.each([
