@@ -622,6 +622,21 @@ export const catalogue = {
     next: 'hivemind context ls',
     status: 404,
   },
+  'HM-DESK-STATE': {
+    cause: 'The cluster on this desk is not in the state that the command expects.',
+    next: 'npm run cluster -- status; npm run cluster -- down removes everything of it.',
+    status: 409,
+  },
+  'HM-DESK-NODE': {
+    cause: 'A node of the cluster on this desk is not known, or not in the state that the command expects.',
+    next: 'npm run cluster -- status',
+    status: 404,
+  },
+  'HM-DESK-MACHINE': {
+    cause: 'This machine cannot have a cluster on its desk as asked.',
+    next: 'Mend what is named; npm run cluster -- down removes what was made so far.',
+    status: 500,
+  },
   'HM-CONFIG': { cause: 'A setting has a wrong value.', next: 'hivemind-node --help', status: 422 },
   'HM-CLUSTER-LISTEN': {
     cause: 'The address for the cluster cannot be listened on.',

@@ -73,7 +73,8 @@ async function removeContainers(config: PurgeConfig, progress: (line: string) =>
   );
 }
 
-async function removeProcesses(dataDir: string): Promise<void> {
+/** Of a node that runs processes instead of containers. */
+export async function removeProcesses(dataDir: string): Promise<void> {
   const { runtime, close } = await openProcesses(dataDir);
   for (const { id } of (await runtime.list({}, call())).containers) await runtime.remove({ id }, call());
   close();
@@ -95,7 +96,11 @@ async function attempt<Result>(
   }
 }
 
-async function emptyContainerd(config: PurgeConfig, place: ContainerdPlace): Promise<void> {
+/** Containers, images and the node's namespace itself; the daemon must not run. */
+export async function emptyContainerd(
+  config: Pick<PurgeConfig, 'name' | 'dataDir' | 'containerdNamespace'>,
+  place: ContainerdPlace,
+): Promise<void> {
   const options = {
     address: place.address,
     namespace: config.containerdNamespace,

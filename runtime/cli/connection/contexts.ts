@@ -20,15 +20,18 @@ export interface Contexts {
   readonly contexts: Readonly<Record<string, Context>>;
 }
 
+/** Whose they are. */
+type Person = Pick<CliProcess, 'environment'>;
+
 /** `$XDG_CONFIG_HOME/hivemind/contexts.json`, else below `$HOME/.config`. */
-export function contextsFile({ environment }: CliProcess): string {
+export function contextsFile({ environment }: Person): string {
   const own = environment['XDG_CONFIG_HOME'];
   const base = own?.startsWith('/') ? own : join(environment['HOME'] ?? '/', '.config');
   return join(base, 'hivemind', 'contexts.json');
 }
 
 /** None when there is no file. Rejects with HM-CLI-CONTEXT for one that cannot be read. */
-export async function readContexts(process: CliProcess): Promise<Contexts> {
+export async function readContexts(process: Person): Promise<Contexts> {
   const file = contextsFile(process);
   let text: string;
   try {
@@ -57,7 +60,7 @@ function isContexts(read: unknown): read is Contexts {
   );
 }
 
-export async function writeContexts(process: CliProcess, contexts: Contexts): Promise<void> {
+export async function writeContexts(process: Person, contexts: Contexts): Promise<void> {
   const file = contextsFile(process);
   try {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });

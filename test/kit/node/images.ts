@@ -21,14 +21,18 @@ export async function importHelloImages(daemon: TestDaemon): Promise<void> {
 }
 
 /** As `busybox:latest`. */
-export async function importBusybox(daemon: TestDaemon): Promise<void> {
+export async function importBusybox(daemon: Pick<TestDaemon, 'dir' | 'socketPath'>): Promise<void> {
   const archive = join(daemon.dir, 'busybox.tar');
   await writeBusyboxArchive(archive, { name: 'busybox:latest' });
   await importImage(daemon, archive);
 }
 
 /** What `hivemind image import` asks, without a process for each; `name` instead of the archive's own. */
-export async function importImage(daemon: TestDaemon, archive: string, name?: string): Promise<void> {
+export async function importImage(
+  daemon: Pick<TestDaemon, 'socketPath'>,
+  archive: string,
+  name?: string,
+): Promise<void> {
   const query = name === undefined ? '' : `?name=${encodeURIComponent(name)}`;
   const asked = request({
     socketPath: daemon.socketPath,

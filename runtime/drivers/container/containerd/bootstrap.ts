@@ -6,8 +6,8 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { closeSync, openSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { coded } from '../../../../protocols/errors.ts';
 import { limits } from '../../../../protocols/limits.ts';
@@ -28,7 +28,7 @@ export interface BootstrapOptions {
 
 export interface ContainerdPlace {
   readonly address: string;
-  /** containerd's `state` setting, for the runtime's sweeper; unknown of a containerd that is not ours. */
+  /** containerd's `state` setting, for the runtime's sweeper; unknown of a containerd that no node has started. */
   readonly stateDir?: string;
   /** Started by Hivemind: this node restarts and may stop it. */
   readonly own: boolean;
@@ -61,7 +61,7 @@ export async function ensureContainerd(options: BootstrapOptions): Promise<Conta
     if (answer === 'hung') throw hung(options.address);
     if (answer === 'answers') {
       if (choice === undefined) await remember(choicePath, 'found');
-      return { address: options.address, own: false };
+      return { address: options.address, own: false, ...(await stateBeside(options.address)) };
     }
     if (choice !== undefined) {
       const message = `containerd at ${options.address}, which holds this node's containers, is gone.`;
@@ -94,6 +94,16 @@ export async function stopOwnContainerd(
   if (!isMounted && !own.state.startsWith(`${own.base}/`))
     await rm(join(own.state, '..'), { recursive: true, force: true });
   return pid !== undefined;
+}
+
+/** One that another node started keeps its state beside its socket: nodes of one machine may share it. */
+async function stateBeside(address: string): Promise<{ readonly stateDir?: string }> {
+  const stateDir = join(dirname(address), 'state');
+  const isThere = await stat(stateDir).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  return isThere ? { stateDir } : {};
 }
 
 /** Asks, again and again and cheaply, whether the containerd that this data folder's node started is there. */
