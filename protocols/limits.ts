@@ -319,6 +319,33 @@ export const limits = {
   /** Answers waiting on one TCP stream whose other end does not read: two of the largest. */
   dnsStreamBytes: 131_072,
 
+  /** Messages that wait for one peer: a burst of every record and every watch of a node … */
+  peerQueueFrames: 4_096,
+  /** … and their bytes: two of the largest; fifty slow peers at once are 400 MiB at worst. */
+  peerQueueBytes: 8_388_608,
+  /** Questions to one peer without an answer, watches of its actors among them. */
+  peerQuestions: 1_024,
+  /** Questions of one peer that are being answered; beyond, it is told to come later. */
+  peerAnswering: 1_024,
+  /** Words of one peer that are being heard; beyond, the rest waits at its end. */
+  peerHearing: 64,
+  /** From the first packet to the greeting: a handshake over a slow line takes a second. */
+  peerConnectMs: 10_000,
+  /** Connections that were made to this node and have said nothing yet. */
+  peerGreetings: 128,
+  peerHeartbeatMs: 5_000,
+  /** A peer that says nothing for three heartbeats is gone: its machine is, or the way to it. */
+  peerSilenceMs: 15_000,
+  /** Connections that this node made and does not need at the moment. */
+  peerIdle: 32,
+  /** … looked at so often while there are more. */
+  peerTidyMs: 1_000,
+  /** The pause after an attempt that failed doubles from first to last, and varies by half. */
+  peerBackoffMs: 200,
+  peerBackoffMaxMs: 5_000,
+  /** Peers whose figures are kept: more than a cluster has. */
+  peersRemembered: 2_048,
+
   apiBodyBytes: 2_097_152,
   /** One frame of a WebSocket; a terminal sends some KiB, and the first frame of an exec holds its environment. */
   apiFrameBytes: 1_048_576,

@@ -45,7 +45,6 @@ export interface StreamCounts {
   readonly refused: Record<string, number>;
 }
 
-/** @public */
 export interface StreamLink {
   /** Where it listens. */
   readonly address: MemberAddress;
@@ -64,5 +63,5 @@ export interface StreamLink {
 /** The longest frame: the largest body of the catalogue, and what stands around it. */
 export const streamFrameBytes = 4_194_304 + 1_024;
 
-/** Above it a sender waits for `drained`: more than a round trip of a fast network holds. @public */
+/** Above it a sender waits for `drained`: more than a round trip of a fast network holds. */
 export const streamWaitingBytes = 1_048_576;

@@ -89,7 +89,6 @@ export interface PeerCondition {
 /**
  * At most once, never out of order. A connection is made when something is to be said; what was said before it was lost
  * arrives no more, and is not said again.
- * @public
  */
 export interface Calls {
   /**

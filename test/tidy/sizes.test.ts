@@ -10,6 +10,7 @@ const longFiles: Readonly<Record<string, string>> = {
   'actors/containers/container.machine.ts':
     'one attempt from pending to removed is one story and one diagram',
   'protocols/errors.ts': 'the catalogue is one table, a short entry for each code',
+  'protocols/limits.ts': 'every bound of the system stands in one table',
   'actors/containers/slot.machine.ts': 'the slot is one chart; its phases are one story and one diagram',
 };
 const longFolders: Readonly<Record<string, string>> = {};

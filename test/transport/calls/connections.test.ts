@@ -1,0 +1,148 @@
+/** How connections come, stay and go: on demand, one between two, kept alive, let go when nobody needs them. */
+import { describe, expect, test } from 'vitest';
+import { limits } from '../../../protocols/limits.ts';
+import { callsRig, outcome, type CallsNode } from '../../kit/cluster/calls-rig.ts';
+
+const whats = ({ events }: CallsNode): string[] => events.map(({ what }) => what);
+
+describe('a connection', () => {
+  test('comes when there is something to say, and its heartbeat is measured', async () => {
+    const { clock, network, node } = callsRig();
+    const [a, b] = [node('a'), node('b')];
+    await clock.advance(60_000);
+    expect(network.counts.dialled).toBe(0);
+    a.calls.tell(b.peer, 'test.tell', 1);
+    await clock.advance(6_000);
+    expect(b.told).toEqual([1]);
+    for (const { calls } of [a, b]) {
+      const [condition] = calls.conditions();
+      expect(condition).toMatchObject({ open: true });
+      expect(condition!.rttMs).toBeGreaterThan(0.4);
+      expect(condition!.rttMs).toBeLessThan(10);
+    }
+  });
+
+  test.each([1, 2, 3, 4, 5, 6, 7, 8])('is one, when both dial at once (seed %i)', async (seed) => {
+    const { clock, network, node } = callsRig(seed);
+    network.faults = { ...network.faults, meanMs: 5 };
+    const [a, b] = [node('a'), node('b')];
+    for (let at = 0; at < 20; at += 1) {
+      a.calls.tell(b.peer, 'test.tell', at);
+      b.calls.tell(a.peer, 'test.tell', at);
+    }
+    await clock.advance(5_000);
+    const inOrder = Array.from({ length: 20 }, (_, at) => at);
+    expect(a.told).toEqual(inOrder);
+    expect(b.told).toEqual(inOrder);
+    expect(whats(a)).toEqual(['made']);
+    expect(whats(b)).toEqual(['made']);
+  });
+
+  test('that is reset is lost at both ends, and comes again when it is wanted', async () => {
+    const { clock, network, node } = callsRig();
+    const [a, b] = [node('a'), node('b')];
+    b.calls.on('test.ask', () => new Promise(() => {}));
+    const asked = outcome(a.calls.call(b.peer, 'test.ask', null, { timeoutMs: Infinity }));
+    await clock.advance(100);
+    network.reset(a.place, b.place);
+    await clock.advance(10);
+    expect(asked.code).toBe('HM-PEER-UNREACHABLE');
+    expect(whats(a)).toEqual(['made', 'lost']);
+    expect(whats(b)).toEqual(['made', 'lost']);
+    await clock.advance(60_000);
+    expect(network.counts.dialled).toBe(1);
+    a.calls.tell(b.peer, 'test.tell', 'again');
+    await clock.advance(1_000);
+    expect(b.told).toEqual(['again']);
+  });
+
+  test('to a machine that vanished is lost by its silence', async () => {
+    const { clock, network, node } = callsRig();
+    const [a, b] = [node('a'), node('b')];
+    a.calls.tell(b.peer, 'test.tell', 1);
+    await clock.advance(100);
+    network.vanish(b.place, true);
+    await clock.advance(limits.peerSilenceMs - 1_000);
+    expect(whats(a)).toEqual(['made']);
+    await clock.advance(limits.peerHeartbeatMs + 2_000);
+    expect(whats(a)).toEqual(['made', 'lost']);
+  });
+
+  test('is lost when one way alone is cut, and comes again when it is mended', async () => {
+    const { clock, network, node } = callsRig();
+    const [a, b] = [node('a'), node('b')];
+    a.calls.keep(b.peer);
+    await clock.advance(1_000);
+    network.cut(b.place, a.place);
+    await clock.advance(30_000);
+    expect(whats(a)).toEqual(['made', 'lost']);
+    network.mendAll();
+    await clock.advance(20_000);
+    expect(whats(a)).toEqual(['made', 'lost', 'made']);
+    expect(whats(b).at(-1)).toBe('made');
+  });
+
+  test('that is kept comes again after a restart of the peer, which is known by its boot', async () => {
+    const { clock, network, node } = callsRig();
+    const [a, b] = [node('a'), node('b')];
+    const letGo = a.calls.keep(b.peer);
+    await clock.advance(1_000);
+    network.vanish(b.place);
+    await clock.advance(1_000);
+    const again = node('b', { boot: 2 });
+    await clock.advance(10_000);
+    expect(a.events.map(({ what, boot }) => `${what} ${boot}`)).toEqual(['made 1', 'lost 1', 'made 2']);
+    letGo();
+    network.vanish(again.place);
+    await clock.advance(60_000);
+    expect(whats(a).at(-1)).toBe('lost');
+  });
+
+  test('made anew by a peer that lost the old one takes its place', async () => {
+    const { clock, network, node } = callsRig();
+    const [a, b] = [node('a'), node('b')];
+    b.calls.tell(a.peer, 'test.tell', 'old');
+    await clock.advance(100);
+    network.vanish(b.place, true);
+    const again = node('b', { boot: 2 });
+    again.calls.tell(a.peer, 'test.tell', 'new');
+    await clock.advance(1_000);
+    expect(a.told).toEqual(['old', 'new']);
+    expect(a.events.map(({ what, boot }) => `${what} ${boot}`)).toEqual(['made 1', 'lost 1', 'made 2']);
+  });
+
+  test('closed by a node that stops is told as that', async () => {
+    const { clock, node } = callsRig();
+    const [a, b] = [node('a'), node('b')];
+    a.calls.tell(b.peer, 'test.tell', 1);
+    await clock.advance(100);
+    await b.calls.close();
+    await clock.advance(100);
+    expect(a.events.at(-1)).toMatchObject({ what: 'lost', reason: { message: 'The node is stopping.' } });
+    expect(b.calls.tell(a.peer, 'test.tell', 2)).toBe('closed');
+    await expect(b.calls.call(a.peer, 'test.ask', 2, { timeoutMs: 1 })).rejects.toThrow(
+      'HM-PEER-UNREACHABLE',
+    );
+  });
+});
+
+test('of connections that nobody needs the oldest are closed', async () => {
+  const { clock, network, node } = callsRig();
+  const hub = node('1');
+  const others = Array.from({ length: limits.peerIdle + 3 }, (_, at) => {
+    const digits = (at + 16).toString(16);
+    return node(digits);
+  });
+  const letGo = hub.calls.keep(others[0]!.peer);
+  for (const { peer } of others) {
+    hub.calls.tell(peer, 'test.tell', 1);
+    await clock.advance(100);
+  }
+  await clock.advance(limits.peerTidyMs);
+  const open = () => hub.calls.conditions().flatMap(({ open: is, id }) => (is ? [id] : []));
+  expect(open().length).toBe(limits.peerIdle + 1);
+  expect(open()).toContain(others[0]!.peer.id);
+  expect(open()).not.toContain(others[1]!.peer.id);
+  expect(network.counts.resets).toBe(0);
+  letGo();
+});

@@ -1,0 +1,175 @@
+/**
+ * Calls over any stream link: a channel for each peer, made when it is first spoken to or speaks. What a peer may say is
+ * judged by `handlers.ts`, what passes between two by `channel.ts`, connections by `connector.ts` and `session.ts`.
+ */
+import { coded, reason, type Reason } from '../../protocols/errors.ts';
+import { limits } from '../../protocols/limits.ts';
+import type { NodeId } from '../../protocols/membership/model.ts';
+import type { Clock, Random, Stop } from '../../protocols/ports.ts';
+import type {
+  Caller,
+  CallHandler,
+  CallOptions,
+  Calls,
+  Peer,
+  PeerCondition,
+  PeerEvent,
+} from '../../protocols/wire/calls.ts';
+import { messageTypes } from '../../protocols/wire/catalogue.ts';
+import { streamVersions, type Versions } from '../../protocols/wire/frames.ts';
+import type { StreamConnection, StreamLink } from '../stream-link.ts';
+import { Channel } from './channel.ts';
+import { Handlers, type MessageTypes } from './handlers.ts';
+
+export interface CallsOptions {
+  readonly self: Caller;
+  readonly link: StreamLink;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Of the protocol; this program's own unless a test speaks another one. */
+  readonly versions?: Versions;
+  /** What may be said; the catalogue unless a test has one of its own. */
+  readonly types?: MessageTypes;
+}
+
+export function createCalls(options: CallsOptions): Calls {
+  return new StreamCalls(options);
+}
+
+class StreamCalls implements Calls {
+  readonly #options: CallsOptions;
+  readonly #life: string;
+  readonly #handlers: Handlers;
+  readonly #channels = new Map<NodeId, Channel>();
+  readonly #listeners = new Set<(event: PeerEvent) => void>();
+  #tidy: unknown = undefined;
+  #closed: Reason | undefined = undefined;
+
+  constructor(options: CallsOptions) {
+    this.#options = options;
+    this.#handlers = new Handlers(options.types ?? messageTypes);
+    this.#life = options.random.hex(8);
+    options.link.accept((connection) => this.#accept(connection));
+  }
+
+  async call(to: Peer, type: string, body: unknown, options: CallOptions): Promise<unknown> {
+    this.#maySend(type);
+    return await this.#channel(to).call(type, body, options);
+  }
+
+  tell(to: Peer, type: string, body: unknown): 'taken' | 'full' | 'closed' {
+    if (this.#closed !== undefined) return 'closed';
+    this.#maySend(type);
+    return this.#channel(to).told(type, body);
+  }
+
+  on(type: string, handler: CallHandler): Stop {
+    return this.#handlers.on(type, handler);
+  }
+
+  onPeer(notify: (event: PeerEvent) => void): Stop {
+    const own = (event: PeerEvent): void => notify(event);
+    this.#listeners.add(own);
+    return () => void this.#listeners.delete(own);
+  }
+
+  keep(to: Peer): Stop {
+    return this.#channel(to).keep();
+  }
+
+  conditions(): readonly PeerCondition[] {
+    return [...this.#channels.values()].map((channel) => channel.condition());
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed !== undefined) return;
+    this.#closed = reason('HM-PEER-UNREACHABLE', 'The node is stopping.');
+    this.#options.clock.clearTimer(this.#tidy);
+    for (const channel of this.#channels.values()) channel.close(this.#closed);
+    await this.#options.link.close();
+  }
+
+  #maySend(type: string): void {
+    const { role } = this.#options.self;
+    if (this.#handlers.row(type).from.includes(role)) return;
+    throw coded('HM-PEER-REFUSED', `No ${role} may send ${type}.`, { message: type, role });
+  }
+
+  #channel({ id, address }: Peer): Channel {
+    if (this.#closed !== undefined) throw coded('HM-PEER-UNREACHABLE', this.#closed.message);
+    if (id === this.#options.self.id)
+      throw coded('HM-PEER-UNREACHABLE', 'A node does not call itself.', { peer: id });
+    const channel = this.#channelOf(id);
+    channel.address = address;
+    return channel;
+  }
+
+  #channelOf(id: NodeId): Channel {
+    const known = this.#channels.get(id);
+    if (known !== undefined) return known;
+    if (this.#channels.size >= limits.peersRemembered) this.#forgetOne();
+    const { self, versions = streamVersions, link, clock, random } = this.#options;
+    const channel: Channel = new Channel({
+      id,
+      self: { id: self.id, boot: self.boot, versions, life: this.#life },
+      link,
+      clock,
+      random,
+      handlers: this.#handlers,
+      tell: (event) => this.#tell(event),
+    });
+    this.#channels.set(id, channel);
+    return channel;
+  }
+
+  /** Peers come and go for as long as the node lives; the one that was not used for the longest time goes. */
+  #forgetOne(): void {
+    let oldest: readonly [NodeId, Channel] | undefined;
+    for (const entry of this.#channels)
+      if (entry[1].forgettable && (oldest === undefined || entry[1].usedMs < oldest[1].usedMs))
+        oldest = entry;
+    if (oldest === undefined)
+      throw coded('HM-PEER-BUSY', `${this.#channels.size} nodes are spoken to at once.`);
+    this.#channels.delete(oldest[0]);
+  }
+
+  #accept(connection: StreamConnection): void {
+    const self = connection.peer.id === this.#options.self.id;
+    const refusal = self ? reason('HM-PEER-IDENTITY', 'This is the node itself.') : this.#closed;
+    if (refusal === undefined) return this.#channelOf(connection.peer.id).accept(connection);
+    connection.hear({ frame: () => {}, drained: () => {}, ended: () => {} });
+    connection.close(refusal);
+  }
+
+  #tell(event: PeerEvent): void {
+    for (const notify of this.#listeners) {
+      try {
+        notify(event);
+      } catch (defect) {
+        // A listener's defect is none of the connection: it surfaces at the top.
+        this.#options.clock.defer(() => {
+          throw defect;
+        });
+      }
+    }
+    if (event.what === 'made') this.#tidyLater();
+  }
+
+  /** Looks again while there are more than may be idle: those in use become so later. */
+  #tidyLater(): void {
+    const made = [...this.#channels.values()].filter((channel) => channel.dialled);
+    if (made.length <= limits.peerIdle || this.#tidy !== undefined || this.#closed !== undefined) return;
+    this.#tidy = this.#options.clock.setTimer(limits.peerTidyMs, () => {
+      this.#tidy = undefined;
+      this.#closeIdle();
+      this.#tidyLater();
+    });
+  }
+
+  #closeIdle(): void {
+    const idle = [...this.#channels.values()].filter((channel) => channel.dialled && !channel.wants);
+    idle.sort((a, b) => a.usedMs - b.usedMs);
+    for (const channel of idle.slice(0, Math.max(0, idle.length - limits.peerIdle)))
+      channel.rest(reason('HM-PEER-UNREACHABLE', 'The connection was not needed.'));
+  }
+}

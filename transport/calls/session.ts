@@ -1,0 +1,217 @@
+/**
+ * One connection in use: it begins with a greeting, is kept alive by heartbeats, and ends once. What the frames between
+ * mean is its owner's (`channel.ts`).
+ */
+import { coded, reason, type Reason } from '../../protocols/errors.ts';
+import { limits } from '../../protocols/limits.ts';
+import type { Clock } from '../../protocols/ports.ts';
+import type { Caller } from '../../protocols/wire/calls.ts';
+import {
+  commonVersion,
+  decodeFrame,
+  encodeFrame,
+  type Bye,
+  type Frame,
+  type Hello,
+  type Versions,
+  type Welcome,
+} from '../../protocols/wire/frames.ts';
+import { streamFrameBytes, streamWaitingBytes, type StreamConnection } from '../stream-link.ts';
+
+/** A frame that is neither greeting nor heartbeat nor farewell. */
+export type SpokenFrame = Exclude<Frame, Hello | Welcome | Bye | { kind: 'ping' | 'pong' }>;
+
+/** This end, as it presents itself. */
+export interface Self {
+  readonly versions: Versions;
+  readonly boot: number;
+  /** Drawn anew in each life of the process: what was counted in another one does not count in this. */
+  readonly life: string;
+}
+
+export interface SessionOwner {
+  /** The other end dialled and presents itself: the number of this end's latest dial, or why it is sent away. */
+  greeted(session: Session, hello: Hello): number | Omit<Bye, 'kind'>;
+  opened(session: Session, welcome: { readonly life: string; readonly dial: number }): void;
+  spoken(session: Session, frame: SpokenFrame): void;
+  /** Bytes came that are no frame, or not in their turn. */
+  unreadable(session: Session): void;
+  /** It may send on. */
+  drained(session: Session): void;
+  ended(session: Session, bye: Omit<Bye, 'kind'>): void;
+}
+
+export class Session {
+  readonly connection: StreamConnection;
+  /** Undefined until the greeting is over. */
+  peer: Caller | undefined = undefined;
+  readonly dialled: boolean;
+  rttMs: number | undefined = undefined;
+  readonly #clock: Clock;
+  readonly #self: Self;
+  readonly #owner: SessionOwner;
+  #ended = false;
+  #paused = false;
+  #timer: unknown;
+  #heardMs: number;
+  #beats = 0;
+  #beatSentMs = 0;
+
+  /** `dial`: the number of the attempt, when this end dialled. */
+  constructor(
+    connection: StreamConnection,
+    owner: SessionOwner,
+    { clock, self, dial }: { clock: Clock; self: Self; dial?: number },
+  ) {
+    this.connection = connection;
+    this.dialled = dial !== undefined;
+    this.#clock = clock;
+    this.#self = self;
+    this.#owner = owner;
+    this.#heardMs = clock.monotonicMs();
+    this.#timer = clock.setTimer(limits.peerConnectMs, () =>
+      this.end({ why: 'refused', because: reason('HM-PEER-TIMEOUT', 'The node did not present itself.') }),
+    );
+    connection.hear({
+      frame: (bytes) => this.#heard(bytes),
+      drained: () => {
+        if (!this.#ended) this.#owner.drained(this);
+      },
+      ended: (because) => this.#over({ why: 'closing', because }),
+    });
+    if (dial !== undefined) {
+      const { versions, boot, life } = self;
+      this.#write({ kind: 'hello', versions, boot, life, dial });
+    }
+  }
+
+  get roomy(): boolean {
+    return this.connection.waiting < streamWaitingBytes;
+  }
+
+  send(frame: Uint8Array): void {
+    if (!this.#ended) this.connection.send(frame);
+  }
+
+  /** Whether the other end's frames are taken. */
+  listen(taken: boolean): void {
+    if (this.#paused === !taken || this.#ended) return;
+    this.#paused = !taken;
+    if (taken) {
+      this.#heardMs = this.#clock.monotonicMs();
+      this.connection.resume();
+    } else this.connection.pause();
+  }
+
+  /** The other end is told why, and the owner hears of it. */
+  end(bye: Omit<Bye, 'kind'>): void {
+    if (this.#ended) return;
+    this.#write({ kind: 'bye', ...bye });
+    this.connection.close(bye.because);
+    this.#over(bye);
+  }
+
+  #over(bye: Omit<Bye, 'kind'>): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#clock.clearTimer(this.#timer);
+    this.#owner.ended(this, bye);
+  }
+
+  #write(frame: Frame): void {
+    this.connection.send(encodeFrame(frame));
+  }
+
+  #heard(bytes: Uint8Array): void {
+    if (this.#ended) return;
+    this.#heardMs = this.#clock.monotonicMs();
+    const frame = decodeFrame(bytes, streamFrameBytes);
+    if (frame === undefined) return this.#unreadable();
+    if (this.peer === undefined) this.#greeting(frame);
+    else this.#spoken(frame);
+  }
+
+  #unreadable(): void {
+    this.#owner.unreadable(this);
+    this.end({ why: 'refused', because: reason('HM-PEER-MESSAGE', 'Bytes came that are no message.') });
+  }
+
+  #greeting(frame: Frame): void {
+    if (frame.kind === 'bye') {
+      this.connection.close(frame.because);
+      return this.#over(frame);
+    }
+    if (frame.kind === 'hello' && !this.dialled) return this.#welcome(frame);
+    if (frame.kind === 'welcome' && this.dialled) {
+      if (commonVersion(this.#self.versions, [frame.version, frame.version]) === undefined)
+        return this.#end(versionsApart(this.#self.versions, [frame.version, frame.version]));
+      return this.#open(frame);
+    }
+    this.#unreadable();
+  }
+
+  #welcome(hello: Hello): void {
+    const { versions, boot, life } = this.#self;
+    const version = commonVersion(versions, hello.versions);
+    if (version === undefined) return this.#end(versionsApart(versions, hello.versions));
+    const dial = this.#owner.greeted(this, hello);
+    if (typeof dial !== 'number') return this.end(dial);
+    this.#write({ kind: 'welcome', version, boot, life, dial });
+    this.#open(hello);
+  }
+
+  #end(because: Reason): void {
+    this.end({ why: 'refused', because });
+  }
+
+  #open({ boot, life, dial }: Hello | Welcome): void {
+    this.#clock.clearTimer(this.#timer);
+    this.peer = { ...this.connection.peer, boot };
+    this.#timer = this.#beatLater();
+    this.#owner.opened(this, { life, dial });
+  }
+
+  #spoken(frame: Frame): void {
+    switch (frame.kind) {
+      case 'ping':
+        // Who asks again and again without reading the answers gets none.
+        if (!this.roomy) return;
+        return this.#write({ kind: 'pong', count: frame.count });
+      case 'pong':
+        if (frame.count === this.#beats) this.rttMs = this.#clock.monotonicMs() - this.#beatSentMs;
+        return;
+      case 'bye':
+        this.connection.close(frame.because);
+        return this.#over(frame);
+      case 'hello':
+      case 'welcome':
+        return this.#unreadable();
+      default:
+        this.#owner.spoken(this, frame);
+    }
+  }
+
+  #beatLater(): unknown {
+    const dueMs = this.#clock.monotonicMs() + limits.peerHeartbeatMs;
+    return this.#clock.setTimer(limits.peerHeartbeatMs, () => this.#beat(dueMs));
+  }
+
+  #beat(dueMs: number): void {
+    const nowMs = this.#clock.monotonicMs();
+    // Who stood still itself has not listened either.
+    if (this.#paused || nowMs - dueMs > limits.peerHeartbeatMs) this.#heardMs = nowMs;
+    if (nowMs - this.#heardMs > limits.peerSilenceMs) {
+      const text = `The node said nothing for ${limits.peerSilenceMs / 1_000} s.`;
+      return this.#end(reason('HM-PEER-UNREACHABLE', text, { silenceMs: limits.peerSilenceMs }));
+    }
+    this.#beats += 1;
+    this.#beatSentMs = nowMs;
+    this.#write({ kind: 'ping', count: this.#beats });
+    this.#timer = this.#beatLater();
+  }
+}
+
+function versionsApart(ours: Versions, theirs: Versions): Reason {
+  const text = `One speaks the versions ${ours.join(' to ')}, the other ${theirs.join(' to ')}.`;
+  return coded('HM-PEER-VERSION', text).reason;
+}
