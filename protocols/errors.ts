@@ -704,6 +704,26 @@ export const catalogue = {
     next: 'Check the address of --join, and that the token was made in that cluster.',
     status: 403,
   },
+  'HM-CLUSTER-TOKEN': {
+    cause: 'The join token is not valid.',
+    next: 'Make a new one on a node of the cluster: hivemind cluster token',
+    status: 403,
+  },
+  'HM-CLUSTER-JOIN': {
+    cause: 'The node cannot join: no node of the cluster answers as it should.',
+    next: 'Check that the addresses of --join are reachable, and that their nodes run with --cluster-address.',
+    status: 503,
+  },
+  'HM-CLUSTER-ALONE': {
+    cause: 'The node is of no cluster: it has no cluster address.',
+    next: 'Start it with --cluster-address IP:PORT.',
+    status: 409,
+  },
+  'HM-NODE-NAME-TAKEN': {
+    cause: 'Another node of the cluster has this name.',
+    next: 'Give this node another name: --name; or wait until the other is dead or has left: hivemind node ls',
+    status: 409,
+  },
   'HM-GOSSIP-KEY': {
     cause: 'A key of the gossip ring is not usable as it was asked.',
     next: 'hivemind cluster status names the keys of the ring and the one in use.',

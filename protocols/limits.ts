@@ -422,4 +422,27 @@ export const limits = {
   certificateMs: 604_800_000,
   /** The authority's own: longer than a cluster lives. */
   authorityMs: 315_360_000_000,
+  /** A renewal that failed is tried again after so long, then twice as long … */
+  renewalRetryMs: 1_000,
+  /** … and this at most: a server that comes back is not asked by all at once, and none waits for hours. */
+  renewalRetryMostMs: 300_000,
+  /** Addresses a node keeps to find its cluster by. */
+  clusterSeeds: 32,
+  /** Join tokens kept; those that expired go first. */
+  joinTokens: 256,
+  /** What a join token lasts: long enough to copy it to a machine … */
+  joinTokenMs: 3_600_000,
+  /** … and at most, for images of machines that are made once a month. */
+  joinTokenMostMs: 2_678_400_000,
+  /** Nodes that one token lets in at most: a fleet is added with a few. */
+  joinTokenUses: 1_000,
+  /** A request to join is a certificate request and a few names. */
+  joinBytes: 65_536,
+  /** From the first byte to the answer. */
+  joinMs: 15_000,
+  /** Wrong tokens from one address in a minute; then it waits. A person mistypes two or three times. */
+  joinWrongTries: 10,
+  joinWrongMs: 60_000,
+  /** Addresses whose wrong tries are remembered. */
+  joinClients: 4_096,
 } as const;

@@ -1,8 +1,16 @@
 /** Where everything lives in the store. One place, so that no two rooms disagree about a key. */
 
 export const keys = {
-  /** Which cluster this is, written once: `{ clusterId }`. */
+  /** Which cluster this is, written once: `ClusterRecord`. */
   cluster: 'cluster',
+  /** Whose a node's name is: `MemberRecord`. */
+  member: (name: string) => `members/${name}`,
+  members: 'members/',
+  /** What lets a node join: `JoinTokenRecord`. */
+  joinToken: (id: string) => `join-tokens/${id}`,
+  joinTokens: 'join-tokens/',
+  /** The keys of the gossip, by name: `GossipRing`. */
+  gossipRing: 'gossip-ring',
   /** Head of an app: `AppRecord`. */
   app: (app: string) => `apps/${app}`,
   apps: 'apps/',

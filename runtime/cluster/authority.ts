@@ -13,8 +13,9 @@ import type * as X509 from '@peculiar/x509';
 import { coded } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
 import type { Random } from '../../protocols/ports.ts';
+import type { NodeRole } from '../../protocols/wire/catalogue.ts';
 import { nodeIdOf } from '../../transport/secure/credentials.ts';
-import { nodeUri, type ClusterRole } from '../../transport/secure/tls-identity.ts';
+import { nodeUri } from '../../transport/secure/tls-identity.ts';
 
 const algorithm = { name: 'Ed25519' } as const;
 
@@ -29,7 +30,7 @@ export interface Authority {
 export interface Leaf {
   readonly label: string;
   readonly name: string;
-  readonly role: ClusterRole;
+  readonly role: NodeRole;
   /** The node's public key. */
   readonly key: KeyObject;
   /** Wall time, ms since 1970. */

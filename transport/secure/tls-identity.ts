@@ -8,9 +8,8 @@ import { coded, type CodedError } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
 import { timeText } from '../../protocols/cluster/clocks.ts';
 import type { NodeId } from '../../protocols/membership/model.ts';
+import type { NodeRole } from '../../protocols/wire/catalogue.ts';
 import { nodeIdOf } from './credentials.ts';
-
-export type ClusterRole = 'server' | 'agent';
 
 /** What a node shows at its connections. A value: a renewed certificate makes a new one. */
 export interface TlsIdentity {
@@ -28,13 +27,13 @@ export interface TlsIdentity {
 export interface PeerIdentity {
   readonly id: NodeId;
   readonly name: string;
-  readonly role: ClusterRole;
+  readonly role: NodeRole;
   /** End of the certificate's term, ms since 1970. */
   readonly notAfterMs: number;
 }
 
 /** The name of a node in a certificate: its subject alternative name, a URI. */
-export function nodeUri({ label, id, role }: { label: string; id: NodeId; role: ClusterRole }): string {
+export function nodeUri({ label, id, role }: { label: string; id: NodeId; role: NodeRole }): string {
   return `hivemind://${label}/node/${id}?role=${role}`;
 }
 
@@ -51,7 +50,7 @@ export function peerOf(
   );
   const name = /^CN=(.+)$/m.exec(certificate.subject)?.[1];
   if (!uri || name === undefined) throw refused('the certificate is not one of a node');
-  const [, theirs, id, role] = uri as unknown as [string, string, NodeId, ClusterRole];
+  const [, theirs, id, role] = uri as unknown as [string, string, NodeId, NodeRole];
   if (theirs !== label)
     throw coded('HM-CLUSTER-FOREIGN', `the node ${name} is of the cluster ${theirs}, this one is ${label}`, {
       node: name,

@@ -1,0 +1,134 @@
+/**
+ * Letting nodes in, at a server: who comes with a token gets a name, a certificate and the keys; who is in gets a new
+ * certificate before the old one ends. Everything is checked before anything is written.
+ */
+import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
+import { clockReason } from '../../../protocols/cluster/clocks.ts';
+import type {
+  Issued,
+  JoinAnswer,
+  JoinRequest,
+  RenewRequest,
+  ServerPlace,
+} from '../../../protocols/cluster/join.ts';
+import type { MemberRecord } from '../../../protocols/cluster/rows.ts';
+import { CodedError, coded } from '../../../protocols/errors.ts';
+import { limits } from '../../../protocols/limits.ts';
+import type { MemberAddress, NodeId } from '../../../protocols/membership/model.ts';
+import type { NodeRole } from '../../../protocols/wire/catalogue.ts';
+import { issueCredential, nodeIdOf } from '../../../transport/secure/credentials.ts';
+import { termOf } from '../../../transport/secure/tls-identity.ts';
+import { issueCertificate, keyOfRequest } from '../authority.ts';
+import { readAuthority, readGossipKeys, type ClusterPorts } from '../cluster-store.ts';
+import { claimName, memberOf, releaseName } from '../members.ts';
+import { judgeJoinToken, takeJoinToken } from './join-tokens.ts';
+
+export interface AdmissionOptions {
+  readonly ports: ClusterPorts;
+  /** This node. */
+  readonly server: ServerPlace;
+  /** Whether the membership says of an identity that it is dead or has left. */
+  gone(id: NodeId): boolean;
+  /** Where members are, for who joins. */
+  peers(): readonly MemberAddress[];
+}
+
+/** A node that proved who it is. */
+interface Proven {
+  readonly id: NodeId;
+  readonly name: string;
+}
+
+export class Admission {
+  readonly #options: AdmissionOptions;
+
+  constructor(options: AdmissionOptions) {
+    this.#options = options;
+  }
+
+  /** HM-CLUSTER-TOKEN, HM-CLUSTER-CLOCK, HM-CLUSTER-CERTIFICATE, HM-NODE-NAME-TAKEN; then nothing has changed. */
+  async join(request: JoinRequest): Promise<JoinAnswer> {
+    const { ports, server, gone, peers } = this.#options;
+    const { token, name, address, zone, labels } = request;
+    await judgeJoinToken(ports, token);
+    this.#checkClock(request.now, name);
+    const key = await keyOfRequest(request.request);
+    const id = nodeIdOf(key);
+    if (id === server.id)
+      throw coded('HM-CLUSTER-JOIN', 'a server cannot join itself', {}, 'Leave --join out.');
+    const authority = await readAuthority(ports);
+    const given = await issueTo(ports, authority, { name, role: 'agent', key });
+    await claimName(ports, {
+      record: {
+        name,
+        id,
+        role: 'agent',
+        address,
+        zone,
+        labels,
+        joinedAt: ports.now(),
+        notAfter: given.notAfter,
+      },
+      gone: (other) => gone(other),
+      alongside: () => takeJoinToken(ports, token.id, id),
+    });
+    return { ...given.issued, label: authority.label, server, peers: peers().slice(0, limits.clusterSeeds) };
+  }
+
+  /** HM-CLUSTER-CERTIFICATE: it is no member any more, or asks for another key than its own. */
+  async renew(from: Proven, request: RenewRequest): Promise<Issued> {
+    const { ports } = this.#options;
+    const member = await memberOf(ports, from);
+    this.#checkClock(request.now, from.name);
+    const key = await keyOfRequest(request.request);
+    if (nodeIdOf(key) !== from.id)
+      throw coded(
+        'HM-CLUSTER-CERTIFICATE',
+        `${from.name} asks for a certificate on another key than its own`,
+      );
+    const authority = await readAuthority(ports);
+    const { issued, notAfter } = await issueTo(ports, authority, { name: from.name, role: member.role, key });
+    const { address, zone } = request;
+    const record: MemberRecord = { ...member, address, zone, notAfter };
+    await claimName(ports, { record, gone: () => false });
+    return issued;
+  }
+
+  /** The name is free again; the certificate opens nothing any more. */
+  leave(from: Proven): Promise<void> {
+    return releaseName(this.#options.ports, from.name, from.id);
+  }
+
+  #checkClock(theirs: number, who: string): void {
+    const because = clockReason({ own: this.#options.ports.now(), theirs, who });
+    if (because) throw new CodedError(because);
+  }
+}
+
+/** Certificate, credential and the gossip's keys for a key; nothing is written. */
+export async function issueTo(
+  ports: ClusterPorts,
+  authority: Awaited<ReturnType<typeof readAuthority>>,
+  { name, role, key }: { readonly name: string; readonly role: NodeRole; readonly key: KeyObject },
+): Promise<{ readonly issued: Issued; readonly notAfter: number }> {
+  const { label } = authority;
+  const now = ports.now();
+  const certificate = await issueCertificate(ports.random, authority, { label, name, role, key, now });
+  const [, notAfter] = termOf(new X509Certificate(certificate));
+  const credential = issueCredential(createPrivateKey(authority.key), {
+    label,
+    name,
+    key,
+    notAfter: Math.floor(notAfter / 1_000),
+  });
+  const gossipKeys = await readGossipKeys(ports);
+  return {
+    issued: {
+      certificate,
+      authority: authority.certificate,
+      credential: Buffer.from(credential).toString('base64'),
+      gossipKeys: gossipKeys.map(({ secret }) => Buffer.from(secret).toString('base64')),
+    },
+    notAfter,
+  };
+}

@@ -1,0 +1,79 @@
+/**
+ * Who has which name: a row a name, written by compare-and-set. The certificate says a name too, but outlives a loss of
+ * it; whoever serves a node looks here first.
+ */
+import { coded } from '../../protocols/errors.ts';
+import type { NodeId } from '../../protocols/membership/model.ts';
+import { mayTakeName, type MemberRecord } from '../../protocols/cluster/rows.ts';
+import { keys } from '../../protocols/state/keys.ts';
+import type { Compare, StoreOp } from '../../protocols/state/model.ts';
+import { commit, ownCall, readRow, type ClusterPorts } from './cluster-store.ts';
+
+/** How often a claim is made anew when somebody else wrote at the same time. */
+const attempts = 5;
+
+export interface Claim {
+  readonly record: MemberRecord;
+  /** Whether the membership says of an identity that it is dead or has left. */
+  readonly gone: (id: NodeId) => boolean;
+  /** Written with it, or not at all: the use of a token. Asked anew at each attempt; may refuse by throwing. */
+  readonly alongside?: () => Promise<{
+    readonly compare: readonly Compare[];
+    readonly then: readonly StoreOp[];
+  }>;
+}
+
+/** Makes the name this identity's, and takes from it any other it had. HM-NODE-NAME-TAKEN, HM-STORE-…. */
+export async function claimName(ports: ClusterPorts, { record, gone, alongside }: Claim): Promise<void> {
+  const { name, id } = record;
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    const more = (await alongside?.()) ?? { compare: [], then: [] };
+    const key = keys.member(name);
+    const row = await readRow<MemberRecord>(ports, key);
+    if (!mayTakeName(row?.value, id, { now: ports.now(), gone })) {
+      const evidence = { node: name, id: row?.value.id ?? '' };
+      throw coded('HM-NODE-NAME-TAKEN', `the cluster has a node ${name} with another key`, evidence);
+    }
+    const others = (await listMembers(ports)).filter((other) => other.id === id && other.name !== name);
+    const { succeeded } = await commit(ports, {
+      compare: [{ key, field: 'modRevision', equals: row?.modRevision ?? 0 }, ...more.compare],
+      then: [
+        { op: 'put', key, value: record },
+        ...others.map((other) => ({ op: 'delete', key: keys.member(other.name) }) as const),
+        ...more.then,
+      ],
+    });
+    if (succeeded) return;
+  }
+  throw coded('HM-STORE-CONFLICT', `the name ${name} is being claimed by others at the same time`);
+}
+
+/** Gives the name back; nothing happens when it is another identity's by now. */
+export async function releaseName(ports: ClusterPorts, name: string, id: NodeId): Promise<void> {
+  const key = keys.member(name);
+  const row = await readRow<MemberRecord>(ports, key);
+  if (row?.value.id !== id) return;
+  await commit(ports, {
+    compare: [{ key, field: 'modRevision', equals: row.modRevision }],
+    then: [{ op: 'delete', key }],
+  });
+}
+
+/** The row of a node that proved its identity. HM-CLUSTER-CERTIFICATE when it has left, or another one has its name. */
+export async function memberOf(
+  ports: Pick<ClusterPorts, 'store'>,
+  { name, id }: { readonly name: string; readonly id: NodeId },
+): Promise<MemberRecord> {
+  const row = await readRow<MemberRecord>(ports, keys.member(name));
+  if (row?.value.id === id) return row.value;
+  const what = row ? 'another node has its name now' : 'it has left';
+  throw coded('HM-CLUSTER-CERTIFICATE', `the node ${name} is no member of the cluster any more: ${what}`, {
+    node: name,
+    id,
+  });
+}
+
+export async function listMembers({ store }: Pick<ClusterPorts, 'store'>): Promise<readonly MemberRecord[]> {
+  const { kvs } = await store.list({ prefix: keys.members }, ownCall());
+  return kvs.map(({ value }) => value as MemberRecord);
+}
