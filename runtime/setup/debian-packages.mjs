@@ -33,6 +33,7 @@ const forBench = [
   { package: 'etcd-server', program: 'etcd', service: 'etcd.service' },
   { package: 'docker.io', program: 'dockerd', service: 'docker.service' },
   { package: 'docker-compose', program: 'docker-compose' },
+  { package: 'serf', program: 'serf', service: 'serf.service' },
 ];
 const uses = { node: forNode, tests: forTests, bench: forBench };
 

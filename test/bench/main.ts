@@ -7,36 +7,10 @@ import { measureCompose } from './compose/compose.ts';
 import { measureImages } from './images.ts';
 import { measureKernel } from './kernel.ts';
 import { measureLogs } from './logs.ts';
+import { membershipRows } from './membership/membership.ts';
 import { measureNode } from './node.ts';
+import { least, most, row, skipped, type Row } from './row.ts';
 import { measureStore } from './store.ts';
-
-interface Row {
-  readonly figure: string;
-  readonly measured: string;
-  readonly limit: string;
-  readonly ok: boolean | undefined;
-}
-
-const row = (
-  figure: string,
-  value: number,
-  unit: string,
-  limit?: { at: 'most' | 'least'; value: number },
-): Row => ({
-  figure,
-  measured: `${value >= 100 ? Math.round(value) : Number(value.toPrecision(3))}${unit}`,
-  limit: limit ? `${limit.at === 'most' ? '≤' : '≥'} ${limit.value}${unit}` : '',
-  ok: limit ? (limit.at === 'most' ? value <= limit.value : value >= limit.value) : undefined,
-});
-/** What this machine cannot measure, and why. */
-const skipped = (figure: string, why: string): Row => ({
-  figure,
-  measured: 'skipped',
-  limit: why,
-  ok: undefined,
-});
-const most = (value: number) => ({ at: 'most', value }) as const;
-const least = (value: number) => ({ at: 'least', value }) as const;
 
 const suites: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   kernel: async () => {
@@ -111,6 +85,7 @@ const suites: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
       row('idle with 10 containers, written by the daemon', figures.idleWrittenMbPerHour, ' MB/h', most(1)),
     ];
   },
+  membership: membershipRows,
   compose: async () => {
     const { deployMs, chainMs, ratio, dockerMs, why = '' } = await measureCompose();
     return [
@@ -132,7 +107,7 @@ for (const [name, measure] of Object.entries(suites)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   for (const { figure, measured, limit, ok } of await measure()) {
     const mark = ok === undefined ? ' ' : ok ? '✓' : '✗';
-    console.log(`${mark} ${name.padEnd(7)} ${figure.padEnd(52)} ${measured.padStart(12)}   ${limit}`);
+    console.log(`${mark} ${name.padEnd(10)} ${figure.padEnd(52)} ${measured.padStart(12)}   ${limit}`);
   }
 }
 process.exit(0);

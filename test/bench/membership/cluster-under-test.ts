@@ -1,0 +1,124 @@
+/**
+ * What both sides of the comparison are asked: ten processes that watch each other, one of which is killed again and
+ * again. Who they are, and how each tells its news, is the business of `serf.ts` and `hivemind.ts`.
+ */
+import { readFileSync } from 'node:fs';
+import { until } from '../../kit/until.ts';
+
+export interface ClusterUnderTest {
+  readonly names: readonly string[];
+  /** Of the process now; another after each start. */
+  pidOf(name: string): number;
+  /** Ready when all see all alive. */
+  start(name: string): Promise<void>;
+  /** What members said about others, in the order of arrival here. */
+  readonly news: readonly News[];
+  end(): Promise<void>;
+}
+
+export interface News {
+  readonly by: string;
+  readonly about: string;
+  readonly what: 'alive' | 'dead';
+  /** `performance.now()` of this process. */
+  readonly at: number;
+}
+
+export interface MembershipFigures {
+  /** By kill, in ms until the last of the others called it dead. */
+  readonly deadEverywhereMs: readonly number[];
+  /** Sent over the link by one node in a second, of any kind; nothing happens meanwhile. */
+  readonly packetsPerSecond: number;
+  readonly cpuPercent: number;
+  readonly rssMb: number;
+}
+
+const idleMs = 40_000;
+/** Ten heartbeats or probes: what the start or the last return brought about has calmed down. */
+const quietMs = 10_000;
+const pause = (ms: number): Promise<void> => new Promise((done) => void setTimeout(done, ms));
+
+/** Idle first, then kills in turn, each after the one before is back everywhere. */
+export async function measure(cluster: ClusterUnderTest, kills: number): Promise<MembershipFigures> {
+  await pause(quietMs);
+  const idle = await measureIdle(cluster);
+  const deadEverywhereMs: number[] = [];
+  for (let turn = 0; turn < kills; turn++) {
+    const victim = cluster.names[(turn * 3 + 1) % cluster.names.length]!;
+    deadEverywhereMs.push(await killOne(cluster, victim));
+  }
+  return { ...idle, deadEverywhereMs };
+}
+
+async function killOne(cluster: ClusterUnderTest, victim: string): Promise<number> {
+  const others = cluster.names.filter((name) => name !== victim);
+  const begun = cluster.news.length;
+  const from = performance.now();
+  process.kill(cluster.pidOf(victim), 'SIGKILL');
+  const times = await until(
+    `${victim} is dead at all others`,
+    () => firstOf(cluster.news.slice(begun), others, victim, 'dead'),
+    60_000,
+  );
+  const again = cluster.news.length;
+  await cluster.start(victim);
+  await until(
+    `${victim} is back at all others`,
+    () => firstOf(cluster.news.slice(again), others, victim, 'alive'),
+    60_000,
+  );
+  // At another moment of everybody's probes than the last one.
+  await pause(2_000 + 300 * (begun % 7));
+  return Math.max(...times) - from;
+}
+
+/** When each of these said it first; `undefined` while one has not. */
+function firstOf(
+  news: readonly News[],
+  by: readonly string[],
+  about: string,
+  what: News['what'],
+): readonly number[] | undefined {
+  const times = by.map(
+    (name) => news.find((one) => one.by === name && one.about === about && one.what === what)?.at,
+  );
+  return times.every((at) => at !== undefined) ? (times as number[]) : undefined;
+}
+
+async function measureIdle({
+  names,
+  pidOf,
+}: ClusterUnderTest): Promise<Omit<MembershipFigures, 'deadEverywhereMs'>> {
+  const pids = names.map(pidOf);
+  const before = pids.map(readUse);
+  await pause(idleMs);
+  const after = pids.map(readUse);
+  const grown = (part: 'packets' | 'cpuMs'): number =>
+    after.reduce((sum, use, at) => sum + use[part] - before[at]![part], 0) / pids.length;
+  return {
+    packetsPerSecond: grown('packets') / (idleMs / 1_000),
+    cpuPercent: (grown('cpuMs') / idleMs) * 100,
+    rssMb: after.reduce((sum, { rssMb }) => sum + rssMb, 0) / pids.length,
+  };
+}
+
+interface Use {
+  /** Sent by the link of its network namespace, which nobody else is in. */
+  readonly packets: number;
+  readonly cpuMs: number;
+  readonly rssMb: number;
+}
+
+function readUse(pid: number): Use {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .map(Number);
+  const link = /^\s*eth0:(.*)$/m.exec(readFileSync(`/proc/${pid}/net/dev`, 'utf8'))?.[1] ?? '';
+  return {
+    packets: Number(link.trim().split(/\s+/)[9]),
+    cpuMs: (fields[11]! + fields[12]!) * 10,
+    rssMb: (fields[21]! * 4_096) / 1_048_576,
+  };
+}
