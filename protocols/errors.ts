@@ -724,6 +724,11 @@ export const catalogue = {
     next: 'Give this node another name: --name; or wait until the other is dead or has left: hivemind node ls',
     status: 409,
   },
+  'HM-STORE-DENIED': {
+    cause: 'An agent reaches its own rows of the store and nothing else.',
+    next: 'Ask the server: hivemind cluster status names it.',
+    status: 403,
+  },
   'HM-GOSSIP-KEY': {
     cause: 'A key of the gossip ring is not usable as it was asked.',
     next: 'hivemind cluster status names the keys of the ring and the one in use.',

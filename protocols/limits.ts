@@ -445,4 +445,12 @@ export const limits = {
   joinWrongMs: 60_000,
   /** Addresses whose wrong tries are remembered. */
   joinClients: 4_096,
+  /** Requests of one node at the store of another that are under way: a connection carries no more of use at once. */
+  remoteStoreCalls: 256,
+  /** Bytes of one page of a list, or of one answer of a watch: well below the longest frame. */
+  remoteStoreBytes: 2_097_152,
+  /** Rows of one page. */
+  remoteStoreRows: 500,
+  /** How often a list that takes several pages is begun anew when its revision is compacted meanwhile. */
+  remoteStoreLists: 3,
 } as const;

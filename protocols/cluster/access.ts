@@ -55,11 +55,11 @@ function claimsBlock(name: string, { key, value, present }: StoreWish & { do: 'p
   return free && (value as OfNode | null)?.node === name;
 }
 
-/** The record of a volume that is to go, when its folder here is gone. */
+/** The record of a volume that is to go, when its folder here is gone; again, when the first answer was lost. */
 function forgetsVolume(name: string, { key, present }: StoreWish & { do: 'delete' }): boolean {
   if (!key.startsWith(keys.volumes)) return false;
   const row = present as OfNode | undefined;
-  return row?.node === name && row.removing === true;
+  return row === undefined || (row.node === name && row.removing === true);
 }
 
 /** Keys of the sealed values that files of these slots hold. */

@@ -30,6 +30,17 @@ export const messageTypes: Readonly<Record<string, MessageType>> = {
   'actor.ask': { plane: 'stream', from: everybody, bytes: 262_144, answerBytes: 1_048_576 },
   /** Answered when the actor has ended. */
   'actor.watch': { plane: 'stream', from: everybody, bytes: 4_096, answerBytes: 4_096 },
+  // -- the store, at a server: each request is judged by who asks ---------------------------------
+  'store.status': { plane: 'stream', from: everybody, bytes: 16, answerBytes: 1_024 },
+  'store.get': { plane: 'stream', from: everybody, bytes: 8_192, answerBytes: 1_114_112 },
+  /** A page. */
+  'store.list': { plane: 'stream', from: everybody, bytes: 8_192, answerBytes: 4_194_304 },
+  'store.txn': { plane: 'stream', from: everybody, bytes: 2_097_152, answerBytes: 1_024 },
+  'store.grant': { plane: 'stream', from: everybody, bytes: 1_024, answerBytes: 1_024 },
+  'store.keep-alive': { plane: 'stream', from: everybody, bytes: 1_024, answerBytes: 1_024 },
+  'store.revoke': { plane: 'stream', from: everybody, bytes: 1_024, answerBytes: 1_024 },
+  /** Answered when something changed behind the place that it names: no gap however often the connection is lost. */
+  'store.watch': { plane: 'stream', from: everybody, bytes: 8_192, answerBytes: 4_194_304 },
 };
 
 /** Messages that actors of other nodes may send to actors of this one, and as which role. */
