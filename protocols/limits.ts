@@ -331,8 +331,12 @@ export const limits = {
   peerHearing: 64,
   /** From the first packet to the greeting: a handshake over a slow line takes a second. */
   peerConnectMs: 10_000,
-  /** Connections that were made to this node and have said nothing yet. */
-  peerGreetings: 128,
+  /** Connections to the cluster port that have not shown a certificate: a rack that joins at once … */
+  unprovenConnections: 256,
+  /** … and those of one address: nodes behind one translation. */
+  unprovenOfAddress: 64,
+  /** How often connections are looked through for certificates out of their term: terms are days. */
+  certificateLookMs: 60_000,
   peerHeartbeatMs: 5_000,
   /** A peer that says nothing for three heartbeats is gone: its machine is, or the way to it. */
   peerSilenceMs: 15_000,

@@ -49,7 +49,8 @@ export interface StreamLink {
   /** Where it listens. */
   readonly address: MemberAddress;
   /**
-   * Rejects with HM-PEER-UNREACHABLE, or with HM-PEER-IDENTITY when somebody else answers. An aborted signal ends the
+   * An empty id stands for whoever of the cluster answers there. Rejects with HM-PEER-UNREACHABLE, with HM-PEER-IDENTITY
+   * when another node answers, with HM-CLUSTER-CERTIFICATE or HM-CLUSTER-FOREIGN when one end is not of the cluster. An aborted signal ends the
    * attempt.
    */
   dial(to: Peer, signal: AbortSignal): Promise<StreamConnection>;

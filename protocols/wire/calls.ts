@@ -9,6 +9,7 @@ import type { NodeRole } from './catalogue.ts';
 
 /** A node to speak to. Whoever answers at the address must prove that it is this one. */
 export interface Peer {
+  /** Empty in a `call` alone: whoever of the cluster answers at the address. */
   readonly id: NodeId;
   readonly address: MemberAddress;
 }

@@ -32,6 +32,8 @@ export interface Hello {
   readonly life: string;
   /** Counts the dialler's attempts to reach this peer in this life, so that the later of two is known. */
   readonly dial: number;
+  /** Wall time of the sender, ms since 1970. */
+  readonly now: number;
 }
 
 export interface Welcome {
@@ -41,6 +43,7 @@ export interface Welcome {
   readonly life: string;
   /** The latest attempt of the end that was dialled: it is settled by this connection. */
   readonly dial: number;
+  readonly now: number;
 }
 
 /** `duplicate`: another connection between the two is, or will be, the one. */
@@ -87,9 +90,9 @@ export function encodeFrame(frame: Frame): Uint8Array {
 function partsOf(frame: Frame): readonly unknown[] {
   switch (frame.kind) {
     case 'hello':
-      return [...frame.versions, frame.boot, frame.life, frame.dial];
+      return [...frame.versions, frame.boot, frame.life, frame.dial, frame.now];
     case 'welcome':
-      return [frame.version, frame.boot, frame.life, frame.dial];
+      return [frame.version, frame.boot, frame.life, frame.dial, frame.now];
     case 'bye':
       return [endings.indexOf(frame.why), tellReason(frame.because)];
     case 'request':
@@ -131,6 +134,7 @@ function read(kind: Frame['kind'], fields: Fields, maxBytes: number): Frame | un
         boot: fields.natural(),
         life: fields.text(longestLife),
         dial: fields.natural(),
+        now: fields.natural(Number.MAX_SAFE_INTEGER),
       };
       fields.rest();
       return hello.versions[0] <= hello.versions[1] ? hello : undefined;
@@ -142,6 +146,7 @@ function read(kind: Frame['kind'], fields: Fields, maxBytes: number): Frame | un
         boot: fields.natural(),
         life: fields.text(longestLife),
         dial: fields.natural(),
+        now: fields.natural(Number.MAX_SAFE_INTEGER),
       };
       fields.rest();
       return welcome;

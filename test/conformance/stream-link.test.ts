@@ -11,10 +11,15 @@ import {
 } from '../../transport/stream-link.ts';
 import { MemoryStreams } from '../../transport/memory/streams.ts';
 import { HeapClock } from '../../runtime/world/heap-clock.ts';
+import { realClock } from '../../runtime/world/real-clock.ts';
 import { seededRandom } from '../../runtime/world/seeded-random.ts';
+import { openWebSocketLink } from '../../transport/websocket/websocket-link.ts';
+import { certificateMaker } from '../kit/cluster/certificates.ts';
+import { until } from '../kit/until.ts';
 
 interface Arm {
-  open(identity: StreamIdentity): Promise<StreamLink>;
+  /** A link of a node that has that name. */
+  open(name: string): Promise<{ readonly link: StreamLink; readonly identity: StreamIdentity }>;
   /** Lets what was done take effect. */
   settle(what: string, done: () => boolean): Promise<void>;
 }
@@ -24,7 +29,10 @@ function memory(): Arm {
   const network = new MemoryStreams(clock, seededRandom(1));
   let port = 4_000;
   return {
-    open: async (identity) => network.open(identity, { host: '10.0.0.1', port: ++port }),
+    open: async (name) => {
+      const identity = { id: `${++port}`.padStart(32, '0'), name, role: 'agent' } as const;
+      return { link: network.open(identity, { host: '10.0.0.1', port }), identity };
+    },
     settle: async (what, done) => {
       for (let waited = 0; waited < 60_000 && !done(); waited += 100) await clock.advance(100);
       if (!done()) throw new Error(`never: ${what}`);
@@ -32,11 +40,19 @@ function memory(): Arm {
   };
 }
 
-const identityOf = (digit: string): StreamIdentity => ({
-  id: digit.repeat(32),
-  name: `n${digit}`,
-  role: 'agent',
-});
+function webSocket(): Arm {
+  const maker = certificateMaker();
+  return {
+    open: async (name) => {
+      const { id, role, tls } = await (await maker).node(name);
+      const address = { host: '127.0.0.1', port: 0 };
+      const link = await openWebSocketLink({ address, tls: () => tls, clock: realClock });
+      return { link, identity: { id, name, role } };
+    },
+    settle: async (what, done) => void (await until(what, done)),
+  };
+}
+
 const never = new AbortController().signal;
 
 /** One end with everything it heard. */
@@ -51,7 +67,10 @@ function end(connection: StreamConnection) {
   return seen;
 }
 
-describe.each([['in memory', memory]] as const)('a stream link %s', (_, arm) => {
+describe.each([
+  ['in memory', memory],
+  ['over WebSocket and TLS', webSocket],
+] as const)('a stream link %s', (_, arm) => {
   const opened: StreamLink[] = [];
   afterEach(async () => {
     for (const link of opened.splice(0)) await link.close();
@@ -60,14 +79,14 @@ describe.each([['in memory', memory]] as const)('a stream link %s', (_, arm) => 
   async function party() {
     const way = arm();
     const arrivals: ReturnType<typeof end>[] = [];
-    const open = async (digit: string) => {
-      const link = await way.open(identityOf(digit));
+    const open = async (name: string) => {
+      const { link, identity } = await way.open(name);
       opened.push(link);
       link.accept((connection) => void arrivals.push(end(connection)));
-      return { link, peer: { id: digit.repeat(32), address: link.address } satisfies Peer };
+      return { link, identity, peer: { id: identity.id, address: link.address } satisfies Peer };
     };
-    const a = await open('a');
-    const b = await open('b');
+    const a = await open('na');
+    const b = await open('nb');
     /** As on the real clock, a dial needs time to pass. */
     const dial = async (from: StreamLink, to: Peer, signal = never) => {
       let result: StreamConnection | Error | undefined;
@@ -89,10 +108,10 @@ describe.each([['in memory', memory]] as const)('a stream link %s', (_, arm) => 
   }
 
   test('joins two that have proven who they are', async () => {
-    const { pair } = await party();
+    const { a, b, pair } = await party();
     const { one, other } = await pair();
-    expect(one.connection.peer).toEqual(identityOf('b'));
-    expect(other.connection.peer).toEqual(identityOf('a'));
+    expect(one.connection.peer).toEqual(b.identity);
+    expect(other.connection.peer).toEqual(a.identity);
   });
 
   test('carries whole frames in their order, both ways, up to the longest', async () => {
@@ -118,6 +137,12 @@ describe.each([['in memory', memory]] as const)('a stream link %s', (_, arm) => 
     await b.link.close();
     const refused = await dial(a.link, b.peer);
     expect((refused as CodedError).reason.code).toBe('HM-PEER-UNREACHABLE');
+  });
+
+  test('takes whoever answers when no id is given', async () => {
+    const { a, b, dial } = await party();
+    const dialled = await dial(a.link, { id: '', address: b.peer.address });
+    expect((dialled as StreamConnection).peer).toEqual(b.identity);
   });
 
   test('refuses another than the one that is meant, and the other hears nothing of it', async () => {

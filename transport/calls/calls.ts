@@ -2,9 +2,9 @@
  * Calls over any stream link: a channel for each peer, made when it is first spoken to or speaks. What a peer may say is
  * judged by `handlers.ts`, what passes between two by `channel.ts`, connections by `connector.ts` and `session.ts`.
  */
-import { coded, reason, type Reason } from '../../protocols/errors.ts';
+import { coded, reason, reasonOf, type Reason } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
-import type { NodeId } from '../../protocols/membership/model.ts';
+import type { MemberAddress, NodeId } from '../../protocols/membership/model.ts';
 import type { Clock, Random, Stop } from '../../protocols/ports.ts';
 import type {
   Caller,
@@ -20,6 +20,7 @@ import { streamVersions, type Versions } from '../../protocols/wire/frames.ts';
 import type { StreamConnection, StreamLink } from '../stream-link.ts';
 import { Channel } from './channel.ts';
 import { Handlers, type MessageTypes } from './handlers.ts';
+import { Strangers } from './strangers.ts';
 
 export interface CallsOptions {
   readonly self: Caller;
@@ -41,6 +42,7 @@ class StreamCalls implements Calls {
   readonly #life: string;
   readonly #handlers: Handlers;
   readonly #channels = new Map<NodeId, Channel>();
+  readonly #strangers: Strangers;
   readonly #listeners = new Set<(event: PeerEvent) => void>();
   #tidy: unknown = undefined;
   #closed: Reason | undefined = undefined;
@@ -49,12 +51,21 @@ class StreamCalls implements Calls {
     this.#options = options;
     this.#handlers = new Handlers(options.types ?? messageTypes);
     this.#life = options.random.hex(8);
+    this.#strangers = new Strangers(options, {
+      known: (address) => this.#openAt(address),
+      met: (connection, address) => this.#adopt(connection, address),
+    });
     options.link.accept((connection) => this.#accept(connection));
   }
 
   async call(to: Peer, type: string, body: unknown, options: CallOptions): Promise<unknown> {
     this.#maySend(type);
-    return await this.#channel(to).call(type, body, options);
+    if (to.id !== '') return await this.#channel(to).call(type, body, options);
+    const { clock } = this.#options;
+    const sinceMs = clock.monotonicMs();
+    const id = await this.#strangers.identify(to.address, options);
+    const timeoutMs = Math.max(0, options.timeoutMs - (clock.monotonicMs() - sinceMs));
+    return await this.#channel({ ...to, id }).call(type, body, { ...options, timeoutMs });
   }
 
   tell(to: Peer, type: string, body: unknown): 'taken' | 'full' | 'closed' {
@@ -85,6 +96,7 @@ class StreamCalls implements Calls {
     if (this.#closed !== undefined) return;
     this.#closed = reason('HM-PEER-UNREACHABLE', 'The node is stopping.');
     this.#options.clock.clearTimer(this.#tidy);
+    this.#strangers.close();
     for (const channel of this.#channels.values()) channel.close(this.#closed);
     await this.#options.link.close();
   }
@@ -97,6 +109,7 @@ class StreamCalls implements Calls {
 
   #channel({ id, address }: Peer): Channel {
     if (this.#closed !== undefined) throw coded('HM-PEER-UNREACHABLE', this.#closed.message);
+    if (id === '') throw coded('HM-PEER-UNREACHABLE', 'Only a call finds out who is at an address.');
     if (id === this.#options.self.id)
       throw coded('HM-PEER-UNREACHABLE', 'A node does not call itself.', { peer: id });
     const channel = this.#channelOf(id);
@@ -139,6 +152,21 @@ class StreamCalls implements Calls {
     if (refusal === undefined) return this.#channelOf(connection.peer.id).accept(connection);
     connection.hear({ frame: () => {}, drained: () => {}, ended: () => {} });
     connection.close(refusal);
+  }
+
+  #openAt({ host, port }: MemberAddress): NodeId | undefined {
+    for (const [id, { open, address }] of this.#channels)
+      if (open && address?.host === host && address.port === port) return id;
+    return undefined;
+  }
+
+  #adopt(connection: StreamConnection, address: MemberAddress): void {
+    try {
+      this.#channel({ id: connection.peer.id, address }).adopt(connection);
+    } catch (thrown) {
+      connection.close(reasonOf(thrown));
+      throw thrown;
+    }
   }
 
   #tell(event: PeerEvent): void {

@@ -84,6 +84,10 @@ export class Channel implements ConnectorOwner {
     this.#connector.address = address;
   }
 
+  get open(): boolean {
+    return this.#connector.session !== undefined;
+  }
+
   /** This end made the connection. */
   get dialled(): boolean {
     return this.#connector.session?.dialled === true;
@@ -129,6 +133,11 @@ export class Channel implements ConnectorOwner {
 
   accept(connection: StreamConnection): void {
     this.#connector.accept(connection);
+  }
+
+  /** A connection that this end made before it knew to whom. */
+  adopt(connection: StreamConnection): void {
+    this.#connector.adopt(connection);
   }
 
   /** Ends the connection; it comes again when it is wanted. */
@@ -207,7 +216,7 @@ export class Channel implements ConnectorOwner {
   #drop(because: Reason): void {
     this.#counts.dropped += this.#outbox.clear();
     const { code, message, hint, evidence } = because;
-    const known = code.startsWith('HM-PEER-') ? code : 'HM-PEER-UNREACHABLE';
+    const known = code === 'HM-INTERNAL' ? 'HM-PEER-UNREACHABLE' : code;
     const at = this.address === undefined ? {} : { address: `${this.address.host} ${this.address.port}` };
     this.#questions.lost({
       code: known,

@@ -96,6 +96,13 @@ export class Connector implements SessionOwner {
     this.#arriving = new Session(connection, this, { clock, self });
   }
 
+  /** A connection that this end made before it knew to whom. */
+  adopt(connection: StreamConnection): void {
+    if (this.session || this.#dialling || this.#closed) return connection.close(duplicate.because);
+    const dialling = this.#attempt();
+    this.#greet(dialling, connection);
+  }
+
   close(because: Reason): void {
     this.#closed = true;
     this.#options.clock.clearTimer(this.#retry);
@@ -155,29 +162,36 @@ export class Connector implements SessionOwner {
   }
 
   #dial(): void {
-    const { clock, link, id, self } = this.#options;
+    const { link, id } = this.#options;
     if (this.address === undefined) return;
-    const controller = new AbortController();
+    const dialling = this.#attempt();
+    link.dial({ id, address: this.address }, dialling.controller.signal).then(
+      (connection) => {
+        if (this.#dialling === dialling) this.#greet(dialling, connection);
+        else connection.close(duplicate.because);
+      },
+      (thrown: unknown) => this.#failed(dialling, reasonOf(thrown)),
+    );
+  }
+
+  #attempt(): Dialling {
     const overdue = (): void => {
       const text = `There was no connection within ${limits.peerConnectMs / 1_000} s.`;
       this.#failed(dialling, reason('HM-PEER-UNREACHABLE', text));
     };
     const dialling: Dialling = {
-      controller,
-      timer: clock.setTimer(limits.peerConnectMs, overdue),
+      controller: new AbortController(),
+      timer: this.#options.clock.setTimer(limits.peerConnectMs, overdue),
       session: undefined,
     };
     this.#dialling = dialling;
     this.#dials += 1;
-    const dial = this.#dials;
-    link.dial({ id, address: this.address }, controller.signal).then(
-      (connection) => {
-        if (this.#dialling === dialling)
-          dialling.session = new Session(connection, this, { clock, self, dial });
-        else connection.close(duplicate.because);
-      },
-      (thrown: unknown) => this.#failed(dialling, reasonOf(thrown)),
-    );
+    return dialling;
+  }
+
+  #greet(dialling: Dialling, connection: StreamConnection): void {
+    const { clock, self } = this.#options;
+    dialling.session = new Session(connection, this, { clock, self, dial: this.#dials });
   }
 
   #failed(dialling: Dialling, because: Reason): void {

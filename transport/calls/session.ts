@@ -2,6 +2,7 @@
  * One connection in use: it begins with a greeting, is kept alive by heartbeats, and ends once. What the frames between
  * mean is its owner's (`channel.ts`).
  */
+import { clockReason } from '../../protocols/cluster/clocks.ts';
 import { coded, reason, type Reason } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
 import type { Clock } from '../../protocols/ports.ts';
@@ -81,7 +82,7 @@ export class Session {
     });
     if (dial !== undefined) {
       const { versions, boot, life } = self;
-      this.#write({ kind: 'hello', versions, boot, life, dial });
+      this.#write({ kind: 'hello', versions, boot, life, dial, now: wallTime(clock) });
     }
   }
 
@@ -141,13 +142,16 @@ export class Session {
       this.connection.close(frame.because);
       return this.#over(frame);
     }
-    if (frame.kind === 'hello' && !this.dialled) return this.#welcome(frame);
-    if (frame.kind === 'welcome' && this.dialled) {
+    if (frame.kind !== (this.dialled ? 'welcome' : 'hello')) return this.#unreadable();
+    const who = this.connection.peer.name;
+    const clocks = clockReason({ own: this.#clock.now(), theirs: frame.now, who });
+    if (clocks !== undefined) return this.#end(clocks);
+    if (frame.kind === 'hello') return this.#welcome(frame);
+    if (frame.kind === 'welcome') {
       if (commonVersion(this.#self.versions, [frame.version, frame.version]) === undefined)
         return this.#end(versionsApart(this.#self.versions, [frame.version, frame.version]));
       return this.#open(frame);
     }
-    this.#unreadable();
   }
 
   #welcome(hello: Hello): void {
@@ -156,7 +160,7 @@ export class Session {
     if (version === undefined) return this.#end(versionsApart(versions, hello.versions));
     const dial = this.#owner.greeted(this, hello);
     if (typeof dial !== 'number') return this.end(dial);
-    this.#write({ kind: 'welcome', version, boot, life, dial });
+    this.#write({ kind: 'welcome', version, boot, life, dial, now: wallTime(this.#clock) });
     this.#open(hello);
   }
 
@@ -214,4 +218,8 @@ export class Session {
 function versionsApart(ours: Versions, theirs: Versions): Reason {
   const text = `One speaks the versions ${ours.join(' to ')}, the other ${theirs.join(' to ')}.`;
   return coded('HM-PEER-VERSION', text).reason;
+}
+
+function wallTime(clock: Clock): number {
+  return Math.max(0, Math.round(clock.now()));
 }

@@ -1,5 +1,6 @@
 /** Nodes that call each other over the network in memory, in virtual time, with everything they hear. */
 import { CodedError } from '../../../protocols/errors.ts';
+import type { Clock } from '../../../protocols/ports.ts';
 import type { NodeRole } from '../../../protocols/wire/catalogue.ts';
 import type { Calls, Peer, PeerEvent } from '../../../protocols/wire/calls.ts';
 import type { Versions } from '../../../protocols/wire/frames.ts';
@@ -28,7 +29,10 @@ export interface CallsNode {
 export interface CallsRig {
   readonly clock: HeapClock;
   readonly network: MemoryStreams;
-  node(digit: string, options?: { role?: NodeRole; versions?: Versions; boot?: number }): CallsNode;
+  node(
+    digit: string,
+    options?: { role?: NodeRole; versions?: Versions; boot?: number; wallOffMs?: number },
+  ): CallsNode;
 }
 
 export function callsRig(seed = 1): CallsRig {
@@ -38,14 +42,14 @@ export function callsRig(seed = 1): CallsRig {
   return {
     clock,
     network,
-    node: (digit, { role = 'server', versions, boot = 1 } = {}) => {
+    node: (digit, { role = 'server', versions, boot = 1, wallOffMs = 0 } = {}) => {
       const id = digit.repeat(32);
       const name = `n${digit}`;
       const address = { host: `10.0.0.${Number.parseInt(digit, 16)}`, port: 4_484 };
       const calls = createCalls({
         self: { id, name, role, boot },
         link: network.open({ id, name, role }, address),
-        clock,
+        clock: ownClock(clock, wallOffMs),
         random: seededRandom((drawn += 1)),
         types,
         ...(versions === undefined ? {} : { versions }),
@@ -61,6 +65,16 @@ export function callsRig(seed = 1): CallsRig {
       calls.on('test.tell', (_, body) => void node.told.push(body));
       return node;
     },
+  };
+}
+
+function ownClock(clock: HeapClock, wallOffMs: number): Clock {
+  return {
+    now: () => clock.now() + wallOffMs,
+    monotonicMs: () => clock.monotonicMs(),
+    setTimer: (delayMs, fire) => clock.setTimer(delayMs, fire),
+    clearTimer: (timer) => clock.clearTimer(timer),
+    defer: (run) => clock.defer(run),
   };
 }
 

@@ -16,8 +16,8 @@ const because = reason('HM-STORE-LEASE', 'over', { lease: '9', n: 3, yes: true }
 const body = new Uint8Array([1, 2, 3]);
 
 const frames: readonly Frame[] = [
-  { kind: 'hello', versions: [1, 4], boot: 7, life: 'abcd', dial: 3 },
-  { kind: 'welcome', version: 2, boot: 7, life: 'abcd', dial: 0 },
+  { kind: 'hello', versions: [1, 4], boot: 7, life: 'abcd', dial: 3, now: 1_767_225_600_000 },
+  { kind: 'welcome', version: 2, boot: 7, life: 'abcd', dial: 0, now: 0 },
   { kind: 'bye', why: 'duplicate', because },
   { kind: 'request', id: 2 ** 32 - 1, type: 'store.txn', body },
   { kind: 'answer', id: 1, body: new Uint8Array(0) },
@@ -36,7 +36,7 @@ describe('a frame', () => {
   });
 
   test('of a newer greeting is understood, whatever it says besides', () => {
-    const newer = encodePlain([0, 3, 9, 7, 'abcd', 1, 'more', { and: 'more' }], most);
+    const newer = encodePlain([0, 3, 9, 7, 'abcd', 1, 5, 'more', { and: 'more' }], most);
     expect(decodeFrame(newer, most)).toMatchObject({ kind: 'hello', versions: [3, 9] });
   });
 
@@ -47,7 +47,7 @@ describe('a frame', () => {
     ['too few values', encodePlain([3, 1], most)],
     ['too many', encodePlain([8, 1, 2], most)],
     ['a negative number', encodePlain([7, -1], most)],
-    ['versions the wrong way round', encodePlain([0, 3, 2, 1, 'a', 1], most)],
+    ['versions the wrong way round', encodePlain([0, 3, 2, 1, 'a', 1, 5], most)],
     ['a type that is too long', encodePlain([6, 'x'.repeat(65), body], most)],
     ['a body that is text', encodePlain([6, 'store.told', 'text'], most)],
     ['a refusal without a reason', encodePlain([5, 1, ['HM-INTERNAL']], most)],

@@ -146,3 +146,52 @@ test('of connections that nobody needs the oldest are closed', async () => {
   expect(network.counts.resets).toBe(0);
   letGo();
 });
+
+describe('a node of which only the address is known', () => {
+  test('is found, and one connection is enough for it', async () => {
+    const { clock, network, node } = callsRig();
+    const [a, b] = [node('a'), node('b')];
+    b.calls.on('test.ask', (from) => from.name);
+    const seed = { id: '', address: b.peer.address };
+    const asked = [1, 2, 3].map(() => outcome(a.calls.call(seed, 'test.ask', null, { timeoutMs: 1_000 })));
+    await clock.advance(500);
+    expect(asked.map(({ value }) => value)).toEqual(['na', 'na', 'na']);
+    a.calls.tell(b.peer, 'test.tell', 1);
+    const again = outcome(a.calls.call(seed, 'test.ask', null, { timeoutMs: 1_000 }));
+    await clock.advance(500);
+    expect(again.value).toBe('na');
+    expect(network.counts.dialled).toBe(1);
+    expect(whats(a)).toEqual(['made']);
+    expect(whats(b)).toEqual(['made']);
+  });
+
+  test('may be nobody, slow, or oneself', async () => {
+    const { clock, network, node } = callsRig();
+    const [a, b] = [node('a'), node('b')];
+    const at = (address: typeof b.peer.address) =>
+      outcome(a.calls.call({ id: '', address }, 'test.ask', null, { timeoutMs: 1_000 }));
+    const [nobody, self] = [at({ host: '10.9.9.9', port: 1 }), at(a.peer.address)];
+    network.cut(a.place, b.place);
+    const slow = at(b.peer.address);
+    await clock.advance(2_000);
+    expect([nobody.code, self.code, slow.code]).toEqual([
+      'HM-PEER-UNREACHABLE',
+      'HM-PEER-UNREACHABLE',
+      'HM-PEER-TIMEOUT',
+    ]);
+    expect(() => a.calls.tell({ id: '', address: b.peer.address }, 'test.tell', 1)).toThrow(
+      'HM-PEER-UNREACHABLE',
+    );
+  });
+});
+
+test.each([1, -1])('whose clock is an hour off is told so (%i h)', async (hours) => {
+  const { clock, network, node } = callsRig();
+  const [a, b] = [node('a', { wallOffMs: hours * 3_600_000 }), node('b')];
+  b.calls.on('test.ask', () => 'answered');
+  const refused = outcome(a.calls.call(b.peer, 'test.ask', null, { timeoutMs: 1_000 }));
+  await clock.advance(500);
+  expect(refused.code).toBe('HM-CLUSTER-CLOCK');
+  expect(network.counts.dialled).toBe(1);
+  expect([...whats(a), ...whats(b)]).toEqual([]);
+});
