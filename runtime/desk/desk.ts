@@ -4,7 +4,7 @@
  * end-to-end tests use the same functions.
  */
 import { constants, existsSync } from 'node:fs';
-import { access } from 'node:fs/promises';
+import { access, rm } from 'node:fs/promises';
 import { coded } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
 import type { Environment } from '../config/environment.ts';
@@ -15,10 +15,10 @@ import { waitFor } from './commands.ts';
 import { addContexts, assertNamesFree } from './contexts.ts';
 import { cutLinks, healAll } from './faults.ts';
 import { mostNodes, nodesNamed, nodesOf, type DeskName, type DeskNode } from './names.ts';
-import { freeSecond, hostLinksOf, makeNetwork, namespacesOf } from './network.ts';
+import { freeSecond, hostLinksOf, makeNetwork, moveNode, namespacesOf } from './network.ts';
 import { startNode } from './nodes.ts';
 import { daemonOf, processesOf, signalAll } from './processes.ts';
-import { readRecord, requireRecord, writeRecord, type DeskRecord } from './record.ts';
+import { addressOf, readRecord, requireRecord, writeRecord, type DeskRecord } from './record.ts';
 import { takeDown } from './take-down.ts';
 
 export interface UpOptions {
@@ -51,7 +51,7 @@ export async function bringUp(desk: DeskName, options: UpOptions): Promise<void>
     const before = (await assertNamesFree(environment, desk, nodes)).current;
     const record: DeskRecord = {
       count,
-      second: await freeSecond(),
+      second: await freeSecond(desk),
       runtime: options.runtime,
       ...(before === undefined ? {} : { contextBefore: before }),
     };
@@ -144,6 +144,39 @@ export async function thaw(desk: DeskName, names: string): Promise<void> {
 export async function start(desk: DeskName, names: string, flags: readonly string[] = []): Promise<void> {
   const record = await requireRecord(desk);
   for (const node of nodesNamed(nodesOf(desk, record.count), names)) await startNode(record, node, flags);
+}
+
+/** Gently, as a service of the machine would: containers run on. */
+export async function stop(desk: DeskName, names: string): Promise<void> {
+  for (const node of await running(desk, names)) await signalAll(node, 'SIGTERM', ['daemon']);
+}
+
+/** Another address for a node: its daemon is stopped and started there. */
+export async function move(desk: DeskName, name: string): Promise<void> {
+  const before = await requireRecord(desk);
+  const nodes = nodesOf(desk, before.count);
+  const [node] = nodesNamed(nodes, name);
+  await signalAll(node!, 'SIGTERM', ['daemon']);
+  const moves = { ...before.moves, [node!.name]: (before.moves?.[node!.name] ?? 0) + 1 };
+  const record = { ...before, moves };
+  await writeRecord(desk, record);
+  await moveNode(nodes, node!, record.second, addressOf(record, node!));
+  await startNode(record, node!);
+}
+
+/** The disk of a node is gone, with all that it knew. HM-DESK-NODE while it runs. */
+export async function wipe(desk: DeskName, names: string): Promise<void> {
+  const record = await requireRecord(desk);
+  for (const node of nodesNamed(nodesOf(desk, record.count), names)) {
+    if ((await processesOf(node)).length > 0)
+      throw coded(
+        'HM-DESK-NODE',
+        `${node.name} runs`,
+        {},
+        `npm run cluster -- kill ${node.name}, then again`,
+      );
+    await rm(node.dataDir, { recursive: true, force: true });
+  }
 }
 
 /** No fault is left: links whole, nobody frozen, every node running. Answers the names of those it started. */

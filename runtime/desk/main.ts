@@ -8,8 +8,22 @@ import { parseArgs } from 'node:util';
 import { coded, reasonOf } from '../../protocols/errors.ts';
 import { nearest } from '../../protocols/suggest.ts';
 import { readEnvironment } from '../config/environment.ts';
-import { exitCodeOf } from '../cli/failure.ts';
-import { bringDown, bringUp, crash, cut, freeze, heal, kill, nodesUp, start, thaw } from './desk.ts';
+import { exitCodeOf, exitCodes } from '../cli/failure.ts';
+import {
+  bringDown,
+  bringUp,
+  crash,
+  cut,
+  freeze,
+  heal,
+  kill,
+  move,
+  nodesUp,
+  start,
+  stop,
+  thaw,
+  wipe,
+} from './desk.ts';
 import { losePackets } from './faults.ts';
 import { deskCalled, nodesNamed, usualTag, type DeskName } from './names.ts';
 import { requireRecord } from './record.ts';
@@ -21,7 +35,8 @@ npm run cluster -- lose 10%                so many packets between all nodes are
 npm run cluster -- crash n3                kill -9 of the daemon; its containers run on
 npm run cluster -- kill n3                 as without power: containers too, at once
 npm run cluster -- freeze n3 | thaw n3     SIGSTOP and SIGCONT of all of it
-npm run cluster -- start n3                a node that was crashed or killed
+npm run cluster -- stop n3 | start n3      SIGTERM of the daemon; any node that does not run
+npm run cluster -- wipe n3 | move n3       its disk is lost (when it does not run); another address
 npm run cluster -- heal                    no fault is left: links, frozen and ended nodes
 npm run cluster -- status | logs n2        what is so now; the log of a daemon
 npm run cluster -- down                    everything away, also after a killed command
@@ -68,6 +83,9 @@ const commands: Readonly<Record<string, Command>> = {
   kill: toNodes((names) => kill(desk, names), 'dead with everything in it'),
   freeze: toNodes((names) => freeze(desk, names), 'frozen'),
   thaw: toNodes((names) => thaw(desk, names), 'runs on'),
+  stop: toNodes((names) => stop(desk, names), 'stopped; its containers run on'),
+  wipe: toNodes((names) => wipe(desk, names), 'its disk is empty'),
+  move: toNodes((name) => move(desk, name), 'ready at another address'),
   start: toNodes((names) => start(desk, names), 'ready'),
   heal: {
     words: 0,
@@ -127,6 +145,10 @@ function parse(args: readonly string[]) {
 async function up(count: number, runtime = 'containerd'): Promise<void> {
   if (runtime !== 'containerd' && runtime !== 'process')
     throw misused(`--runtime is containerd or process, not ${runtime}`);
+  process.once('SIGINT', () => {
+    progress('interrupted; npm run cluster -- down removes what was made so far');
+    process.exit(exitCodes.interrupted);
+  });
   await bringUp(desk, { count, runtime, environment, progress });
   await printStatus();
   const [first, second] = await nodesUp(desk);

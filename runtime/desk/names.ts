@@ -81,7 +81,9 @@ export function nodesNamed(nodes: readonly DeskNode[], text: string): readonly D
 export const network = {
   whole: (second: number): string => `10.${second}.0.0/16`,
   host: (second: number): string => `10.${second}.0.254`,
-  node: (second: number, { number }: DeskNode): string => `10.${second}.0.${number}`,
+  /** `moves`: how often the node has got another address. The fifth is the first again. */
+  node: (second: number, { number }: DeskNode, moves = 0): string =>
+    `10.${second}.0.${number + mostNodes * (moves % 4)}`,
   /** The containers of a node; all of these together are `pool`. */
   block: (second: number, { number }: DeskNode): string => `10.${second}.${128 + number}.0/24`,
   prefix: 24,

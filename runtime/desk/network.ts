@@ -5,26 +5,32 @@
 import { readdir, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { coded } from '../../protocols/errors.ts';
+import { hashText } from '../../protocols/hash.ts';
 import { overlap } from '../../protocols/network/cidr.ts';
 import { may, must } from './commands.ts';
 import { linksOf, network, type DeskName, type DeskNode } from './names.ts';
 
 /** Second bytes that a desk may take: not those of the usual pools (10.42, 10.43) nor of tests. */
-const seconds = { from: 200, to: 249 };
+const seconds = { from: 200, count: 50 };
 const namespaceFolder = '/run/netns';
 const lines = (all: readonly string[]): string => all.map((line) => `${line}\n`).join('');
 
-/** The first 10.x.0.0/16 that this machine has no route to and no address in. HM-DESK-MACHINE when all are taken. */
-export async function freeSecond(): Promise<number> {
+/**
+ * A 10.x.0.0/16 that this machine has no route to and no address in; desks that are made at the same time begin to look
+ * at different ones. HM-DESK-MACHINE when all are taken.
+ */
+export async function freeSecond({ tag }: DeskName): Promise<number> {
   const routes = JSON.parse(await must('the list of routes', ['ip', '-j', '-4', 'route'])) as {
     dst: string;
   }[];
   const taken = routes.map(({ dst }) => (dst.includes('/') ? dst : `${dst}/32`));
-  for (let second = seconds.from; second <= seconds.to; second++) {
+  const begin = Number.parseInt(hashText(tag).slice(0, 6), 16);
+  for (let tried = 0; tried < seconds.count; tried++) {
+    const second = seconds.from + ((begin + tried) % seconds.count);
     const isFree = !taken.some((route) => route !== 'default/32' && overlap(route, network.whole(second)));
     if (isFree) return second;
   }
-  const range = `10.${seconds.from}.0.0/16 to 10.${seconds.to}.0.0/16`;
+  const range = `10.${seconds.from}.0.0/16 on`;
   throw coded('HM-DESK-MACHINE', `This machine has routes to all networks from ${range}`, {});
 }
 
@@ -78,6 +84,30 @@ async function makeNamespace(bridge: string, node: DeskNode, second: number): Pr
       'link set dev eth0 up',
     ]),
   );
+}
+
+/** Another address for a node, as after a move; routes to its containers follow. */
+export async function moveNode(
+  nodes: readonly DeskNode[],
+  node: DeskNode,
+  second: number,
+  address: string,
+): Promise<void> {
+  const back = nodes.filter((other) => other !== node).map((other) => routeTo(other, second));
+  await must(
+    `moving ${node.name}`,
+    ['ip', '-netns', node.namespace, '-batch', '-'],
+    lines([
+      'address flush dev eth0 scope global',
+      `address add ${address}/${network.prefix} dev eth0`,
+      ...back,
+      `route add default via ${network.host(second)}`,
+    ]),
+  );
+  const there = lines([`route replace ${network.block(second, node)} via ${address}`]);
+  await must('the route of the host', ['ip', '-batch', '-'], there);
+  for (const { namespace } of nodes.filter((other) => other !== node))
+    await must('a route to it', ['ip', '-netns', namespace, '-batch', '-'], there);
 }
 
 /** Namespaces of this desk on the machine, whoever made them. */

@@ -35,21 +35,21 @@ export async function daemonOf(node: DeskNode): Promise<NodeProcess | undefined>
 /** Sends a signal to all of these kinds until none is left that has not taken it. */
 export async function signalAll(
   node: DeskNode,
-  signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT',
+  signal: 'SIGKILL' | 'SIGTERM' | 'SIGSTOP' | 'SIGCONT',
   kinds: readonly NodeProcess['kind'][],
-): Promise<readonly number[]> {
+): Promise<void> {
   const isDone = ({ state }: NodeProcess): boolean =>
-    signal === 'SIGKILL' ? false : (state === 'T') === (signal === 'SIGSTOP');
+    (signal === 'SIGSTOP' && state === 'T') || (signal === 'SIGCONT' && state !== 'T');
   const told = new Set<number>();
   await waitFor(goneWithinMs, async () => {
     const open = (await processesOf(node)).filter((one) => kinds.includes(one.kind) && !isDone(one));
     for (const { pid } of open) {
+      // A second one would mean: at once.
+      if (signal !== 'SIGTERM' || !told.has(pid)) send(pid, signal);
       told.add(pid);
-      send(pid, signal);
     }
     return open.length === 0;
   });
-  return [...told];
 }
 
 async function processIn(

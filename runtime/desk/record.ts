@@ -4,7 +4,7 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { coded } from '../../protocols/errors.ts';
-import type { DeskName } from './names.ts';
+import { network, type DeskName, type DeskNode } from './names.ts';
 
 export interface DeskRecord {
   readonly count: number;
@@ -13,9 +13,14 @@ export interface DeskRecord {
   readonly runtime: 'containerd' | 'process';
   /** Socket of the containerd that all nodes share. */
   readonly containerd?: string;
+  /** By name, how often a node has got another address. */
+  readonly moves?: Readonly<Record<string, number>>;
   /** The CLI's context that was in use before. */
   readonly contextBefore?: string;
 }
+
+export const addressOf = ({ second, moves }: DeskRecord, node: DeskNode): string =>
+  network.node(second, node, moves?.[node.name]);
 
 const fileOf = ({ folder }: DeskName): string => join(folder, 'desk.json');
 

@@ -1,9 +1,9 @@
 /** What a desk looks like now: nodes by what runs of them on the machine, and the faults that are set. */
 import { readFaults, type Faults } from './faults.ts';
-import { network, nodesOf, type DeskName } from './names.ts';
+import { nodesOf, type DeskName } from './names.ts';
 import { answers } from './nodes.ts';
 import { processesOf } from './processes.ts';
-import { requireRecord } from './record.ts';
+import { addressOf, requireRecord } from './record.ts';
 
 export interface NodeStatus {
   readonly name: string;
@@ -30,7 +30,7 @@ export async function statusOf(desk: DeskName): Promise<DeskStatus> {
     const all = await processesOf(node);
     const daemon = all.find(({ kind }) => kind === 'daemon');
     const processes = all.filter(({ kind }) => kind === 'container').length;
-    const place = { name: node.name, address: network.node(record.second, node), processes };
+    const place = { name: node.name, address: addressOf(record, node), processes };
     if (!daemon) return { ...place, state: processes > 0 ? 'crashed' : 'gone' };
     const isReady = daemon.state !== 'T' && (await answers(node));
     const state = daemon.state === 'T' ? 'frozen' : isReady ? 'ready' : 'unready';

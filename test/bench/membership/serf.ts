@@ -14,7 +14,7 @@ export const hasSerf = (): boolean => spawnSync('serf', ['version']).status === 
 export async function startSerf(count: number): Promise<ClusterUnderTest> {
   const desk = deskCalled('serf');
   await removeNetwork(desk);
-  const second = await freeSecond();
+  const second = await freeSecond(desk);
   const nodes = nodesOf(desk, count);
   await makeNetwork(desk, nodes, second);
   const agents = new Map<string, ChildProcess>();

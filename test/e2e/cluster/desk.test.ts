@@ -2,13 +2,14 @@
  * The cluster on a desk, for real: namespaces, links, packets, daemons and containers of this machine. The faults do what
  * they are called, and nothing is left when it goes, however the command before ended.
  */
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { reasonOf } from '../../../protocols/errors.ts';
-import { crash, cut, freeze, heal, kill, start, thaw } from '../../../runtime/desk/desk.ts';
+import { crash, cut, freeze, heal, kill, move, start, stop, thaw, wipe } from '../../../runtime/desk/desk.ts';
 import { losePackets, readFaults } from '../../../runtime/desk/faults.ts';
 import { processesOf } from '../../../runtime/desk/processes.ts';
 import { statusOf } from '../../../runtime/desk/status.ts';
@@ -21,6 +22,7 @@ import { until } from '../../kit/until.ts';
 
 const missing = missingForDaemon();
 if (missing) console.log(`skipped: ${missing}`);
+const run = promisify(execFile);
 const root = resolve(import.meta.dirname, '../../..');
 
 const codeOf = (work: Promise<unknown>): Promise<string> =>
@@ -109,6 +111,30 @@ describe.skipIf(missing !== undefined)('a desk of three nodes', () => {
     expect(await heal(desk.name)).toEqual([third!.name]);
     const again = await until('it runs again', () => findProcesses(third!, 'shop/web.1')[0]);
     expect(again).not.toBe(pid);
+  });
+
+  test('moved: it is ready at another address, and the others find its containers’ network there', async () => {
+    const [, second] = desk.nodes;
+    await move(desk.name, second!.name);
+    const { address } = (await statusOf(desk.name)).nodes[1]!;
+    expect(address).not.toBe(addresses[1]);
+    expect(await stateOf(2)).toBe('ready');
+    expect(await arriving(desk.nodes[0]!, second!, address, 20)).toBe(20);
+    // The bridge of its containers, which the host reaches through the node.
+    const route = await run('ip', ['route', 'get', address.replace(/\.0\.\d+$/, '.130.1')]);
+    expect(route.stdout).toContain(`via ${address} `);
+  });
+
+  test('stopped and wiped: it starts as a new one', async () => {
+    const [, second] = desk.nodes;
+    expect(await codeOf(wipe(desk.name, second!.name))).toBe('HM-DESK-NODE');
+    await stop(desk.name, second!.name);
+    expect(await stateOf(2)).toBe('gone');
+    await wipe(desk.name, second!.name);
+    await start(desk.name, second!.name);
+    expect(JSON.parse((await desk.cli('version', '--json', '--context', second!.name)).stdout)).toMatchObject(
+      { node: { boot: 1 } },
+    );
   });
 
   test('frozen: it stands still until it is thawed', async () => {
