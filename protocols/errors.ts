@@ -749,6 +749,16 @@ export const catalogue = {
     next: 'hivemind node ls; hivemind why NODE says what was last heard of each.',
     status: 503,
   },
+  'HM-MEMBERSHIP-DOUBLED': {
+    cause: 'Two processes run under one identity of a node.',
+    next: 'Stop one of them; a copied data folder needs an identity of its own: remove cluster/node.key in it, and join again.',
+    status: 409,
+  },
+  'HM-MEMBERSHIP-DOWN': {
+    cause: 'The thread that speaks with the other members ended.',
+    next: 'It is started again by itself; hivemind events says how often it happened.',
+    status: 503,
+  },
   'HM-MEMBER-SUSPECTED': {
     cause: 'The member does not answer; it is declared dead unless it refutes that.',
     next: 'hivemind why NODE says who suspects it and what each plane says.',

@@ -11,7 +11,7 @@ import { checkMachine } from '../actors/health/check.machine.ts';
 import { networkManagerMachine } from '../actors/network/network-manager.machine.ts';
 import { storeGuardMachine } from '../actors/state/store-guard.machine.ts';
 import { volumeManagerMachine } from '../actors/storage/volume-manager.machine.ts';
-import { membershipMachines } from './membership/machines.ts';
+import { membershipMachines } from './membership/host/machines.ts';
 
 export const machines: Readonly<Record<string, AnyStateMachine>> = {
   ...membershipMachines,

@@ -104,6 +104,16 @@ export class Swim {
     return [...this.#desk.members.all()].map(memberOf);
   }
 
+  member(id: NodeId): Member | undefined {
+    const entry = this.#desk.members.get(id);
+    return entry && memberOf(entry);
+  }
+
+  /** Its newest own words. */
+  profileOf(id: NodeId): Profile | undefined {
+    return this.#desk.members.get(id)?.statement?.profile;
+  }
+
   /** Of a suspected member: who says so, and when that was heard. */
   suspicionOf(id: NodeId): Readonly<Suspicion> | undefined {
     return this.#desk.members.get(id)?.suspicion;

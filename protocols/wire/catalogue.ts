@@ -25,6 +25,10 @@ export const messageTypes: Readonly<Record<string, MessageType>> = {
   // -- membership -------------------------------------------------------------------------------
   /** Everything of the SWIM core: probes, acknowledgements, gossip. One sealed datagram. */
   'membership.packet': { plane: 'datagram', from: everybody, bytes: 1_400 },
+  /** One request of an exchange, and its answer beside the id of who gave it: see `membership/exchange/bodies.ts`. */
+  'membership.exchange': { plane: 'stream', from: everybody, bytes: 65_536, answerBytes: 65_600 },
+  /** Whether the node is there; it answers its id. */
+  'membership.ask': { plane: 'stream', from: everybody, bytes: 16, answerBytes: 64 },
   // -- actors of other nodes --------------------------------------------------------------------
   'actor.tell': { plane: 'stream', from: everybody, bytes: 262_144 },
   'actor.ask': { plane: 'stream', from: everybody, bytes: 262_144, answerBytes: 1_048_576 },

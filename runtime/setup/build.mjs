@@ -13,6 +13,7 @@ import { bundleInParts } from './parts.mjs';
 /** In one file each: the daemon, and modules that the set-up scripts themselves use. */
 const whole = {
   'hivemind-node': 'runtime/hivemind-node.ts',
+  'hivemind-membership': 'runtime/membership/host/worker.ts',
   'build-hello': 'runtime/images/build-hello.ts',
   'node-config': 'runtime/config/node-config.ts',
   client: 'runtime/client/client.ts',

@@ -1,7 +1,8 @@
 /** Changes of members as lines of the event log. */
 import { emit, type EmitEffect, type NodeEvent } from '../../effects.ts';
 import { reason, type Reason } from '../../errors.ts';
-import type { MemberAddress } from '../model.ts';
+import type { MemberAddress, MemberStatus, NodeId } from '../model.ts';
+import type { Standing } from '../views/news.ts';
 import type { MemberNews, MemberView, PlaneView } from '../views/view.ts';
 
 /** `10.0.0.1:4484`, `[fd00::1]:4484`. */
@@ -84,4 +85,20 @@ export function memberEvent(news: MemberNews, view: MemberView, at: number): Emi
     do: 'emit',
     event: { ...event, message: news === 'died' ? sentence(news, view) : event.message, details },
   };
+}
+
+const standings: Readonly<Record<string, MemberStatus>> = {
+  'member.suspected': 'suspected',
+  'member.died': 'dead',
+  'member.left': 'left',
+};
+
+/** The other way: what an event of a member says of its standing. */
+export function toldBy({
+  type,
+  details,
+}: NodeEvent): { readonly id: NodeId; readonly standing: Standing } | undefined {
+  const { id, boot } = details ?? {};
+  if (!type.startsWith('member.') || typeof id !== 'string' || typeof boot !== 'number') return undefined;
+  return { id, standing: { status: standings[type] ?? 'alive', boot } };
 }

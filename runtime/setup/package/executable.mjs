@@ -12,6 +12,26 @@ const require = createRequire(import.meta.url);
 /** What postject looks for in the binary: Node's own mark. */
 const fuse = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
 
+const settings = {
+  absWorkingDir: root,
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  format: 'cjs',
+  // An executable has no packages beside it: lmdb's native part is an asset, msgpackr's optional one is left out.
+  alias: { 'node-gyp-build-optional-packages': join(root, 'runtime/executable/native-addon.ts') },
+  external: ['msgpackr-extract'],
+  define: { 'import.meta.url': 'ownUrl' },
+  banner: {
+    js: "require = require('node:module').createRequire(process.execPath);\nconst ownUrl = require('node:url').pathToFileURL(process.execPath).href;",
+  },
+  plugins: [oneLanguage],
+  legalComments: 'none',
+  minifyWhitespace: true,
+  lineLimit: 200,
+  logLevel: 'error',
+};
+
 /** Answers its path. Ends the program with the failing step's own words. */
 export async function makeExecutable() {
   const started = performance.now();
@@ -19,14 +39,15 @@ export async function makeExecutable() {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const script = join(folder, 'main.cjs');
-  await bundle(script);
+  const thread = join(folder, 'hivemind-membership.cjs');
+  await bundle({ [script]: 'runtime/executable/main.ts', [thread]: 'runtime/membership/host/worker.ts' });
   const blob = join(folder, 'hivemind.blob');
   const config = {
     main: script,
     output: blob,
     disableExperimentalSEAWarning: true,
     useCodeCache: true,
-    assets: { 'lmdb.node': nativePart() },
+    assets: { 'lmdb.node': nativePart(), 'hivemind-membership.cjs': thread },
   };
   writeFileSync(join(folder, 'sea.json'), JSON.stringify(config));
   step(process.execPath, ['--experimental-sea-config', join(folder, 'sea.json')]);
@@ -34,34 +55,16 @@ export async function makeExecutable() {
   copyFileSync(process.execPath, executable);
   chmodSync(executable, 0o755);
   step(packageProgram('postject'), [executable, 'NODE_SEA_BLOB', blob, '--sentinel-fuse', fuse]);
-  for (const part of [blob, script, join(folder, 'sea.json')]) rmSync(part);
+  for (const part of [blob, script, thread, join(folder, 'sea.json')]) rmSync(part);
   say(`built dist/executable/hivemind in ${Math.round(performance.now() - started)} ms`);
   return executable;
 }
 
-async function bundle(outfile) {
+/** By output, its entry. */
+async function bundle(programs) {
   const { build, stop } = await import('esbuild');
-  await build({
-    absWorkingDir: root,
-    entryPoints: ['runtime/executable/main.ts'],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    target: 'node20',
-    format: 'cjs',
-    // An executable has no packages beside it: lmdb's native part is an asset, msgpackr's optional one is left out.
-    alias: { 'node-gyp-build-optional-packages': join(root, 'runtime/executable/native-addon.ts') },
-    external: ['msgpackr-extract'],
-    define: { 'import.meta.url': 'ownUrl' },
-    banner: {
-      js: "require = require('node:module').createRequire(process.execPath);\nconst ownUrl = require('node:url').pathToFileURL(process.execPath).href;",
-    },
-    plugins: [oneLanguage],
-    legalComments: 'none',
-    minifyWhitespace: true,
-    lineLimit: 200,
-    logLevel: 'error',
-  });
+  for (const [outfile, entry] of Object.entries(programs))
+    await build({ ...settings, entryPoints: [entry], outfile });
   await stop();
 }
 

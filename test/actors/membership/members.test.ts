@@ -4,7 +4,7 @@ import type { MemberStatus } from '../../../protocols/membership/model.ts';
 import type { Recalled, RosterEntry } from '../../../protocols/membership/views/port.ts';
 import type { Standing } from '../../../protocols/membership/views/news.ts';
 import type { MemberView } from '../../../protocols/membership/views/view.ts';
-import { membershipMachines } from '../../../runtime/membership/machines.ts';
+import { membershipMachines } from '../../../runtime/membership/host/machines.ts';
 import { membershipTree } from '../../../supervisors/trees/membership.tree.ts';
 import { rig, type Rig } from '../../kit/rig.ts';
 

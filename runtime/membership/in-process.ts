@@ -1,0 +1,34 @@
+/** The membership subtree in the process of its node, on the node's clock: how simulation and tests run it. */
+import type { Random, Clock } from '../../protocols/ports.ts';
+import type { Calls } from '../../protocols/wire/calls.ts';
+import { MembershipDoor } from './door.ts';
+import { MembershipHost, type HostTools } from './host/host.ts';
+import type { BeginLife, LifeStart } from './messages.ts';
+import { MembershipStreams } from './streams.ts';
+
+export interface InProcessOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly start: Omit<LifeStart, 'told'>;
+  readonly calls: Calls;
+  /** Of each life. */
+  tools(): Omit<HostTools, 'clock' | 'random'>;
+  raiseBoot(boot: number): Promise<number>;
+}
+
+/** Rejects with HM-CLUSTER-LISTEN or HM-MEMBERSHIP-TIMES. */
+export async function openMembershipInProcess(options: InProcessOptions): Promise<MembershipDoor> {
+  const { clock, random, start, calls, tools, raiseBoot } = options;
+  const begin: BeginLife = async (from, hear, ended) => {
+    const host = new MembershipHost(from, { clock, random, ...tools() }, hear, ended);
+    try {
+      await host.open();
+    } catch (thrown) {
+      await host.close();
+      throw thrown;
+    }
+    return { post: (message) => host.receive(message), close: () => host.close() };
+  };
+  const streams = new MembershipStreams(calls, clock, start.self.id);
+  return new MembershipDoor({ clock, random, start, begin, streams, raiseBoot }).open();
+}

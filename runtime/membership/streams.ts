@@ -1,0 +1,64 @@
+/**
+ * The subtree's share of the connections between nodes, on the side of the main thread that has them: questions of the
+ * subtree go out, those of peers come in, and whoever was heard of by a stream is told of.
+ */
+import { coded, reasonOf } from '../../protocols/errors.ts';
+import type { NodeId } from '../../protocols/membership/model.ts';
+import type { Clock, Stop } from '../../protocols/ports.ts';
+import type { Calls } from '../../protocols/wire/calls.ts';
+import type { FromHost, ToHost } from './messages.ts';
+
+type Call = Extract<FromHost, { kind: 'call' }>;
+
+export class MembershipStreams {
+  readonly #calls: Calls;
+  readonly #clock: Clock;
+  readonly #self: NodeId;
+  /** By peer, the frames that had come when it was last looked. */
+  readonly #frames = new Map<NodeId, number>();
+
+  constructor(calls: Calls, clock: Clock, self: NodeId) {
+    this.#calls = calls;
+    this.#clock = clock;
+    this.#self = self;
+  }
+
+  /** An exchange's answer says whose it is: a seed is asked before anybody knows who is there. */
+  serve(exchange: (from: NodeId, body: unknown) => Promise<unknown>): Stop {
+    const stops = [
+      this.#calls.on('membership.exchange', async (from, body) => [
+        this.#self,
+        await exchange(from.id, body),
+      ]),
+      this.#calls.on('membership.ask', () => [this.#self]),
+    ];
+    return () => {
+      for (const stop of stops) stop();
+    };
+  }
+
+  /** Answers what the subtree is told of the outcome. */
+  async call({ request, type, to, body, timeoutMs }: Call): Promise<ToHost> {
+    const startedAt = this.#clock.monotonicMs();
+    try {
+      const peer = { id: to.id ?? '', address: to.address };
+      const answer = await this.#calls.call(peer, type, body, { timeoutMs });
+      const [id, said] = Array.isArray(answer) ? (answer as unknown[]) : [];
+      if (typeof id !== 'string' || (to.id !== undefined && id !== to.id))
+        throw coded('HM-PEER-MESSAGE', `the answer to ${type} is not in form`);
+      const rttMs = this.#clock.monotonicMs() - startedAt;
+      return { kind: 'called', request, answer: { id, body: said, rttMs } };
+    } catch (thrown) {
+      return { kind: 'called', request, error: reasonOf(thrown) };
+    }
+  }
+
+  /** Peers from whom anything came since the last look. */
+  heard(): readonly NodeId[] {
+    return this.#calls.conditions().flatMap(({ id, counts }) => {
+      const before = this.#frames.get(id) ?? 0;
+      this.#frames.set(id, counts.framesReceived);
+      return counts.framesReceived > before ? [id] : [];
+    });
+  }
+}

@@ -1,0 +1,165 @@
+/** Five nodes' membership subtrees in virtual time: found, killed, cut, healed, left, restarted, stalled. */
+import { describe, expect, test } from 'vitest';
+import { agree, memberCluster, type ClusterNode, type MemberCluster } from '../../kit/cluster/members.ts';
+
+async function five(seed = 1): Promise<{ cluster: MemberCluster; nodes: ClusterNode[] }> {
+  const cluster = memberCluster(seed);
+  const nodes: ClusterNode[] = [];
+  for (const digit of ['1', '2', '3', '4', '5']) nodes.push(await cluster.start(digit));
+  await cluster.until('all see all', () => agree(nodes), 10_000);
+  return { cluster, nodes };
+}
+
+const told = ({ events }: ClusterNode, type: string): string[] =>
+  events.filter((event) => event.type === type).map(({ subject }) => subject);
+
+describe('five members', () => {
+  test('find each other through one seed, and each has an actor for every other', async () => {
+    const { cluster, nodes } = await five();
+    await cluster.clock.advance(1_000);
+    for (const node of nodes) {
+      expect(told(node, 'member.joined').sort()).toEqual(
+        nodes.filter((other) => other !== node).map(({ digit }) => `n${digit}`),
+      );
+      const tree = node.membership.actors.tree();
+      await cluster.clock.settle();
+      const members = (await tree).filter(({ machine }) => machine === 'member');
+      expect(members.map(({ phase }) => phase)).toEqual(['alive', 'alive', 'alive', 'alive']);
+    }
+  });
+
+  test('a killed one is suspected, with who says so and since when, then dead everywhere within 5 s', async () => {
+    const { cluster, nodes } = await five();
+    const [n1, n2, n3, n4, n5] = nodes as [ClusterNode, ClusterNode, ClusterNode, ClusterNode, ClusterNode];
+    const others = [n1, n3, n4, n5];
+    await cluster.kill(n2);
+    await cluster.until('n2 is suspected', () => n1.sees()['n2'] === 'suspected', 3_000);
+    const suspect = n1.membership.members().find(({ name }) => name === 'n2')!;
+    expect(suspect.suspectedBy.length).toBeGreaterThan(0);
+    for (const { name, since } of suspect.suspectedBy) {
+      expect(['n1', 'n3', 'n4', 'n5']).toContain(name);
+      expect(since).toBeLessThanOrEqual(cluster.clock.now());
+      expect(since).toBeGreaterThan(cluster.clock.now() - 3_000);
+    }
+    const took = await cluster.until(
+      'n2 is dead',
+      () => others.every((node) => node.sees()['n2'] === 'dead'),
+      5_000,
+    );
+    expect(took).toBeLessThanOrEqual(5_000);
+    await cluster.clock.advance(100);
+    for (const node of others) {
+      expect(told(node, 'member.suspected')).toEqual(['n2']);
+      expect(told(node, 'member.died')).toEqual(['n2']);
+      expect(node.changes.map(({ what, member }) => `${what} ${member.name}`).slice(-2)).toEqual([
+        'suspected n2',
+        'died n2',
+      ]);
+    }
+  });
+
+  test('one that starts anew under its name, and with another address, is the same member again', async () => {
+    const { cluster, nodes } = await five();
+    await cluster.kill(nodes[1]!);
+    await cluster.until('n2 is dead', () => nodes[0]!.sees()['n2'] === 'dead', 10_000);
+    const again = await cluster.start('2', { boot: 2, host: '10.0.1.2' });
+    const all = nodes.map((node, at) => (at === 1 ? again : node));
+    await cluster.until('all see all again', () => agree(all), 10_000);
+    await cluster.clock.advance(100);
+    expect(told(nodes[0]!, 'member.restarted')).toEqual(['n2']);
+    expect(nodes[0]!.membership.members().filter(({ name }) => name === 'n2')).toMatchObject([
+      { address: { host: '10.0.1.2' }, incarnation: { boot: 2 } },
+    ]);
+  });
+
+  test('halves that gave each other up find together within 10 s of healing', async () => {
+    const { cluster, nodes } = await five();
+    for (const a of nodes.slice(0, 2)) for (const b of nodes.slice(2)) cluster.cut(a, b);
+    await cluster.until(
+      'each half holds the other for dead',
+      () =>
+        nodes.every((node) => Object.values(node.sees()).filter((status) => status === 'dead').length >= 2),
+      30_000,
+    );
+    await cluster.clock.advance(120_000);
+    cluster.heal();
+    await cluster.until('all see all again', () => agree(nodes), 10_000);
+  });
+
+  test('one that leaves is left, not dead, and nobody suspects it on the way', async () => {
+    const { cluster, nodes } = await five();
+    const leaving = nodes[4]!;
+    const left = leaving.membership.leave();
+    await cluster.clock.advance(2_000);
+    await left;
+    await cluster.kill(leaving);
+    await cluster.clock.advance(20_000);
+    for (const node of nodes.slice(0, 4)) {
+      expect(node.sees()['n5']).toBe('left');
+      expect([told(node, 'member.left'), told(node, 'member.suspected')]).toEqual([['n5'], []]);
+    }
+  });
+
+  test('one that said when it is back is not suspected until then, and afterwards it is', async () => {
+    const { cluster, nodes } = await five();
+    const away = nodes[3]!.membership.away(15_000);
+    await cluster.clock.advance(1_000);
+    await away;
+    await cluster.kill(nodes[3]!);
+    await cluster.clock.advance(12_000);
+    expect(nodes[0]!.membership.members().find(({ name }) => name === 'n4')).toMatchObject({
+      status: 'alive',
+      condition: 'away',
+    });
+    await cluster.until('n4 is dead', () => nodes[0]!.sees()['n4'] === 'dead', 15_000);
+  });
+
+  test('datagrams alone cut: streams keep the member alive, and both planes say what they find', async () => {
+    const { cluster, nodes } = await five();
+    const [n1, n2] = nodes as [ClusterNode, ClusterNode];
+    for (const other of nodes) {
+      if (other === n2) continue;
+      cluster.datagrams.cut(other.place, n2.place);
+      cluster.datagrams.cut(n2.place, other.place);
+    }
+    await cluster.clock.advance(60_000);
+    expect(n1.sees()['n2']).toBe('alive');
+    const looked = n1.membership.look();
+    await cluster.clock.settle();
+    const view = (await looked).find(({ name }) => name === 'n2')!;
+    expect(view.planes.datagram.failingSince).toBeGreaterThan(cluster.clock.now() - 60_000);
+    expect(view.planes.stream.failingSince).toBeUndefined();
+    expect(view.planes.stream.heardAt).toBeGreaterThan(cluster.clock.now() - 10_000);
+  });
+});
+
+test('two processes under one identity: the journal of one was lost, so it raises its boot and is heard', async () => {
+  const { cluster, nodes } = await five();
+  await cluster.kill(nodes[1]!);
+  const late = await cluster.start('2', { boot: 7 });
+  await cluster.until(
+    'n2 is back',
+    () =>
+      nodes[0]!.membership.members().some(({ name, incarnation }) => name === 'n2' && incarnation.boot === 7),
+    10_000,
+  );
+  await cluster.kill(late);
+  const lost = await cluster.start('2', { boot: 1 });
+  const all = nodes.map((node, at) => (at === 1 ? lost : node));
+  await cluster.until('n2 is back again', () => agree(all), 20_000);
+  expect(nodes[0]!.membership.members().find(({ name }) => name === 'n2')?.incarnation.boot).toBeGreaterThan(
+    7,
+  );
+  expect(told(lost, 'boot.raised')).toEqual(['n2']);
+});
+
+test('a wrong gossip key changes nothing, and a rotation loses nobody', async () => {
+  const { cluster, nodes } = await five();
+  const [old, next] = [new Uint8Array(32).fill(7), new Uint8Array(32).fill(8)];
+  for (const step of [[old, next], [next, old], [next]] as const) {
+    for (const { membership } of nodes) membership.rotate(step as never);
+    await cluster.clock.advance(5_000);
+  }
+  expect(agree(nodes)).toBe(true);
+  expect(nodes.flatMap(({ changes }) => changes.map(({ what }) => what))).not.toContain('suspected');
+});
