@@ -19,6 +19,7 @@ export class Gate {
   #shut = false;
   #calls = 0;
   readonly #streams = new Set<Stop>();
+  readonly #arrive: (run: () => void) => void;
   /** Told before each call goes out; may shut the gate, or throw what the port shall throw. */
   onCall: (call: PortCall, nth: number) => void = () => {};
   /** Told what each call was answered. */
@@ -27,6 +28,11 @@ export class Gate {
 
   /** Told what each watch is asked for; then what it brings. */
   onWatch: (call: PortCall) => (notice: unknown) => void = () => () => {};
+
+  /** `arrive`: runs on the thread behind the gate, when that is free. */
+  constructor(arrive: (run: () => void) => void = (run) => run()) {
+    this.#arrive = arrive;
+  }
 
   get isShut(): boolean {
     return this.#shut;
@@ -84,16 +90,18 @@ export class Gate {
     const answer = Promise.resolve(invoke() as Promise<unknown>);
     return new Promise((resolve, reject) => {
       answer.then(
-        (value) => {
-          if (this.#shut) return;
-          this.onAnswer(call, { value });
-          resolve(value);
-        },
-        (error: unknown) => {
-          if (this.#shut) return;
-          this.onAnswer(call, { error });
-          reject(error instanceof Error ? error : coded('HM-INTERNAL', String(error)));
-        },
+        (value) =>
+          this.#arrive(() => {
+            if (this.#shut) return;
+            this.onAnswer(call, { value });
+            resolve(value);
+          }),
+        (error: unknown) =>
+          this.#arrive(() => {
+            if (this.#shut) return;
+            this.onAnswer(call, { error });
+            reject(error instanceof Error ? error : coded('HM-INTERNAL', String(error)));
+          }),
       );
     });
   }
@@ -101,9 +109,11 @@ export class Gate {
   #stream(open: (told: Told) => unknown, notify: Told): Stop {
     if (this.#shut) return () => {};
     let listening = true;
-    const inner = open((notice) => {
-      if (listening && !this.#shut) notify(notice);
-    }) as Stop;
+    const inner = open((notice) =>
+      this.#arrive(() => {
+        if (listening && !this.#shut) notify(notice);
+      }),
+    ) as Stop;
     const stop = () => {
       listening = false;
       this.#streams.delete(stop);

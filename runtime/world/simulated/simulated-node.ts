@@ -21,6 +21,7 @@ import type { OpenedWorld, World } from '../world.ts';
 import { BootClock } from './boot-clock.ts';
 import { FaultyStore } from './faulty-store.ts';
 import { Gate } from './gate.ts';
+import { MachineTime, ThreadClock } from './node-clock.ts';
 import { VirtualDisk } from './virtual-disk.ts';
 
 /** Nothing in the simulation measures: it is always the same. */
@@ -44,6 +45,8 @@ export const journalPath = '/data/journal';
 export interface Boot {
   readonly world: World;
   readonly clock: BootClock;
+  /** The thread of its actors. */
+  readonly main: ThreadClock;
   readonly gate: Gate;
   /** As if the process were gone: nothing that belongs to this life runs again. */
   end(): void;
@@ -78,6 +81,7 @@ export class SimulatedNode {
   /** The store as this node meets it. */
   readonly store: FaultyStore;
   readonly grants: MemoryGrants;
+  readonly time: MachineTime;
   readonly #clock: Clock;
   readonly #chance: (purpose: string) => Random;
   readonly #secrets: SecretBox;
@@ -86,6 +90,7 @@ export class SimulatedNode {
   constructor(name: string, { clock, chance, memory, secrets, images, scriptOf }: Surroundings) {
     this.name = name;
     this.#clock = clock;
+    this.time = new MachineTime(clock);
     this.#chance = chance;
     this.#secrets = secrets;
     const pids = new Map<string, number>();
@@ -102,8 +107,9 @@ export class SimulatedNode {
 
   boot(): Boot {
     const life = ++this.#boots;
-    const clock = new BootClock(this.#clock);
-    const gate = new Gate();
+    const main = new ThreadClock(this.#clock, this.time);
+    const clock = new BootClock(main);
+    const gate = new Gate((run) => main.arrive(run));
     const runtime = scriptedRuntime(this.machine, this.images, clock);
     const disk = this.disk.mount();
     const end = () => {
@@ -138,6 +144,6 @@ export class SimulatedNode {
         },
       };
     };
-    return { world: { clock, random: this.#chance(`life ${life}`), open }, clock, gate, end };
+    return { world: { clock, random: this.#chance(`life ${life}`), open }, clock, main, gate, end };
   }
 }
