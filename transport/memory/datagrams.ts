@@ -36,9 +36,12 @@ const remembered = 256;
 
 export class MemoryDatagrams {
   readonly #clock: Clock;
-  readonly #random: Random;
+  readonly #chance: Random | ((from: Place, to: Place) => Random);
+  readonly #chances = new Map<string, Random>();
   readonly #mtu: number;
   faults: Faults = calm;
+  /** `from>to`: of ways with faults of their own. */
+  readonly #own = new Map<string, Faults>();
   readonly counts = { sent: 0, delivered: 0, lost: 0, tooLong: 0 };
   readonly #receivers = new Map<Place, Receive>();
   /** `from>to` */
@@ -47,9 +50,10 @@ export class MemoryDatagrams {
   readonly #underWay = new Map<string, number>();
   readonly #past: Packet[] = [];
 
-  constructor(clock: Clock, random: Random, mtu = 1_400) {
+  /** One chance for all ways, or one for each. */
+  constructor(clock: Clock, chance: Random | ((from: Place, to: Place) => Random), mtu = 1_400) {
     this.#clock = clock;
-    this.#random = random;
+    this.#chance = chance;
     this.#mtu = mtu;
   }
 
@@ -62,17 +66,18 @@ export class MemoryDatagrams {
   }
 
   send(from: Place, to: Place, bytes: Uint8Array): void {
-    const { loss, duplicate, replay } = this.faults;
+    const { loss, duplicate, replay } = this.#faultsOf(`${from}>${to}`);
     this.counts.sent += 1;
     if (bytes.length > this.#mtu) {
       this.counts.tooLong += 1;
       return;
     }
     const packet = { from, to, bytes };
-    if (this.#chance(loss)) this.counts.lost += 1;
+    const random = this.#random(from, to);
+    if (happens(random, loss)) this.counts.lost += 1;
     else this.#carry(packet);
-    if (this.#chance(duplicate)) this.#carry(packet);
-    if (replay > 0) this.#remember(packet, replay);
+    if (happens(random, duplicate)) this.#carry(packet);
+    if (replay > 0) this.#remember(packet, random, replay);
   }
 
   /** Nothing from `from` arrives at `to` any more; the other way stays. */
@@ -86,6 +91,7 @@ export class MemoryDatagrams {
 
   mendAll(): void {
     this.#cut.clear();
+    this.#own.clear();
     this.#cloggedUntil.clear();
   }
 
@@ -98,6 +104,26 @@ export class MemoryDatagrams {
     this.#cloggedUntil.set(`${from}>${to}`, this.#clock.monotonicMs() + ms);
   }
 
+  /** This way is better or worse than the others; as they are again with nothing. */
+  set(from: Place, to: Place, faults: Faults | undefined): void {
+    if (faults === undefined) this.#own.delete(`${from}>${to}`);
+    else this.#own.set(`${from}>${to}`, faults);
+  }
+
+  #faultsOf(way: string): Faults {
+    return this.#own.get(way) ?? this.faults;
+  }
+
+  #random(from: Place, to: Place): Random {
+    if (typeof this.#chance !== 'function') return this.#chance;
+    const way = `${from}>${to}`;
+    const known = this.#chances.get(way);
+    if (known) return known;
+    const random = this.#chance(from, to);
+    this.#chances.set(way, random);
+    return random;
+  }
+
   #carry(packet: Packet): void {
     const way = `${packet.from}>${packet.to}`;
     const underWay = this.#underWay.get(way) ?? 0;
@@ -106,7 +132,7 @@ export class MemoryDatagrams {
       return;
     }
     this.#underWay.set(way, underWay + 1);
-    this.#clock.setTimer(this.#delay(way), () => {
+    this.#clock.setTimer(this.#delay(packet, way), () => {
       this.#underWay.set(way, this.#underWay.get(way)! - 1);
       if (this.#cut.has(way)) return;
       this.counts.delivered += 1;
@@ -114,22 +140,20 @@ export class MemoryDatagrams {
     });
   }
 
-  #delay(way: string): number {
-    const { delayMs, meanMs } = this.faults;
+  #delay({ from, to }: Packet, way: string): number {
+    const { delayMs, meanMs } = this.#faultsOf(way);
     const clogged = (this.#cloggedUntil.get(way) ?? 0) - this.#clock.monotonicMs();
-    return Math.max(0, clogged) + delayMs - meanMs * Math.log(1 - this.#random.next());
+    return Math.max(0, clogged) + delayMs - meanMs * Math.log(1 - this.#random(from, to).next());
   }
 
-  #remember(packet: Packet, replay: number): void {
+  #remember(packet: Packet, random: Random, replay: number): void {
     this.#past.push(packet);
     if (this.#past.length > remembered) this.#past.shift();
-    if (!this.#chance(replay)) return;
-    const old = this.#past[Math.floor(this.#random.next() * this.#past.length)]!;
+    if (!happens(random, replay)) return;
+    const old = this.#past[Math.floor(random.next() * this.#past.length)]!;
     this.#carry(old);
   }
-
-  /** Draws only where there is something to draw, so that a fault that is off costs nothing. */
-  #chance(share: number): boolean {
-    return share > 0 && this.#random.next() < share;
-  }
 }
+
+/** Draws only where there is something to draw, so that a fault that is off costs nothing. */
+const happens = (random: Random, share: number): boolean => share > 0 && random.next() < share;

@@ -3,6 +3,7 @@
  * (`plan-arbitrary.ts`), people write it (named scenarios), a file keeps it (the corpus). Everything finer, the order
  * of answers and the length of delays, comes from the seed.
  */
+import type { ClusterFault, ClusterPlan } from './cluster-plan.ts';
 
 /** How the process of a service behaves until everything is healed. */
 export type Behaviour =
@@ -79,7 +80,10 @@ export type Order =
   | { readonly do: 'restart'; readonly app: number; readonly service?: number; readonly index?: number }
   | { readonly do: 'remove'; readonly app: number; readonly volumes: boolean };
 
-export type Fault =
+/** Each may say on which node; on the first where it does not. */
+export type Fault = NodeFault & { readonly node?: number };
+
+type NodeFault =
   /** kill −9 of the daemon after so many more calls of its ports; `embedded`: its store restarts with it. */
   | { readonly do: 'kill'; readonly afterCalls: number; readonly downMs: number; readonly embedded: boolean }
   /** A clean stop and start. */
@@ -115,7 +119,9 @@ export type Timed<Act> = Act & { readonly atMs: number };
 
 export interface Plan {
   readonly orders: readonly Timed<Order>[];
-  readonly faults: readonly Timed<Fault>[];
+  readonly faults: readonly Timed<Fault | ClusterFault>[];
+  /** Of several nodes; one when absent. */
+  readonly cluster?: ClusterPlan;
   /** All apps are removed at the end; else they stay and the node is stopped under them. */
   readonly removeAll: boolean;
 }

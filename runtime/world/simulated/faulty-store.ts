@@ -23,6 +23,7 @@ export class FaultyStore implements StateStore {
   readonly #random: Random;
   #inner: StateStore;
   #faults: StoreFaults = soundStore;
+  #link: StoreFaults['reach'] = 'up';
   readonly #watches = new Set<(notice: WatchNotice) => void>();
   readonly #reached = new Set<() => void>();
   /** Notices that wait while the store is silent. */
@@ -39,11 +40,29 @@ export class FaultyStore implements StateStore {
   }
 
   set faults(next: StoreFaults) {
-    const before = this.#faults.reach;
+    const before = this.reach;
     this.#faults = next;
-    if (next.reach === 'down' && before !== 'down') this.breakWatches();
+    this.#changed(before);
+  }
+
+  /** What the way to the store is like, beside its own faults. */
+  set link(next: StoreFaults['reach']) {
+    const before = this.reach;
+    this.#link = next;
+    if (before !== this.reach) this.#changed(before);
+  }
+
+  /** The worse of the two. */
+  get reach(): StoreFaults['reach'] {
+    const both = [this.#faults.reach, this.#link];
+    return both.includes('down') ? 'down' : both.includes('silent') ? 'silent' : 'up';
+  }
+
+  #changed(before: StoreFaults['reach']): void {
+    const now = this.reach;
+    if (now === 'down' && before !== 'down') this.breakWatches();
     for (const told of [...this.#reached]) told();
-    if (next.reach === 'silent') return;
+    if (now === 'silent') return;
     const held = this.#held;
     this.#held = [];
     for (const tell of held) tell();
@@ -106,7 +125,7 @@ export class FaultyStore implements StateStore {
   }
 
   watch(args: Parameters<StateStore['watch']>[0], notify: (notice: WatchNotice) => void): Stop {
-    if (this.#faults.reach === 'down') {
+    if (this.reach === 'down') {
       let open = true;
       this.#clock.setTimer(1, () => open && notify({ type: 'failed', error: coded('HM-STORE-DOWN') }));
       return () => (open = false);
@@ -127,7 +146,7 @@ export class FaultyStore implements StateStore {
       notify(notice);
     };
     stop = this.#inner.watch(args, (notice) => {
-      if (this.#faults.reach === 'silent') this.#held.push(() => pass(notice));
+      if (this.reach === 'silent') this.#held.push(() => pass(notice));
       else pass(notice);
     });
     return close;
@@ -135,7 +154,7 @@ export class FaultyStore implements StateStore {
 
   #through<Value>(call: Call, ask: () => Promise<Value>): Promise<Value> {
     return new Promise((resolve, reject) => {
-      if (this.#faults.reach === 'down') return reject(coded('HM-STORE-DOWN'));
+      if (this.reach === 'down') return reject(coded('HM-STORE-DOWN'));
       if (call.signal.aborted) return reject(coded('HM-STORE-UNKNOWN-OUTCOME'));
       const leave = () => {
         this.#clock.clearTimer(timer);
@@ -149,10 +168,10 @@ export class FaultyStore implements StateStore {
       const wait = () =>
         this.#clock.setTimer(Math.round(this.#faults.tookMs * 2 * this.#random.next()), arrive);
       const arrive = () => {
-        if (this.#faults.reach === 'up') go();
+        if (this.reach === 'up') go();
       };
       const told = () => {
-        if (this.#faults.reach === 'down') {
+        if (this.reach === 'down') {
           leave();
           return reject(coded('HM-STORE-DOWN'));
         }

@@ -9,6 +9,7 @@ import { createSecretBox } from '../../drivers/secrets/secret-box.ts';
 import { createMemoryStore, type MemoryStore } from '../../drivers/store/memory/memory-store.ts';
 import { HeapClock } from '../heap-clock.ts';
 import { chanceFor } from './chance.ts';
+import { Hub } from './hub.ts';
 import { SimulatedNode } from './simulated-node.ts';
 
 export interface WorldOptions {
@@ -23,6 +24,7 @@ export class SimulatedWorld {
   readonly seed: number;
   /** `n1` is the first server: its process holds the store. */
   readonly nodes: readonly SimulatedNode[];
+  readonly hub: Hub;
   memory: MemoryStore;
   /** Told when the store's process was restarted. */
   onMemory: (memory: MemoryStore) => void = () => {};
@@ -39,8 +41,9 @@ export class SimulatedWorld {
       store: () => this.memory,
     });
     const { memory, secrets } = this;
-    this.nodes = Array.from({ length: nodes }, (_, index) => {
-      const name = `n${index + 1}`;
+    const names = Array.from({ length: nodes }, (_, index) => `n${index + 1}`);
+    this.hub = new Hub(clock, seed, names);
+    this.nodes = names.map((name, index) => {
       // What one node alone draws does not depend on how many others there are.
       const chance = (purpose: string) => chanceFor(seed, index === 0 ? purpose : `${name} ${purpose}`);
       return new SimulatedNode(name, { clock, chance, memory, secrets, images, scriptOf });

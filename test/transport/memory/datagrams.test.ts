@@ -67,6 +67,26 @@ test('cuts one way, what is under way too, until it is mended', () => {
   expect(sending({}, mended)).toHaveLength(1_000);
 });
 
+test('one way alone is worse, with a chance of its own: what others draw does not shift it', () => {
+  const arrivalsOf = (busy: boolean): readonly number[] => {
+    const clock = new HeapClock();
+    const chances = { ab: seededRandom(1), cb: seededRandom(2) };
+    const network = new MemoryDatagrams(clock, (from, to) => chances[`${from}${to}` as keyof typeof chances]);
+    const arrivals: number[] = [];
+    network.listen('b', (from, bytes) => from === 'a' && arrivals.push(bytes[0]!));
+    network.set('a', 'b', { ...calm, loss: 0.5 });
+    for (let number = 0; number < 200; number++) {
+      if (busy) network.send('c', 'b', Uint8Array.of(number));
+      network.send('a', 'b', Uint8Array.of(number));
+    }
+    while (clock.step());
+    expect(network.counts.lost).toBe(200 - arrivals.length);
+    return arrivals;
+  };
+  expect(arrivalsOf(true).length).toBeLessThan(130);
+  expect(arrivalsOf(true)).toEqual(arrivalsOf(false));
+});
+
 test('clogs a way: all of it arrives afterwards', () => {
   const arrivals = sending({}, (network) => network.clog('a', 'b', 600));
   expect(different(arrivals)).toBe(1_000);

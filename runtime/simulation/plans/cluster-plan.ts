@@ -1,0 +1,63 @@
+/** What befalls several nodes: their network, their time, whole machines. Nodes are numbered from 0; 0 is the first server. */
+
+export type ClusterFault =
+  /** The nodes of `side` (bit by bit) and the others do not hear each other; `oneWay`: only the others do not hear the side. */
+  | { readonly do: 'part'; readonly side: number; readonly oneWay: boolean; readonly forMs: number }
+  /** Nothing passes from the one to the other; the other direction stays. */
+  | { readonly do: 'cutWay'; readonly from: number; readonly to: number; readonly forMs: number }
+  /** Packets of this way are lost, doubled, replayed, and late. */
+  | {
+      readonly do: 'worseWay';
+      readonly from: number;
+      readonly to: number;
+      readonly loss: number;
+      readonly meanMs: number;
+      readonly duplicate: number;
+      readonly replay: number;
+      readonly forMs: number;
+    }
+  | { readonly do: 'clog'; readonly from: number; readonly to: number; readonly forMs: number }
+  /** A thread of the daemon does one long thing. */
+  | {
+      readonly do: 'stall';
+      readonly node: number;
+      readonly thread: 'main' | 'membership';
+      readonly forMs: number;
+    }
+  /** SIGSTOP, and later SIGCONT. */
+  | { readonly do: 'freeze'; readonly node: number; readonly forMs: number }
+  /** The wall clock is set. */
+  | { readonly do: 'jump'; readonly node: number; readonly byMs: number }
+  /** Its clocks run faster or slower by so many millionths. */
+  | { readonly do: 'drift'; readonly node: number; readonly ppm: number }
+  /** Killed, and its disk lost: it comes back as somebody new. */
+  | { readonly do: 'wipe'; readonly node: number; readonly downMs: number }
+  /** Says farewell, stops, and comes back. */
+  | { readonly do: 'leave'; readonly node: number; readonly downMs: number };
+
+/** What the network is like all the time. */
+export interface NetworkPlan {
+  readonly loss: number;
+  readonly delayMs: number;
+  readonly meanMs: number;
+  readonly duplicate: number;
+  readonly replay: number;
+  /** The members' times. */
+  readonly kind: 'lan' | 'fast';
+}
+
+export interface ClusterPlan {
+  readonly nodes: number;
+  readonly network: NetworkPlan;
+  /** Which nodes are healed first, bit by bit; the first server always is. */
+  readonly core: number;
+  /** What the others are meanwhile. */
+  readonly apart: 'down' | 'cut';
+}
+
+const clusterFaults: readonly string[] = [
+  ...['part', 'cutWay', 'worseWay', 'clog', 'stall', 'freeze', 'jump', 'drift', 'wipe', 'leave'],
+] satisfies readonly ClusterFault['do'][];
+
+export const isClusterFault = (fault: { readonly do: string }): fault is ClusterFault =>
+  clusterFaults.includes(fault.do);

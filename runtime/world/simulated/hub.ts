@@ -1,0 +1,106 @@
+/**
+ * The network between simulated machines: one way from each to each, as bad as it is told to be, for datagrams and
+ * streams alike. Faults lie over each other; taking one back leaves the others.
+ */
+import type { MemberAddress } from '../../../protocols/membership/model.ts';
+import type { Clock } from '../../../protocols/ports.ts';
+import { calm, MemoryDatagrams, type Faults, type Place } from '../../../transport/memory/datagrams.ts';
+import { placeOf } from '../../../transport/memory/memory-link.ts';
+import { chanceFor } from './chance.ts';
+
+const port = 4_484;
+
+/** Of the node with this name: `n3`. */
+export const addressOf = (name: string): MemberAddress => ({ host: `10.9.0.${name.slice(1)}`, port });
+const placeOfNode = (name: string): Place => placeOf(addressOf(name));
+const nameAt = (place: Place): string => `n${place.split(' ')[0]!.split('.')[3]!}`;
+
+export class Hub {
+  readonly datagrams: MemoryDatagrams;
+  readonly #names: readonly string[];
+  /** By `from>to`. */
+  readonly #cuts = new Map<string, number>();
+  readonly #layers = new Map<string, Set<Partial<Faults>>>();
+  #base: Faults = calm;
+  /** Told when a way was cut or mended. */
+  onCut: () => void = () => {};
+
+  constructor(clock: Clock, seed: number, names: readonly string[]) {
+    this.#names = names;
+    this.datagrams = new MemoryDatagrams(clock, (from, to) =>
+      chanceFor(seed, `link ${nameAt(from)} ${nameAt(to)}`),
+    );
+  }
+
+  /** What all ways are like, beside faults. */
+  set base(faults: Faults) {
+    this.#base = faults;
+    this.datagrams.faults = faults;
+    for (const way of this.#layers.keys()) this.#apply(way);
+  }
+
+  isCut(from: string, to: string): boolean {
+    return (this.#cuts.get(`${from}>${to}`) ?? 0) > 0;
+  }
+
+  /** Nothing passes from the one to the other until it is taken back. */
+  cut(from: string, to: string): () => void {
+    this.#cutBy(from, to, +1);
+    return once(() => this.#cutBy(from, to, -1));
+  }
+
+  /** Worse than it is; of two faults of one kind the worse counts. */
+  worsen(from: string, to: string, faults: Partial<Faults>): () => void {
+    const way = `${from}>${to}`;
+    const layers = this.#layers.get(way) ?? new Set();
+    this.#layers.set(way, layers);
+    layers.add(faults);
+    this.#apply(way);
+    return once(() => {
+      layers.delete(faults);
+      this.#apply(way);
+    });
+  }
+
+  clog(from: string, to: string, ms: number): void {
+    this.datagrams.clog(placeOfNode(from), placeOfNode(to), ms);
+  }
+
+  /** Every way between two different nodes. */
+  ways(): readonly (readonly [string, string])[] {
+    return this.#names.flatMap((from) =>
+      this.#names.flatMap((to) => (from === to ? [] : [[from, to] as const])),
+    );
+  }
+
+  #cutBy(from: string, to: string, by: number): void {
+    const way = `${from}>${to}`;
+    const cuts = (this.#cuts.get(way) ?? 0) + by;
+    this.#cuts.set(way, cuts);
+    if (cuts > 0) this.datagrams.cut(placeOfNode(from), placeOfNode(to));
+    else this.datagrams.mend(placeOfNode(from), placeOfNode(to));
+    this.onCut();
+  }
+
+  #apply(way: string): void {
+    const [from, to] = way.split('>') as [string, string];
+    let faults = this.#base;
+    for (const layer of this.#layers.get(way) ?? []) faults = worse(faults, layer);
+    this.datagrams.set(placeOfNode(from), placeOfNode(to), faults === this.#base ? undefined : faults);
+  }
+}
+
+function worse(a: Faults, b: Partial<Faults>): Faults {
+  const of = (name: keyof Faults) => Math.max(a[name], b[name] ?? 0);
+  return {
+    ...{ loss: of('loss'), delayMs: of('delayMs'), meanMs: of('meanMs') },
+    ...{ duplicate: of('duplicate'), replay: of('replay') },
+  };
+}
+
+function once(run: () => void): () => void {
+  let left = 1;
+  return () => {
+    if (left-- > 0) run();
+  };
+}
