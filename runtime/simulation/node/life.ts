@@ -6,7 +6,7 @@ import type { Frame } from '../../../protocols/inspection.ts';
 import type { Clock } from '../../../protocols/ports.ts';
 import { startNode, type RunningNode } from '../../node.ts';
 import type { PortCall } from '../../world/simulated/gate.ts';
-import type { Boot, SimulatedNode } from '../../world/simulated/simulated-node.ts';
+import type { Boot, SimulatedNode, ThreadName } from '../../world/simulated/simulated-node.ts';
 import type { NodeSettings } from '../../world/world.ts';
 import type { Remains } from '../checkers/checker.ts';
 
@@ -45,6 +45,7 @@ export class Life {
   #node: RunningNode | undefined;
   /** Told when the present life ends. */
   readonly #ends = new Set<() => void>();
+  #keptDown = false;
   #callsToKill: { left: number; kill: () => void } | undefined;
   boots = 0;
   kills = 0;
@@ -61,7 +62,18 @@ export class Life {
     return this.#node;
   }
 
+  /** A thread of the present life stands still until what is answered is called, or the life ends. */
+  halt(thread: ThreadName): () => void {
+    return this.#boot?.threads[thread].halt() ?? (() => {});
+  }
+
+  /** Its process answers to what comes from outside. */
+  get listens(): boolean {
+    return this.#boot !== undefined && !this.#boot.threads.main.stands;
+  }
+
   start(): void {
+    this.#keptDown = false;
     if (this.#boot !== undefined) return;
     const boot = this.#place.boot();
     this.#boot = boot;
@@ -82,6 +94,13 @@ export class Life {
     );
   }
 
+  /** Unless it is kept down then. */
+  restartIn(ms: number): void {
+    this.#clock.setTimer(ms, () => {
+      if (!this.#keptDown) this.start();
+    });
+  }
+
   #started(boot: Boot, node: RunningNode): void {
     if (boot !== this.#boot) return;
     this.#node = node;
@@ -89,14 +108,14 @@ export class Life {
       if (boot !== this.#boot || exit.kind !== 'error') return;
       // The root gave up: the process ends, and is started again.
       this.#finish('kill');
-      this.#clock.setTimer(restartMs, () => this.start());
+      this.restartIn(restartMs);
     });
   }
 
   #failed(boot: Boot): void {
     if (boot !== this.#boot) return;
     this.#finish('kill');
-    this.#clock.setTimer(restartMs, () => this.start());
+    this.restartIn(restartMs);
   }
 
   #called(call: PortCall): void {
@@ -118,11 +137,23 @@ export class Life {
       this.#place.disk.lose();
       const done = then();
       void Promise.resolve(done).then(() => {
-        this.#clock.setTimer(downMs, () => this.start());
+        this.restartIn(downMs);
       }, this.#events.onDefect);
     };
     if (afterCalls === 0) kill();
     else this.#callsToKill = { left: afterCalls, kill };
+  }
+
+  /** Killed, and it stays so until somebody starts it. */
+  keepDown(): void {
+    this.kill(0, 0);
+    this.#keptDown = true;
+  }
+
+  /** Says farewell, and stops. */
+  async leave(): Promise<void> {
+    await this.during((node) => node.membership?.leave() ?? Promise.resolve());
+    await this.stop();
   }
 
   /** What was to be killed is not. */

@@ -109,7 +109,7 @@ export class NodeFaults {
       this.#life.kill(fault.afterCalls, fault.downMs, then);
     } else if (fault.do === 'stop') {
       void this.#life.stop().then(() => {
-        clock.setTimer(fault.downMs, () => this.#life.start());
+        this.#life.restartIn(fault.downMs);
       });
     } else if (!this.#falseStore.there) {
       // Its journal alone says which store a node follows: one cut under a false store rightly follows that one for good.

@@ -70,10 +70,7 @@ export class NodeRun {
     });
     this.faults = new NodeFaults(world, this, falseStore, {
       followsStore: () => this.journal.followsStore,
-      onCut: () => {
-        this.journal.cut();
-        this.each((checker) => checker.onCut(this.sight));
-      },
+      onCut: () => this.#cut(),
     });
     place.machine.observe((event: MachineEvent) =>
       this.each((checker) => checker.onMachine(event, this.sight)),
@@ -118,6 +115,19 @@ export class NodeRun {
         () => node.actors.counters(),
       ),
     );
+  }
+
+  /** Another disk: nothing of what stood on the machine is left. */
+  wipe(): void {
+    const { disk, machine } = this.place;
+    disk.wipe();
+    for (const { id } of machine.list()) machine.remove(id, 'fault');
+    this.#cut();
+  }
+
+  #cut(): void {
+    this.journal.cut();
+    this.each((checker) => checker.onCut(this.sight));
   }
 
   /** Containers that run, with their processes. */

@@ -16,15 +16,16 @@ export class Windows {
     return this.#open;
   }
 
-  begin(kind: string, forMs: number, begin: () => void, end: () => void): void {
-    const number = (this.#newest.get(kind) ?? 0) + 1;
-    this.#newest.set(kind, number);
+  /** Without a kind nothing supersedes it. */
+  begin(kind: string | undefined, forMs: number, begin: () => void, end: () => void): void {
+    const number = kind === undefined ? 0 : (this.#newest.get(kind) ?? 0) + 1;
+    if (kind !== undefined) this.#newest.set(kind, number);
     this.#open += 1;
     begin();
     this.#clock.setTimer(forMs, () => {
       if (this.#healed) return;
       this.#open -= 1;
-      if (this.#newest.get(kind) === number) end();
+      if (kind === undefined || this.#newest.get(kind) === number) end();
     });
   }
 

@@ -55,9 +55,11 @@ export interface ClusterPlan {
   readonly apart: 'down' | 'cut';
 }
 
-const clusterFaults: readonly string[] = [
-  ...['part', 'cutWay', 'worseWay', 'clog', 'stall', 'freeze', 'jump', 'drift', 'wipe', 'leave'],
-] satisfies readonly ClusterFault['do'][];
+const clusterFaults: Readonly<Record<ClusterFault['do'], true>> = {
+  ...{ part: true, cutWay: true, worseWay: true, clog: true, stall: true },
+  ...{ freeze: true, jump: true, drift: true, wipe: true, leave: true },
+};
 
-export const isClusterFault = (fault: { readonly do: string }): fault is ClusterFault =>
-  clusterFaults.includes(fault.do);
+export const isClusterFault = <Other extends { readonly do: string }>(
+  fault: Other | ClusterFault,
+): fault is ClusterFault => fault.do in clusterFaults;

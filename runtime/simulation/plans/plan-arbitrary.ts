@@ -190,7 +190,7 @@ export const defects = [
   'names.update',
 ] as const;
 
-const fault: fc.Arbitrary<Fault> = oneof(
+export const fault: fc.Arbitrary<Fault> = oneof(
   { weight: 8, arbitrary: kill },
   { weight: 2, arbitrary: record({ do: constant('stop' as const), downMs: duration(15_000) }) },
   {
@@ -274,10 +274,10 @@ const fault: fc.Arbitrary<Fault> = oneof(
   },
 );
 
-const timed = <Act>(act: fc.Arbitrary<Act>, fromMs: number, toMs: number): fc.Arbitrary<Timed<Act>> =>
+export const timed = <Act>(act: fc.Arbitrary<Act>, fromMs: number, toMs: number): fc.Arbitrary<Timed<Act>> =>
   fc.tuple(at(fromMs, toMs), act).map(([atMs, made]) => ({ ...made, atMs }));
 
-const byTime = <Act>(acts: readonly Timed<Act>[]) => [...acts].sort((a, b) => a.atMs - b.atMs);
+export const byTime = <Act>(acts: readonly Timed<Act>[]) => [...acts].sort((a, b) => a.atMs - b.atMs);
 
 export const planArbitrary: fc.Arbitrary<Plan> = record({
   first: timed(deploy, 0, 3_000),

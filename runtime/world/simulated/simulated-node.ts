@@ -41,12 +41,14 @@ const simulatedMachine: MachineFacts = {
 
 export const journalPath = '/data/journal';
 
+export type ThreadName = 'main' | 'membership';
+
 /** One life's world, and the means to end it. */
 export interface Boot {
   readonly world: World;
   readonly clock: BootClock;
-  /** The thread of its actors. */
-  readonly main: ThreadClock;
+  /** The thread of its actors, and that of its membership. */
+  readonly threads: Readonly<Record<ThreadName, ThreadClock>>;
   readonly gate: Gate;
   /** As if the process were gone: nothing that belongs to this life runs again. */
   end(): void;
@@ -108,6 +110,7 @@ export class SimulatedNode {
   boot(): Boot {
     const life = ++this.#boots;
     const main = new ThreadClock(this.#clock, this.time);
+    const threads = { main, membership: new ThreadClock(this.#clock, this.time) };
     const clock = new BootClock(main);
     const gate = new Gate((run) => main.arrive(run));
     const runtime = scriptedRuntime(this.machine, this.images, clock);
@@ -144,6 +147,6 @@ export class SimulatedNode {
         },
       };
     };
-    return { world: { clock, random: this.#chance(`life ${life}`), open }, clock, main, gate, end };
+    return { world: { clock, random: this.#chance(`life ${life}`), open }, clock, threads, gate, end };
   }
 }

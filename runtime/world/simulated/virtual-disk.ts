@@ -71,6 +71,13 @@ export class VirtualDisk {
     this.#session += 1;
   }
 
+  /** Another disk is put in: everything is gone. */
+  wipe(): void {
+    this.#session += 1;
+    this.#names = new Map();
+    this.#safeNames = new Map();
+  }
+
   /** Power is lost: sessions end, and chance decides what of the unsafe is kept. */
   lose(): void {
     this.#session += 1;

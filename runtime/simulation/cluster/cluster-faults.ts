@@ -1,0 +1,135 @@
+/** What befalls the network between nodes, their time, and whole machines; and how it is healed, some nodes before others. */
+import type { SimulatedWorld } from '../../world/simulated/simulated-world.ts';
+import type { NodeRun } from '../node/node-run.ts';
+import { Windows } from '../node/windows.ts';
+import type { ClusterFault, ClusterPlan } from '../plans/cluster-plan.ts';
+
+type Ways = readonly (readonly [string, string])[];
+type Undo = () => void;
+
+export class ClusterFaults {
+  readonly #world: SimulatedWorld;
+  readonly #nodes: readonly NodeRun[];
+  readonly #windows: Windows;
+  /** Of everything that stands now. */
+  readonly #undo = new Set<Undo>();
+
+  constructor(world: SimulatedWorld, nodes: readonly NodeRun[]) {
+    this.#world = world;
+    this.#nodes = nodes;
+    this.#windows = new Windows(world.clock);
+  }
+
+  get calm(): boolean {
+    return this.#windows.open === 0;
+  }
+
+  apply(fault: ClusterFault): void {
+    switch (fault.do) {
+      case 'part':
+        return this.#cut(fault.forMs, this.#across(fault.side, fault.oneWay));
+      case 'cutWay':
+        return this.#cut(fault.forMs, this.#way(fault.from, fault.to));
+      case 'worseWay': {
+        const { loss, meanMs, duplicate, replay } = fault;
+        return this.#onWays(fault.forMs, this.#way(fault.from, fault.to), (from, to) =>
+          this.#world.hub.worsen(from, to, { loss, meanMs, duplicate, replay }),
+        );
+      }
+      case 'clog':
+        return this.#onWays(fault.forMs, this.#way(fault.from, fault.to), (from, to) => {
+          this.#world.hub.clog(from, to, fault.forMs);
+          return () => {};
+        });
+      case 'stall':
+      case 'freeze':
+        return this.#stand(fault);
+      default:
+        return this.#strike(fault);
+    }
+  }
+
+  #stand(fault: Extract<ClusterFault, { do: 'stall' | 'freeze' }>): void {
+    const { life } = this.#node(fault.node);
+    const threads = fault.do === 'freeze' ? (['main', 'membership'] as const) : [fault.thread];
+    const goOn = threads.map((thread) => life.halt(thread));
+    this.#during(fault.forMs, () => goOn.forEach((each) => each()));
+  }
+
+  #strike(fault: Extract<ClusterFault, { do: 'jump' | 'drift' | 'wipe' | 'leave' }>): void {
+    const node = this.#node(fault.node);
+    const { place, life } = node;
+    switch (fault.do) {
+      case 'jump':
+        return place.time.jump(fault.byMs);
+      case 'drift':
+        return place.time.drift(1 + fault.ppm / 1_000_000);
+      case 'wipe':
+        return life.kill(0, fault.downMs, () => node.wipe());
+      case 'leave':
+        return void life.leave().then(() => {
+          life.restartIn(fault.downMs);
+        });
+    }
+  }
+
+  /** Nodes of the core hear each other, keep their time, and are up; the others are down, or nobody hears them. */
+  healCore({ core, apart }: ClusterPlan): void {
+    this.#healAll();
+    const away = this.#nodes.filter((_, index) => !isIn(core | 1, index));
+    if (apart === 'cut') {
+      const names = new Set(away.map(({ place }) => place.name));
+      for (const [from, to] of this.#world.hub.ways())
+        if (names.has(from) !== names.has(to)) this.#undo.add(this.#world.hub.cut(from, to));
+    } else for (const { life } of away) life.keepDown();
+  }
+
+  heal(): void {
+    this.#healAll();
+    for (const { life } of this.#nodes) life.start();
+  }
+
+  #healAll(): void {
+    this.#windows.heal();
+    for (const undo of this.#undo) undo();
+    this.#undo.clear();
+    for (const { place } of this.#nodes) place.time.correct();
+  }
+
+  #node(index: number): NodeRun {
+    return this.#nodes[index % this.#nodes.length]!;
+  }
+
+  #way(from: number, to: number): Ways {
+    const [a, b] = [this.#node(from).place.name, this.#node(to).place.name];
+    return a === b ? [] : [[a, b]];
+  }
+
+  #across(side: number, oneWay: boolean): Ways {
+    const here = new Set(this.#nodes.filter((_, index) => isIn(side, index)).map(({ place }) => place.name));
+    return this.#world.hub
+      .ways()
+      .filter(([from, to]) => here.has(from) !== here.has(to) && (!oneWay || here.has(from)));
+  }
+
+  #cut(forMs: number, ways: Ways): void {
+    this.#onWays(forMs, ways, (from, to) => this.#world.hub.cut(from, to));
+  }
+
+  #onWays(forMs: number, ways: Ways, begin: (from: string, to: string) => Undo): void {
+    if (ways.length === 0) return;
+    const undo = ways.map(([from, to]) => begin(from, to));
+    this.#during(forMs, () => undo.forEach((each) => each()));
+  }
+
+  #during(forMs: number, undo: Undo): void {
+    this.#undo.add(undo);
+    const end = () => {
+      this.#undo.delete(undo);
+      undo();
+    };
+    this.#windows.begin(undefined, forMs, () => {}, end);
+  }
+}
+
+export const isIn = (bits: number, index: number): boolean => ((bits >> index) & 1) === 1;
