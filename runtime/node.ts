@@ -97,7 +97,7 @@ function run(
     upstreams,
     ...(dnsAddress === undefined ? {} : { dnsAddress }),
   };
-  kernel.start(nodeTree({ node: settings.name, network }));
+  kernel.start(nodeTree({ node: settings.name, role: settings.role ?? 'server', network }));
   return {
     name: settings.name,
     boot,

@@ -31,8 +31,8 @@ export class Settling {
   }
 
   /** In words; none: all is as desired. */
-  async problems(): Promise<readonly string[]> {
-    const { operator, nodes } = this.#watched;
+  async problems(nodes: readonly NodeRun[]): Promise<readonly string[]> {
+    const { operator } = this.#watched;
     const orders = operator.waiting > 0 ? [`${operator.waiting} orders wait`] : [];
     const down = nodes
       .filter(({ life }) => life.node === undefined)

@@ -13,10 +13,13 @@ import { turn } from '../world/heap-clock.ts';
 import { SimulatedWorld } from '../world/simulated/simulated-world.ts';
 import { clusterCheckers, type ClusterCheckers } from './checkers/all.ts';
 import { Violation, type AnyChecker, type ClusterChecker, type ClusterSight } from './checkers/checker.ts';
+import { ClusterFaults, isIn } from './cluster/cluster-faults.ts';
+import { StoreWay } from './cluster/store-way.ts';
 import { FalseStore } from './cluster/false-store.ts';
 import { NodeRun, type NodeEvents } from './node/node-run.ts';
 import { Operator } from './operator.ts';
-import { faultyMs, imageName, images, type Plan } from './plans/plan.ts';
+import { isClusterFault, type ClusterFault, type ClusterPlan } from './plans/cluster-plan.ts';
+import { faultyMs, imageName, images, type Fault, type Plan } from './plans/plan.ts';
 import { Settling } from './settling.ts';
 import { StoreView } from './store-view.ts';
 import { TraceHash } from './trace-hash.ts';
@@ -68,6 +71,8 @@ class Simulation {
   readonly #world: SimulatedWorld;
   readonly #nodes: readonly NodeRun[];
   readonly #falseStore: FalseStore;
+  readonly #clusterFaults: ClusterFaults;
+  readonly #storeWay: StoreWay;
   readonly #operator: Operator;
   readonly #view: StoreView;
   readonly #settling: Settling;
@@ -81,7 +86,11 @@ class Simulation {
     this.#plan = plan;
     this.#options = options;
     const names = Array.from({ length: images }, (_, image) => imageName(image));
-    this.#world = new SimulatedWorld(seed, { images: names, scriptOf: (create) => scriptOf(create, false) });
+    this.#world = new SimulatedWorld(seed, {
+      images: names,
+      scriptOf: (create) => scriptOf(create, false),
+      ...(plan.cluster ? { nodes: plan.cluster.nodes } : {}),
+    });
     this.#view = new StoreView((events, revision) =>
       this.#all((checker) => checker.onRevision(events, revision)),
     );
@@ -93,16 +102,21 @@ class Simulation {
     const around = {
       ...{ world: this.#world, falseStore: this.#falseStore },
       rows: () => this.#view.rows,
-      isCalm: () => true,
+      isCalm: () => this.#clusterFaults.calm,
     };
     const events: NodeEvents = {
       onFrame: (frame) => this.#framed(frame),
-      onBoot: ({ place, life }) =>
-        this.#say(`${place === this.#world.first ? '' : `${place.name} `}boot ${life.boots}`),
+      onBoot: ({ place, life }) => {
+        this.#say(`${place === this.#world.first ? '' : `${place.name} `}boot ${life.boots}`);
+        this.#storeWay.look();
+      },
+      onEnd: () => this.#storeWay.look(),
       each: (tell) => this.#each(tell),
       onBroken: (error) => this.#broken(error),
     };
     this.#nodes = this.#world.nodes.map((place) => new NodeRun(place, around, events));
+    this.#storeWay = new StoreWay(this.#world, this.#nodes);
+    this.#clusterFaults = new ClusterFaults(this.#world, this.#nodes, this.#storeWay);
     const sight = this.#sight();
     this.#named = clusterCheckers(sight);
     this.#checkers = Object.values(this.#named);
@@ -155,12 +169,28 @@ class Simulation {
     this.#tick();
     for (const { life } of this.#nodes) life.start();
     await this.#pass(forMs);
-    for (const { faults } of this.#nodes) faults.heal(() => this.#falseStore.leave());
+    if (this.#plan.cluster) await this.#healCore(this.#plan.cluster);
+    this.#clusterFaults.heal();
+    this.#healNodes(this.#nodes);
     this.#say('everything is healed');
     await this.#converge('healed', convergeMs);
     await this.#staySettled();
     await this.#restart();
     await this.#finish();
+  }
+
+  /** Of several nodes some are well before the others: they must get on without them. */
+  async #healCore(cluster: ClusterPlan): Promise<void> {
+    const core = this.#nodes.filter((_, index) => index === 0 || isIn(cluster.core, index));
+    this.#clusterFaults.healCore(cluster);
+    this.#healNodes(core);
+    const names = core.map(({ place }) => place.name).join(' ');
+    this.#say(`${names} are healed, the others are ${cluster.apart}`);
+    await this.#converge('a core is healed', convergeMs, core);
+  }
+
+  #healNodes(nodes: readonly NodeRun[]): void {
+    for (const node of nodes) node.heal(() => this.#falseStore.leave());
   }
 
   #schedule(forMs: number): void {
@@ -171,8 +201,13 @@ class Simulation {
     }
     for (const fault of this.#plan.faults) {
       if (fault.atMs < forMs)
-        clock.setTimer(fault.atMs, () => this.#guarded(() => this.#first.faults.apply(fault), fault));
+        clock.setTimer(fault.atMs, () => this.#guarded(() => this.#apply(fault), fault));
     }
+  }
+
+  #apply(fault: Fault | ClusterFault): void {
+    if (isClusterFault(fault)) this.#clusterFaults.apply(fault);
+    else this.#nodes[(fault.node ?? 0) % this.#nodes.length]!.faults.apply(fault);
   }
 
   #guarded(run: () => void, what: unknown): void {
@@ -199,13 +234,13 @@ class Simulation {
   }
 
   /** Until all is as desired, or the bound is over. */
-  async #converge(why: string, boundMs: number): Promise<void> {
+  async #converge(why: string, boundMs: number, nodes = this.#nodes): Promise<void> {
     const { clock } = this.#world;
     const until = clock.monotonicMs() + boundMs;
     let calm = 0;
     for (;;) {
       await this.#pass(tickMs);
-      const problems = await this.#settling.problems();
+      const problems = await this.#settling.problems(nodes);
       calm = problems.length === 0 ? calm + 1 : 0;
       if (calm >= 3) break;
       if (clock.monotonicMs() >= until) {

@@ -5,6 +5,9 @@
 import type { Effect } from '../../protocols/effects.ts';
 import type { Frame } from '../../protocols/inspection.ts';
 
+/** Its frames carry no name: runs of one node have the traces they always had. */
+const firstNode = 'n1';
+
 export class TraceHash {
   #low = 0x811c9dc5;
   #high = 0x01000193;
@@ -28,6 +31,7 @@ export class TraceHash {
 
   addFrame(frame: Frame): void {
     this.#frames += 1;
+    if (frame.node !== firstNode) this.add(`${frame.node}|`);
     this.add(`${frame.at}|${frame.boot}.${frame.seq}|${frame.path}#${frame.incarnation}|${frame.type}|`);
     this.add(detail(frame));
   }

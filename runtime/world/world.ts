@@ -5,12 +5,15 @@
 import type { Reason } from '../../protocols/errors.ts';
 import type { Membership } from '../../protocols/membership/views/port.ts';
 import type { Clock, Ports, Random } from '../../protocols/ports.ts';
+import type { NodeRole } from '../../protocols/wire/catalogue.ts';
 import type { Finding, LogStore, MachineFacts } from '../node-handle.ts';
 import type { EventStore } from '../telemetry/events/event-log.ts';
 
 /** What a node must know before its first step; the rest it reads from its journal and the store. */
 export interface NodeSettings {
   readonly name: string;
+  /** A server, unless said otherwise, leads and holds the store; an agent has joined one. */
+  readonly role?: NodeRole;
   readonly version: string;
   /** CIDR of all nodes' container addresses. */
   readonly containerPool: string;

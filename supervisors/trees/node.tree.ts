@@ -4,21 +4,25 @@
  */
 import type { NetworkSettings } from '../../protocols/network/manager.ts';
 import type { ChildSpec } from '../../protocols/supervision/child-spec.ts';
+import type { NodeRole } from '../../protocols/wire/catalogue.ts';
 import { supervisor, worker } from '../child-spec.ts';
 import { workloadTree } from './workload.tree.ts';
 
 export interface TreeSettings {
   readonly node: string;
+  readonly role: NodeRole;
   readonly network: NetworkSettings;
 }
 
 export function nodeTree(settings: TreeSettings): ChildSpec {
-  const { node } = settings;
+  const { node, role } = settings;
   return supervisor('node', 'one_for_one', [
     supervisor('state', 'rest_for_one', [worker('guard', 'store-guard')]),
     workloadTree(settings),
-    // Leads while this node is the only one; an election decides when there are more.
-    supervisor('leader', 'rest_for_one', [worker('apps', 'app-manager', { node })]),
+    // The only server leads; an election decides when there are more.
+    ...(role === 'server'
+      ? [supervisor('leader', 'rest_for_one', [worker('apps', 'app-manager', { node })])]
+      : []),
     supervisor('edge', 'one_for_one', [worker('registry', 'registry')]),
   ]);
 }

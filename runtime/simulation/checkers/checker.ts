@@ -31,6 +31,8 @@ export interface NodeSight {
   storeIsFalse(): boolean;
   /** The engine hung, or its answers were slow, at some time within the last so many ms. */
   engineTroubledWithin(ms: number): boolean;
+  /** When it was healed the last time: from then on all is well with what runs there. */
+  healedAtMs(): number;
 }
 
 /** What checkers of the whole may look at. */

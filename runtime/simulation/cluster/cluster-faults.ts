@@ -2,6 +2,7 @@
 import type { SimulatedWorld } from '../../world/simulated/simulated-world.ts';
 import type { NodeRun } from '../node/node-run.ts';
 import { Windows } from '../node/windows.ts';
+import type { StoreWay } from './store-way.ts';
 import type { ClusterFault, ClusterPlan } from '../plans/cluster-plan.ts';
 
 type Ways = readonly (readonly [string, string])[];
@@ -10,13 +11,15 @@ type Undo = () => void;
 export class ClusterFaults {
   readonly #world: SimulatedWorld;
   readonly #nodes: readonly NodeRun[];
+  readonly #storeWay: StoreWay;
   readonly #windows: Windows;
   /** Of everything that stands now. */
   readonly #undo = new Set<Undo>();
 
-  constructor(world: SimulatedWorld, nodes: readonly NodeRun[]) {
+  constructor(world: SimulatedWorld, nodes: readonly NodeRun[], storeWay: StoreWay) {
     this.#world = world;
     this.#nodes = nodes;
+    this.#storeWay = storeWay;
     this.#windows = new Windows(world.clock);
   }
 
@@ -53,7 +56,11 @@ export class ClusterFaults {
     const { life } = this.#node(fault.node);
     const threads = fault.do === 'freeze' ? (['main', 'membership'] as const) : [fault.thread];
     const goOn = threads.map((thread) => life.halt(thread));
-    this.#during(fault.forMs, () => goOn.forEach((each) => each()));
+    this.#storeWay.look();
+    this.#during(fault.forMs, () => {
+      goOn.forEach((each) => each());
+      this.#storeWay.look();
+    });
   }
 
   #strike(fault: Extract<ClusterFault, { do: 'jump' | 'drift' | 'wipe' | 'leave' }>): void {

@@ -67,6 +67,11 @@ export class Life {
     return this.#boot?.threads[thread].halt() ?? (() => {});
   }
 
+  /** Its process is there. */
+  get isUp(): boolean {
+    return this.#boot !== undefined;
+  }
+
   /** Its process answers to what comes from outside. */
   get listens(): boolean {
     return this.#boot !== undefined && !this.#boot.threads.main.stands;
@@ -86,7 +91,7 @@ export class Life {
     this.#events.onBoot();
     startNode(
       boot.world,
-      { ...settings, name: this.#place.name },
+      { ...settings, name: this.#place.name, role: this.#place.role },
       { onFrame: (frame) => this.#events.onFrame(frame) },
     ).then(
       (node) => this.#started(boot, node),
@@ -152,7 +157,6 @@ export class Life {
 
   /** Says farewell, and stops. */
   async leave(): Promise<void> {
-    await this.during((node) => node.membership?.leave() ?? Promise.resolve());
     await this.stop();
   }
 

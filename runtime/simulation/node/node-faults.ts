@@ -102,7 +102,6 @@ export class NodeFaults {
   }
 
   #strikeDaemon(fault: Extract<Fault, { do: 'kill' | 'stop' | 'cut' }>): void {
-    const { clock } = this.#world;
     if (fault.do === 'kill') {
       const then = () =>
         fault.embedded && !this.#falseStore.there ? this.#world.restartMemory() : undefined;

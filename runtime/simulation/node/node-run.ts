@@ -17,6 +17,7 @@ import { NodeFaults } from './node-faults.ts';
 export interface NodeEvents {
   onFrame(frame: Frame): void;
   onBoot(node: NodeRun): void;
+  onEnd(node: NodeRun): void;
   /** Tells checkers of the whole as well, after those of the node. */
   each(tell: (checker: AnyChecker) => void): void;
   /** A violation, or a failure of the harness or of the product outside of any actor. */
@@ -44,6 +45,7 @@ export class NodeRun {
   readonly #around: NodeSurroundings;
   readonly #events: NodeEvents;
   #calmSinceMs: number | undefined;
+  #healedAtMs = Infinity;
 
   constructor(place: SimulatedNode, around: NodeSurroundings, events: NodeEvents) {
     const { world, falseStore } = around;
@@ -62,7 +64,10 @@ export class NodeRun {
         events.onFrame(frame);
         this.each((checker) => checker.onFrame(frame, this.sight));
       },
-      onEnd: (remains: Remains) => this.each((checker) => checker.onEnd(remains, this.sight)),
+      onEnd: (remains: Remains) => {
+        events.onEnd(this);
+        this.each((checker) => checker.onEnd(remains, this.sight));
+      },
       onCall: (call) => this.#called(call),
       onAnswer: (call, value) => this.#answered(call, value),
       onWatch: (call) => this.#watched(call),
@@ -90,6 +95,7 @@ export class NodeRun {
       calmSinceMs: () => this.#calmSinceMs,
       storeIsFalse: () => around.falseStore.there,
       engineTroubledWithin: (ms) => this.faults.engineTroubledWithin(ms),
+      healedAtMs: () => this.#healedAtMs,
     };
   }
 
@@ -115,6 +121,12 @@ export class NodeRun {
         () => node.actors.counters(),
       ),
     );
+  }
+
+  /** Nothing is wrong with it from now on, `between` in the middle. */
+  heal(between: () => void): void {
+    this.#healedAtMs = this.#around.world.clock.monotonicMs();
+    this.faults.heal(between);
   }
 
   /** Another disk: nothing of what stood on the machine is left. */

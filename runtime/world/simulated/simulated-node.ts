@@ -2,6 +2,7 @@
  * One simulated machine with what stands on it: containers, images, disk, network, volumes, names, files of runs. It
  * outlives every daemon that runs there; `boot` gives the world of one life, which ends when it is told to.
  */
+import type { NodeRole } from '../../../protocols/wire/catalogue.ts';
 import { coded } from '../../../protocols/errors.ts';
 import type { Clock, Ports, Random, SecretBox } from '../../../protocols/ports.ts';
 import { ScriptedImages, scriptedImageSource } from '../../drivers/container/scripted/images.ts';
@@ -74,6 +75,7 @@ export interface Surroundings {
 
 export class SimulatedNode {
   readonly name: string;
+  readonly role: NodeRole;
   readonly machine: ScriptedMachine;
   readonly images: ScriptedImages;
   readonly disk: VirtualDisk;
@@ -89,8 +91,13 @@ export class SimulatedNode {
   readonly #secrets: SecretBox;
   #boots = 0;
 
-  constructor(name: string, { clock, chance, memory, secrets, images, scriptOf }: Surroundings) {
+  constructor(
+    name: string,
+    role: NodeRole,
+    { clock, chance, memory, secrets, images, scriptOf }: Surroundings,
+  ) {
     this.name = name;
+    this.role = role;
     this.#clock = clock;
     this.time = new MachineTime(clock);
     this.#chance = chance;

@@ -46,7 +46,14 @@ export class SimulatedWorld {
     this.nodes = names.map((name, index) => {
       // What one node alone draws does not depend on how many others there are.
       const chance = (purpose: string) => chanceFor(seed, index === 0 ? purpose : `${name} ${purpose}`);
-      return new SimulatedNode(name, { clock, chance, memory, secrets, images, scriptOf });
+      return new SimulatedNode(name, index === 0 ? 'server' : 'agent', {
+        clock,
+        chance,
+        memory,
+        secrets,
+        images,
+        scriptOf,
+      });
     });
   }
 

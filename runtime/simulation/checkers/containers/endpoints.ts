@@ -8,7 +8,6 @@ import type { Frame } from '../../../../protocols/inspection.ts';
 import type { MachineEvent } from '../../../drivers/container/scripted/machine.ts';
 import { scriptAt } from '../../../drivers/container/scripted/script.ts';
 import type { PortCall } from '../../../world/simulated/gate.ts';
-import { faultyMs } from '../../plans/plan.ts';
 import { assignmentsIn } from '../../oracle.ts';
 import { Checker } from '../checker.ts';
 
@@ -76,7 +75,7 @@ abstract class Endpoints extends Checker {
       ),
     ].filter((gate) => gate !== undefined);
     // Everything was healed just now: its script is another one.
-    const sinceHealed = this.sight.nowMs() - faultyMs;
+    const sinceHealed = this.sight.nowMs() - this.sight.healedAtMs();
     if (sinceHealed >= 0 && sinceHealed < boundMs) return 'mixed';
     const up = machine.upMs(id);
     const from = up - boundMs;

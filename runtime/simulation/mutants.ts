@@ -1,8 +1,8 @@
 /**
  * Does the simulation find defects? Each patch here plants one in a copy of the product; seeds run there until one
  * fails. A patch says which checker has to be the one that finds it, and within how many seeds: `# found by: D1 within
- * 60 seeds`; one that seeds cannot see names the tests that do: `# tests: …`. Prints the score; fails when a mutant lives,
- * or is found by chance. `npm run mutants [-- NAME…]`
+ * 60 seeds`, or `within 60 seeds of 3 nodes`; one that seeds cannot see names the tests that do: `# tests: …`. Prints the
+ * score. `npm run sim -- mutants [NAME…]`
  */
 import { execFile } from 'node:child_process';
 import { cp, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
@@ -46,21 +46,36 @@ interface Wanted {
   /** Any, when the patch does not say. */
   readonly checker?: string;
   readonly seeds: number;
+  /** In each of them. */
+  readonly nodes: number;
   readonly tests: readonly string[];
 }
 
 function wantedBy(text: string): Wanted {
-  const [, checker, within] = /^# found by: (\S+) within (\d+) seeds$/m.exec(text) ?? [];
+  const [, checker, within, nodes] =
+    /^# found by: (\S+) within (\d+) seeds(?: of (\d+) nodes)?$/m.exec(text) ?? [];
   const tests = /^# tests: (.*)$/m.exec(text)?.[1]?.split(' ') ?? [];
   // Who names tests alone says that seeds do not see it.
   const least = tests.length > 0 ? 0 : seeds;
-  return { seeds: Number(within ?? least), tests, ...(checker === undefined ? {} : { checker }) };
+  return {
+    seeds: Number(within ?? least),
+    nodes: Number(nodes ?? 1),
+    tests,
+    ...(checker === undefined ? {} : { checker }),
+  };
 }
 
 /** What found it, in words; `undefined` when it lives. */
 async function findIn(folder: string, wanted: Wanted): Promise<string | undefined> {
   const { tests, checker } = wanted;
-  const campaign = ['campaign', '--seeds', String(wanted.seeds), '--until-failure'];
+  const campaign = [
+    'campaign',
+    '--seeds',
+    String(wanted.seeds),
+    '--nodes',
+    String(wanted.nodes),
+    '--until-failure',
+  ];
   const simulated = await run(tsx, ['runtime/simulation/main.ts', ...campaign], folder);
   if (simulated.code !== 0) {
     const line = simulated.output.split('\n').find((text) => /FAILED|Error/.test(text)) ?? simulated.output;
@@ -86,7 +101,8 @@ async function judge(patch: string): Promise<string | undefined> {
   }
 }
 
-async function main(named: readonly string[]): Promise<void> {
+/** Of all patches, or of those named. False when a mutant lives, or is found by chance. */
+export async function findMutants(named: readonly string[]): Promise<boolean> {
   const patches = (await readdir(here)).filter((file) => file.endsWith('.patch')).sort();
   const chosen = patches.filter((patch) => named.length === 0 || named.includes(patch.replace('.patch', '')));
   let found = 0;
@@ -98,7 +114,5 @@ async function main(named: readonly string[]): Promise<void> {
     );
   }
   process.stdout.write(`${found} of ${chosen.length} mutants found\n`);
-  process.exitCode = found === chosen.length && found > 0 ? 0 : 1;
+  return found === chosen.length && found > 0;
 }
-
-await main(process.argv.slice(2));
