@@ -729,6 +729,11 @@ export const catalogue = {
     next: 'Ask the server: hivemind cluster status names it.',
     status: 403,
   },
+  'HM-CLUSTER-AGENT': {
+    cause: 'Only a server answers this.',
+    next: 'Ask the server: hivemind cluster status names it.',
+    status: 421,
+  },
   'HM-GOSSIP-KEY': {
     cause: 'A key of the gossip ring is not usable as it was asked.',
     next: 'hivemind cluster status names the keys of the ring and the one in use.',

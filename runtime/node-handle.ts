@@ -8,6 +8,7 @@ import type { ActorDirectory } from '../protocols/inspection.ts';
 import type { Clock, Ports, Random, Stop } from '../protocols/ports.ts';
 import type { ActorPath } from '../protocols/wire/address.ts';
 import type { Level } from '../protocols/listing/log-levels.ts';
+import type { ClusterHandle } from './cluster/handle.ts';
 import type { LogChoice } from './logs/choice.ts';
 
 /** An event as it is kept: numbered within its boot from 1 without gaps. */
@@ -93,10 +94,13 @@ export interface NodeHandle {
   readonly actors: ActorDirectory;
   readonly events: EventLog;
   readonly logs: LogStore;
+  /** Of a node that has others; without it there are none. */
+  readonly cluster?: ClusterHandle;
   /** Into the event log: what is done beside the actors. */
   note(event: NodeEvent): void;
   /**
-   * Ask an actor. Rejects with a `CodedError` (HM-ACTOR-UNKNOWN, HM-ACTOR-TIMEOUT, or the actor's own refusal).
+   * Ask an actor. Rejects with a `CodedError` (HM-ACTOR-UNKNOWN, HM-ACTOR-TIMEOUT, HM-CLUSTER-AGENT for what only a server
+   * has, or the actor's own refusal).
    *
    * `/leader/apps`: `app.deploy {spec: AppSpec, digests?, plan?}` → `{app, revision, changed}` · `app.remove {app, volumes: boolean}` → `{}` ·
    * `app.scale {app, service, replicas}` → `{}` · `app.restart {app, service?, index?}` → `{slots: number}` · `apps.report {}` → `{apps: AppView[]}` ·

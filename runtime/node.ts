@@ -2,12 +2,13 @@
  * The composition root: a world and settings become a running node. The same function makes the real daemon and
  * the simulated one; nothing here knows which it is.
  */
-import { coded } from '../protocols/errors.ts';
+import { coded, type CodedError } from '../protocols/errors.ts';
 import type { Frame } from '../protocols/inspection.ts';
 import { limits } from '../protocols/limits.ts';
-import type { Call } from '../protocols/ports.ts';
+import type { ActorPath } from '../protocols/wire/address.ts';
 import type { ExitReason } from '../protocols/supervision/child-spec.ts';
 import { nodeTree } from '../supervisors/trees/node.tree.ts';
+import { countBoot } from './boots.ts';
 import { createKernel, type Kernel } from './kernel/kernel.ts';
 import { machines } from './machines.ts';
 import type { NodeHandle } from './node-handle.ts';
@@ -28,9 +29,6 @@ export interface RunningNode extends NodeHandle {
   readonly exited: Promise<ExitReason>;
 }
 
-/** Journal entry: how often this node has started. */
-const bootEntry = 'boot';
-
 /** Rejects with the world's own refusals (HM-DATA-LOCKED, HM-STORE-CORRUPT, …); then nothing was started. */
 export async function startNode(
   world: World,
@@ -39,22 +37,12 @@ export async function startNode(
 ): Promise<RunningNode> {
   const opened = await world.open(settings);
   try {
-    const boot = await nextBoot(opened);
+    const boot = opened.boot ?? (await countBoot(opened.ports.journal));
     return run(world, settings, opened, boot, options);
   } catch (thrown) {
     await opened.close();
     throw thrown;
   }
-}
-
-async function nextBoot({ ports }: OpenedWorld): Promise<number> {
-  const call: Call = { key: bootEntry, signal: new AbortController().signal };
-  const { entries } = await ports.journal.read({ prefix: bootEntry }, call);
-  const last = entries[bootEntry] ?? 0;
-  if (typeof last !== 'number')
-    throw coded('HM-JOURNAL-CORRUPT', 'the boot number in the journal is not a number');
-  await ports.journal.append({ entries: { [bootEntry]: last + 1 } }, call);
-  return last + 1;
 }
 
 function run(
@@ -97,7 +85,8 @@ function run(
     upstreams,
     ...(dnsAddress === undefined ? {} : { dnsAddress }),
   };
-  kernel.start(nodeTree({ node: settings.name, role: settings.role ?? 'server', network }));
+  const role = opened.cluster?.self.role ?? settings.role ?? 'server';
+  kernel.start(nodeTree({ node: settings.name, role, network }));
   return {
     name: settings.name,
     boot,
@@ -112,7 +101,11 @@ function run(
     logs: opened.logs,
     kernel,
     exited: kernel.exited,
-    ask: (path, message, timeoutMs = limits.askTimeoutMs) => kernel.ask(path, message, timeoutMs),
+    ...(opened.cluster ? { cluster: opened.cluster } : {}),
+    ask: (path, message, timeoutMs = limits.askTimeoutMs) => {
+      const refusal = refuseLeading(opened, path);
+      return refusal ? Promise.reject(refusal) : kernel.ask(path, message, timeoutMs);
+    },
     doctor: ({ mend = false } = {}) => opened.doctor({ mend }),
     machine: () => opened.machine(),
     halt: () => kernel.halt(),
@@ -121,4 +114,15 @@ function run(
       await opened.close();
     },
   };
+}
+
+/** HM-CLUSTER-AGENT: what leads the cluster is at its server alone. */
+function refuseLeading({ cluster }: OpenedWorld, path: ActorPath): CodedError | undefined {
+  if (cluster?.self.role !== 'agent' || !path.startsWith('/leader/')) return undefined;
+  const { name, address } = cluster.server();
+  const { host, port } = address;
+  return coded('HM-CLUSTER-AGENT', `the node ${cluster.self.name} is an agent; the server is ${name}`, {
+    server: name,
+    address: `${host}:${port}`,
+  });
 }

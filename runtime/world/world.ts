@@ -3,9 +3,9 @@
  * (`real/`) and the simulated one (`simulated/`), and `startNode` cannot tell them apart.
  */
 import type { Reason } from '../../protocols/errors.ts';
-import type { Membership } from '../../protocols/membership/views/port.ts';
 import type { Clock, Ports, Random } from '../../protocols/ports.ts';
 import type { NodeRole } from '../../protocols/wire/catalogue.ts';
+import type { ClusterHandle } from '../cluster/handle.ts';
 import type { Finding, LogStore, MachineFacts } from '../node-handle.ts';
 import type { EventStore } from '../telemetry/events/event-log.ts';
 
@@ -34,9 +34,11 @@ export interface OpenedWorld {
   /** Where events outlive the process; without it they are those of this boot. */
   readonly events?: EventStore;
   /** Of a node that has others; without it there are none. */
-  readonly cluster?: { readonly membership: Membership };
+  readonly cluster?: ClusterHandle;
   /** What opening had to mend: a torn journal, for one. Each becomes a warning in the event log. */
   readonly recovered: readonly Reason[];
+  /** This life of the daemon, where opening had to know it; else the node counts it. */
+  readonly boot?: number;
   doctor(options: { readonly mend: boolean }): Promise<readonly Finding[]>;
   machine(): Promise<MachineFacts>;
   /** Lets go of files and sockets; containers stay. */
