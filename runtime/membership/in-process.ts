@@ -11,8 +11,8 @@ export interface InProcessOptions {
   readonly random: Random;
   readonly start: Omit<LifeStart, 'told'>;
   readonly calls: Calls;
-  /** Of each life. */
-  tools(): Omit<HostTools, 'clock' | 'random'>;
+  /** Of each life; with a clock of its own where the node's may stand still without it. */
+  tools(): Omit<HostTools, 'clock' | 'random'> & Partial<Pick<HostTools, 'clock'>>;
   raiseBoot(boot: number): Promise<number>;
 }
 

@@ -7,6 +7,7 @@ import type { Frame } from '../../../protocols/inspection.ts';
 import type { MemberStatus } from '../../../protocols/membership/model.ts';
 import { timesOf } from '../../../protocols/membership/profile.ts';
 import type { MemberChange } from '../../../protocols/membership/views/view.ts';
+import type { Clock } from '../../../protocols/ports.ts';
 import type { Calls } from '../../../protocols/wire/calls.ts';
 import type { MembershipDoor } from '../../../runtime/membership/door.ts';
 import { openMembershipInProcess } from '../../../runtime/membership/in-process.ts';
@@ -32,6 +33,8 @@ export interface ClusterNode {
   readonly changes: MemberChange[];
   readonly events: NodeEvent[];
   readonly frames: Frame[];
+  /** Its main thread does nothing for so long; its subtree goes on. */
+  hang(ms: number): void;
   /** By name, as this node sees them; `n2 alive`. */
   sees(): Readonly<Record<string, MemberStatus>>;
 }
@@ -65,6 +68,7 @@ export function memberCluster(seed = 1): MemberCluster {
   const streams = new MemoryStreams(clock, seededRandom(seed + 1));
   let drawn = seed * 1_000;
   const random = () => seededRandom((drawn += 1));
+  const places = new Set<string>();
 
   const start = async (digit: string, options: NodeOptions = {}): Promise<ClusterNode> => {
     const {
@@ -86,8 +90,9 @@ export function memberCluster(seed = 1): MemberCluster {
     const changes: MemberChange[] = [];
     const frames: Frame[] = [];
     const notary = simulatedNotary(id, name);
+    const main = new HangingClock(clock);
     const membership = await openMembershipInProcess({
-      clock,
+      clock: main,
       random: random(),
       calls,
       start: {
@@ -97,6 +102,7 @@ export function memberCluster(seed = 1): MemberCluster {
         times: timesOf.lan,
       },
       tools: () => ({
+        clock,
         notary: { ...notary, renew: () => {} },
         openLink: async (life, receive) =>
           openMemoryLink({
@@ -113,7 +119,14 @@ export function memberCluster(seed = 1): MemberCluster {
     membership.onChange((change) => changes.push(change));
     membership.onEvent((event) => events.push(event));
     const sees = () => Object.fromEntries(membership.members().map((view) => [view.name, view.status]));
-    return { digit, id, place: `${host} 4484`, boot, calls, membership, changes, events, frames, sees };
+    const place = `${host} 4484`;
+    places.add(place);
+    const hang = (ms: number): void => {
+      main.hang(ms);
+      // What comes over streams waits for the main thread too.
+      for (const other of places) streams.clog(other, place, ms);
+    };
+    return { hang, digit, id, place, boot, calls, membership, changes, events, frames, sees };
   };
 
   return {
@@ -146,6 +159,47 @@ export function memberCluster(seed = 1): MemberCluster {
       return clock.monotonicMs() - startedAt;
     },
   };
+}
+
+/** A main thread's clock: nothing fires while it hangs, and then all of it. */
+class HangingClock implements Clock {
+  readonly #clock: Clock;
+  #until = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  hang(ms: number): void {
+    this.#until = this.#clock.monotonicMs() + ms;
+  }
+
+  now(): number {
+    return this.#clock.now();
+  }
+
+  monotonicMs(): number {
+    return this.#clock.monotonicMs();
+  }
+
+  setTimer(delayMs: number, fire: () => void): { timer: unknown } {
+    const held = { timer: undefined as unknown };
+    const due = (): void => {
+      const leftMs = this.#until - this.#clock.monotonicMs();
+      if (leftMs <= 0) fire();
+      else held.timer = this.#clock.setTimer(leftMs, due);
+    };
+    held.timer = this.#clock.setTimer(delayMs, due);
+    return held;
+  }
+
+  clearTimer(held: { timer: unknown } | undefined): void {
+    this.#clock.clearTimer(held?.timer);
+  }
+
+  defer(run: () => void): void {
+    this.#clock.defer(run);
+  }
 }
 
 /** Every one of them sees all of them alive, and nobody else living. */

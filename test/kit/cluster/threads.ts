@@ -36,6 +36,8 @@ export interface ThreadOptions {
   readonly times?: MembershipTimes;
   readonly keys?: GossipKeys;
   readonly zone?: string;
+  /** A free port of the loopback unless given. */
+  readonly address?: MemberAddress;
 }
 
 export interface ThreadCluster {
@@ -66,7 +68,7 @@ export function threadCluster(): ThreadCluster {
       const credential = () =>
         issueCredential(authority.privateKey, { label, name, key: publicKey, notAfter });
       const authorities = [rawKey(authority.publicKey)];
-      const address = { host: '127.0.0.1', port: await freePort() };
+      const address = options.address ?? { host: '127.0.0.1', port: await freePort() };
       const calls = createCalls({
         self: { id, name, role: 'agent', boot: 1 },
         link: streams.open({ id, name, role: 'agent' }, address),

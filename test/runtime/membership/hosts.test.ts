@@ -163,3 +163,41 @@ test('a wrong gossip key changes nothing, and a rotation loses nobody', async ()
   expect(agree(nodes)).toBe(true);
   expect(nodes.flatMap(({ changes }) => changes.map(({ what }) => what))).not.toContain('suspected');
 });
+
+describe('a main thread that hangs', () => {
+  const sees = (node: ClusterNode, name: string) =>
+    node.membership.members().find((view) => view.name === name)!;
+
+  test('for 2 s: nobody hears of it', async () => {
+    const { cluster, nodes } = await five();
+    nodes[1]!.hang(2_000);
+    await cluster.clock.advance(10_000);
+    expect(agree(nodes)).toBe(true);
+    expect(
+      nodes.flatMap(({ changes }) => changes.map(({ what }) => what)).filter((what) => what !== 'joined'),
+    ).toEqual([]);
+  });
+
+  test('for 5 s and more is stalled for all, and ready again when it turns; nobody suspects it', async () => {
+    const { cluster, nodes } = await five();
+    nodes[1]!.hang(20_000);
+    await cluster.clock.advance(7_000);
+    for (const node of nodes)
+      expect(sees(node, 'n2')).toMatchObject({ condition: 'stalled', status: 'alive' });
+    await cluster.clock.advance(15_000);
+    for (const node of nodes) expect(sees(node, 'n2')).toMatchObject({ condition: 'ready', status: 'alive' });
+    expect(told(nodes[0]!, 'member.described')).toEqual(['n2', 'n2']);
+    expect(told(nodes[0]!, 'member.suspected')).toEqual([]);
+  });
+
+  test('for 30 s is silent, so it is dead to the others; when it turns it is back and has accused nobody', async () => {
+    const { cluster, nodes } = await five();
+    nodes[1]!.hang(60_000);
+    await cluster.clock.advance(29_000);
+    expect(sees(nodes[0]!, 'n2').status).toBe('alive');
+    await cluster.until('n2 is dead', () => sees(nodes[0]!, 'n2').status === 'dead', 10_000);
+    await cluster.clock.advance(60_000);
+    expect(agree(nodes)).toBe(true);
+    for (const node of nodes) expect(told(node, 'member.suspected')).toEqual(node === nodes[1] ? [] : ['n2']);
+  });
+});
