@@ -40,6 +40,49 @@ export const limits = {
   /** An `ask` that names no deadline of its own. */
   askTimeoutMs: 10_000,
 
+  /** Records of one node: a thousand slots twice over. */
+  recordsPerNode: 2_000,
+  /** One record: a slot's status is some 500 bytes, with a long reason 2 KiB; … */
+  recordBytes: 8_192,
+  /** … with its key and sequence. */
+  recordsLineBytes: 8_704,
+  /** Records in one piece of a pull: 20 slots fit a twentieth of it; the answer's frame holds a head besides. */
+  recordsPieceBytes: 262_144,
+  /** Pieces of one pull: 4 MiB, three times 2,000 slots. */
+  recordsPieces: 16,
+  /** Records that are gone and can still be told of as such; who is further behind pulls everything. */
+  recordsGone: 64,
+  /** Nodes whose records are kept: what membership knows. */
+  recordsNodes: 5_000,
+  /** Pulls under way: each holds one set of records in memory … */
+  recordsPulls: 8,
+  /** … and of one peer, so that a slow one does not keep all. */
+  recordsPullsPerPeer: 2,
+  recordsPullMs: 5_000,
+  /** Attempts until it is left to the next comparison. */
+  recordsPullTries: 6,
+  recordsBackoffMinMs: 500,
+  recordsBackoffMaxMs: 15_000,
+  /** Peers remembered as having what is wanted. */
+  recordsSources: 3,
+  /** Changes of one node within so long become one version. */
+  recordsGatherMs: 100,
+  /** What a node has just begun to hear from its slots is told when all have spoken, or after this. */
+  recordsBeginMs: 10_000,
+  /** How often a node compares all it has with one other: what gossip lost is missed for no longer than a few of these. */
+  recordsCompareMs: 30_000,
+  /** Peers that came back are compared with after this, so that many together are one. */
+  recordsReunionMs: 300,
+  /** The machine is measured so often, and a change of it told at most so often. */
+  resourcesMs: 10_000,
+  /** Records of a dead node are shown for so long: an hour to look what ran there … */
+  recordsDeadMs: 3_600_000,
+  /** … and their old versions refused for another day: longer than any node that still has them is unheard of. */
+  recordsBuriedMs: 86_400_000,
+  recordsBuried: 1_000,
+  /** The same refusal of one peer's records is told again after this. */
+  recordsWarnMs: 600_000,
+
   /** lmdb's key limit; etcd would allow more, the drivers must behave alike. */
   storeKeyBytes: 1_978,
   /** etcd's default request limit is 1.5 MiB; a value stays well under it. */

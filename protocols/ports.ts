@@ -32,6 +32,7 @@ import type {
 import type { Reason } from './errors.ts';
 import type { ZoneUpdate } from './discovery/model.ts';
 import type { ProbeRequest, ProbeResult } from './health/model.ts';
+import type { MachineMeter, RecordPeers, RecordSeals } from './observed/ports.ts';
 import type { Roster } from './membership/views/port.ts';
 import type { SealedValue } from './security/model.ts';
 import type { Attachment, AttachRequest, Member, NodeNetwork, Publication } from './network/model.ts';
@@ -375,6 +376,10 @@ export interface Ports {
   readonly grants: GrantFiles;
   /** In the membership subtree's own kernel alone. */
   readonly roster?: Roster;
+  /** These of a node that is one of a cluster. */
+  readonly machine?: MachineMeter;
+  readonly seals?: RecordSeals;
+  readonly peers?: RecordPeers;
 }
 
 type Drivable<Port> = {

@@ -6,7 +6,7 @@ import type { NodeId } from '../membership/model.ts';
 import { Fields } from '../wire/fields.ts';
 
 /** How new a set of records is: only the node that it is about raises either. */
-interface SetVersion {
+export interface SetVersion {
   /** The life of the daemon that wrote it. */
   readonly boot: number;
   /** From 1 in each boot; raised by each change. */
@@ -22,7 +22,23 @@ export interface RecordDigest extends SetVersion {
 const digestHashChars = 16;
 const idChars = 63;
 
-type PackedDigest = readonly [id: NodeId, boot: number, sequence: number, hash: string];
+export function digestOf(id: NodeId, { boot, sequence, hash }: SetVersion & { hash: string }): RecordDigest {
+  return { id, boot, sequence, hash: hash.slice(0, digestHashChars) };
+}
+
+/**
+ * Below 0 when `a` is older. Of two sets with one version (a node whose journal was damaged may count twice) all nodes
+ * take the same, until the owner hears of it and outdoes both.
+ */
+export function compareDigests(a: Omit<RecordDigest, 'id'>, b: Omit<RecordDigest, 'id'>): number {
+  return compareVersions(a, b) || (a.hash < b.hash ? -1 : a.hash > b.hash ? 1 : 0);
+}
+
+export function compareVersions(a: SetVersion, b: SetVersion): number {
+  return a.boot - b.boot || a.sequence - b.sequence;
+}
+
+export type PackedDigest = readonly [id: NodeId, boot: number, sequence: number, hash: string];
 
 export function packDigest({ id, boot, sequence, hash }: RecordDigest): PackedDigest {
   return [id, boot, sequence, hash];

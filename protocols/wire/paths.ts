@@ -17,6 +17,8 @@ export const paths = {
   containers: '/workload/containers',
   checks: '/workload/checks',
   registry: '/edge/registry',
+  /** Where the node is one of a cluster. */
+  observed: '/edge/observed',
   /** In the membership subtree's own kernel. */
   members: '/membership/members',
   joiner: '/membership/joiner',

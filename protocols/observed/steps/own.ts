@@ -1,0 +1,172 @@
+/** This node's own records: measured and heard of slots, gathered, signed, told. */
+import type { Capacity } from '../../apps/capacity.ts';
+import type { SlotName } from '../../apps/model.ts';
+import type { SlotStatus } from '../../apps/status.ts';
+import type { RuntimeInfo } from '../../containers/model.ts';
+import { drive, emit, send, type Decision, type Effect } from '../../effects.ts';
+import { reason, type Reason } from '../../errors.ts';
+import { limits } from '../../limits.ts';
+import { paths } from '../../wire/paths.ts';
+import { at, withHeld } from '../book.ts';
+import { digestOf, type RecordDigest } from '../digest.ts';
+import type { HeldSet, MachineFacts, RecordKey } from '../model.ts';
+import {
+  containerKey,
+  containerRecord,
+  factsKey,
+  factsOf,
+  fits,
+  resourcesKey,
+  resourcesOf,
+} from '../own-records.ts';
+import { emptyContent, revised } from '../record-set.ts';
+import type { ObservedValue } from './value.ts';
+
+type Value = ObservedValue;
+
+const begin = (value: Value): Decision<Value> => [
+  value,
+  [send(paths.manager, { type: 'observed.repeat', to: paths.observed })],
+];
+
+const note = (
+  value: Value,
+  event: {
+    slots: readonly SlotStatus[];
+    gone: readonly SlotName[];
+    whole?: boolean;
+    complete?: boolean;
+    reserved?: Capacity;
+  },
+): Decision<Value> => {
+  const slots: Record<SlotName, SlotStatus> = event.whole ? {} : { ...value.slots };
+  for (const slot of event.slots) slots[slot.slot] = slot;
+  for (const slot of event.gone) delete slots[slot];
+  return [
+    {
+      ...value,
+      slots,
+      news: value.news + 1,
+      reserved: event.reserved ?? value.reserved,
+      ...(event.complete ? { complete: true as const } : {}),
+    },
+    [],
+  ];
+};
+
+/** The runtime is asked until it has answered once, and after that no more: another one means another daemon. */
+const measure = (value: Value): Decision<Value> => {
+  const machine = drive(
+    'measure',
+    { port: 'machine', op: 'measure', args: {} },
+    { done: 'machine.measured', failed: 'machine.unmeasured' },
+    limits.runtimeCallMs,
+  );
+  const runtime = drive(
+    'runtime',
+    { port: 'containers', op: 'info', args: {} },
+    { done: 'runtime.described', failed: 'runtime.silent' },
+    limits.runtimeCallMs,
+  );
+  return [value, value.runtime ? [machine] : [machine, runtime]];
+};
+
+const measured = (value: Value, event: { value: MachineFacts; at: number }): Decision<Value> => {
+  const machine = event.value;
+  const resources = resourcesOf(machine, value.reserved, event.at, value.resources);
+  const moved = resources !== value.resources || !value.machine;
+  return [{ ...value, machine, resources, news: value.news + (moved ? 1 : 0) }, []];
+};
+
+const described = (value: Value, event: { value: RuntimeInfo }): Decision<Value> => {
+  const { cdi: _, ...runtime } = event.value;
+  const { runtimeReason: _silent, ...rest } = value;
+  return [{ ...rest, runtime, news: value.news + 1 }, []];
+};
+
+const silent = (value: Value, event: { error: Reason }): Decision<Value> => {
+  const { code, message } = event.error;
+  const told = value.runtimeReason?.code === code;
+  if (told) return [value, []];
+  return [{ ...value, runtimeReason: reason(code, message.slice(0, 200)), news: value.news + 1 }, []];
+};
+
+/** What the records should say now. What does not fit is left out: one long record must not silence the node. */
+function wished(value: Value): Record<RecordKey, unknown> {
+  const { machine, words, runtime, runtimeReason, resources } = value;
+  const wish: Record<RecordKey, unknown> = {};
+  if (machine) {
+    const facts = factsOf(machine, words, runtime, runtimeReason);
+    const brief = { ...facts, labels: {} };
+    if (fits(facts)) wish[factsKey] = facts;
+    else if (fits(brief)) wish[factsKey] = brief;
+  }
+  if (resources) wish[resourcesKey] = resources;
+  for (const status of Object.values(value.slots).slice(0, limits.recordsPerNode - 2)) {
+    const record = containerRecord(status);
+    if (record) wish[containerKey(status.slot)] = record;
+  }
+  return wish;
+}
+
+/** Signs what changed. Nothing did: what was heard came to the same. */
+const seal = (value: Value, event: { at: number }): Decision<Value> => {
+  const own = at(value.held, value.self);
+  const sequence = value.sequence + 1;
+  const wish = wished(value);
+  const before = own ?? emptyContent;
+  const outdone = own !== undefined && (own.boot !== value.boot || own.sequence !== value.sequence);
+  const content = revised(before, wish, sequence) ?? (outdone ? before : undefined);
+  if (!content) return [{ ...value, signed: value.news }, []];
+  const { boot, news } = value;
+  const args = { boot, sequence, at: event.at, records: content.records };
+  const answer = { done: 'records.sealed', failed: 'records.unsealed' };
+  return [
+    { ...value, signing: { news, content, at: event.at } },
+    [drive(`seal:${boot}.${sequence}`, { port: 'seals', op: 'seal', args }, answer, limits.runtimeCallMs)],
+  ];
+};
+
+const sealed = (
+  value: Value,
+  event: { value: { head: Uint8Array; hash: string }; at: number },
+): Decision<Value> => {
+  const { signing, ...rest } = value;
+  if (!signing) return [value, []];
+  const sequence = value.sequence + 1;
+  const set: HeldSet = {
+    ...signing.content,
+    ...event.value,
+    boot: value.boot,
+    sequence,
+    signedAt: signing.at,
+    name: value.name,
+    confirmedAt: event.at,
+  };
+  const next = withHeld({ ...rest, sequence, signed: signing.news }, value.self, set);
+  return [next, [tell(digestOf(value.self, set))]];
+};
+
+/** Into gossip. That it came there is not answered for: a comparison finds what was not told. */
+export function tell(digest: RecordDigest): Effect {
+  return drive(
+    `tell:${digest.id}`,
+    { port: 'peers', op: 'tell', args: { digest } },
+    { done: 'digest.told', failed: 'digest.untold' },
+    limits.runtimeCallMs,
+  );
+}
+
+const unsealed = (value: Value, event: { error: Reason }): Decision<Value> => {
+  const { signing: _, ...rest } = value;
+  return [rest, [emit('records.unsigned', value.name, event.error.message, event.error, 'error')]];
+};
+
+export const ownSteps = { begin, note, measure, measured, described, silent, seal, sealed, unsealed };
+
+export const ownGuards = {
+  differs: (value: Value) => value.news !== value.signed,
+  isSigned: (value: Value) => value.news === value.signed && !value.signing,
+  /** Who tells before all of its slots have spoken tells of containers that are gone. */
+  isComplete: (value: Value) => value.complete === true && value.resources !== undefined,
+};
