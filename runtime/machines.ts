@@ -9,6 +9,7 @@ import { slotMachine } from '../actors/containers/slot.machine.ts';
 import { registryMachine } from '../actors/discovery/registry.machine.ts';
 import { checkMachine } from '../actors/health/check.machine.ts';
 import { networkManagerMachine } from '../actors/network/network-manager.machine.ts';
+import { observedMachine } from '../actors/observed/observed.machine.ts';
 import { storeGuardMachine } from '../actors/state/store-guard.machine.ts';
 import { volumeManagerMachine } from '../actors/storage/volume-manager.machine.ts';
 import { membershipMachines } from './membership/host/machines.ts';
@@ -26,4 +27,5 @@ export const machines: Readonly<Record<string, AnyStateMachine>> = {
   'network-manager': networkManagerMachine,
   'volume-manager': volumeManagerMachine,
   registry: registryMachine,
+  observed: observedMachine,
 };

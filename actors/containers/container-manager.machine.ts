@@ -6,16 +6,29 @@ import { setup } from 'xstate';
 import type { ManagerEvent } from '../../protocols/containers/manager-events.ts';
 import { managerGuards, managerSteps, type ManagerValue } from '../../protocols/containers/manager.ts';
 import { limits } from '../../protocols/limits.ts';
+import type { ActorPath } from '../../protocols/wire/address.ts';
 import { deciding, guarding, perform } from '../decide.ts';
 
 export const containerManagerMachine = setup({
-  types: {} as { context: ManagerValue; events: ManagerEvent; input: { node: string }; tags: 'ready' },
+  types: {} as {
+    context: ManagerValue;
+    events: ManagerEvent;
+    input: { node: string; observers?: readonly ActorPath[] };
+    tags: 'ready';
+  },
   guards: guarding<ManagerValue, typeof managerGuards>(managerGuards),
   delays: { retry: limits.retryMs, reconcile: limits.reconcileMs },
   actions: { perform, ...deciding<ManagerValue, typeof managerSteps>(managerSteps) },
 }).createMachine({
   id: 'container-manager',
-  context: ({ input }) => ({ node: input.node, held: {}, ending: {}, observed: {}, calls: 0 }),
+  context: ({ input: { node, observers } }) => ({
+    node,
+    ...(observers ? { observers } : {}),
+    held: {},
+    ending: {},
+    observed: {},
+    calls: 0,
+  }),
   tags: 'ready',
   initial: 'recovering',
   on: {

@@ -40,7 +40,7 @@ export const observedMachine = setup({
       | { type: 'machine.measured'; value: MachineFacts }
       | { type: 'runtime.described'; value: RuntimeInfo }
       | { type: 'runtime.silent' | 'records.unsealed' | 'members.unlisted'; error: Reason }
-      | { type: 'records.sealed'; value: { head: Uint8Array; hash: string } }
+      | { type: 'records.sealed'; value: { head: Uint8Array; hash: string; at: number } }
       | { type: 'members.listed'; value: { members: readonly MemberView[] } }
       | { type: 'member.changed'; change: MemberChange }
       | { type: 'digest.heard'; digest: RecordDigest; from: NodeId; address: MemberAddress }

@@ -1,5 +1,6 @@
 /** Whether what services reserve (`deploy.resources.reservations`) fits on a machine. Limits are no promise: they may exceed it. */
 import { coded, type CodedError } from '../errors.ts';
+import type { Assignment, SlotName } from './model.ts';
 import type { ServiceParts } from './service-model.ts';
 
 export interface Capacity {
@@ -31,6 +32,12 @@ export const reservedBy = (demands: readonly Demand[]): Capacity =>
       memoryBytes: sum.memoryBytes + memoryBytes * demand.replicas,
     };
   }, nothing);
+
+/** By the slots of a node. */
+export const reservedByHeld = (held: Readonly<Record<SlotName, Assignment>>): Capacity =>
+  reservedBy(
+    Object.values(held).map(({ slot, spec }) => ({ name: slot, resources: spec.resources, replicas: 1 })),
+  );
 
 /** HM-NODE-CAPACITY when `demands` do not fit beside what others `reserved`; the first dimension that is short is told. */
 export function shortage(

@@ -3,6 +3,7 @@
  * them to the journal before acting on them, keeps one slot actor for each, and holds what they report. While
  * the store is silent or not trusted it runs what the journal says and stops nothing.
  */
+import { reservedByHeld } from '../apps/capacity.ts';
 import type { Assignment, SlotName } from '../apps/model.ts';
 import type { SlotStatus } from '../apps/status.ts';
 import { drive, schedule, send, type Decision, type Effect } from '../effects.ts';
@@ -10,12 +11,15 @@ import { limits } from '../limits.ts';
 import { keys } from '../state/keys.ts';
 import type { Position, StoreEvent } from '../state/model.ts';
 import { advance, emptyMirror, mirrorOf, under, type Mirror } from '../state/mirror.ts';
+import type { ActorPath } from '../wire/address.ts';
 import { paths, slotPath } from '../wire/paths.ts';
 import type { ManagerEventOf } from './manager-events.ts';
 import { assignmentEntry, endingEntry, slotEntries } from './slot/value.ts';
 
 export interface ManagerValue {
   readonly node: string;
+  /** Who hears of slots besides those that always do; told what the slots reserve, too. */
+  readonly observers?: readonly ActorPath[];
   /** What the store wants; absent until the store was read under trust. */
   readonly wanted?: Mirror;
   /** What was listed from a store that the guard has not confirmed since. */
@@ -245,7 +249,12 @@ function publish(
   gone: readonly SlotName[],
 ): readonly Effect[] {
   const news = { type: 'observed.changed', slots: changedSlots, gone, complete: isComplete(value) };
-  return [send(paths.apps, news), send(paths.registry, news), send(paths.volumes, news)];
+  const { observers = [] } = value;
+  const reserved = observers.length > 0 ? reservedByHeld(value.held) : undefined;
+  return [
+    ...[paths.apps, paths.registry, paths.volumes].map((to) => send(to, news)),
+    ...observers.map((to) => send(to, { ...news, reserved })),
+  ];
 }
 
 /** A slot has ended and said so: forget its assignment in the journal, free its address. */
@@ -299,6 +308,7 @@ const repeat = (value: Value, event: { to: string }): Decision<Value> => [
       gone: [],
       whole: true,
       complete: isComplete(value),
+      ...(value.observers?.includes(event.to as ActorPath) ? { reserved: reservedByHeld(value.held) } : {}),
     }),
   ],
 ];
@@ -340,7 +350,9 @@ const ensureSoon = (value: Value): Decision<Value> => [
 const publishAll = (value: Value): Decision<Value> => [
   value,
   isComplete(value)
-    ? [paths.apps, paths.registry, paths.volumes].flatMap((to) => repeat(value, { to })[1])
+    ? [paths.apps, paths.registry, paths.volumes, ...(value.observers ?? [])].flatMap(
+        (to) => repeat(value, { to })[1],
+      )
     : [],
 ];
 

@@ -13,9 +13,9 @@ export interface MachineMeter {
 /** Signs this node's records and judges others'. */
 export interface RecordSeals {
   seal(
-    args: SetVersion & { readonly at: number; readonly records: Records },
+    args: SetVersion & { readonly records: Records },
     call: Call,
-  ): Promise<{ readonly head: Uint8Array; readonly hash: string }>;
+  ): Promise<{ readonly head: Uint8Array; readonly hash: string; readonly at: number }>;
   /** HM-RECORDS-FORGED: the signature is not good, or these are not the records that were signed. */
   open(args: { readonly head: Uint8Array; readonly records: Records }, call: Call): Promise<SignedHead>;
 }

@@ -58,7 +58,7 @@ export interface Counts {
   readonly old: number;
   /** Pulls of what the peer does not have. */
   readonly none: number;
-  /** Pulls without an answer, or with a refusal. */
+  /** Pulls without an answer, with a refusal, or of a difference that led to something else than was signed. */
   readonly failed: number;
   /** Digests of nodes that are no members, or buried. */
   readonly strangers: number;
@@ -214,11 +214,11 @@ function judging<Value extends Pulling>(value: Value, pull: Pull): Decision<Valu
  */
 export function missed<Value extends Pulling>(
   value: Value,
-  { id, from, base }: Pull,
-  why: 'failed' | 'none' | 'old' | 'forged',
+  { id, from }: Pull,
+  why: 'failed' | 'none' | 'old' | 'forged' | 'differs',
 ): Decision<Value> {
   const wanted = at(value.wanted, id);
-  const noted = counted(value, why);
+  const noted = counted(value, why === 'differs' ? 'failed' : why);
   if (!wanted) return started(noted);
   const tries = wanted.tries + 1;
   // The owner itself has nothing so new: nobody has.
@@ -230,7 +230,7 @@ export function missed<Value extends Pulling>(
   const again: Wanted = {
     ...wanted,
     tries,
-    ...(why === 'forged' && base.sequence > 0 ? { whole: true as const } : {}),
+    ...(why === 'differs' ? { whole: true as const } : {}),
   };
   if (tries === 1) return started({ ...noted, wanted: { ...noted.wanted, [id]: again } });
   const delayMs = Math.min(limits.recordsBackoffMinMs * 2 ** (tries - 2), limits.recordsBackoffMaxMs);

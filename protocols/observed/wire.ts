@@ -51,7 +51,8 @@ export function answerPull(set: HeldSet | undefined, request: PullRequest): read
   if (!set) return [];
   const { boot, sequence, head, floor } = set;
   const since = request.sequence;
-  const known = request.boot === boot && since >= floor && since > 0 && since <= sequence;
+  // Who asks for the version that it has, has another of that name.
+  const known = request.boot === boot && since >= floor && since > 0 && since < sequence;
   const begin: LogPlace = known ? [since, lastKey] : [0, ''];
   const { lines, more } = logBehind(set, request.after ?? begin, {
     whole: !known && request.after === undefined,

@@ -29,6 +29,11 @@ export const messageTypes: Readonly<Record<string, MessageType>> = {
   'membership.exchange': { plane: 'stream', from: everybody, bytes: 65_536, answerBytes: 65_600 },
   /** Whether the node is there; it answers its id. */
   'membership.ask': { plane: 'stream', from: everybody, bytes: 16, answerBytes: 64 },
+  // -- observed state ---------------------------------------------------------------------------
+  /** One node's records, or what changed in them: a piece and its head. */
+  'records.pull': { plane: 'stream', from: everybody, bytes: 1_024, answerBytes: 393_216 },
+  /** One word for all records held; the digests of 5,000 nodes. */
+  'records.compare': { plane: 'stream', from: everybody, bytes: 256, answerBytes: 524_288 },
   // -- actors of other nodes --------------------------------------------------------------------
   'actor.tell': { plane: 'stream', from: everybody, bytes: 262_144 },
   'actor.ask': { plane: 'stream', from: everybody, bytes: 262_144, answerBytes: 1_048_576 },

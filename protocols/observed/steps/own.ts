@@ -110,36 +110,41 @@ function wished(value: Value): Record<RecordKey, unknown> {
 }
 
 /** Signs what changed. Nothing did: what was heard came to the same. */
-const seal = (value: Value, event: { at: number }): Decision<Value> => {
+const seal = (value: Value): Decision<Value> => {
   const own = at(value.held, value.self);
   const sequence = value.sequence + 1;
   const wish = wished(value);
   const before = own ?? emptyContent;
-  const outdone = own !== undefined && (own.boot !== value.boot || own.sequence !== value.sequence);
-  const content = revised(before, wish, sequence) ?? (outdone ? before : undefined);
+  // The first word of a life is said even when it is nothing: what a former one said stands until then.
+  const stands = own !== undefined && own.boot === value.boot && own.sequence === value.sequence;
+  const next = revised(before, wish, sequence) ?? (stands ? undefined : before);
+  // What others have of this boot and is not known here, no difference leads on from.
+  const content = next && (stands ? next : { ...next, gone: [], floor: sequence });
   if (!content) return [{ ...value, signed: value.news }, []];
   const { boot, news } = value;
-  const args = { boot, sequence, at: event.at, records: content.records };
+  const args = { boot, sequence, records: content.records };
   const answer = { done: 'records.sealed', failed: 'records.unsealed' };
   return [
-    { ...value, signing: { news, content, at: event.at } },
+    { ...value, signing: { news, content } },
     [drive(`seal:${boot}.${sequence}`, { port: 'seals', op: 'seal', args }, answer, limits.runtimeCallMs)],
   ];
 };
 
 const sealed = (
   value: Value,
-  event: { value: { head: Uint8Array; hash: string }; at: number },
+  event: { value: { head: Uint8Array; hash: string; at: number }; at: number },
 ): Decision<Value> => {
-  const { signing, ...rest } = value;
+  const { signing, unsigned: _, ...rest } = value;
   if (!signing) return [value, []];
   const sequence = value.sequence + 1;
+  const { head, hash, at: signedAt } = event.value;
   const set: HeldSet = {
     ...signing.content,
-    ...event.value,
+    head,
+    hash,
+    signedAt,
     boot: value.boot,
     sequence,
-    signedAt: signing.at,
     name: value.name,
     confirmedAt: event.at,
   };
@@ -159,7 +164,10 @@ export function tell(digest: RecordDigest): Effect {
 
 const unsealed = (value: Value, event: { error: Reason }): Decision<Value> => {
   const { signing: _, ...rest } = value;
-  return [rest, [emit('records.unsigned', value.name, event.error.message, event.error, 'error')]];
+  const { error } = event;
+  const known = value.unsigned === error.code;
+  const told = known ? [] : [emit('records.unsigned', value.name, error.message, error, 'error')];
+  return [{ ...rest, unsigned: error.code }, told];
 };
 
 export const ownSteps = { begin, note, measure, measured, described, silent, seal, sealed, unsealed };

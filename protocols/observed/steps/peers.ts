@@ -184,7 +184,8 @@ function outdo(value: Value, { boot, sequence }: SignedHead): Decision<Value> {
   const next = counted(
     {
       ...value,
-      ...(newer ? { boot, sequence } : {}),
+      // One number is left out when it is of the same: the next set must be another than both.
+      ...(newer ? { boot, sequence } : { sequence: value.sequence + 1 }),
       news: value.news + 1,
       wanted: without(value.wanted, value.self),
     },
@@ -198,6 +199,8 @@ const unjudged = (value: Value, event: { id: string; error: Reason; at: number }
   if (!pull) return [value, []];
   const rest = { ...value, pulls: without(value.pulls, event.id) };
   if (event.error.code !== 'HM-RECORDS-FORGED') return missed(rest, pull, 'failed');
+  // A node whose journal was set back has told two things under one version: no difference leads from one to the other.
+  if (!pull.begun?.whole) return missed(rest, pull, 'differs');
   return forged(rest, pull, event.error.message, event.at);
 };
 

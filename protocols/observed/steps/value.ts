@@ -27,7 +27,9 @@ export interface ObservedValue extends Pulling {
   /** Raised by whatever may change a record; and as of the newest set that was signed. */
   readonly news: number;
   readonly signed: number;
-  readonly signing?: { readonly news: number; readonly content: SetContent; readonly at: number };
+  readonly signing?: { readonly news: number; readonly content: SetContent };
+  /** Why the last attempt failed. */
+  readonly unsigned?: Reason['code'];
   /** Whom to compare with first: who came, or came back. */
   readonly meet: readonly NodeId[];
   readonly comparing?: NodeId;
