@@ -5,13 +5,17 @@
 import { coded, type CodedError } from '../protocols/errors.ts';
 import type { Frame } from '../protocols/inspection.ts';
 import { limits } from '../protocols/limits.ts';
+import type { Clock, Ports } from '../protocols/ports.ts';
 import type { ActorPath } from '../protocols/wire/address.ts';
 import type { ExitReason } from '../protocols/supervision/child-spec.ts';
 import { nodeTree } from '../supervisors/trees/node.tree.ts';
+import { createRecordSeals } from '../transport/secure/record-seals.ts';
 import { countBoot } from './boots.ts';
 import { createKernel, type Kernel } from './kernel/kernel.ts';
 import { machines } from './machines.ts';
 import type { NodeHandle } from './node-handle.ts';
+import { openRecordDoor } from './observed/record-door.ts';
+import { recordPorts } from './observed/record-ports.ts';
 import { createEventLog, lostBoots } from './telemetry/events/event-log.ts';
 import type { NodeSettings, OpenedWorld, World } from './world/world.ts';
 
@@ -59,7 +63,7 @@ function run(
     boot,
     clock,
     random,
-    ports: opened.ports,
+    ports: clusterPorts(opened, clock),
     machines,
     emit: (event) => events.append(event),
     ...(options.onFrame ? { onFrame: options.onFrame } : {}),
@@ -86,12 +90,19 @@ function run(
     ...(dnsAddress === undefined ? {} : { dnsAddress }),
   };
   const role = opened.cluster?.self.role ?? settings.role ?? 'server';
-  kernel.start(nodeTree({ node: settings.name, role, network }));
+  const startedAt = clock.now();
+  const { cluster } = opened;
+  const observed = cluster && {
+    id: cluster.self.id,
+    words: { role, version: settings.version, startedAt },
+  };
+  kernel.start(nodeTree({ node: settings.name, role, network, ...(observed ? { observed } : {}) }));
+  const shut = cluster ? openRecordDoor(kernel, cluster) : () => {};
   return {
     name: settings.name,
     boot,
     version: settings.version,
-    startedAt: clock.now(),
+    startedAt,
     clock,
     random,
     ports: opened.ports,
@@ -108,12 +119,25 @@ function run(
     },
     doctor: ({ mend = false } = {}) => opened.doctor({ mend }),
     machine: () => opened.machine(),
-    halt: () => kernel.halt(),
+    halt: () => {
+      shut();
+      kernel.halt();
+    },
     stop: async () => {
+      shut();
       await kernel.stop();
       await opened.close();
     },
   };
+}
+
+/** What only who has others needs. */
+function clusterPorts(opened: OpenedWorld, clock: Clock): Ports {
+  const { ports, cluster } = opened;
+  if (!cluster) return ports;
+  const { calls, membership, notary } = cluster;
+  const seals = createRecordSeals(notary, () => clock.now());
+  return { ...ports, ...recordPorts({ calls, membership, seals, machine: () => opened.machine() }) };
 }
 
 /** HM-CLUSTER-AGENT: what leads the cluster is at its server alone. */

@@ -23,15 +23,11 @@ export interface NotaryOptions {
   readonly key: KeyObject;
   /** Public keys of the cluster's authorities: two while one is exchanged. */
   readonly authorities: readonly KeyObject[];
-  /** What is signed: a member's `statement` unless said. A signature for one purpose is none for another. */
-  readonly purpose?: 'statement' | 'records';
   /** Wall time, ms since 1970. */
   now(): number;
 }
 
-export function createNotary(options: NotaryOptions): Notary {
-  const { label, credential, key, authorities, now } = options;
-  const purpose = `hivemind ${options.purpose ?? 'statement'} ${label}`;
+export function createNotary({ label, credential, key, authorities, now }: NotaryOptions): Notary {
   const credentials = new LRUCache<string, Credential>({ max: remembered });
   const judged = new LRUCache<string, Signed & { readonly notAfter: number }>({ max: remembered });
 
@@ -47,7 +43,7 @@ export function createNotary(options: NotaryOptions): Notary {
 
   return {
     seal: (body) => {
-      const signature = sign(null, signed(purpose, body), key);
+      const signature = sign(null, signed(label, body), key);
       return encodePlain([credential, new Uint8Array(signature), body], sealedBytes);
     },
     open: (sealed) => {
@@ -62,7 +58,7 @@ export function createNotary(options: NotaryOptions): Notary {
       ];
       if (!fields.good()) return undefined;
       const signer = credentialOf(theirs);
-      if (!signer || !verify(null, signed(purpose, body), signer.key, signature)) return undefined;
+      if (!signer || !verify(null, signed(label, body), signer.key, signature)) return undefined;
       const opened = { id: signer.id, name: signer.name, body, notAfter: signer.notAfter };
       judged.set(name, opened);
       return opened;
@@ -70,9 +66,9 @@ export function createNotary(options: NotaryOptions): Notary {
   };
 }
 
-/** What is signed says what it is for. */
-function signed(purpose: string, body: Uint8Array): Uint8Array {
-  return Buffer.concat([Buffer.from(`${purpose}\0`), body]);
+/** What is signed says what it is for: a signature for one purpose is none for another. */
+function signed(label: string, body: Uint8Array): Uint8Array {
+  return Buffer.concat([Buffer.from(`hivemind statement ${label}\0`), body]);
 }
 
 function digest(bytes: Uint8Array): string {

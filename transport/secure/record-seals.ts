@@ -11,25 +11,26 @@ import type { RecordSeals } from '../../protocols/observed/ports.ts';
 import { decodePlain, encodePlain } from '../../protocols/wire/codec.ts';
 import { Fields } from '../../protocols/wire/fields.ts';
 
-const version = 1;
+/** Its first word says what is signed: no statement of a member begins so, and no head of records otherwise. */
+const purpose = 'hivemind records 1';
 const headBytes = 128;
 const latest = 2 ** 53 - 1;
 
-/** `notary`: of records, as it is now; credentials are renewed. `now`: ms since 1970. */
-export function createRecordSeals(notary: () => Notary, now: () => number): RecordSeals {
+/** `now`: ms since 1970. */
+export function createRecordSeals(notary: Notary, now: () => number): RecordSeals {
   return {
     seal: ({ boot, sequence, records }) =>
       attempt(() => {
         const at = Math.floor(now());
         const hash = hashOf(records);
-        const body = encodePlain([version, boot, sequence, at, new Uint8Array(hash)], headBytes);
-        return { head: notary().seal(body), hash: hash.toString('hex'), at };
+        const body = encodePlain([purpose, boot, sequence, at, new Uint8Array(hash)], headBytes);
+        return { head: notary.seal(body), hash: hash.toString('hex'), at };
       }),
     open: ({ head, records }) =>
       attempt(() => {
-        const opened = notary().open(head);
+        const opened = notary.open(head);
         const fields = Fields.of(opened && decodePlain(opened.body, headBytes));
-        const known = fields.natural() === version;
+        const known = fields.text(purpose.length) === purpose;
         const [boot, sequence, at] = [fields.natural(), fields.natural(), fields.natural(latest)];
         const signed = Buffer.from(fields.bytes(32));
         if (!opened || !fields.good() || !known)

@@ -39,10 +39,7 @@ async function takenFrom(town: ObservedTown, of: number): Promise<readonly unkno
 
 async function seal(index: number, records: Records, sequence: number): Promise<Uint8Array> {
   const notary = simulatedNotary(idOf(index), nameOf(index));
-  const seals = createRecordSeals(
-    () => notary,
-    () => 1,
-  );
+  const seals = createRecordSeals(notary, () => 1);
   const call = { key: '', signal: new AbortController().signal };
   return (await seals.seal({ boot: 1, sequence, records }, call)).head;
 }

@@ -249,12 +249,7 @@ export class ObservedTown {
       ...recordPorts({
         calls,
         membership,
-        seals:
-          seals?.(index) ??
-          createRecordSeals(
-            () => simulatedNotary(id, name),
-            () => clock.now(),
-          ),
+        seals: seals?.(index) ?? createRecordSeals(simulatedNotary(id, name), () => clock.now()),
         machine: () => Promise.resolve(home.machine),
       }),
       containers: {

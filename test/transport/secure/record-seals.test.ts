@@ -1,6 +1,7 @@
 /** Records under a node's signature, with real keys: what it signed opens, and nothing else does. */
 import { generateKeyPairSync } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { openStatement, sealStatement } from '../../../protocols/membership/claims/codec.ts';
 import type { Records } from '../../../protocols/observed/model.ts';
 import { issueCredential, nodeIdOf } from '../../../transport/secure/credentials.ts';
 import { createNotary } from '../../../transport/secure/notary.ts';
@@ -10,7 +11,7 @@ const start = 1_767_225_600_000;
 const authority = generateKeyPairSync('ed25519');
 const call = { key: 'k', signal: new AbortController().signal };
 
-function node(name: string, purpose: 'records' | 'statement' = 'records', now = start) {
+function node(name: string, now = start) {
   const { privateKey: key, publicKey } = generateKeyPairSync('ed25519');
   const credential = issueCredential(authority.privateKey, {
     label: 'shop',
@@ -19,11 +20,8 @@ function node(name: string, purpose: 'records' | 'statement' = 'records', now = 
     notAfter: start / 1_000 + 3_600,
   });
   const authorities = [authority.publicKey];
-  const notary = createNotary({ label: 'shop', credential, key, authorities, purpose, now: () => now });
-  const seals = createRecordSeals(
-    () => notary,
-    () => start + 0.5,
-  );
+  const notary = createNotary({ label: 'shop', credential, key, authorities, now: () => now });
+  const seals = createRecordSeals(notary, () => start + 0.5);
   return { id: nodeIdOf(publicKey), notary, seals };
 }
 
@@ -59,14 +57,23 @@ test('a signature for something else, a changed head and a credential that is ov
   const { head } = await n1.seals.seal({ boot: 2, sequence: 3, records }, call);
   const touched = head.slice();
   touched[touched.length - 3]! ^= 1;
-  const later = node('n3', 'records', start + 7_200_000);
-  // The same words, signed as a member's statement.
-  const { seals: statements } = node('n4', 'statement');
-  const stated = await statements.seal({ boot: 2, sequence: 3, records }, call);
+  const later = node('n3', start + 7_200_000);
+  // A member's own word, rightly signed.
+  const profile = {
+    name: 'n1',
+    address: { host: '10.0.0.1', port: 4_484 },
+    condition: 'ready',
+    versions: [1, 1],
+    zone: '',
+  } as const;
+  const words = { id: n1.id, incarnation: { boot: 2, counter: 3 }, left: false, profile };
+  const statement = sealStatement(words, n1.notary).bytes;
+  expect(openStatement(statement, n2.notary)).toBeDefined();
+  expect(openStatement(head, n2.notary)).toBeUndefined();
   for (const [opener, given] of [
     [n2, touched],
     [later, head],
-    [n2, stated.head],
+    [n2, statement],
     [n2, new Uint8Array(0)],
     [n2, new Uint8Array(5_000)],
   ] as const)
