@@ -5,6 +5,7 @@
 import { coded, type CodedError } from '../protocols/errors.ts';
 import type { Frame } from '../protocols/inspection.ts';
 import { limits } from '../protocols/limits.ts';
+import type { NetworkSettings } from '../protocols/network/manager.ts';
 import type { Clock, Ports } from '../protocols/ports.ts';
 import type { ActorPath } from '../protocols/wire/address.ts';
 import type { ExitReason } from '../protocols/supervision/child-spec.ts';
@@ -79,16 +80,7 @@ function run(
     });
   }
   events.append({ type: 'node.started', subject: settings.name, level: 'info', message: `boot ${boot}` });
-  const { bridge, networkTag: tag, containerPool: pool, mtu, dnsAddress, dnsPort, upstreams } = settings;
-  const network = {
-    bridge,
-    tag,
-    pool,
-    mtu,
-    dnsPort,
-    upstreams,
-    ...(dnsAddress === undefined ? {} : { dnsAddress }),
-  };
+  const network = networkOf(settings);
   const role = opened.cluster?.self.role ?? settings.role ?? 'server';
   const startedAt = clock.now();
   const { cluster } = opened;
@@ -129,6 +121,12 @@ function run(
       await opened.close();
     },
   };
+}
+
+function networkOf(settings: NodeSettings): NetworkSettings {
+  const { bridge, networkTag: tag, containerPool: pool, mtu, dnsAddress, dnsPort, upstreams } = settings;
+  const named = dnsAddress === undefined ? {} : { dnsAddress };
+  return { bridge, tag, pool, mtu, dnsPort, upstreams, ...named };
 }
 
 /** What only who has others needs. */
