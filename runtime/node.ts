@@ -69,17 +69,7 @@ function run(
     emit: (event) => events.append(event),
     ...(options.onFrame ? { onFrame: options.onFrame } : {}),
   });
-  const lost = opened.events ? lostBoots(opened.events.kept, boot) : [];
-  for (const because of [...opened.recovered, ...lost]) {
-    events.append({
-      type: 'node.recovered',
-      subject: settings.name,
-      level: 'warning',
-      message: because.message,
-      reason: because,
-    });
-  }
-  events.append({ type: 'node.started', subject: settings.name, level: 'info', message: `boot ${boot}` });
+  tellStart(events, settings, opened, boot);
   const network = networkOf(settings);
   const role = opened.cluster?.self.role ?? settings.role ?? 'server';
   const startedAt = clock.now();
@@ -121,6 +111,21 @@ function run(
       await opened.close();
     },
   };
+}
+
+/** What opening had to mend, what the last boot did not say, and that this one begins. */
+function tellStart(
+  events: ReturnType<typeof createEventLog>,
+  { name: subject }: NodeSettings,
+  opened: OpenedWorld,
+  boot: number,
+): void {
+  const lost = opened.events ? lostBoots(opened.events.kept, boot) : [];
+  for (const because of [...opened.recovered, ...lost]) {
+    const { message } = because;
+    events.append({ type: 'node.recovered', subject, level: 'warning', message, reason: because });
+  }
+  events.append({ type: 'node.started', subject, level: 'info', message: `boot ${boot}` });
 }
 
 function networkOf(settings: NodeSettings): NetworkSettings {
