@@ -533,7 +533,7 @@ export const catalogue = {
     next: 'Choose another name, or revoke that one: hivemind token revoke NAME',
     status: 409,
   },
-  'HM-NODE-UNKNOWN': { cause: 'No node has this name.', next: 'hivemind version', status: 404 },
+  'HM-NODE-UNKNOWN': { cause: 'No node has this name.', next: 'hivemind node ls', status: 404 },
   'HM-VOLUME-MISSING': {
     cause: 'The node has no volume of this name.',
     next: 'Look at those that are there: GET /v1/volumes',
@@ -771,7 +771,12 @@ export const catalogue = {
   },
   'HM-MEMBER-SUSPECTED': {
     cause: 'The member does not answer; it is declared dead unless it refutes that.',
-    next: 'hivemind why NODE says who suspects it and what each plane says.',
+    next: 'Look at its machine and the network between: hivemind why NODE shows what each plane says.',
+    status: 503,
+  },
+  'HM-MEMBER-STALLED': {
+    cause: 'The main loop of the node hangs: what it should do for its containers waits.',
+    next: "Look at its machine's processors, memory and disk; its containers run on.",
     status: 503,
   },
   'HM-MEMBER-DEAD': {
@@ -794,10 +799,16 @@ export const catalogue = {
 export type ErrorCode = keyof typeof catalogue;
 
 /** Words of a hint that stand for what the evidence names: a next step can be typed as it is printed. */
-const blanks = { TARGET: 'slot', DEPENDENCY: 'dependency', REPLICA: 'replica', APP: 'app' } as const;
+const blanks = {
+  TARGET: 'slot',
+  DEPENDENCY: 'dependency',
+  REPLICA: 'replica',
+  APP: 'app',
+  NODE: 'node',
+} as const;
 
 const fill = (hint: string, evidence: Reason['evidence']): string =>
-  hint.replaceAll(/\b(?:TARGET|DEPENDENCY|REPLICA|APP)\b/g, (word) =>
+  hint.replaceAll(/\b(?:TARGET|DEPENDENCY|REPLICA|APP|NODE)\b/g, (word) =>
     String(evidence[blanks[word as keyof typeof blanks]] ?? word),
   );
 

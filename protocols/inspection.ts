@@ -125,4 +125,6 @@ export interface RemoteDirectory {
     readonly under?: ActorPath;
     readonly limit: number;
   }): Promise<readonly TranscriptLine[]>;
+  /** Lines from now on; costs nothing while nobody follows. */
+  follow(listener: (line: TranscriptLine) => void): () => void;
 }

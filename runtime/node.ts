@@ -5,6 +5,7 @@
 import { coded, type CodedError } from '../protocols/errors.ts';
 import type { Frame } from '../protocols/inspection.ts';
 import { limits } from '../protocols/limits.ts';
+import { longestAwayMs } from '../protocols/membership/claims/codec.ts';
 import type { NetworkSettings } from '../protocols/network/manager.ts';
 import type { Clock, Ports } from '../protocols/ports.ts';
 import type { ActorPath } from '../protocols/wire/address.ts';
@@ -72,6 +73,8 @@ function run(
   tellStart(events, settings, opened, boot);
   const network = networkOf(settings);
   const role = opened.cluster?.self.role ?? settings.role ?? 'server';
+  // After what the node itself began with: members were met while its world was opened.
+  opened.cluster?.membership.onEvent((event) => void events.append(event));
   const startedAt = clock.now();
   const { cluster } = opened;
   const observed = cluster && {
@@ -106,6 +109,7 @@ function run(
       kernel.halt();
     },
     stop: async () => {
+      await sayAway(opened);
       shut();
       await kernel.stop();
       await opened.close();
@@ -141,6 +145,15 @@ function clusterPorts(opened: OpenedWorld, clock: Clock): Ports {
   const { calls, membership, notary } = cluster;
   const seals = createRecordSeals(notary, () => clock.now());
   return { ...ports, ...recordPorts({ calls, membership, seals, machine: () => opened.machine() }) };
+}
+
+/** The others hold its containers for running and wait, as long as an upgrade takes. Unsaid, they would look for it. */
+async function sayAway({ cluster }: OpenedWorld): Promise<void> {
+  try {
+    await cluster?.membership.away(longestAwayMs);
+  } catch {
+    // Nobody is there to say it: the subtree is down.
+  }
 }
 
 /** HM-CLUSTER-AGENT: what leads the cluster is at its server alone. */

@@ -23,6 +23,7 @@ import { networkRoutes } from './routes/networks.ts';
 import { nodeRoutes } from './routes/node/node.ts';
 import { planRoutes } from './routes/plans.ts';
 import { clusterRoutes } from './routes/node/cluster.ts';
+import { memberRoutes } from './routes/node/nodes.ts';
 import { secretRoutes } from './routes/secrets.ts';
 import { serviceRoutes } from './routes/services.ts';
 import { tokenRoutes } from './routes/node/tokens.ts';
@@ -40,6 +41,7 @@ export const routes: readonly Route[] = [
   ...serviceRoutes,
   ...volumeRoutes,
   ...clusterRoutes,
+  ...memberRoutes,
   ...tokenRoutes,
   ...eventRoutes,
   ...actorRoutes,

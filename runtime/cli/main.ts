@@ -15,6 +15,7 @@ import { eventsCommand } from './commands/observing/events.ts';
 import { execCommand } from './commands/using/exec.ts';
 import { imageCommands } from './commands/resources/image.ts';
 import { networkCommands } from './commands/resources/network.ts';
+import { memberCommands } from './commands/resources/node.ts';
 import { secretCommands } from './commands/resources/secret.ts';
 import { tokenCommands } from './commands/resources/token.ts';
 import { volumeCommands } from './commands/resources/volume.ts';
@@ -86,6 +87,7 @@ export function declare(cli: Cli): Command {
     secretCommands,
     tokenCommands,
     volumeCommands,
+    memberCommands,
     nodeCommands,
     localCommands,
     contextCommands,

@@ -3,8 +3,7 @@
  * passes everything else through. The same for the real node and for simulation; what differs is how a life begins.
  */
 import type { NodeEvent } from '../../protocols/effects.ts';
-import { CodedError, coded, reason } from '../../protocols/errors.ts';
-import type { ActorView, RemoteDirectory, TranscriptLine } from '../../protocols/inspection.ts';
+import { coded, reason } from '../../protocols/errors.ts';
 import { toldBy } from '../../protocols/membership/actors/telling.ts';
 import { longestAwayMs } from '../../protocols/membership/claims/codec.ts';
 import type { NodeId } from '../../protocols/membership/model.ts';
@@ -23,7 +22,8 @@ import { publicKeyOf } from '../../transport/secure/credentials.ts';
 import { ringKey } from '../../transport/secure/key-ring.ts';
 import { Questions } from './questions.ts';
 import { Lives } from './lives.ts';
-import type { BeginLife, FromHost, Inspection, LifeStart } from './messages.ts';
+import type { BeginLife, FromHost, LifeStart } from './messages.ts';
+import { RemoteActors } from './remote-actors.ts';
 import type { MembershipStreams } from './streams.ts';
 import { tickMs } from './host/vigil.ts';
 
@@ -59,7 +59,7 @@ export class MembershipDoor implements Membership {
   #stopServing: Stop = () => {};
   /** Said again to every new life. */
   readonly #lasting: { keys?: GossipKeys; credentials?: Credentials; described: object } = { described: {} };
-  readonly actors: RemoteDirectory;
+  readonly actors: RemoteActors;
 
   constructor(options: DoorOptions) {
     const { clock, random, start, begin } = options;
@@ -76,13 +76,10 @@ export class MembershipDoor implements Membership {
       emit: (event) => this.#emit(event),
       turned: () => this.#turned(),
     });
-    this.actors = {
-      tree: async () => ((await this.#inspect({ of: 'tree' })) ?? []) as readonly ActorView[],
-      show: async (path) =>
-        (await this.#inspect({ of: 'actor', path })) as (ActorView & { context: unknown }) | undefined,
-      transcript: async ({ under = '/', limit }) =>
-        ((await this.#inspect({ of: 'transcript', under, limit })) ?? []) as readonly TranscriptLine[],
-    };
+    this.actors = new RemoteActors(
+      (question) => this.#ask((request) => ({ kind: 'inspect', request, question })),
+      (message) => void this.#lives.post(message),
+    );
   }
 
   /** Rejects with HM-CLUSTER-LISTEN or HM-MEMBERSHIP-TIMES. */
@@ -181,6 +178,7 @@ export class MembershipDoor implements Membership {
     const { keys, credentials } = this.#lasting;
     if (keys) this.#lives.post({ kind: 'rotate', keys });
     if (credentials) this.#lives.post({ kind: 'renew', credentials });
+    this.actors.turned();
   }
 
   #beat(): void {
@@ -206,6 +204,8 @@ export class MembershipDoor implements Membership {
         return;
       case 'event':
         return this.#emit(message.event);
+      case 'line':
+        return this.actors.tell(message.line);
       case 'answer':
         return this.#questions.answer(message);
       case 'doubled':
@@ -260,13 +260,6 @@ export class MembershipDoor implements Membership {
     } finally {
       this.#raising = false;
     }
-  }
-
-  #inspect(question: Inspection): Promise<unknown> {
-    return this.#ask((request) => ({ kind: 'inspect', request, question })).catch((thrown: unknown) => {
-      if (thrown instanceof CodedError && thrown.reason.code === 'HM-MEMBERSHIP-DOWN') return undefined;
-      throw thrown;
-    });
   }
 
   #ask(message: Parameters<Questions['ask']>[0]): Promise<unknown> {

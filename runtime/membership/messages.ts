@@ -4,6 +4,7 @@
  */
 import type { NodeEvent } from '../../protocols/effects.ts';
 import type { Reason } from '../../protocols/errors.ts';
+import type { TranscriptLine } from '../../protocols/inspection.ts';
 import type { RecordDigest } from '../../protocols/observed/digest.ts';
 import type { MemberAddress, NodeId, Profile } from '../../protocols/membership/model.ts';
 import type { MembershipTimes } from '../../protocols/membership/profile.ts';
@@ -65,7 +66,9 @@ export type ToHost =
   | { readonly kind: 'rotate'; readonly keys: GossipKeys }
   | { readonly kind: 'renew'; readonly credentials: Credentials }
   | { readonly kind: 'look'; readonly request: number }
-  | { readonly kind: 'inspect'; readonly request: number; readonly question: Inspection };
+  | { readonly kind: 'inspect'; readonly request: number; readonly question: Inspection }
+  /** Whether somebody follows what its actors do. */
+  | { readonly kind: 'follow'; readonly on: boolean };
 
 export type CallType = 'membership.exchange' | 'membership.ask';
 
@@ -85,6 +88,8 @@ export type FromHost =
     }
   | { readonly kind: 'digest'; readonly heard: HeardDigest }
   | { readonly kind: 'event'; readonly event: NodeEvent }
+  /** A step of an actor, while somebody follows. */
+  | { readonly kind: 'line'; readonly line: TranscriptLine }
   | { readonly kind: 'answer'; readonly request: number; readonly value?: unknown; readonly error?: Reason }
   /** This boot is not above one that others know of this node. */
   | { readonly kind: 'doubled'; readonly boot: number };

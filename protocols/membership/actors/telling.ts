@@ -23,7 +23,7 @@ function because(news: MemberNews, view: MemberView, at: number): Reason | undef
   const { name, address, planes, suspectedBy } = view;
   const by = suspectedBy.map((accuser) => accuser.name).join(', ');
   const evidence = {
-    member: name,
+    node: name,
     address: placeText(address),
     datagrams: planeText(planes.datagram, at),
     streams: planeText(planes.stream, at),

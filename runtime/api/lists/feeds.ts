@@ -71,7 +71,7 @@ class Feed<Row extends object> {
   readonly first: Promise<void>;
   readonly #node: NodeHandle;
   readonly #source: FeedSource<Row>;
-  readonly #stopFrames: () => void;
+  readonly #stopHearing: () => void;
   #timer: unknown;
   #soon = false;
   #gathering = false;
@@ -80,9 +80,14 @@ class Feed<Row extends object> {
   constructor(node: NodeHandle, source: FeedSource<Row>) {
     this.#node = node;
     this.#source = source;
-    this.#stopFrames = node.actors.watch((frame) => {
+    const stopFrames = node.actors.watch((frame) => {
       if (matters(frame)) this.#poke();
     });
+    const stopMembers = node.cluster?.membership.onChange(() => this.#poke());
+    this.#stopHearing = () => {
+      stopFrames();
+      stopMembers?.();
+    };
     this.first = this.#gather();
     // Each subscriber awaits it; nobody may be there when it fails.
     this.first.catch(() => {});
@@ -91,7 +96,7 @@ class Feed<Row extends object> {
 
   stop(): void {
     this.#stopped = true;
-    this.#stopFrames();
+    this.#stopHearing();
     this.#node.clock.clearTimer(this.#timer);
   }
 

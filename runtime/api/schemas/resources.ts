@@ -1,9 +1,6 @@
-/** Resources beside apps and slots, as they are answered: nodes, services, volumes, deployments, tokens, the cluster. */
+/** Resources beside apps and slots, as they are answered: services, volumes, deployments, tokens, the cluster. */
 import { z } from '@hono/zod-openapi';
-import type { RuntimeInfo } from '../../../protocols/containers/model.ts';
-import type { Reason } from '../../../protocols/errors.ts';
 import type { TokenView } from '../../../protocols/security/tokens.ts';
-import type { MachineFacts } from '../../node-handle.ts';
 import { portSpec } from './app-spec.ts';
 import { reasonView } from './views.ts';
 
@@ -22,71 +19,6 @@ export const tokenMade: z.ZodType<TokenView & { token: string }> = z.strictObjec
   ...tokenFields,
   token: z.string(),
 });
-
-const machine: z.ZodType<MachineFacts> = z
-  .strictObject({
-    hostname: z.string(),
-    os: z.string(),
-    kernel: z.string(),
-    architecture: z.string(),
-    cpus: count,
-    load: z.number().min(0),
-    memoryBytes: count,
-    memoryFreeBytes: count,
-    diskBytes: count,
-    diskFreeBytes: count,
-    labels: z.record(z.string(), z.string()),
-  })
-  .openapi('Machine');
-
-export interface NodeView {
-  readonly name: string;
-  readonly state: 'alive';
-  readonly role: 'server';
-  readonly leader: boolean;
-  readonly version: string;
-  readonly boot: number;
-  readonly startedAt: number;
-  readonly slots: number;
-  readonly running: number;
-  readonly machine: MachineFacts;
-  /** Absent while the runtime does not answer; then there is a reason. */
-  readonly runtime?: Pick<
-    RuntimeInfo,
-    'version' | 'snapshotter' | 'cgroups' | 'platform' | 'withoutLimits'
-  > & {
-    readonly name: string;
-  };
-  readonly reason?: Reason;
-}
-
-export const nodeView: z.ZodType<NodeView> = z
-  .strictObject({
-    name: z.string(),
-    state: z.literal('alive'),
-    role: z.literal('server'),
-    leader: z.boolean(),
-    version: z.string(),
-    boot: count,
-    startedAt: time,
-    slots: count,
-    running: count,
-    machine,
-    runtime: z.exactOptional(
-      z.strictObject({
-        name: z.string(),
-        version: z.string(),
-        snapshotter: z.string(),
-        cgroups: z.union([z.literal(1), z.literal(2)]),
-        platform: z.string(),
-        withoutLimits: z
-          .exactOptional(z.string())
-          .openapi({ description: 'why nothing can be limited there; absent: it can' }),
-      }),
-    ),
-    reason: z.exactOptional(reasonView),
-  })
-  .openapi('Node');
 
 export const clusterView = z
   .strictObject({

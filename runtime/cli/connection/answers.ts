@@ -5,6 +5,7 @@ import type { AppView, SlotStatus } from '../../../protocols/apps/status.ts';
 import type { ContainerStats, ImageInfo } from '../../../protocols/containers/model.ts';
 import type { Reason } from '../../../protocols/errors.ts';
 import type { ActorView } from '../../../protocols/inspection.ts';
+import type { NodeView } from '../../api/schemas/nodes.ts';
 import type { Finding, LoggedEvent } from '../../node-handle.ts';
 
 /** Of one running container; `at` in ms since 1970. */
@@ -56,6 +57,11 @@ export interface EventsAnswer {
   /** Where to go on. */
   readonly cursor: string;
 }
+
+/** Of `/v1/nodes`. */
+export type NodeRow = NodeView;
+
+export type PlaneAnswer = NonNullable<NodeRow['member']>['planes']['stream'];
 
 export interface ActorsAnswer {
   readonly actors: readonly ActorView[];

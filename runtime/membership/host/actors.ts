@@ -12,11 +12,12 @@ import type { Swim } from '../../../protocols/membership/swim.ts';
 import type { Standing } from '../../../protocols/membership/views/news.ts';
 import type { Roster } from '../../../protocols/membership/views/port.ts';
 import type { MemberView } from '../../../protocols/membership/views/view.ts';
-import type { Clock, Random } from '../../../protocols/ports.ts';
+import type { Clock, Random, Stop } from '../../../protocols/ports.ts';
 import { childPath } from '../../../protocols/wire/address.ts';
 import { paths } from '../../../protocols/wire/paths.ts';
 import { membershipTree } from '../../../supervisors/trees/membership.tree.ts';
 import { createKernel, type Kernel } from '../../kernel/kernel.ts';
+import { transcriptLine } from '../../kernel/transcript.ts';
 import { membershipMachines } from './machines.ts';
 import type { FromHost, Inspection, LifeStart } from '../messages.ts';
 import type { Views } from './views.ts';
@@ -46,6 +47,7 @@ export class HostActors {
   readonly #told: Map<NodeId, Standing>;
   readonly #known = new Map<NodeId, MemberView>();
   #living = 0;
+  #unfollow: Stop | undefined;
 
   constructor(options: HostActorsOptions) {
     this.#options = options;
@@ -86,6 +88,11 @@ export class HostActors {
     if (turned) this.#kernel.send(paths.joiner, { type: 'members.counted', living });
   }
 
+  /** Alive or suspected. */
+  get living(): number {
+    return this.#living;
+  }
+
   askWanted(member: NodeId): void {
     this.#kernel.send(paths.prober, { type: 'ask.wanted', member });
   }
@@ -110,7 +117,19 @@ export class HostActors {
     }
   }
 
+  /** While somebody wants it, every step as a line. */
+  follow(on: boolean): void {
+    this.#unfollow?.();
+    this.#unfollow = on
+      ? this.#kernel.directory.watch((frame) => {
+          const { seq, at, path } = frame;
+          this.#options.out({ kind: 'line', line: { seq, at, path, text: transcriptLine(frame) } });
+        })
+      : undefined;
+  }
+
   close(): void {
+    this.#unfollow?.();
     this.#kernel.halt();
   }
 

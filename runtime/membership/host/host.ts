@@ -144,6 +144,8 @@ export class MembershipHost {
         return this.#answer(message.request, [this.#views.own(), ...this.#views.all()]);
       case 'inspect':
         return this.#answer(message.request, this.#actors.inspect(message.question));
+      case 'follow':
+        return this.#actors.follow(message.on);
     }
   }
 
@@ -259,6 +261,7 @@ export class MembershipHost {
 
   #away({ request, ms }: Extract<ToHost, { kind: 'away' }>): void {
     this.#input({ kind: 'describe', profile: { condition: 'away', awayMs: ms } });
+    if (this.#actors.living === 0) return this.#answer(request, {});
     const saidMs = awayRounds * this.#start.times.gossipMs;
     this.#tools.clock.setTimer(saidMs, () => this.#answer(request, {}));
   }

@@ -46,6 +46,8 @@ export interface NodeOptions {
   readonly id?: string;
   readonly host?: string;
   readonly key?: Uint8Array;
+  /** Its events wait for somebody else. */
+  readonly unheard?: boolean;
 }
 
 export interface MemberCluster {
@@ -117,7 +119,7 @@ export function memberCluster(seed = 1): MemberCluster {
       raiseBoot: async (above) => above + 1,
     });
     membership.onChange((change) => changes.push(change));
-    membership.onEvent((event) => events.push(event));
+    if (!options.unheard) membership.onEvent((event) => events.push(event));
     const sees = () => Object.fromEntries(membership.members().map((view) => [view.name, view.status]));
     const place = `${host} 4484`;
     places.add(place);

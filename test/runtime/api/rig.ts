@@ -7,6 +7,7 @@ import { request, type IncomingHttpHeaders, type IncomingMessage } from 'node:ht
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AppSpec, ServiceSpec } from '../../../protocols/apps/model.ts';
+import type { ClusterHandle } from '../../../runtime/cluster/handle.ts';
 import { serveApi, type RunningApi } from '../../../runtime/api/server.ts';
 import { ScriptedImages, scriptedImageSource } from '../../../runtime/drivers/container/scripted/images.ts';
 import { ScriptedMachine } from '../../../runtime/drivers/container/scripted/machine.ts';
@@ -62,11 +63,12 @@ export interface ApiRig {
   end(): Promise<void>;
 }
 
-export async function apiRig(): Promise<ApiRig> {
+/** With a `cluster` the node is one of several. */
+export async function apiRig(cluster?: ClusterHandle): Promise<ApiRig> {
   const directory = await mkdtemp(join(tmpdir(), 'hivemind-api-'));
   const logs = new TestLogs();
   const images = new ScriptedImages(['hello-web', 'hello-store', 'spare']);
-  const node = await startNode(world(images, logs), settings);
+  const node = await startNode(world(images, logs, cluster), settings);
   const tokenPath = join(directory, 'token');
   const api = await serveApi(node, {
     socketPath: join(directory, 'run', 'n1.sock'),
@@ -129,7 +131,7 @@ const scriptOf: ScriptOf = () => ({
   execs: { greet: [{ fromMs: 0, code: 3, output: 'hello\n' }], cat: [{ fromMs: 0, code: 0, echoes: true }] },
 });
 
-function world(images: ScriptedImages, logs: LogStore): World {
+function world(images: ScriptedImages, logs: LogStore, cluster: ClusterHandle | undefined): World {
   const open: World['open'] = async () => {
     const machine = new ScriptedMachine(realClock, realRandom, scriptOf);
     const runtime = scriptedRuntime(machine, images, realClock);
@@ -156,6 +158,7 @@ function world(images: ScriptedImages, logs: LogStore): World {
     return {
       ports,
       logs,
+      ...(cluster ? { cluster } : {}),
       recovered,
       doctor: ({ mend }) => Promise.resolve(findings.map((one) => (mend ? { ...one, mended: 'some' } : one))),
       machine: () => measureMachine(tmpdir(), { zone: 'a' }),

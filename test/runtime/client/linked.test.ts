@@ -16,7 +16,15 @@ afterEach(() => rm(dir, { recursive: true }));
 
 test('builds what it links', async () => {
   const clone = join(dir, 'clone');
-  for (const part of ['actors', 'protocols', 'runtime', 'supervisors', 'package.json', 'package-lock.json'])
+  for (const part of [
+    'actors',
+    'protocols',
+    'runtime',
+    'supervisors',
+    'transport',
+    'package.json',
+    'package-lock.json',
+  ])
     await cp(join(root, part), join(clone, part), { recursive: true });
   await cp(join(root, 'tsconfig.json'), join(clone, 'tsconfig.json'));
   // The packages are there; that they come from a registry is the end-to-end test's.

@@ -16,7 +16,10 @@ const tree = listRoute({
   name: 'actors',
   row: actorView,
   key: ({ path }) => path,
-  rows: ({ node }) => node.actors.tree(),
+  rows: async ({ node }) => [
+    ...node.actors.tree(),
+    ...((await node.cluster?.membership.actors.tree()) ?? []),
+  ],
 });
 
 const show = jsonRoute({
@@ -26,8 +29,8 @@ const show = jsonRoute({
   summary: 'One actor with its context, secrets masked',
   query: z.object({ path: actorPath }),
   answer: actorShow,
-  run: ({ node, query: { path } }) => {
-    const found = node.actors.show(path);
+  run: async ({ node, query: { path } }) => {
+    const found = node.actors.show(path) ?? (await node.cluster?.membership.actors.show(path));
     if (!found) throw coded('HM-ACTOR-UNKNOWN', `No actor lives at ${path}`, { path });
     return found;
   },
@@ -40,18 +43,38 @@ const transcript = lineRoute({
   summary: 'The newest transitions at or below a path, oldest first; with follow=true also those to come',
   query: z.object({ path: actorPath.default('/'), limit: lineCount(100), follow: switched }),
   line: z.union([transcriptLine, gapView]),
-  run: ({ node: { actors }, query: { path, limit, follow } }) => {
-    const present = () => actors.transcript({ under: path, limit });
+  run: async ({ node: { actors, cluster }, query: { path, limit, follow } }) => {
+    const remote = cluster?.membership.actors;
+    const theirs = (await remote?.transcript({ under: path, limit })) ?? [];
+    const present = () => merged(actors.transcript({ under: path, limit }), theirs, limit);
     if (!follow) return { present };
     return {
       present,
-      follow: (push: (line: TranscriptLine) => void) =>
-        actors.watch((frame) => {
+      follow: (push: (line: TranscriptLine) => void) => {
+        const stop = actors.watch((frame) => {
           if (isUnder(frame.path, path)) push(lineOf(frame));
-        }),
+        });
+        const stopRemote = remote?.follow((line) => {
+          if (isUnder(line.path, path)) push(line);
+        });
+        return () => {
+          stop();
+          stopRemote?.();
+        };
+      },
     };
   },
 });
+
+/** Those of both kernels, by time. */
+function merged(
+  ours: readonly TranscriptLine[],
+  theirs: readonly TranscriptLine[],
+  limit: number,
+): readonly TranscriptLine[] {
+  if (theirs.length === 0) return ours;
+  return [...ours, ...theirs].sort((a, b) => a.at - b.at).slice(-limit);
+}
 
 function isUnder(path: ActorPath, top: ActorPath): boolean {
   return top === '/' || path === top || path.startsWith(`${top}/`);

@@ -1,9 +1,9 @@
-/** `why`: what keeps an app, service or slot from being as wished, and what to do. */
+/** `why`: what keeps an app, service, slot or node from being as wished, and what to do. */
 import type { Command } from 'commander';
 import { parseSlotName } from '../../../../protocols/apps/model.ts';
-import type { Reason } from '../../../../protocols/errors.ts';
+import { reasonOf, type Reason } from '../../../../protocols/errors.ts';
 import type { Cli } from '../../cli.ts';
-import { containerPath, type WhyAnswer } from '../../connection/answers.ts';
+import { containerPath, type NodeRow, type WhyAnswer } from '../../connection/answers.ts';
 import { printOne } from '../../output/listing.ts';
 import { loadKnown, resolveTarget, slotsOf, targetName, type Known, type Target } from '../../targets.ts';
 import { explain } from '../../views/explain.ts';
@@ -13,8 +13,8 @@ import { action, leaf } from '../command.ts';
 export function whyCommand(program: Command, cli: Cli): void {
   const why = leaf(program, {
     usage: 'why <target>',
-    summary: 'why an app, service or slot is not as wished, and what to do',
-    examples: ['hivemind why shop/web.2', 'hivemind why shop'],
+    summary: 'why an app, service, slot or node is not as wished, and what to do',
+    examples: ['hivemind why shop/web.2', 'hivemind why shop', 'hivemind why n2'],
     group: 'Observe:',
     forms: true,
   });
@@ -23,7 +23,9 @@ export function whyCommand(program: Command, cli: Cli): void {
 
 async function runWhy(cli: Cli, text: string): Promise<number> {
   const known = await loadKnown(cli);
-  const target = resolveTarget(text, known);
+  const found = await targetOrNode(cli, text, known);
+  if ('state' in found) return (await import('../../views/nodes.ts')).whyNode(cli, found);
+  const target = found;
   const slots = unhappy(target, known);
   const answers = await Promise.all(
     (slots.length > 0 ? slots : ones(target, known)).map((slot) => ask(cli, slot)),
@@ -33,6 +35,22 @@ async function runWhy(cli: Cli, text: string): Promise<number> {
   const said = { target: targetName(target), reasons: unique(reasons), slots: answers };
   await printOne(cli, said, said.target, () => explain(cli, targetName(target), answers, now));
   return 0;
+}
+
+/** A node is what is called so when nothing that is deployed is. */
+async function targetOrNode(cli: Cli, text: string, known: Known): Promise<Target | NodeRow> {
+  try {
+    return resolveTarget(text, known);
+  } catch (thrown) {
+    if (reasonOf(thrown).code !== 'HM-TARGET-UNKNOWN') throw thrown;
+    const client = await cli.client();
+    const { nodes } = await client
+      .get<{ nodes: readonly NodeRow[] }>('/v1/nodes')
+      .catch(() => ({ nodes: [] }));
+    const node = nodes.find(({ name }) => name === text);
+    if (node) return node;
+    throw thrown;
+  }
 }
 
 /** The slot that is asked for; of an app or service those that are not as wished. */

@@ -1,0 +1,101 @@
+/** The nodes of the cluster, as the one that answers sees them. Its own machine is measured when it is asked for. */
+import { z } from '@hono/zod-openapi';
+import { coded, reasonOf } from '../../../../protocols/errors.ts';
+import { placeText } from '../../../../protocols/membership/actors/telling.ts';
+import type { MemberView } from '../../../../protocols/membership/views/view.ts';
+import type { Call } from '../../../../protocols/ports.ts';
+import { paths } from '../../../../protocols/wire/paths.ts';
+import type { NodeHandle } from '../../../node-handle.ts';
+import { listRoute } from '../../lists/list-route.ts';
+import { jsonRoute } from '../../route.ts';
+import { nodeView, type MemberRow, type NodeView } from '../../schemas/nodes.ts';
+import { observedSlots } from '../containers.ts';
+
+async function ownRow(node: NodeHandle, call: Call): Promise<NodeView> {
+  const { name, version, boot, startedAt, cluster } = node;
+  const [machine, slots, runtime] = await Promise.all([
+    node.machine(),
+    observedSlots(node),
+    node.ports.containers.info({}, call).then(
+      ({ cdi: _cdi, ...info }) => ({ runtime: info }),
+      (thrown: unknown) => ({ reason: reasonOf(thrown) }),
+    ),
+  ]);
+  const running = slots.filter(({ phase }) => phase === 'running').length;
+  const leader = node.actors.show(paths.apps) !== undefined;
+  const role = cluster?.self.role ?? 'server';
+  const who = { name, state: 'alive', role, leader, version, boot, startedAt } as const;
+  return { ...who, slots: slots.length, running, machine, ...runtime };
+}
+
+function memberRow({
+  id,
+  self,
+  zone,
+  condition,
+  since,
+  suspectedBy,
+  planes,
+  address,
+}: MemberView): MemberRow {
+  return { id, self, address: placeText(address), zone, condition, since, suspectedBy, planes };
+}
+
+/** Of another node: what membership knows. The server leads, as long as there is one. */
+function otherRow({ cluster }: NodeHandle, view: MemberView): NodeView {
+  const { name, status, incarnation } = view;
+  const leader = name === cluster?.server().name;
+  const role = leader ? 'server' : 'agent';
+  return { name, state: status, role, leader, boot: incarnation.boot, member: memberRow(view) };
+}
+
+async function rows(node: NodeHandle, call: Call): Promise<readonly NodeView[]> {
+  const [own, views] = await Promise.all([ownRow(node, call), node.cluster?.membership.look() ?? []]);
+  const self = views.find((view) => view.self);
+  const first = self ? { ...own, member: memberRow(self) } : own;
+  return [first, ...latest(views).map((view) => otherRow(node, view))];
+}
+
+/** One of each name: who has it now, else who had it last. */
+function latest(views: readonly MemberView[]): readonly MemberView[] {
+  const byName = new Map<string, MemberView>();
+  const own = views.find(({ self }) => self)?.name;
+  for (const view of views) {
+    const known = byName.get(view.name);
+    const later = known && isGone(known) === isGone(view) ? view.since > known.since : !isGone(view);
+    if (view.name !== own && (!known || later)) byName.set(view.name, view);
+  }
+  return [...byName.values()];
+}
+
+const isGone = ({ status }: MemberView): boolean => status === 'dead' || status === 'left';
+
+const list = listRoute({
+  id: 'listNodes',
+  path: '/v1/nodes',
+  summary: 'The nodes of the cluster, as this one sees them',
+  name: 'nodes',
+  row: nodeView,
+  key: ({ name }) => name,
+  rows: ({ node, call }) => rows(node, call),
+});
+
+const show = jsonRoute({
+  id: 'getNode',
+  method: 'get',
+  path: '/v1/nodes/{name}',
+  summary: 'One node: its machine, its runtime, what it holds, who suspects it and what each plane says',
+  params: z.object({ name: z.string().max(255) }),
+  answer: nodeView,
+  run: async ({ node, params, call }) => {
+    const known = await rows(node, call);
+    const found = known.find(({ name }) => name === params.name);
+    if (found) return found;
+    const names = known.map(({ name }) => name).join(', ');
+    throw coded('HM-NODE-UNKNOWN', `No node is called ${params.name}; there are: ${names}`, {
+      node: params.name,
+    });
+  },
+});
+
+export const memberRoutes = [list, show];

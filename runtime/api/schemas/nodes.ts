@@ -1,0 +1,115 @@
+/** Nodes as they are answered: what is known of their machines, and what the one that answers sees of them as members. */
+import { z } from '@hono/zod-openapi';
+import type { RuntimeInfo } from '../../../protocols/containers/model.ts';
+import type { Reason } from '../../../protocols/errors.ts';
+import type { MemberStatus } from '../../../protocols/membership/model.ts';
+import type { MemberView } from '../../../protocols/membership/views/view.ts';
+import type { NodeRole } from '../../../protocols/wire/catalogue.ts';
+import type { MachineFacts } from '../../node-handle.ts';
+import { reasonView } from './views.ts';
+
+const count = z.int().min(0);
+const time = z.number().min(0).openapi({ description: 'milliseconds since 1970' });
+const status = z.enum(['alive', 'suspected', 'dead', 'left']);
+
+/** As a member. `self`: the node that answers. */
+export type MemberRow = Pick<
+  MemberView,
+  'id' | 'self' | 'zone' | 'condition' | 'since' | 'suspectedBy' | 'planes'
+> & {
+  /** `10.0.0.1:4484` */
+  readonly address: string;
+};
+
+const plane = z
+  .strictObject({
+    heardAt: z.exactOptional(time),
+    rttMs: z.exactOptional(z.number().min(0)).openapi({ description: 'of the last direct answer' }),
+    failingSince: z.exactOptional(time),
+  })
+  .openapi('Plane', { description: 'what the node that answers finds over it' });
+
+const member: z.ZodType<MemberRow> = z
+  .strictObject({
+    id: z.string(),
+    self: z.boolean().openapi({ description: 'the node that answers' }),
+    address: z.string().openapi({ example: '10.0.0.1:4484' }),
+    zone: z.string(),
+    condition: z.enum(['ready', 'stalled', 'away']),
+    since: time,
+    suspectedBy: z
+      .array(z.strictObject({ id: z.string(), name: z.string(), since: time }))
+      .readonly()
+      .openapi({ description: 'the first accuser first' }),
+    planes: z.strictObject({ datagram: plane, stream: plane }),
+  })
+  .openapi('Member');
+
+const machine: z.ZodType<MachineFacts> = z
+  .strictObject({
+    hostname: z.string(),
+    os: z.string(),
+    kernel: z.string(),
+    architecture: z.string(),
+    cpus: count,
+    load: z.number().min(0),
+    memoryBytes: count,
+    memoryFreeBytes: count,
+    diskBytes: count,
+    diskFreeBytes: count,
+    labels: z.record(z.string(), z.string()),
+  })
+  .openapi('Machine');
+
+export interface NodeView {
+  readonly name: string;
+  readonly state: MemberStatus;
+  readonly role: NodeRole;
+  readonly leader: boolean;
+  readonly boot: number;
+  /** Of other nodes known only once they told of themselves, as what follows. */
+  readonly version?: string;
+  readonly startedAt?: number;
+  readonly slots?: number;
+  readonly running?: number;
+  readonly machine?: MachineFacts;
+  /** Of a node that is one of several. */
+  readonly member?: MemberRow;
+  /** Absent while the runtime does not answer; then there is a reason. */
+  readonly runtime?: Pick<
+    RuntimeInfo,
+    'version' | 'snapshotter' | 'cgroups' | 'platform' | 'withoutLimits'
+  > & {
+    readonly name: string;
+  };
+  readonly reason?: Reason;
+}
+
+export const nodeView: z.ZodType<NodeView> = z
+  .strictObject({
+    name: z.string(),
+    state: status.openapi({ description: 'as the node that answers sees it' }),
+    role: z.enum(['server', 'agent']),
+    leader: z.boolean(),
+    boot: count,
+    version: z.exactOptional(z.string()),
+    startedAt: z.exactOptional(time),
+    slots: z.exactOptional(count),
+    running: z.exactOptional(count),
+    machine: z.exactOptional(machine),
+    member: z.exactOptional(member),
+    runtime: z.exactOptional(
+      z.strictObject({
+        name: z.string(),
+        version: z.string(),
+        snapshotter: z.string(),
+        cgroups: z.union([z.literal(1), z.literal(2)]),
+        platform: z.string(),
+        withoutLimits: z
+          .exactOptional(z.string())
+          .openapi({ description: 'why nothing can be limited there; absent: it can' }),
+      }),
+    ),
+    reason: z.exactOptional(reasonView),
+  })
+  .openapi('Node');
