@@ -16,6 +16,8 @@ export const suspicionPrefix = 'suspicion ';
 /** As it came: a statement may still be sealed. Answers what it changed; `undefined` when its seal is not good. */
 export function hear(desk: Desk, heard: Accusation | Uint8Array): Verdict | undefined {
   if (!(heard instanceof Uint8Array)) return judge(desk, heard);
+  // Most of what gossip brings.
+  if (desk.members.holds(heard)) return 'known';
   const statement = openStatement(heard, desk.notary);
   if (!statement) {
     desk.counts.refused += 1;

@@ -1,6 +1,8 @@
 /** Every member this node has heard of, and what is known of each. Holds what was decided; decides nothing but which claim is greater. */
 import { compareStandings, standingOf, wordsOf } from './claims/precedence.ts';
 import type { Claim, Incarnation, Member, MemberStatus, NodeId, Statement } from './model.ts';
+import type { Random } from '../ports.ts';
+import { shuffled } from './probing/ring.ts';
 import { confirmed, type Suspicion } from './suspicion.ts';
 
 /** Whether packets and streams reach it, as far as this node tried. */
@@ -33,11 +35,18 @@ export interface Entry {
  */
 export type Verdict = 'status' | 'words' | 'confirmed' | 'old' | 'known';
 
+/** Lots drawn for each member that is wanted, before all are looked at. */
+const draws = 4;
+
 /** How many of the dead and the left are remembered; the longest gone are forgotten first. */
 const mostGone = 10_000;
 
 export class Members {
   readonly #entries = new Map<NodeId, Entry>();
+  /** The same, for drawing by lot. */
+  #list: Entry[] = [];
+  /** By the end of its bytes, which is its signature's: who said each word that is held. */
+  readonly #byWords = new Map<number, Entry>();
   #living = 0;
 
   /** Alive or suspected. */
@@ -47,6 +56,24 @@ export class Members {
 
   get(id: NodeId): Entry | undefined {
     return this.#entries.get(id);
+  }
+
+  /** Whether these very words of a member are what is held of it: then they need no judging. */
+  holds(words: Uint8Array): boolean {
+    const held = this.#byWords.get(endOf(words))?.statement;
+    return held !== undefined && sameBytes(held.bytes, words);
+  }
+
+  /** Up to `count` members that `accepts` takes, drawn by lot: none is missed where there are few. */
+  some(random: Random, count: number, accepts: (entry: Entry) => boolean): readonly Entry[] {
+    const list = this.#list;
+    const chosen = new Set<Entry>();
+    for (let draw = 0; draw < draws * count && chosen.size < count; draw++) {
+      const entry = list[Math.floor(random.next() * list.length)];
+      if (entry && accepts(entry)) chosen.add(entry);
+    }
+    if (chosen.size === count) return [...chosen];
+    return shuffled(random, list.filter(accepts)).slice(0, count);
   }
 
   all(): IterableIterator<Entry> {
@@ -78,7 +105,14 @@ export class Members {
   prune(): void {
     if (this.#entries.size - this.#living <= mostGone) return;
     const gone = [...this.#entries.values()].filter((entry) => !isLiving(entry));
-    for (const { id } of gone.sort((a, b) => b.since - a.since).slice(mostGone)) this.#entries.delete(id);
+    for (const { id } of gone.sort((a, b) => b.since - a.since).slice(mostGone)) this.#forget(id);
+    this.#list = [...this.#entries.values()];
+  }
+
+  #forget(id: NodeId): void {
+    const { statement } = this.#entries.get(id)!;
+    this.#entries.delete(id);
+    if (statement) this.#byWords.delete(endOf(statement.bytes));
   }
 
   #add(id: NodeId, claim: Claim, now: number, suspicion: () => Suspicion): void {
@@ -86,6 +120,7 @@ export class Members {
     const planes: Planes = {};
     const entry: Entry = { id, incarnation, status, since: now, awayUntil: 0, planes };
     this.#entries.set(id, entry);
+    this.#list.push(entry);
     if (isLiving(entry)) this.#living += 1;
     if (status === 'suspected') entry.suspicion = suspicion();
     if (claim.kind === 'stated') this.#learn(entry, claim.statement, now);
@@ -94,6 +129,8 @@ export class Members {
   #learn(entry: Entry, statement: Statement, now: number): boolean {
     const known = entry.statement;
     if (known && compareStandings(wordsOf(statement), wordsOf(known)) <= 0) return false;
+    if (known) this.#byWords.delete(endOf(known.bytes));
+    this.#byWords.set(endOf(statement.bytes), entry);
     entry.statement = statement;
     entry.awayUntil = now + (statement.profile.awayMs ?? 0);
     return true;
@@ -121,6 +158,17 @@ export class Members {
     entry.suspicion = confirmed(suspicion, from, now);
     return entry.suspicion === suspicion ? 'known' : 'confirmed';
   }
+}
+
+function endOf(bytes: Uint8Array): number {
+  const end = bytes.length;
+  return (bytes[end - 1]! << 24) | (bytes[end - 2]! << 16) | (bytes[end - 3]! << 8) | bytes[end - 4]!;
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let at = 0; at < a.length; at++) if (a[at] !== b[at]) return false;
+  return true;
 }
 
 export function isLiving({ status }: Pick<Entry, 'status'>): boolean {

@@ -76,7 +76,7 @@ export interface Member {
 export interface Notary {
   /** Credential and signature around the body. */
   seal(body: Uint8Array): Uint8Array;
-  /** `undefined` when the signature, the credential or its term is not good. */
+  /** For the same bytes the same object, while it is remembered. `undefined` when the signature, the credential or its term is not good. */
   open(sealed: Uint8Array): Signed | undefined;
 }
 

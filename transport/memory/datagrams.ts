@@ -133,7 +133,9 @@ export class MemoryDatagrams {
     }
     this.#underWay.set(way, underWay + 1);
     this.#clock.setTimer(this.#delay(packet, way), () => {
-      this.#underWay.set(way, this.#underWay.get(way)! - 1);
+      const left = this.#underWay.get(way)! - 1;
+      if (left > 0) this.#underWay.set(way, left);
+      else this.#underWay.delete(way);
       if (this.#cut.has(way)) return;
       this.counts.delivered += 1;
       this.#receivers.get(packet.to)?.(packet.from, packet.bytes);

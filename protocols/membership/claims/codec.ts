@@ -5,7 +5,7 @@
 import { decodePlain, encodePlain } from '../../wire/codec.ts';
 import { Fields } from '../../wire/fields.ts';
 import { packDigest, unpackDigest, type RecordDigest } from '../../observed/digest.ts';
-import type { Accusation, Claim, Condition, NodeId, Notary, Profile, Statement } from '../model.ts';
+import type { Accusation, Claim, Condition, NodeId, Notary, Profile, Signed, Statement } from '../model.ts';
 
 /** Name, host and zone are short texts; with credential and signature a statement stays below 700 bytes. */
 export const claimBytes = 700;
@@ -36,12 +36,24 @@ export function sealStatement(words: Omit<Statement, 'bytes'>, notary: Notary): 
   return { ...words, bytes: notary.seal(bodyOf(words)) };
 }
 
+/** Statements by what the notary answered: it answers the same for the same bytes, while it remembers them. */
+const opened = new WeakMap<Signed, Statement>();
+
 /** `undefined` when the seal or the form is not good. */
 export function openStatement(bytes: Uint8Array, notary: Notary): Statement | undefined {
   if (bytes.length > claimBytes) return undefined;
-  const opened = notary.open(bytes);
-  if (!opened) return undefined;
-  const fields = Fields.of(decoded(opened.body));
+  const signed = notary.open(bytes);
+  if (!signed) return undefined;
+  const known = opened.get(signed);
+  if (known) return known;
+  // Its own copy, so that the packet it came in is not kept for it.
+  const statement = read(signed, Uint8Array.from(bytes));
+  if (statement) opened.set(signed, statement);
+  return statement;
+}
+
+function read({ id, name, body }: Signed, bytes: Uint8Array): Statement | undefined {
+  const fields = Fields.of(decoded(body));
   const incarnation = { boot: fields.natural(), counter: fields.natural() };
   const left = fields.flag();
   const address = { host: fields.text(hostLength), port: fields.natural(65_535) };
@@ -51,14 +63,14 @@ export function openStatement(bytes: Uint8Array, notary: Notary): Statement | un
   const zone = fields.text(nameLength, 0);
   if (!fields.good()) return undefined;
   const profile: Profile = {
-    name: opened.name,
+    name,
     address,
     condition,
     versions,
     zone,
     ...(awayMs > 0 ? { awayMs } : {}),
   };
-  return { id: opened.id, incarnation, left, profile, bytes };
+  return { id, incarnation, left, profile, bytes };
 }
 
 function decoded(bytes: Uint8Array): unknown {

@@ -34,7 +34,8 @@ export class Broadcasts {
   #dropped = 0;
 
   get size(): number {
-    return Object.values(this.#classes).reduce((sum, queue) => sum + queue.size, 0);
+    const { urgent, membership, digest } = this.#classes;
+    return urgent.size + membership.size + digest.size;
   }
 
   /** Pieces that found no room in the queue since the start. */
@@ -54,6 +55,7 @@ export class Broadcasts {
 
   /** Pieces for one packet with `room` bytes; counts them as sent, and forgets what was sent `limit` times. */
   take(room: number, limit: number): PackedClaim[] {
+    if (this.size === 0) return [];
     const chosen = new Map<Broadcast, LeastSentFirst>();
     let left = room;
     // Twice: what one class leaves of its share the others may have.
@@ -92,10 +94,16 @@ class LeastSentFirst {
   /** Adds what fits into `room`; answers how many bytes that takes. */
   choose(room: number, chosen: Map<Broadcast, LeastSentFirst>): number {
     let used = 0;
+    let unfit = 0;
+    if (this.#byKey.size === 0) return used;
     for (const row of this.#rows) {
       for (const piece of row) {
-        if (room - used < smallestPiece) return used;
-        if (used + piece.bytes > room || chosen.has(piece)) continue;
+        if (room - used < smallestPiece || unfit > mostUnfit) return used;
+        if (chosen.has(piece)) continue;
+        if (used + piece.bytes > room) {
+          unfit += 1;
+          continue;
+        }
         used += piece.bytes;
         chosen.set(piece, this);
       }
@@ -115,6 +123,9 @@ class LeastSentFirst {
     return this.#rows[sends]!;
   }
 }
+
+/** After so many pieces that do not fit any more the packet counts as full: a long queue is not searched for each. */
+const mostUnfit = 32;
 
 /** No claim is shorter. */
 const smallestPiece = 24;

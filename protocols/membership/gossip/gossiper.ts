@@ -7,7 +7,6 @@ import type { Exchanger } from '../exchange/exchanger.ts';
 import { isLiving, type Entry } from '../members.ts';
 import type { MemberAddress } from '../model.ts';
 import { exchangeAfterMs } from '../profile.ts';
-import { shuffled } from '../probing/ring.ts';
 
 export const gossipDue = 'gossip';
 export const exchangeDue = 'exchange';
@@ -45,12 +44,13 @@ export class Gossiper {
 
   /** News at once, to `peers` members: what must not wait for the next round. */
   spread(peers: number): void {
-    const { members, now, times } = this.#desk;
+    const { members, now, times, random, news } = this.#desk;
     const hears = (entry: Entry): boolean =>
       entry.statement !== undefined &&
       (isLiving(entry) || (entry.status === 'dead' && entry.since + times.farewellMs > now));
-    for (const entry of this.#some([...members.all()].filter(hears), peers)) {
-      if (this.#desk.news.size === 0) return;
+    if (news.size === 0) return;
+    for (const entry of members.some(random, peers, hears)) {
+      if (news.size === 0) return;
       this.#desk.send(entry.statement!.profile.address, { kind: 'gossip' }, entry.id);
     }
   }
@@ -68,11 +68,11 @@ export class Gossiper {
   }
 
   #exchange(): void {
-    const { deadlines, now, times, size, members } = this.#desk;
+    const { deadlines, now, times, size, members, random } = this.#desk;
     deadlines.set(exchangeDue, now + exchangeAfterMs(times, size));
     members.prune();
-    const peers = [...members.all()].filter((entry) => entry.status === 'alive' && entry.statement);
-    const [peer] = this.#some(peers, 1);
+    const isPeer = (entry: Entry): boolean => entry.status === 'alive' && entry.statement !== undefined;
+    const [peer] = members.some(random, 1, isPeer);
     if (peer) this.#exchanger.begin(peer.statement!.profile.address, peer.id);
   }
 
@@ -90,16 +90,8 @@ export class Gossiper {
       else if (entry.status === 'dead') lost.push({ to, id: entry.id });
     }
     for (const to of this.#seeds) if (!met.has(placeOf(to))) lost.push({ to });
-    const [one] = this.#some(lost, 1);
+    const one = lost[Math.floor(random.next() * lost.length)];
     if (one) this.#exchanger.begin(one.to, one.id);
-  }
-
-  #some<Item>(items: readonly Item[], count: number): readonly Item[] {
-    if (count === 1) {
-      const one = items[Math.floor(this.#desk.random.next() * items.length)];
-      return one === undefined ? [] : [one];
-    }
-    return shuffled(this.#desk.random, items).slice(0, count);
   }
 }
 

@@ -3,32 +3,50 @@
  * another's mouth by accident), and a hundred times cheaper than signatures. It withstands no attacker: the real one is
  * tried against those.
  */
+import { LRUCache } from 'lru-cache';
 import { hashText } from '../../../protocols/hash.ts';
-import type { NodeId, Notary } from '../../../protocols/membership/model.ts';
+import type { NodeId, Notary, Signed } from '../../../protocols/membership/model.ts';
 
-const text = new TextDecoder('latin1');
 const tagLength = 16;
+
+/** Judgements depend on the bytes alone, so all notaries share them: a few words of each of a thousand members. */
+const judged = new LRUCache<string, Signed>({ max: 16_384 });
 
 export function simulatedNotary(id: NodeId, name: string): Notary {
   return {
     seal: (body) => {
       const head = `${id} ${name}`;
-      return Buffer.concat([Buffer.from(`${head}\0`), body, Buffer.from(tagOf(head, body), 'latin1')]);
+      const parts = [Buffer.from(`${head}\0`), body, Buffer.from(tagOf(head, body), 'latin1')];
+      return new Uint8Array(Buffer.concat(parts));
     },
     open: (sealed) => {
-      const end = sealed.indexOf(0);
-      if (end < 1 || sealed.length < end + 1 + tagLength) return undefined;
-      const head = text.decode(sealed.subarray(0, end));
-      const body = sealed.subarray(end + 1, sealed.length - tagLength);
-      if (text.decode(sealed.subarray(sealed.length - tagLength)) !== tagOf(head, body)) return undefined;
-      const [signer, called] = head.split(' ');
-      return signer === undefined || called === undefined ? undefined : { id: signer, name: called, body };
+      const text = latin1(sealed);
+      const known = judged.get(text);
+      if (known) return known;
+      const signed = judge(sealed);
+      if (signed) judged.set(text, signed);
+      return signed;
     },
   };
 }
 
+function judge(sealed: Uint8Array): Signed | undefined {
+  const end = sealed.indexOf(0);
+  if (end < 1 || sealed.length < end + 1 + tagLength) return undefined;
+  const head = latin1(sealed.subarray(0, end));
+  // A copy: the packet it came in is not kept for it.
+  const body = Uint8Array.from(sealed.subarray(end + 1, sealed.length - tagLength));
+  if (latin1(sealed.subarray(sealed.length - tagLength)) !== tagOf(head, body)) return undefined;
+  const [signer, called] = head.split(' ');
+  return signer === undefined || called === undefined ? undefined : { id: signer, name: called, body };
+}
+
 function tagOf(head: string, body: Uint8Array): string {
-  return hashText(`${head}/${text.decode(body)}`)
+  return hashText(`${head}/${latin1(body)}`)
     .slice(0, tagLength)
     .padEnd(tagLength, '0');
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 }

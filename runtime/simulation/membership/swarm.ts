@@ -38,6 +38,8 @@ interface Node {
   /** What arrived while it could not listen. */
   waiting: MembershipInput[];
   timer: unknown;
+  /** When the timer fires. */
+  wakesAt: number | undefined;
   release: () => void;
 }
 
@@ -72,6 +74,7 @@ export class Swarm {
         stalledUntil: 0,
         waiting: [],
         timer: undefined,
+        wakesAt: undefined,
         release: () => {},
       };
       this.#nodes.push(node);
@@ -132,6 +135,7 @@ export class Swarm {
     node.waiting = [];
     node.release();
     this.clock.clearTimer(node.timer);
+    node.wakesAt = undefined;
   }
 
   /** It handles nothing for `ms`, then everything at once: its overdue timers first, as Node's loop does. */
@@ -211,10 +215,15 @@ export class Swarm {
   }
 
   #arm(node: Node, swim: Swim): void {
-    this.clock.clearTimer(node.timer);
     const next = swim.nextDeadline();
+    if (next === node.wakesAt) return;
+    this.clock.clearTimer(node.timer);
+    node.wakesAt = next;
     if (next === undefined) return;
-    node.timer = this.clock.setTimer(Math.max(0, next - this.now), () => this.#input(node, { kind: 'tick' }));
+    node.timer = this.clock.setTimer(Math.max(0, next - this.now), () => {
+      node.wakesAt = undefined;
+      this.#input(node, { kind: 'tick' });
+    });
   }
 
   #perform(node: Node, effect: MembershipEffect): void {
