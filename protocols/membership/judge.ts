@@ -10,8 +10,9 @@ import type { Accusation, Claim, NodeId } from './model.ts';
 import { suspicionTimes } from './profile.ts';
 import { deadlineOf } from './suspicion.ts';
 
-/** Before the id, in the key of a suspicion's deadline. */
+/** Before the id: in the key of a suspicion's deadline, and of when the suspect is asked itself. */
 export const suspicionPrefix = 'suspicion ';
+export const doubtPrefix = 'doubt ';
 
 /** As it came: a statement may still be sealed. Answers what it changed; `undefined` when its seal is not good. */
 export function hear(desk: Desk, heard: Accusation | Uint8Array): Verdict | undefined {
@@ -44,10 +45,17 @@ export function judge(desk: Desk, claim: Claim): Verdict {
   return verdict;
 }
 
-/** The deadline of a suspicion, while there is one. */
+/** The deadline of a suspicion, while there is one; half-way, its refutation may have missed this node alone. */
 function follow(desk: Desk, { id, suspicion }: Entry): void {
-  if (suspicion) desk.deadlines.set(suspicionPrefix + id, deadlineOf(suspicion));
-  else desk.deadlines.delete(suspicionPrefix + id);
+  const { deadlines } = desk;
+  if (!suspicion) {
+    deadlines.delete(suspicionPrefix + id);
+    deadlines.delete(doubtPrefix + id);
+    return;
+  }
+  deadlines.set(suspicionPrefix + id, deadlineOf(suspicion));
+  if (deadlines.at(doubtPrefix + id) === undefined)
+    deadlines.set(doubtPrefix + id, suspicion.startedAt + suspicion.shortestMs / 2);
 }
 
 function judgeOwn(desk: Desk, claim: Claim): Verdict {

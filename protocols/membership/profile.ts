@@ -18,7 +18,7 @@ export interface MembershipTimes {
   readonly exchangeMs: number;
   /** Between two tries of one lost peer or seed. */
   readonly reunionMs: number;
-  /** Suspicion lasts `suspicionFactor` × log10(members) × `probeMs` at least, `suspicionSpan` times that at most. */
+  /** Suspicion lasts `suspicionFactor` × `probeMs` at least, more in clusters above ten (`growth`), `suspicionSpan` times that at most. */
   readonly suspicionFactor: number;
   readonly suspicionSpan: number;
   /** How long the dead are still gossiped to. */
@@ -83,12 +83,24 @@ export function nackAfterMs(remainingMs: number): number {
   return Math.round(remainingMs * 0.8);
 }
 
+/** Of the shortest suspicion, for each ten times as many members beyond ten. memberlist's is 1. */
+const growthPerDecade = 0.75;
+
+/**
+ * In a larger cluster a suspicion takes longer to reach its member, and the refutation to reach the others. News goes
+ * out at once here instead of with the next round, and suspects are probed out of turn: so a hundred members need 1.75
+ * times as long as ten, not twice.
+ */
+function growth(members: number): number {
+  return 1 + growthPerDecade * Math.max(0, Math.log10(members) - 1);
+}
+
 /** Shortest and longest suspicion, and how many confirmations make the longest the shortest. `members` counts this node too. */
 export function suspicionTimes(
   { probeMs, suspicionFactor, suspicionSpan }: MembershipTimes,
   members: number,
 ): { readonly shortestMs: number; readonly longestMs: number; readonly confirmations: number } {
-  const shortestMs = suspicionFactor * Math.max(1, Math.log10(Math.max(1, members))) * probeMs;
+  const shortestMs = suspicionFactor * growth(members) * probeMs;
   const wanted = suspicionFactor - 2;
   // Where so few could confirm, waiting for them would only be slow.
   const confirmations = members - 2 < wanted ? 0 : wanted;

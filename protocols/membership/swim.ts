@@ -10,10 +10,11 @@ import { packTold } from './claims/codec.ts';
 import { Desk, type Counts, type DeskOptions, type MembershipEffect, type Sender } from './desk.ts';
 import { Exchanger } from './exchange/exchanger.ts';
 import { Gossiper } from './gossip/gossiper.ts';
-import { accuse, chargesAgainst, hear, suspicionPrefix } from './judge.ts';
+import { accuse, chargesAgainst, doubtPrefix, hear, suspicionPrefix } from './judge.ts';
 import { memberOf, type Planes } from './members.ts';
 import type { Member, MemberAddress, NodeId, Profile } from './model.ts';
-import { decodePacket } from './packets.ts';
+import type { PackedClaim } from './claims/codec.ts';
+import { decodePacket, type Packet } from './packets.ts';
 import { Prober, probeDue } from './probing/prober.ts';
 import { Relay } from './probing/relay.ts';
 import type { Suspicion } from './suspicion.ts';
@@ -209,7 +210,12 @@ export class Swim {
     switch (message.kind) {
       case 'ping':
         if (message.target === desk.self.id)
-          desk.send(from.address, { kind: 'ack', sequence: message.sequence }, from.id);
+          desk.send(
+            from.address,
+            { kind: 'ack', sequence: message.sequence },
+            from.id,
+            this.#defence(packet),
+          );
         break;
       case 'ack':
         if (!this.#prober.answered(message.sequence, from.id))
@@ -239,6 +245,15 @@ export class Swim {
     if (this.#digests.size >= mostAcquaintances) this.#digests.clear();
     this.#digests.set(id, text);
     return true;
+  }
+
+  /** What this node says of itself, to one that brought an accusation: it may not have heard that it was refuted. */
+  #defence({ claims }: Packet): readonly PackedClaim[] {
+    const { id, statement } = this.#desk.self;
+    const accused = claims.some(
+      (claim) => !(claim instanceof Uint8Array) && claim.kind !== 'digest' && claim.id === id,
+    );
+    return accused ? [statement.bytes] : [];
   }
 
   /** Whoever speaks lives: one that is not known is asked who it is, one that is held for sick or dead hears of it. */
@@ -272,6 +287,7 @@ export class Swim {
       if (key === probeDue) this.#prober.probe();
       else if (key === farewellDue) this.#farewell();
       else if (key.startsWith(suspicionPrefix)) this.#condemn(key.slice(suspicionPrefix.length));
+      else if (key.startsWith(doubtPrefix)) this.#prober.ask(key.slice(doubtPrefix.length));
       else if (!this.#prober.due(key) && !this.#relay.due(key)) this.#gossiper.due(key);
     }
   }

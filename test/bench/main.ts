@@ -11,6 +11,11 @@ import { membershipRows } from './membership/membership.ts';
 import { measureNode } from './node.ts';
 import { least, most, row, skipped, type Row } from './row.ts';
 import { measureStore } from './store.ts';
+import { swarmRows } from './swarm.ts';
+
+const hoursAt = process.argv.indexOf('--hours');
+/** Virtual time of the swarm's long run. */
+const hours = hoursAt < 0 ? 2 : Number(process.argv[hoursAt + 1]);
 
 const suites: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   kernel: async () => {
@@ -86,6 +91,7 @@ const suites: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
     ];
   },
   membership: membershipRows,
+  swarm: async () => swarmRows(hours),
   compose: async () => {
     const { deployMs, chainMs, ratio, dockerMs, why = '' } = await measureCompose();
     return [

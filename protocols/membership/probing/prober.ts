@@ -4,7 +4,7 @@
  * it lives and that only datagrams fail. Probes overlap, so that a dead member does not keep others from being asked.
  */
 import type { Desk } from '../desk.ts';
-import { accuse, chargesAgainst } from '../judge.ts';
+import { accuse, chargesAgainst, doubtPrefix } from '../judge.ts';
 import { isLiving, type Entry } from '../members.ts';
 import type { Member, NodeId } from '../model.ts';
 import { chooseRelays } from './relays.ts';
@@ -82,6 +82,17 @@ export class Prober {
       entry.id,
       chargesAgainst(this.#desk, entry),
     );
+  }
+
+  /** Does it know what is said of it? A word to a suspect itself, again and again: it answers with its own. */
+  ask(id: NodeId): void {
+    const desk = this.#desk;
+    const entry = desk.members.get(id);
+    if (entry?.status !== 'suspected') return;
+    desk.deadlines.set(doubtPrefix + id, desk.now + desk.times.probeMs);
+    if (!isProbed(entry, desk.now)) return;
+    const ping = { kind: 'ping', sequence: this.#nextSequence(), target: id } as const;
+    desk.send(entry.statement!.profile.address, ping, id, chargesAgainst(desk, entry));
   }
 
   /** No direct answer yet: others are asked, and a stream. */

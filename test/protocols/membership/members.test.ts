@@ -10,7 +10,14 @@ import { Self } from '../../../protocols/membership/self.ts';
 import { simulatedNotary } from '../../../runtime/simulation/membership/notary.ts';
 import { seededRandom } from '../../../runtime/world/seeded-random.ts';
 
-const suspicion = () => ({ startedAt: 0, shortestMs: 1, longestMs: 2, confirmations: 2, from: ['b'] });
+const suspicion = () => ({
+  startedAt: 0,
+  shortestMs: 1,
+  longestMs: 2,
+  confirmations: 2,
+  from: ['b'],
+  heardAt: [0],
+});
 const profile = {
   name: 'n1',
   address: { host: '10.0.0.1', port: 4484 },
