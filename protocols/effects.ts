@@ -21,7 +21,10 @@ export interface Message {
   readonly [field: string]: unknown;
 }
 
-/** To whoever lives at a path now (`/edge/registry`), or to one very life (`hive://…#4.1`). */
+/**
+ * To whoever lives at a path now (`/edge/registry`, at another node `hive://n2/edge/registry`), or to one very life
+ * (`hive://…#4.1`). What actors of other nodes may be sent stands in `wire/catalogue.ts`.
+ */
 export interface SendEffect {
   readonly do: 'send';
   readonly to: string;
@@ -30,7 +33,8 @@ export interface SendEffect {
 
 /**
  * Follow something until the actor ends or cancels the id.
- * `actor` → `actor.exited {id, path, reason}` once. `store` → `store.changed {id, events, position}`,
+ * `actor` → `actor.exited {id, path, reason}` once; of another node also when the node started anew, or was not reached for
+ * `limits.remoteWatchMs`: then nobody knows. `store` → `store.changed {id, events, position}`,
  * `store.compacted {id, oldest}` (ended) or `store.failed {id, error}` (ended).
  * `containers` → `containers.changed {id, event}`, `containers.failed {id, error}` (ended).
  */
@@ -38,7 +42,7 @@ export interface WatchEffect {
   readonly do: 'watch';
   readonly id: string;
   readonly source:
-    | { readonly of: 'actor'; readonly path: ActorPath }
+    | { readonly of: 'actor'; readonly path: ActorPath; readonly node?: string }
     | {
         readonly of: 'store';
         readonly prefix: string;

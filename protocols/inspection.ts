@@ -55,7 +55,7 @@ export type Frame = FrameBase &
         readonly type: 'message.dead';
         readonly to: string;
         readonly message: string;
-        readonly why: 'no-actor' | 'old-incarnation' | 'overflow' | 'late' | 'refused';
+        readonly why: 'no-actor' | 'old-incarnation' | 'overflow' | 'late' | 'refused' | 'unreachable';
       }
     | { readonly type: 'frames.gap'; readonly dropped: number }
   );

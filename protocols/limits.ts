@@ -390,6 +390,10 @@ export const limits = {
   /** The pause after an attempt that failed doubles from first to last, and varies by half. */
   peerBackoffMs: 200,
   peerBackoffMaxMs: 5_000,
+  /** An actor of another node is watched so long while the node is not reached: twice what finds a node dead. */
+  remoteWatchMs: 60_000,
+  /** … and asked about again so often. */
+  remoteWatchRetryMs: 1_000,
   /** Peers whose figures are kept: more than a cluster has. */
   peersRemembered: 2_048,
 

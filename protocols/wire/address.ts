@@ -29,6 +29,27 @@ export function parseAddress(text: string): Address | undefined {
   return { node: node!, path: path as ActorPath, boot: Number(boot), incarnation: Number(incarnation) };
 }
 
+/** Where a message goes: one life, or whoever lives there (`hive://n2/edge/registry`). */
+export interface Target {
+  readonly node: string;
+  readonly path: ActorPath;
+  readonly life?: Life;
+}
+
+/** Which life of an actor. */
+export type Life = Pick<Address, 'boot' | 'incarnation'>;
+
+/** Parse a full address or one without a life; `undefined` when the text is neither. */
+export function parseTarget(text: string): Target | undefined {
+  const address = parseAddress(text);
+  if (address !== undefined) {
+    const { node, path, boot, incarnation } = address;
+    return { node, path, life: { boot, incarnation } };
+  }
+  const match = /^hive:\/\/([^/#]+)(\/[^#]*)$/.exec(text);
+  return match ? { node: match[1]!, path: match[2] as ActorPath } : undefined;
+}
+
 /** The path of a child. Child ids may hold `/` (`shop/web.2`) but never `#`. */
 export function childPath(parent: ActorPath, id: string): ActorPath {
   return parent === '/' ? `/${id}` : `${parent}/${id}`;

@@ -1,3 +1,6 @@
+/** Reading plain values from anywhere. */
+import type { Message } from '../effects.ts';
+
 /** Reads an array of values from anywhere, one after the other, remembering whether all were as they should be. */
 export class Fields {
   readonly #values: readonly unknown[];
@@ -58,6 +61,21 @@ export class Fields {
   list(longest: number): readonly unknown[] {
     const value = this.#next();
     return Array.isArray(value) && value.length <= longest ? (value as readonly unknown[]) : this.#refuse([]);
+  }
+
+  /** A message between actors: plain fields, and a type of at most 128 characters. */
+  message(): Message {
+    const value = this.#next();
+    if (typeof value === 'object' && value !== null && !Array.isArray(value) && 'type' in value) {
+      const { type } = value;
+      if (typeof type === 'string' && type !== '' && type.length <= 128) return value as Message;
+    }
+    return this.#refuse({ type: '' });
+  }
+
+  /** Whether something is left. */
+  more(): boolean {
+    return this.#at < this.#values.length;
   }
 
   /** All that is left. */

@@ -13,6 +13,8 @@ import { CodedError, reason, reasonOf, type Reason } from '../../protocols/error
 import { limits } from '../../protocols/limits.ts';
 import type { Call, Ports, Random, Stop } from '../../protocols/ports.ts';
 import type { WatchNotice } from '../../protocols/state/model.ts';
+import type { ExitReason } from '../../protocols/supervision/child-spec.ts';
+import type { Target } from '../../protocols/wire/address.ts';
 import type { Cell, HeldHandle } from './cell.ts';
 import type { Host } from './host.ts';
 
@@ -32,6 +34,8 @@ export class Calls {
   readonly #random: Random;
   /** A damaged journal may count a boot again: what was asked for then must not answer what is asked for now. */
   readonly #life: string;
+  /** Follows actors of other nodes, where there is a cluster. */
+  watchAbroad: ((target: Target, exited: (because: ExitReason) => void) => Stop) | undefined = undefined;
 
   constructor(host: Host, ports: Partial<Ports>, random: Random) {
     this.#host = host;
@@ -82,7 +86,11 @@ export class Calls {
   }
 
   watch(cell: Cell, { id, source }: WatchEffect): void {
-    if (source.of === 'actor') return this.#watchActor(cell, id, source.path);
+    if (source.of === 'actor') {
+      const { node = this.#host.node, path } = source;
+      if (node === this.#host.node) return this.#watchActor(cell, id, path);
+      return this.#watchAbroad(cell, id, { node, path });
+    }
     let stop: Stop | undefined;
     const end = (): void => {
       stop?.();
@@ -127,6 +135,16 @@ export class Calls {
     }
     target.watchers ??= new Set();
     target.watchers.add(handle);
+  }
+
+  #watchAbroad(cell: Cell, id: string, { node, path }: Target): void {
+    let stop: Stop | undefined;
+    const handle: HeldHandle = { kind: 'watch', id, live: true, last: true, release: () => stop?.() };
+    cell.hold(handle);
+    const exited = (because: ExitReason): void =>
+      this.#host.tell(cell, { type: 'actor.exited', id, path, reason: because }, handle);
+    if (this.watchAbroad === undefined) exited({ kind: 'error', message: `no node is called ${node}` });
+    else stop = this.watchAbroad({ node, path }, exited);
   }
 
   #request(cell: Cell, { id, done, failed, timeoutMs, overdue, invoke }: Request): void {

@@ -10,7 +10,7 @@ import type { Effect, Message, NodeEvent } from '../../protocols/effects.ts';
 import { limits } from '../../protocols/limits.ts';
 import type { Clock } from '../../protocols/ports.ts';
 import type { ChildSpec, ExitOutput, ExitReason } from '../../protocols/supervision/child-spec.ts';
-import { childPath, parseAddress, type ActorPath } from '../../protocols/wire/address.ts';
+import { childPath, parseTarget, type ActorPath, type Target } from '../../protocols/wire/address.ts';
 import type { Asks } from './asks.ts';
 import { Cell, type AfterHandle, type CellHost, type HeldHandle } from './cell.ts';
 import { Lives } from './lives.ts';
@@ -32,6 +32,26 @@ interface Heard extends Message {
   replyTo?: string;
 }
 
+/** An actor, here or at another node. */
+interface Sender {
+  readonly address: string;
+}
+
+/** Where a message was meant to go, and why nobody is there. */
+interface Nobody {
+  readonly path: ActorPath;
+  readonly incarnation: number;
+  readonly why: 'no-actor' | 'old-incarnation';
+  /** It is another node's to find. */
+  readonly target?: Target;
+}
+
+const nobodyAt = ({ path, life }: Omit<Target, 'node'>): Nobody => ({
+  path,
+  incarnation: life?.incarnation ?? 0,
+  why: 'no-actor',
+});
+
 const noEffects: readonly Effect[] = [];
 const ignore = (): void => {};
 /** Facts that only the kernel states. */
@@ -49,6 +69,9 @@ export class Host implements CellHost {
   readonly #router: Router;
   readonly #flush: (cell: Cell, effects: readonly Effect[]) => void;
   readonly #machines = new Map<string, AnyStateMachine>();
+  /** Carries messages to actors of other nodes, where there is a cluster. */
+  abroad: ((to: Target, message: Message, from?: Sender) => 'posted' | 'dead' | 'overflow') | undefined =
+    undefined;
   /** Called with the root's reason when the tree is gone. */
   onRootEnd: (exit: ExitReason) => void = ignore;
   halted = false;
@@ -92,10 +115,12 @@ export class Host implements CellHost {
   }
 
   /** An ordinary message to whoever lives there, or to one very life. */
-  deliver(to: string, message: Message, from?: Cell, replyTo?: string): 'posted' | 'dead' | 'overflow' {
+  deliver(to: string, message: Message, from?: Sender, replyTo?: string): 'posted' | 'dead' | 'overflow' {
     // A bare path, most of the time.
     const cell = this.cells.get(to as ActorPath) ?? this.find(to);
     if (!(cell instanceof Cell)) {
+      if (cell.target !== undefined && this.abroad !== undefined)
+        return this.abroad(cell.target, message, from);
       this.recorder.dead({ path: cell.path, incarnation: cell.incarnation }, to, message.type, cell.why);
       return 'dead';
     }
@@ -112,17 +137,22 @@ export class Host implements CellHost {
     return 'posted';
   }
 
-  find(to: string): Cell | { path: ActorPath; incarnation: number; why: 'no-actor' | 'old-incarnation' } {
+  find(to: string): Cell | Nobody {
     if (to.startsWith('/')) {
       return this.cells.get(to as ActorPath) ?? { path: to as ActorPath, incarnation: 0, why: 'no-actor' };
     }
-    const address = parseAddress(to);
-    if (address === undefined) return { path: '/', incarnation: 0, why: 'no-actor' };
-    const { path, incarnation } = address;
-    if (address.node !== this.node) return { path, incarnation, why: 'no-actor' };
+    const target = parseTarget(to);
+    if (target === undefined) return { path: '/', incarnation: 0, why: 'no-actor' };
+    return target.node === this.node ? this.findHere(target) : { ...nobodyAt(target), target };
+  }
+
+  /** Of this node. */
+  findHere(target: Omit<Target, 'node'>): Cell | Nobody {
+    const { path, life } = target;
     const cell = this.cells.get(path);
-    if (cell !== undefined && cell.incarnation === incarnation && address.boot === this.boot) return cell;
-    return { path, incarnation, why: 'old-incarnation' };
+    if (life === undefined) return cell ?? nobodyAt(target);
+    if (cell !== undefined && cell.incarnation === life.incarnation && life.boot === this.boot) return cell;
+    return { ...nobodyAt(target), why: 'old-incarnation' };
   }
 
   stop(cell: Cell, mode: 'shutdown' | 'kill'): void {

@@ -12,7 +12,7 @@ import type { ActorDirectory, Frame } from '../../protocols/inspection.ts';
 import { limits } from '../../protocols/limits.ts';
 import type { Clock, Ports, Random } from '../../protocols/ports.ts';
 import type { ChildSpec, ExitReason } from '../../protocols/supervision/child-spec.ts';
-import type { ActorPath } from '../../protocols/wire/address.ts';
+import { parseTarget, type Target } from '../../protocols/wire/address.ts';
 import { Asks } from './asks.ts';
 import { Calls } from './calls.ts';
 import { Cell } from './cell.ts';
@@ -20,6 +20,7 @@ import { createDirectory } from './directory.ts';
 import { Host } from './host.ts';
 import { flush, type Hands } from './perform.ts';
 import { Recorder, type DeadLetter } from './recorder.ts';
+import { openRemote, type AskHere, type RemoteOptions } from './remote/remote.ts';
 
 export interface KernelOptions {
   readonly node: string;
@@ -35,6 +36,8 @@ export interface KernelOptions {
   emit(event: NodeEvent): void;
   /** Every frame from the first one on. */
   readonly onFrame?: (frame: Frame) => void;
+  /** The cluster, where there is one: actors of other nodes are reached by their addresses. */
+  readonly remote?: RemoteOptions;
 }
 
 export interface Kernel {
@@ -42,8 +45,11 @@ export interface Kernel {
   start(root: ChildSpec): void;
   /** From outside. What cannot be delivered is a dead letter. */
   send(to: string, event: Message): void;
-  /** Resolves with the actor's `reply`; rejects with its refusal, or with HM-ACTOR-UNKNOWN, -TIMEOUT, -STOPPED, -OVERFLOW. */
-  ask<Value>(path: ActorPath, event: Message, timeoutMs?: number): Promise<Value>;
+  /**
+   * Resolves with the actor's `reply`; rejects with its refusal, or with HM-ACTOR-UNKNOWN, -TIMEOUT, -STOPPED, -OVERFLOW;
+   * of another node (`hive://n2/edge/registry`) also with HM-PEER-….
+   */
+  ask<Value>(to: string, event: Message, timeoutMs?: number): Promise<Value>;
   readonly directory: ActorDirectory;
   /** The newest, oldest first. */
   deadLetters(): readonly DeadLetter[];
@@ -61,7 +67,11 @@ export function createKernel(options: KernelOptions): Kernel {
   const asks = new Asks(clock);
   const host = new Host(options, recorder, asks, (cell, effects) => flush(hands, cell, effects));
   const calls = new Calls(host, options.ports, options.random);
+  const askHere: AskHere = (to, event, timeoutMs) => ask(host, asks, to, event, timeoutMs);
   const hands: Hands = { host, calls, asks, emit: (event) => options.emit(event) };
+  const remote = options.remote === undefined ? undefined : openRemote(host, options.remote, askHere);
+  host.abroad = remote?.send;
+  calls.watchAbroad = remote?.watch;
   const exited = new Promise<ExitReason>((resolve) => {
     host.onRootEnd = resolve;
   });
@@ -73,16 +83,22 @@ export function createKernel(options: KernelOptions): Kernel {
       host.open(undefined, root);
     },
     send: (to, event) => void host.deliver(to, event),
-    ask: (path, event, timeoutMs = limits.askTimeoutMs) => ask(host, asks, path, event, timeoutMs),
+    ask: (to, event, timeoutMs = limits.askTimeoutMs) => {
+      const target = to.startsWith('/') ? undefined : parseTarget(to);
+      if (target === undefined || target.node === node) return askHere(to, event, timeoutMs) as never;
+      return (remote?.ask ?? nobody)(target, event, timeoutMs) as never;
+    },
     directory: createDirectory(host),
     deadLetters: () => recorder.deadLetters(),
     stop: () => {
       const root = host.cells.get('/');
       if (root !== undefined) host.stop(root, 'shutdown');
       else if (!begun) host.onRootEnd({ kind: 'normal' });
+      void exited.then(() => remote?.close());
       return exited;
     },
     halt: () => {
+      remote?.close();
       host.halt();
       host.onRootEnd({ kind: 'killed' });
     },
@@ -90,23 +106,19 @@ export function createKernel(options: KernelOptions): Kernel {
   };
 }
 
-function ask<Value>(
-  host: Host,
-  asks: Asks,
-  path: ActorPath,
-  event: Message,
-  timeoutMs: number,
-): Promise<Value> {
+async function nobody({ node }: Target): Promise<never> {
+  throw coded('HM-PEER-UNREACHABLE', `This node knows none that is called ${node}.`, { node });
+}
+
+function ask(host: Host, asks: Asks, to: string, event: Message, timeoutMs: number): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const cell = host.find(path);
+    const cell = host.find(to);
     if (!(cell instanceof Cell)) {
-      reject(coded('HM-ACTOR-UNKNOWN', `No actor lives at ${path}.`, { actor: path }));
+      reject(coded('HM-ACTOR-UNKNOWN', `No actor lives at ${to}.`, { actor: to }));
       return;
     }
-    const replyTo = asks.open(cell, event.type, timeoutMs, {
-      resolve: resolve as (value: unknown) => void,
-      reject,
-    });
+    const { path } = cell;
+    const replyTo = asks.open(cell, event.type, timeoutMs, { resolve, reject });
     const outcome = host.deliver(path, event, undefined, replyTo);
     if (outcome === 'posted') return;
     const text = `${path} does not take ${event.type}.`;

@@ -9,6 +9,7 @@ import type { Call, Ports } from '../../protocols/ports.ts';
 import type { ChildSpec } from '../../protocols/supervision/child-spec.ts';
 import type { ActorPath } from '../../protocols/wire/address.ts';
 import { createKernel, type Kernel } from '../../runtime/kernel/kernel.ts';
+import type { RemoteOptions } from '../../runtime/kernel/remote/remote.ts';
 import { transcriptLine } from '../../runtime/kernel/transcript.ts';
 import { HeapClock } from '../../runtime/world/heap-clock.ts';
 import { seededRandom } from '../../runtime/world/seeded-random.ts';
@@ -34,6 +35,8 @@ export interface RigOptions {
   readonly seed?: number;
   readonly boot?: number;
   readonly clock?: HeapClock;
+  readonly node?: string;
+  readonly remote?: RemoteOptions;
 }
 
 export function rig(root: ChildSpec, options: RigOptions = {}): Rig {
@@ -41,7 +44,8 @@ export function rig(root: ChildSpec, options: RigOptions = {}): Rig {
   const frames: Frame[] = [];
   const events: NodeEvent[] = [];
   const kernel = createKernel({
-    node: 'n1',
+    node: options.node ?? 'n1',
+    ...(options.remote === undefined ? {} : { remote: options.remote }),
     boot: options.boot ?? 1,
     clock,
     random: seededRandom(options.seed ?? 1),

@@ -1,7 +1,7 @@
 /** Nodes that call each other over the network in memory, in virtual time, with everything they hear. */
 import { CodedError } from '../../../protocols/errors.ts';
 import type { Clock } from '../../../protocols/ports.ts';
-import type { NodeRole } from '../../../protocols/wire/catalogue.ts';
+import { messageTypes, type MessageType, type NodeRole } from '../../../protocols/wire/catalogue.ts';
 import type { Calls, Peer, PeerEvent } from '../../../protocols/wire/calls.ts';
 import type { Versions } from '../../../protocols/wire/frames.ts';
 import { HeapClock } from '../../../runtime/world/heap-clock.ts';
@@ -10,12 +10,13 @@ import { createCalls } from '../../../transport/calls/calls.ts';
 import { MemoryStreams } from '../../../transport/memory/streams.ts';
 
 export const types = {
+  ...messageTypes,
   'test.ask': { plane: 'stream', from: ['server', 'agent'], bytes: 1_000_000, answerBytes: 1_000_000 },
   'test.tell': { plane: 'stream', from: ['server', 'agent'], bytes: 1_000_000 },
   'test.rule': { plane: 'stream', from: ['server'], bytes: 1_000, answerBytes: 10 },
   'test.order': { plane: 'stream', from: ['server'], bytes: 1_000 },
   'test.packet': { plane: 'datagram', from: ['server', 'agent'], bytes: 1_000 },
-} as const;
+} as const satisfies Record<string, MessageType>;
 
 export interface CallsNode {
   readonly calls: Calls;
@@ -35,8 +36,7 @@ export interface CallsRig {
   ): CallsNode;
 }
 
-export function callsRig(seed = 1): CallsRig {
-  const clock = new HeapClock();
+export function callsRig(seed = 1, clock = new HeapClock()): CallsRig {
   const network = new MemoryStreams(clock, seededRandom(seed));
   let drawn = seed * 1_000;
   return {

@@ -1,0 +1,99 @@
+/**
+ * Actors of other nodes: messages, questions and watches that leave, over calls between nodes; `door.ts` has those that
+ * come in. Both ends hold to the catalogue: what it does not name is a dead letter here and never travels.
+ */
+import type { Message } from '../../../protocols/effects.ts';
+import { coded, reasonOf } from '../../../protocols/errors.ts';
+import { limits } from '../../../protocols/limits.ts';
+import type { Stop } from '../../../protocols/ports.ts';
+import type { ExitReason } from '../../../protocols/supervision/child-spec.ts';
+import { parseAddress, type Target } from '../../../protocols/wire/address.ts';
+import { actorMessages, type NodeRole } from '../../../protocols/wire/catalogue.ts';
+import type { Calls, Peer } from '../../../protocols/wire/calls.ts';
+import type { DeadLetter } from '../recorder.ts';
+import type { Host } from '../host.ts';
+import { writeAsked, writeTold, type Place } from './bodies.ts';
+import { openDoor } from './door.ts';
+import { watchRemote } from './watching.ts';
+
+export type ActorMessages = Readonly<Record<string, readonly NodeRole[]>>;
+
+/** Of this node: by path or full address. */
+export type AskHere = (to: string, event: Message, timeoutMs: number) => Promise<unknown>;
+
+export interface RemoteOptions {
+  readonly calls: Calls;
+  /** A node of the cluster by its name; `undefined` when there is none, or it is dead. */
+  resolve(node: string): Peer | undefined;
+  /** What actors may be sent from other nodes; the catalogue unless a test has its own. */
+  readonly messages?: ActorMessages;
+}
+
+export interface Remote {
+  send(to: Target, message: Message, from?: { readonly address: string }): 'posted' | 'dead' | 'overflow';
+  ask(to: Target, event: Message, timeoutMs: number): Promise<unknown>;
+  watch(target: Target, exited: (because: ExitReason) => void): Stop;
+  /** Nothing of other nodes is heard any more. */
+  close(): void;
+}
+
+export function openRemote(host: Host, options: RemoteOptions, askHere: AskHere): Remote {
+  const { calls, resolve, messages = actorMessages } = options;
+  const shut = openDoor(host, { calls, messages, askHere });
+  return {
+    send: (to, message, from) => {
+      const why = send(options, messages, to, message, from);
+      if (why === undefined) return 'posted';
+      const { path, life } = to;
+      host.recorder.dead({ path, incarnation: life?.incarnation ?? 0 }, textOf(to), message.type, why);
+      return why === 'overflow' ? 'overflow' : 'dead';
+    },
+    ask: async (to, event, timeoutMs) => {
+      if (!Object.hasOwn(messages, event.type)) throw refused(event.type);
+      const peer = resolve(to.node);
+      if (peer === undefined) throw unknownNode(to.node);
+      // Its own deadline first: it says more than that nothing came.
+      const patience = { timeoutMs: timeoutMs + limits.peerHeartbeatMs };
+      return await calls.call(peer, 'actor.ask', writeAsked({ to, event, timeoutMs }), patience);
+    },
+    watch: (target, exited) => watchRemote({ clock: host.clock, calls, resolve }, target, exited),
+    close: shut,
+  };
+}
+
+/** Why it does not leave. */
+function send(
+  { calls, resolve }: RemoteOptions,
+  messages: ActorMessages,
+  to: Target,
+  event: Message,
+  from?: { readonly address: string },
+): DeadLetter['why'] | undefined {
+  if (!Object.hasOwn(messages, event.type)) return 'refused';
+  const peer = resolve(to.node);
+  if (peer === undefined) return 'unreachable';
+  try {
+    const told = writeTold({ to, event, ...(from === undefined ? {} : { from: placeOf(from.address) }) });
+    const outcome = calls.tell(peer, 'actor.tell', told);
+    return outcome === 'taken' ? undefined : outcome === 'full' ? 'overflow' : 'unreachable';
+  } catch (thrown) {
+    return reasonOf(thrown).code === 'HM-PEER-UNREACHABLE' ? 'unreachable' : 'refused';
+  }
+}
+
+function placeOf(address: string): Place {
+  const { path, boot, incarnation } = parseAddress(address)!;
+  return { path, life: { boot, incarnation } };
+}
+
+function textOf({ node, path, life }: Target): string {
+  return `hive://${node}${path}${life === undefined ? '' : `#${life.boot}.${life.incarnation}`}`;
+}
+
+export function refused(message: string): Error {
+  return coded('HM-PEER-REFUSED', `Actors of other nodes are not sent ${message}.`, { message });
+}
+
+export function unknownNode(node: string): Error {
+  return coded('HM-PEER-UNREACHABLE', `This node knows none that is called ${node}.`, { node });
+}
