@@ -3,6 +3,7 @@
  * the simulated one; nothing here knows which it is.
  */
 import { coded, type CodedError } from '../protocols/errors.ts';
+import type { MemberView } from '../protocols/membership/views/view.ts';
 import type { Frame } from '../protocols/inspection.ts';
 import { limits } from '../protocols/limits.ts';
 import { longestAwayMs } from '../protocols/membership/claims/codec.ts';
@@ -13,7 +14,9 @@ import type { ExitReason } from '../protocols/supervision/child-spec.ts';
 import { nodeTree } from '../supervisors/trees/node.tree.ts';
 import { createRecordSeals } from '../transport/secure/record-seals.ts';
 import { countBoot } from './boots.ts';
+import type { ClusterHandle } from './cluster/handle.ts';
 import { createKernel, type Kernel } from './kernel/kernel.ts';
+import type { RemoteOptions } from './kernel/remote/remote.ts';
 import { machines } from './machines.ts';
 import type { NodeHandle } from './node-handle.ts';
 import { openRecordDoor } from './observed/record-door.ts';
@@ -69,6 +72,7 @@ function run(
     machines,
     emit: (event) => events.append(event),
     ...(options.onFrame ? { onFrame: options.onFrame } : {}),
+    ...(opened.cluster ? { remote: remoteOf(opened.cluster) } : {}),
   });
   tellStart(events, settings, opened, boot);
   const network = networkOf(settings);
@@ -136,6 +140,16 @@ function networkOf(settings: NodeSettings): NetworkSettings {
   const { bridge, networkTag: tag, containerPool: pool, mtu, dnsAddress, dnsPort, upstreams } = settings;
   const named = dnsAddress === undefined ? {} : { dnsAddress };
   return { bridge, tag, pool, mtu, dnsPort, upstreams, ...named };
+}
+
+/** Other nodes by their names: those that are not known to be gone. */
+function remoteOf({ calls, membership }: ClusterHandle): RemoteOptions {
+  const lives = ({ self, status }: MemberView): boolean =>
+    !self && (status === 'alive' || status === 'suspected');
+  return {
+    calls,
+    resolve: (node) => membership.members().find((member) => member.name === node && lives(member)),
+  };
 }
 
 /** What only who has others needs. */
