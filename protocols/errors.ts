@@ -734,6 +734,11 @@ export const catalogue = {
     next: 'Ask the server: hivemind cluster status names it.',
     status: 403,
   },
+  'HM-NODE-SLOTS': {
+    cause: 'The node runs slots of apps.',
+    next: 'hivemind ps; or --force: they keep running, and nobody looks after them any more.',
+    status: 409,
+  },
   'HM-CLUSTER-AGENT': {
     cause: 'Only a server answers this.',
     next: 'Ask the server: hivemind cluster status names it.',

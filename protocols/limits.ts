@@ -504,4 +504,6 @@ export const limits = {
   remoteStoreRows: 500,
   /** How often a list that takes several pages is begun anew when its revision is compacted meanwhile. */
   remoteStoreLists: 3,
+  /** How long a node that joins waits for a seed that answers: machines of a cluster start together. */
+  joinWaitMs: 60_000,
 } as const;

@@ -49,7 +49,13 @@ function settle<Value>(read: () => Value): Value | undefined {
 }
 
 async function serve(config: NodeConfig, passphrases: readonly string[], logger: Logger): Promise<number> {
-  const world = createRealWorld({ ...config, passphrases, debug: (text) => logger.debug(text) });
+  const { clusterAddress } = config;
+  const world = createRealWorld({
+    ...config,
+    passphrases,
+    debug: (text) => logger.debug(text),
+    ...(clusterAddress ? { cluster: { ...config, clusterAddress } } : {}),
+  });
   const node = await startNode(world, nodeSettings(config));
   for (const event of node.events.read({ after: { boot: node.boot, seq: 0 }, limit: limits.eventLog }))
     logEvent(logger, event);
@@ -72,12 +78,12 @@ async function serve(config: NodeConfig, passphrases: readonly string[], logger:
       .catch((thrown: unknown) => complain(reasonOf(thrown)));
   logger.info({ url: api.url, socket: api.socketPath, boot: node.boot }, 'ready');
   const stopCollecting = keepCollecting(node, collection, () => diskOf(config.dataDir));
-  const ended = await Promise.race([signalled(), node.exited]);
+  const ended = await Promise.race([signalled(), node.exited, departed(node)]);
   stopCollecting();
   const left = await running(node);
   await api.close();
   await node.stop();
-  if (ended !== 'signal') {
+  if (typeof ended !== 'string') {
     logger.fatal({ exit: ended, code: 'HM-NODE-ESCALATED' }, 'the root supervisor gave up');
     return escalated;
   }
@@ -123,6 +129,10 @@ function signalled(): Promise<'signal'> {
       process.once(signal, () => resolve('signal'));
   });
 }
+
+/** A node that has left its cluster has no store any more. */
+const departed = (node: RunningNode): Promise<'left'> =>
+  (node.cluster?.care?.left ?? new Promise<void>(() => undefined)).then(() => 'left');
 
 async function running(node: RunningNode): Promise<readonly SlotStatus[]> {
   try {

@@ -88,9 +88,11 @@ export async function lookUses(
   };
 }
 
-async function lookWanted({ ports, name }: NodeHandle, call: Call): Promise<WantedImages> {
+async function lookWanted({ ports, name, cluster }: NodeHandle, call: Call): Promise<WantedImages> {
   const { pulls } = await ports.images.pulls({}, call);
-  const apps = await all<AppRecord>(ports.store, keys.apps, call);
+  // What an agent is to keep is placed on it: the revisions are the server's.
+  const isAgent = cluster?.self.role === 'agent';
+  const apps = isAgent ? [] : await all<AppRecord>(ports.store, keys.apps, call);
   const revisions = await Promise.all(
     apps.map((app) => all<RevisionRecord>(ports.store, keys.revisions(app.name), call)),
   );

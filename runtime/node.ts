@@ -76,6 +76,7 @@ function run(
   });
   tellStart(events, settings, opened, boot);
   const network = networkOf(settings);
+  opened.cluster?.care?.onEvent((event) => void events.append(event));
   const role = opened.cluster?.self.role ?? settings.role ?? 'server';
   // After what the node itself began with: members were met while its world was opened.
   opened.cluster?.membership.onEvent((event) => void events.append(event));

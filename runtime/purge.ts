@@ -14,13 +14,12 @@ import { createContainerdRuntime } from './drivers/container/containerd/driver.t
 import { openEngine } from './drivers/container/containerd/engine.ts';
 import { Namespaces } from './drivers/container/containerd/gen/services/namespaces_pb.ts';
 import { createContainerdImages } from './drivers/container/containerd/images/image-source.ts';
-import { removeAllGrants } from './drivers/grants/tmpfs-grants.ts';
+import { grantsFolder, removeAllGrants } from './drivers/grants/tmpfs-grants.ts';
 import { createLinuxNetwork } from './drivers/network/linux/driver.ts';
 import { lockDataFolder } from './drivers/store/embedded/data-lock.ts';
 import { ensureContainerd, type ContainerdPlace } from './drivers/container/containerd/bootstrap.ts';
 import { openProcesses, processFolder } from './world/process-world.ts';
 import { realClock } from './world/real-clock.ts';
-import { grantsFolder } from './world/real-world.ts';
 
 export type PurgeConfig = Pick<
   NodeConfig,

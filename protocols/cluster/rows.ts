@@ -38,6 +38,9 @@ export interface MemberRecord {
  */
 export interface GossipRing {
   readonly keys: readonly string[];
+  /** Of an exchange under way: the second key is understood, or it is used already and stands first. */
+  readonly step?: 'added' | 'used';
+  /** ms since 1970. */
   readonly changedAt: number;
 }
 

@@ -2,7 +2,7 @@
  * Join tokens: `hm1.<fingerprint of the authority>.<id>.<secret>`. The fingerprint lets the joiner know the cluster before
  * it says the secret; the store keeps a hash of the secret, until when, and for how many nodes.
  */
-import { coded, reason, type Reason } from '../errors.ts';
+import { coded, reason, type CodedError, type Reason } from '../errors.ts';
 import type { NodeId } from '../membership/model.ts';
 
 export interface JoinToken {
@@ -63,6 +63,9 @@ export function tokenReason(record: JoinTokenRecord, node: NodeId, now: number):
     });
   return undefined;
 }
+
+export const noJoinToken = (id: string): CodedError =>
+  coded('HM-TOKEN-UNKNOWN', `There is no join token ${id}`, { token: id }, 'hivemind cluster token ls');
 
 export function joinTokenView(record: JoinTokenRecord, now: number): JoinTokenView {
   const { id, createdAt, expiresAt, uses, usedBy } = record;

@@ -39,6 +39,15 @@ export const messageTypes: Readonly<Record<string, MessageType>> = {
   'actor.ask': { plane: 'stream', from: everybody, bytes: 262_144, answerBytes: 1_048_576 },
   /** Answered when the actor has ended. */
   'actor.watch': { plane: 'stream', from: everybody, bytes: 4_096, answerBytes: 4_096 },
+  // -- certificates and keys ----------------------------------------------------------------------
+  'join.renew': { plane: 'stream', from: everybody, bytes: 16_384, answerBytes: 32_768 },
+  'join.leave': { plane: 'stream', from: everybody, bytes: 16, answerBytes: 16 },
+  /** The keys of the gossip, the first for sending: asked for by who may have missed news of them … */
+  'ring.get': { plane: 'stream', from: everybody, bytes: 16, answerBytes: 1_024 },
+  /** … and told by the server, answered when they are in use. */
+  'ring.news': { plane: 'stream', from: ['server'], bytes: 1_024, answerBytes: 16 },
+  /** A sealed value that a slot of who asks holds, opened. */
+  'secret.open': { plane: 'stream', from: everybody, bytes: 4_096, answerBytes: 1_500_000 },
   // -- the store, at a server: each request is judged by who asks ---------------------------------
   'store.status': { plane: 'stream', from: everybody, bytes: 16, answerBytes: 1_024 },
   'store.get': { plane: 'stream', from: everybody, bytes: 8_192, answerBytes: 1_114_112 },

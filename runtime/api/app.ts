@@ -24,6 +24,7 @@ import { nodeRoutes } from './routes/node/node.ts';
 import { planRoutes } from './routes/plans.ts';
 import { clusterRoutes } from './routes/node/cluster.ts';
 import { memberRoutes } from './routes/node/nodes.ts';
+import { joiningRoutes } from './routes/node/joining.ts';
 import { secretRoutes } from './routes/secrets.ts';
 import { serviceRoutes } from './routes/services.ts';
 import { tokenRoutes } from './routes/node/tokens.ts';
@@ -41,6 +42,7 @@ export const routes: readonly Route[] = [
   ...serviceRoutes,
   ...volumeRoutes,
   ...clusterRoutes,
+  ...joiningRoutes,
   ...memberRoutes,
   ...tokenRoutes,
   ...eventRoutes,

@@ -13,6 +13,7 @@ import { initCommand } from './commands/deploying/init.ts';
 import { planCommands } from './commands/deploying/plan.ts';
 import { eventsCommand } from './commands/observing/events.ts';
 import { execCommand } from './commands/using/exec.ts';
+import { clusterCommands } from './commands/resources/cluster.ts';
 import { imageCommands } from './commands/resources/image.ts';
 import { networkCommands } from './commands/resources/network.ts';
 import { memberCommands } from './commands/resources/node.ts';
@@ -85,6 +86,7 @@ export function declare(cli: Cli): Command {
     imageCommands,
     networkCommands,
     secretCommands,
+    clusterCommands,
     tokenCommands,
     volumeCommands,
     memberCommands,

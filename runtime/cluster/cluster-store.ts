@@ -71,12 +71,15 @@ export async function readGossipKeys(ports: ClusterPorts): Promise<readonly Ring
   return Promise.all(names.map(async (name) => ringKey(await unsealed(ports, gossipKey(name)))));
 }
 
-export async function readRing(
-  ports: ClusterPorts,
-): Promise<{ readonly names: readonly string[]; readonly modRevision: number; readonly changedAt: number }> {
+export async function readRing(ports: ClusterPorts): Promise<{
+  readonly names: readonly string[];
+  readonly step?: GossipRing['step'];
+  readonly modRevision: number;
+}> {
   const row = await readRow<GossipRing>(ports, keys.gossipRing);
   if (!row) throw coded('HM-CLUSTER-ALONE', 'this store holds no keys of a gossip');
-  return { names: row.value.keys, modRevision: row.modRevision, changedAt: row.value.changedAt };
+  const { keys: names, step } = row.value;
+  return { names, modRevision: row.modRevision, ...(step === undefined ? {} : { step }) };
 }
 
 export function newGossipKey(random: Random): RingKey {

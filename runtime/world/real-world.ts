@@ -13,7 +13,6 @@ import type {
   ContainerRuntime,
   ImageSource,
   Ports,
-  StateStore,
   VolumeDriver,
 } from '../../protocols/ports.ts';
 import {
@@ -30,25 +29,25 @@ import { createRegistryClient } from '../drivers/container/registry/registry.ts'
 import { createNameServer } from '../drivers/dns/server.ts';
 import { createFileDisk } from '../drivers/journal/disk.ts';
 import { openJournal } from '../drivers/journal/journal.ts';
-import { createTmpfsGrants } from '../drivers/grants/tmpfs-grants.ts';
+import { createTmpfsGrants, grantsFolder } from '../drivers/grants/tmpfs-grants.ts';
 import { unsealFrom, withGrants } from '../drivers/grants/unseal.ts';
 import { createHostNetwork } from '../drivers/network/host/host-network.ts';
 import { bootId } from '../drivers/container/process/process-files.ts';
 import { createLinuxNetwork } from '../drivers/network/linux/driver.ts';
 import { networkProbe } from '../drivers/probe/network-probe.ts';
-import { createKeyFile } from '../drivers/secrets/key-file.ts';
-import { createSecretBox } from '../drivers/secrets/secret-box.ts';
-import { openEmbeddedStore } from '../drivers/store/embedded/embedded-store.ts';
 import { createDirectoryVolumes, runFolders } from '../drivers/volume/directory.ts';
 import { secretText } from '../secrets/secret-text.ts';
 import { createLogStore, type ManagedLogs } from '../logs/log-store.ts';
 import { openRetention, type Retention } from '../logs/retention.ts';
 import { openEventFiles } from '../telemetry/events/event-files.ts';
 import { examine, mendAndExamine } from './doctor.ts';
+import { countBoot } from '../boots.ts';
+import type { ClusterSettings } from '../cluster/opening/parts.ts';
 import { measureMachine } from './machine.ts';
 import { assertRuntimeOf, openProcesses, quietNames } from './process-world.ts';
 import { realClock } from './real-clock.ts';
 import { realRandom } from './real-random.ts';
+import { takeDataFolder, type OpenedState } from './real-state.ts';
 import type { NodeSettings, OpenedWorld, World } from './world.ts';
 
 export interface RealWorldOptions {
@@ -66,6 +65,8 @@ export interface RealWorldOptions {
   readonly registries: Registries;
   /** Docker's `config.json`; it need not exist. */
   readonly dockerConfig: string;
+  /** Absent: the node is alone. */
+  readonly cluster?: ClusterSettings;
 }
 
 export function createRealWorld(options: RealWorldOptions): World {
@@ -76,33 +77,21 @@ async function open(options: RealWorldOptions, settings: NodeSettings): Promise<
   const { dataDir } = options;
   await makeDataDir(dataDir);
   assertRuntimeOf(dataDir, options.runtime);
-  const closers: (() => Promise<void> | void)[] = [];
+  const closers: Closers = [];
   const close = async () => {
     for (const closer of closers.reverse()) await closer();
   };
   try {
-    const store = await openEmbeddedStore({
-      path: join(dataDir, 'store'),
-      clock: realClock,
-      random: realRandom,
-    });
-    closers.push(() => store.close());
-    const journalDir = join(dataDir, 'journal');
-    await mkdir(journalDir, { recursive: true, mode: 0o700 });
-    const opened = await openJournal({
-      disk: createFileDisk(),
-      clock: realClock,
-      path: join(journalDir, 'node.journal'),
-    });
-    closers.push(() => opened.close());
-    const eventsDir = join(dataDir, 'events');
-    await mkdir(eventsDir, { recursive: true, mode: 0o700 });
-    const machineBoot = await bootId();
-    const events = await openEventFiles({ disk: createFileDisk(), folder: eventsDir, machineBoot });
-    if (events.unfinished > 0) options.debug(`${events.unfinished} bytes of an unfinished event are cut off`);
+    const { opened, state, boot } = await openState(options, settings, closers);
+    const { store, secrets } = state;
+    const events = await openEvents(options);
     closers.push(() => events.close());
-    const { secrets, grants, locked } = await openSecrets(options, settings, store);
-    const secret: Secret = (name) => secretText({ store, secrets }, name, loginCall());
+    const grants = createTmpfsGrants({
+      folder: grantsFolder(settings.networkTag),
+      clock: realClock,
+      unseal: unsealFrom(state),
+    });
+    const secret = loginSecrets(state);
     const engine = await openContainers(options, settings, secret);
     closers.push(engine.close);
     const logs = createLogStore(realClock);
@@ -128,7 +117,9 @@ async function open(options: RealWorldOptions, settings: NodeSettings): Promise<
       ports,
       logs,
       events: events.store,
-      recovered: [...opened.recovered, ...events.recovered, ...(locked ? [locked] : [])],
+      recovered: [...opened.recovered, ...events.recovered, ...(state.locked ? [state.locked] : [])],
+      ...(boot === undefined ? {} : { boot }),
+      ...(state.cluster ? { cluster: state.cluster } : {}),
       close,
       doctor: ({ mend }) => {
         const engineRoom = bridged && engine.place ? { network: bridged, place: engine.place } : undefined;
@@ -143,6 +134,36 @@ async function open(options: RealWorldOptions, settings: NodeSettings): Promise<
   }
 }
 
+type Closers = (() => Promise<void> | void)[];
+
+/** The data folder with its store or lock, the journal, and what both make of a cluster. */
+async function openState(options: RealWorldOptions, settings: NodeSettings, closers: Closers) {
+  const { dataDir, cluster } = options;
+  const folder = await takeDataFolder(dataDir, cluster);
+  closers.push(() => folder.close());
+  const journalDir = join(dataDir, 'journal');
+  await mkdir(journalDir, { recursive: true, mode: 0o700 });
+  const path = join(journalDir, 'node.journal');
+  const opened = await openJournal({ disk: createFileDisk(), clock: realClock, path });
+  closers.push(() => opened.close());
+  const { journal } = opened;
+  // Others are told of each life of this node: it is counted before anything is said.
+  const boot = cluster && (await countBoot(journal));
+  const several = cluster && boot !== undefined ? { several: { settings: cluster, boot } } : {};
+  const state = await folder.open({ ...options, name: settings.name, journal, ...several });
+  closers.push(() => state.close());
+  return { opened, state, boot };
+}
+
+async function openEvents({ dataDir, debug }: RealWorldOptions) {
+  const folder = join(dataDir, 'events');
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const machineBoot = await bootId();
+  const events = await openEventFiles({ disk: createFileDisk(), folder, machineBoot });
+  if (events.unfinished > 0) debug(`${events.unfinished} bytes of an unfinished event are cut off`);
+  return events;
+}
+
 /** `bridged`: that of containers; processes have the machine's own. */
 function openNetwork({ runtime }: RealWorldOptions, settings: NodeSettings) {
   const server = createNameServer({ clock: realClock, random: realRandom });
@@ -152,26 +173,6 @@ function openNetwork({ runtime }: RealWorldOptions, settings: NodeSettings) {
     names: server,
   };
 }
-
-/** `locked`: the key is missing or another one; whoever needs a secret hears it again. */
-async function openSecrets(options: RealWorldOptions, settings: NodeSettings, store: StateStore) {
-  const storage = createKeyFile({
-    path: options.secretKeyFile,
-    passphrases: options.passphrases,
-    random: realRandom,
-  });
-  const secrets = createSecretBox({ storage, random: realRandom, store: () => store });
-  const { locked } = await secrets.status({}, { key: 'open', signal: new AbortController().signal });
-  const grants = createTmpfsGrants({
-    folder: grantsFolder(settings.networkTag),
-    clock: realClock,
-    unseal: unsealFrom({ store, secrets }),
-  });
-  return { secrets, grants, locked };
-}
-
-/** Outside every data folder, and by the node's tag, so that nodes of one machine do not meet. */
-export const grantsFolder = (tag: string): string => `/run/hivemind/grants-${tag}`;
 
 async function makeDataDir(dataDir: string): Promise<void> {
   try {
@@ -192,7 +193,12 @@ interface OpenedContainers {
 /** A secret of the node by its name. */
 type Secret = (name: string) => Promise<string | undefined>;
 
-const loginCall = (): Call => ({ key: 'login', signal: new AbortController().signal });
+/** Logins of registries. An agent has none of the cluster's: no pull of a cluster needs one before apps are placed there. */
+function loginSecrets({ store, secrets, cluster }: OpenedState): Secret {
+  const call = (): Call => ({ key: 'login', signal: new AbortController().signal });
+  if (cluster?.self.role === 'agent') return () => Promise.resolve(undefined);
+  return (name) => secretText({ store, secrets }, name, call());
+}
 
 async function openContainers(
   options: RealWorldOptions,

@@ -16,7 +16,7 @@ import type { AppSpec, ServiceSpec } from '../../protocols/apps/model.ts';
 import type { ServiceParts } from '../../protocols/apps/service-model.ts';
 import { routes } from '../../runtime/api/app.ts';
 import { networkTag } from '../../runtime/purge.ts';
-import { grantsFolder } from '../../runtime/world/real-world.ts';
+import { grantsFolder } from '../../runtime/drivers/grants/tmpfs-grants.ts';
 import { missingForDaemon, startDaemon, type TestDaemon } from '../kit/node/daemon.ts';
 import { importBusybox } from '../kit/node/images.ts';
 import { until } from '../kit/until.ts';

@@ -52,7 +52,8 @@ export class Tokens {
 
   /** Reads all and follows the store. Until it answers, only the root token opens; it is tried again by itself. */
   async follow(): Promise<void> {
-    if (this.#closed) return;
+    // They are the cluster's, and an agent does not have them: its root token alone opens.
+    if (this.#closed || this.#node.cluster?.self.role === 'agent') return;
     try {
       const call = { key: 'tokens', signal: new AbortController().signal };
       const { kvs, position } = await this.#node.ports.store.list({ prefix: keys.tokens }, call);

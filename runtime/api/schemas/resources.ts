@@ -1,5 +1,6 @@
 /** Resources beside apps and slots, as they are answered: services, volumes, deployments, tokens, the cluster. */
 import { z } from '@hono/zod-openapi';
+import type { JoinTokenView } from '../../../protocols/cluster/token.ts';
 import type { TokenView } from '../../../protocols/security/tokens.ts';
 import { portSpec } from './app-spec.ts';
 import { reasonView } from './views.ts';
@@ -20,8 +21,50 @@ export const tokenMade: z.ZodType<TokenView & { token: string }> = z.strictObjec
   token: z.string(),
 });
 
+export const joinTokenView: z.ZodType<JoinTokenView> = z
+  .strictObject({
+    id: z.string(),
+    createdAt: time,
+    expiresAt: time,
+    expired: z.boolean(),
+    uses: count.openapi({ description: 'how many nodes may join with it' }),
+    used: count,
+  })
+  .openapi('JoinToken');
+
+export const joinTokenMade: z.ZodType<JoinTokenView & { token: string }> = z.strictObject({
+  id: z.string(),
+  createdAt: time,
+  expiresAt: time,
+  expired: z.boolean(),
+  uses: count,
+  used: count,
+  token: z.string(),
+});
+
+const place = z.strictObject({ name: z.string(), address: z.string().openapi({ example: '10.0.0.1:4484' }) });
+
+/** This node's place among the others. */
+const placeView = z.strictObject({
+  label: z.string().openapi({ description: 'of the cluster' }),
+  id: z.string(),
+  name: z.string(),
+  role: z.enum(['server', 'agent']),
+  address: z.string(),
+  zone: z.string(),
+  server: place,
+  members: z.record(z.enum(['alive', 'suspected', 'dead', 'left']), count),
+  certificate: z.exactOptional(
+    z.strictObject({ from: time, until: time, unrenewed: z.exactOptional(reasonView) }),
+  ),
+  gossipKeys: z
+    .exactOptional(z.array(z.string()).readonly())
+    .openapi({ description: 'names; the first is the one in use' }),
+});
+
 export const clusterView = z
   .strictObject({
+    place: z.exactOptional(placeView).openapi({ description: 'absent: the node is alone' }),
     nodes: count,
     leader: z.string(),
     failover: z

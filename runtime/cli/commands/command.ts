@@ -51,7 +51,8 @@ export function action<Options extends CommonOptions>(
   run: (options: Options, args: readonly (string | string[] | undefined)[]) => Promise<number>,
 ): void {
   command.action(async (...given: unknown[]) => {
-    const options = command.opts<Options>();
+    // Of a command below one that takes options itself, commander gives those to both to the upper.
+    const options = command.optsWithGlobals<Options>();
     cli.begin(options);
     cli.exitCode = await run(options, given.slice(0, -2) as (string | string[] | undefined)[]);
   });

@@ -6,6 +6,7 @@ import type { NodeId } from '../../../protocols/membership/model.ts';
 import {
   formatJoinToken,
   joinTokenView,
+  noJoinToken,
   tokenReason,
   type JoinTokenRecord,
   type JoinTokenView,
@@ -63,13 +64,7 @@ export async function listJoinTokens(ports: ClusterPorts): Promise<readonly Join
 
 /** HM-TOKEN-UNKNOWN. */
 export async function revokeJoinToken(ports: ClusterPorts, id: string): Promise<void> {
-  if (!(await readRow(ports, keys.joinToken(id))))
-    throw coded(
-      'HM-TOKEN-UNKNOWN',
-      `There is no join token ${id}`,
-      { token: id },
-      'hivemind cluster token ls',
-    );
+  if (!(await readRow(ports, keys.joinToken(id)))) throw noJoinToken(id);
   await commit(ports, { compare: [], then: [deletion(id)] });
 }
 

@@ -21,6 +21,9 @@ import { limits } from '../../../protocols/limits.ts';
 import type { Call, Clock, GrantFiles, GrantMount, GrantRequest } from '../../../protocols/ports.ts';
 import { planOf, type PlannedFile, type Unseal } from './unseal.ts';
 
+/** Outside every data folder, and by the node's tag, so that nodes of one machine do not meet. */
+export const grantsFolder = (tag: string): string => `/run/hivemind/grants-${tag}`;
+
 export interface TmpfsGrantsOptions {
   /** Absolute, outside the data folder: `/run/hivemind/grants-<tag>`. */
   readonly folder: string;

@@ -34,6 +34,10 @@ const elsewhere = [
   ...['stats', 'processes'].map((name) => `get /v1/containers/{slot}/${name}`),
   ...['pause', 'unpause'].map((name) => `post /v1/containers/{slot}/${name}`),
   'get /metrics',
+  // Of a node that has others.
+  ...['get', 'post'].map((method) => `${method} /v1/cluster/join-tokens`),
+  'delete /v1/cluster/join-tokens/{id}',
+  ...['rotate', 'leave'].map((name) => `post /v1/cluster/${name}`),
 ];
 const nameOf = ({ method, path }: { method: string; path: string }): string => `${method} ${path}`;
 const schemaOf = (route: string): z.ZodType => routes.find((one) => nameOf(one) === route)!.answer;

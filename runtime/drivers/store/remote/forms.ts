@@ -41,6 +41,7 @@ export const forms = {
   'store.grant': z.strictObject({ ttlMs: z.number(), key: z.string().max(512) }),
   'store.keep-alive': z.strictObject({ lease }),
   'store.revoke': z.strictObject({ lease }),
+  'secret.open': z.strictObject({ name: key, version: key }),
   'store.watch': z.strictObject({ prefix: key, after: position }),
 } as const;
 

@@ -6,7 +6,8 @@ import type { Assignment } from '../../../../protocols/apps/model.ts';
 import { mayReach, type StoreAgent, type StoreWish } from '../../../../protocols/cluster/access.ts';
 import { coded, type CodedError } from '../../../../protocols/errors.ts';
 import { limits } from '../../../../protocols/limits.ts';
-import type { Call, StateStore, Stop } from '../../../../protocols/ports.ts';
+import type { Call, SecretBox, StateStore, Stop } from '../../../../protocols/ports.ts';
+import type { SealedValue } from '../../../../protocols/security/model.ts';
 import { keys } from '../../../../protocols/state/keys.ts';
 import type {
   Compare,
@@ -22,6 +23,8 @@ import { forms, type StoreRequest } from './forms.ts';
 export interface StoreDoorOptions {
   readonly calls: Calls;
   readonly store: StateStore;
+  /** Opens what a slot of who asks holds; without it nothing is opened. */
+  readonly secrets?: SecretBox;
   /** Rejects when the node is no member any more, or another one has its name: HM-CLUSTER-CERTIFICATE. */
   readonly admit: (from: Caller) => Promise<unknown>;
 }
@@ -30,7 +33,7 @@ let asked = 0;
 const callOf = (signal: AbortSignal, key = `door:${++asked}`): Call => ({ key, signal });
 
 /** Answers until stopped; what is under way ends by itself. */
-export function openStoreDoor({ calls, store, admit }: StoreDoorOptions): Stop {
+export function openStoreDoor({ calls, store, secrets, admit }: StoreDoorOptions): Stop {
   const stops: Stop[] = [];
   const on = <Type extends keyof typeof forms>(
     type: Type,
@@ -69,6 +72,13 @@ export function openStoreDoor({ calls, store, admit }: StoreDoorOptions): Stop {
   on('store.watch', async (from, request, signal) => {
     await permit(store, from, [{ do: 'list', prefix: request.prefix }], signal);
     return firstNotice(store, request, signal);
+  });
+  on('secret.open', async (from, place, signal) => {
+    const key = keys.sealed(place.name, place.version);
+    await permit(store, from, [{ do: 'get', key }], signal);
+    const { kv } = await store.get({ key }, callOf(signal));
+    if (!kv || !secrets) throw coded('HM-SECRET-UNKNOWN', `there is no value for ${place.name}`);
+    return secrets.open({ ...place, sealed: kv.value as SealedValue }, callOf(signal));
   });
   return () => {
     for (const stop of stops) stop();

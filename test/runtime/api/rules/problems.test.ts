@@ -52,6 +52,8 @@ const others: Readonly<Record<string, readonly [path: string, asked?: Asked]>> =
   'post /v1/images/pull': ['/v1/images/pull', json({ image: 'hello-web' })],
   'get /v1/images/{name}/export': ['/v1/images/hello-web/export?format=oci'],
   'get /v1/containers/{slot}/files': [`/v1/containers/${slot}/files?path=/etc`],
+  'post /v1/cluster/join-tokens': ['/v1/cluster/join-tokens', json({})],
+  'post /v1/cluster/leave': ['/v1/cluster/leave', json({})],
   'put /v1/containers/{slot}/files': [`/v1/containers/${slot}/files?path=/etc`, { body: 'no archive' }],
 };
 

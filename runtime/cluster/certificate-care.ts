@@ -1,0 +1,148 @@
+/**
+ * A node's certificate while it runs: shown at every connection, renewed at two thirds of its term without a restart, tried
+ * again for ever. Who holds something made of it is told of the new one.
+ */
+import { X509Certificate } from 'node:crypto';
+import type { Issued } from '../../protocols/cluster/join.ts';
+import { renewalDelay, renewalRetry } from '../../protocols/cluster/terms.ts';
+import type { NodeEvent } from '../../protocols/effects.ts';
+import { coded, reasonOf, type Reason } from '../../protocols/errors.ts';
+import type { Notary } from '../../protocols/membership/model.ts';
+import type { Clock, Random } from '../../protocols/ports.ts';
+import { createNotary } from '../../transport/secure/notary.ts';
+import { peerOf, termOf, type TlsIdentity } from '../../transport/secure/tls-identity.ts';
+import { requestCertificate } from './authority.ts';
+import type { CertificateView } from './handle.ts';
+import type { NodeIdentity } from './identity-file.ts';
+
+export interface CertificateCareOptions {
+  readonly identity: NodeIdentity;
+  readonly name: string;
+  readonly label: string;
+  readonly issued: Issued;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Asks for a certificate by this request (PEM). */
+  readonly renew: (request: string) => Promise<Issued>;
+  /** It is kept, and everybody is told, before the old one is let go. */
+  readonly renewed: (issued: Issued) => Promise<void>;
+  readonly tell: (event: NodeEvent) => void;
+}
+
+export class CertificateCare {
+  readonly #options: CertificateCareOptions;
+  #issued: Issued;
+  #notary: Notary;
+  #timer: unknown;
+  #failures = 0;
+  #unrenewed: Reason | undefined;
+  #stopped = false;
+
+  constructor(options: CertificateCareOptions) {
+    this.#options = options;
+    this.#issued = options.issued;
+    this.#notary = this.#makeNotary();
+  }
+
+  get issued(): Issued {
+    return this.#issued;
+  }
+
+  tls(): TlsIdentity {
+    const { identity, label } = this.#options;
+    const { certificate, authority } = this.#issued;
+    return {
+      key: identity.key.export({ format: 'pem', type: 'pkcs8' }).toString(),
+      certificate: `${certificate}\n${authority}`,
+      authorities: [authority],
+      label,
+    };
+  }
+
+  /** Of whatever certificate there is at the time. */
+  readonly notary: Notary = {
+    seal: (...args) => this.#notary.seal(...args),
+    open: (...args) => this.#notary.open(...args),
+  };
+
+  view(): CertificateView {
+    const [from, until] = this.#term();
+    return { from, until, ...(this.#unrenewed ? { unrenewed: this.#unrenewed } : {}) };
+  }
+
+  /** Renews when it is due, from now on; also `now`, when the cluster is to know something new of this node. */
+  start(now = false): void {
+    this.#after(now ? 0 : renewalDelay(this.#term(), this.#options.clock.now()));
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#options.clock.clearTimer(this.#timer);
+  }
+
+  /** Now. Rejects when it could not; whoever calls it decides what then. */
+  async renew(): Promise<void> {
+    const { identity, name, label, clock } = this.#options;
+    const issued = await this.#options.renew(await requestCertificate(identity.key, name));
+    const told = peerOf(new X509Certificate(issued.certificate), { label, now: clock.now() });
+    if (told.id !== identity.id || told.name !== name)
+      throw coded('HM-CLUSTER-CERTIFICATE', `the new certificate is not one of ${name}`);
+    if (this.#stopped) return;
+    await this.adopt(issued);
+  }
+
+  /** From now on with these: a renewal, or other keys of the gossip. */
+  async adopt(issued: Issued): Promise<void> {
+    const isNew = issued.certificate !== this.#issued.certificate;
+    this.#issued = issued;
+    if (isNew) this.#notary = this.#makeNotary();
+    await this.#options.renewed(issued);
+  }
+
+  #after(ms: number): void {
+    const { clock } = this.#options;
+    clock.clearTimer(this.#timer);
+    if (!this.#stopped) this.#timer = clock.setTimer(ms, () => void this.#try());
+  }
+
+  async #try(): Promise<void> {
+    const { name, clock, random, tell } = this.#options;
+    try {
+      await this.renew();
+      this.#failures = 0;
+      this.#unrenewed = undefined;
+      const message = `the certificate of ${name} is renewed`;
+      tell({ type: 'cluster.renewed', subject: name, level: 'info', message });
+      this.#after(renewalDelay(this.#term(), clock.now()));
+    } catch (thrown) {
+      const because = reasonOf(thrown);
+      // Once a cause: tries come every few minutes, for days.
+      if (this.#unrenewed?.code !== because.code)
+        tell({
+          type: 'cluster.unrenewed',
+          subject: name,
+          level: 'warning',
+          message: `the certificate of ${name} is not renewed: ${because.message}`,
+          reason: because,
+        });
+      this.#unrenewed = because;
+      this.#after(renewalRetry(this.#failures++, random.next()));
+    }
+  }
+
+  #term(): readonly [number, number] {
+    return termOf(new X509Certificate(this.#issued.certificate));
+  }
+
+  #makeNotary(): Notary {
+    const { identity, label, clock } = this.#options;
+    const { credential, authority } = this.#issued;
+    return createNotary({
+      label,
+      credential: Uint8Array.from(Buffer.from(credential, 'base64')),
+      key: identity.key,
+      authorities: [new X509Certificate(authority).publicKey],
+      now: () => clock.now(),
+    });
+  }
+}

@@ -1,0 +1,242 @@
+/**
+ * An agent's side: it joins once with a token, and from then on is known by its certificate; its store and its secrets are
+ * at the server. That the server cannot be reached keeps nothing from running.
+ */
+import { readFile, rm } from 'node:fs/promises';
+import { X509Certificate } from 'node:crypto';
+import { timeText } from '../../../protocols/cluster/clocks.ts';
+import { issued as issuedForm, joinPath, type ServerPlace } from '../../../protocols/cluster/join.ts';
+import { parseJoinToken, type JoinToken } from '../../../protocols/cluster/token.ts';
+import { coded, reasonOf } from '../../../protocols/errors.ts';
+import { limits } from '../../../protocols/limits.ts';
+import type { SecretBox, StateStore } from '../../../protocols/ports.ts';
+import type { Calls } from '../../../protocols/wire/calls.ts';
+import { keyBytes, ringKey } from '../../../transport/secure/key-ring.ts';
+import { termOf } from '../../../transport/secure/tls-identity.ts';
+import { RemoteStore } from '../../drivers/store/remote/remote-store.ts';
+import { readGiven, writeGiven, type Given } from '../given-file.ts';
+import type { ClusterHandle } from '../handle.ts';
+import { ensureIdentity, type NodeIdentity } from '../identity-file.ts';
+import { joinCluster } from '../joining/join-client.ts';
+import { createJoinDoor } from '../joining/join-door.ts';
+import { createRemoteSecrets } from '../remote-secrets.ts';
+import { bytesOf, textOf } from './issued.ts';
+import { openParts, type ClusterOptions, type OpenParts, type Parts } from './parts.ts';
+import { givenPath, keyPath } from './places.ts';
+import type { OpenedCluster } from './server.ts';
+
+/** With the store and the secrets that the rest of the node works with. */
+export interface OpenedAgent extends OpenedCluster {
+  readonly store: StateStore;
+  readonly secrets: SecretBox;
+}
+
+/** HM-CLUSTER-JOIN, -TOKEN, -FOREIGN, -CLOCK, -CERTIFICATE, -KEY, -LISTEN, HM-NODE-NAME-TAKEN; then nothing is open. */
+export async function openAgent(options: ClusterOptions): Promise<OpenedAgent> {
+  const { clock, folder, settings } = options;
+  const identity = await ensureIdentity(keyPath(folder));
+  const given = await givenToAgent(options, identity);
+  const { clusterAddress: address, zone = '' } = settings;
+  const moved = JSON.stringify([given.address, given.zone]) !== JSON.stringify([address, zone]);
+  let server: ServerPlace = given.server;
+  const parts = await openParts({
+    cluster: options,
+    identity,
+    given: { ...given, address, zone },
+    server: () => server,
+    renew: async (request, calls) => {
+      const wish = { request, address, zone, now: clock.now() };
+      const answer = await calls.call(server, 'join.renew', wish, { timeoutMs: limits.joinMs });
+      const told = issuedForm.safeParse(answer);
+      if (!told.success) throw coded('HM-CLUSTER-JOIN', 'the answer to a renewal is not in form');
+      return told.data;
+    },
+    prepare: (open) => hearServer(options, open, () => server),
+  });
+  let letGo = parts.calls.keep(server);
+  parts.membership.onChange(({ member }) => {
+    const { host, port } = server.address;
+    if (member.id !== server.id || (member.address.host === host && member.address.port === port)) return;
+    server = { ...server, address: { host: member.address.host, port: member.address.port } };
+    letGo();
+    letGo = parts.calls.keep(server);
+  });
+  parts.care.start(moved);
+  const store = new RemoteStore({ calls: parts.calls, clock, server: () => server });
+  return {
+    handle: handleOf(options, parts, () => server),
+    store,
+    secrets: createRemoteSecrets(parts.calls, () => server),
+    close: async () => {
+      letGo();
+      await store.close();
+      await parts.close();
+    },
+  };
+}
+
+/** What it was given before, while that holds; else it joins, with a token. */
+async function givenToAgent(options: ClusterOptions, identity: NodeIdentity): Promise<Given> {
+  const { folder, name, settings, clock } = options;
+  const mayJoin = settings.join !== undefined && settings.tokenFile !== undefined;
+  let before: Given | undefined;
+  try {
+    before = await readGiven(givenPath(folder), identity);
+  } catch (thrown) {
+    // What was given can be given again.
+    if (!mayJoin) throw thrown;
+  }
+  const because = before ? pastUse(before, name, clock.now()) : undefined;
+  if (before && !because) return before;
+  if (because && (!mayJoin || reasonOf(because).code === 'HM-CLUSTER-CLOCK')) throw because;
+  const given = await joinNow(options, identity);
+  await writeGiven(givenPath(folder), given);
+  return given;
+}
+
+/** Why what it was given is of no use any more. */
+function pastUse(given: Given, name: string, now: number): Error | undefined {
+  const [from, until] = termOf(new X509Certificate(given.issued.certificate));
+  if (given.name !== name)
+    return coded('HM-CLUSTER-CERTIFICATE', `this node joined as ${given.name}, and is called ${name} now`, {
+      node: given.name,
+    });
+  if (now < from - limits.clusterSkewMs)
+    return coded(
+      'HM-CLUSTER-CLOCK',
+      `the clock here says ${timeText(now)}, and the certificate of this node was made after ${timeText(from)}`,
+      { here: timeText(now), from: timeText(from) },
+    );
+  if (now >= until)
+    return coded('HM-CLUSTER-CERTIFICATE', `the certificate of this node ended at ${timeText(until)}`, {
+      until: timeText(until),
+    });
+  return undefined;
+}
+
+/** Servers that start at the same time are waited for a while. */
+async function joinNow(options: ClusterOptions, identity: NodeIdentity): Promise<Given> {
+  const { name, settings, clock, debug } = options;
+  const { clusterAddress: address, zone = '', labels, join: seeds = [], tokenFile } = settings;
+  if (seeds.length === 0)
+    throw coded(
+      'HM-CLUSTER-JOIN',
+      'this node has joined no cluster',
+      {},
+      'Name a node of one: --join ADDRESS',
+    );
+  const token = await readToken(tokenFile);
+  const endsAt = clock.monotonicMs() + limits.joinWaitMs;
+  for (;;) {
+    try {
+      const wish = { token, key: identity.key, seeds, name, address, zone, labels };
+      const { certificate, authority, credential, gossipKeys, label, server, peers } = await joinCluster(
+        wish,
+        clock,
+      );
+      const issued = { certificate, authority, credential, gossipKeys };
+      return { label, name, role: 'agent', address, zone, issued, server, seeds: peers };
+    } catch (thrown) {
+      const because = reasonOf(thrown);
+      if (because.code !== 'HM-CLUSTER-JOIN' || clock.monotonicMs() + limits.retryMs > endsAt) throw thrown;
+      debug(`not joined yet: ${because.message}`);
+    }
+    await new Promise<void>((resolve) => void clock.setTimer(limits.retryMs, resolve));
+  }
+}
+
+async function readToken(tokenFile: string | undefined): Promise<JoinToken> {
+  if (tokenFile === undefined)
+    throw coded(
+      'HM-CLUSTER-TOKEN',
+      'joining needs a token',
+      {},
+      'Make one on a node of the cluster: hivemind cluster token; write it to a file, and name it: --token-file FILE',
+    );
+  let text: string;
+  try {
+    text = await readFile(tokenFile, 'utf8');
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    throw coded('HM-CLUSTER-TOKEN', `the token file ${tokenFile} cannot be read: ${code}`, {
+      file: tokenFile,
+    });
+  }
+  return parseJoinToken(text, tokenFile);
+}
+
+/** What the server tells, and what others ask of an agent. */
+function hearServer(
+  { clock, debug }: ClusterOptions,
+  { link, calls, care }: OpenParts,
+  server: () => ServerPlace,
+): void {
+  const failed = (thrown: unknown): void => debug(`a request failed: ${reasonOf(thrown).message}`);
+  link.onRequest(joinPath, createJoinDoor({ clock, server: () => server().address, failed }));
+  const adopt = async (body: unknown): Promise<void> => {
+    const gossipKeys = keysIn(body);
+    if (String(gossipKeys) !== String(care.issued.gossipKeys))
+      await care.adopt({ ...care.issued, gossipKeys });
+  };
+  calls.on('ring.news', async (from, body) => {
+    if (from.id !== server().id)
+      throw coded('HM-PEER-REFUSED', `${from.name} is not the server of this node`);
+    await adopt(body);
+    return {};
+  });
+  calls.onPeer(({ id, what }) => {
+    if (what !== 'made' || id !== server().id) return;
+    // It may have been told of new keys while there was no connection.
+    askKeys(calls, server()).then(adopt).catch(failed);
+  });
+}
+
+const askKeys = (calls: Calls, server: ServerPlace): Promise<unknown> =>
+  calls.call(server, 'ring.get', {}, { timeoutMs: limits.writeMs });
+
+/** Throws HM-GOSSIP-KEY for what are no keys. */
+function keysIn(body: unknown): string[] {
+  const { keys } = (body ?? {}) as { readonly keys?: unknown };
+  const good =
+    Array.isArray(keys) &&
+    keys.length > 0 &&
+    keys.length <= 8 &&
+    keys.every((key): key is Uint8Array => key instanceof Uint8Array && key.length === keyBytes);
+  if (!good) throw coded('HM-GOSSIP-KEY', 'what the server told are no keys');
+  return (keys as Uint8Array[]).map(textOf);
+}
+
+function handleOf(options: ClusterOptions, parts: Parts, server: () => ServerPlace): ClusterHandle {
+  const { self, calls, membership, care } = parts;
+  const elsewhere = (): Promise<never> => {
+    const { name, address } = server();
+    const where = { server: name, address: `${address.host}:${address.port}` };
+    return Promise.reject(coded('HM-CLUSTER-AGENT', `the server ${name} does this`, where));
+  };
+  let departed: () => void;
+  const left = new Promise<void>((resolve) => (departed = resolve));
+  return {
+    self,
+    calls,
+    membership,
+    notary: care.notary,
+    server,
+    care: {
+      certificate: () => care.view(),
+      gossipKeys: () => care.issued.gossipKeys.map((key) => ringKey(bytesOf(key)).name),
+      onEvent: (notify) => parts.onEvent(notify),
+      createToken: elsewhere,
+      listTokens: elsewhere,
+      revokeToken: elsewhere,
+      rotateKeys: elsewhere,
+      leave: async () => {
+        await calls.call(server(), 'join.leave', {}, { timeoutMs: limits.writeMs });
+        care.stop();
+        await membership.leave();
+        await rm(givenPath(options.folder), { force: true });
+        departed();
+      },
+      left,
+    },
+  };
+}

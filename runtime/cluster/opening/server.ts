@@ -1,0 +1,211 @@
+/**
+ * The server's side: its store holds the cluster, its port lets nodes in, answers their store, renews what they have and
+ * tells them of new keys.
+ */
+import { createPublicKey, X509Certificate } from 'node:crypto';
+import { joinPath, renewRequest, type Issued, type ServerPlace } from '../../../protocols/cluster/join.ts';
+import type { ClusterRecord, MemberRecord } from '../../../protocols/cluster/rows.ts';
+import { coded, reasonOf } from '../../../protocols/errors.ts';
+import { limits } from '../../../protocols/limits.ts';
+import type { MemberView } from '../../../protocols/membership/views/view.ts';
+import type { SecretBox, StateStore } from '../../../protocols/ports.ts';
+import type { RingKey } from '../../../transport/secure/key-ring.ts';
+import { ringKey } from '../../../transport/secure/key-ring.ts';
+import { termOf } from '../../../transport/secure/tls-identity.ts';
+import { openStoreDoor } from '../../drivers/store/remote/store-door.ts';
+import { ensureCluster, readAuthority, readGossipKeys, type ClusterPorts } from '../cluster-store.ts';
+import { readGiven, writeGiven, type Given } from '../given-file.ts';
+import type { ClusterHandle } from '../handle.ts';
+import { ensureIdentity, type NodeIdentity } from '../identity-file.ts';
+import { Admission, issueTo } from '../joining/admission.ts';
+import { createJoinDoor } from '../joining/join-door.ts';
+import { createJoinToken, listJoinTokens, revokeJoinToken } from '../joining/join-tokens.ts';
+import { claimName, listMembers, memberOf } from '../members.ts';
+import { rotateGossipKeys } from '../ring.ts';
+import { bytesOf, textOf } from './issued.ts';
+import { openParts, seedsOf, type ClusterOptions, type OpenParts, type Parts } from './parts.ts';
+import { givenPath, keyPath } from './places.ts';
+
+export interface OpenedCluster {
+  readonly handle: ClusterHandle;
+  /** Without a farewell. */
+  close(): Promise<void>;
+}
+
+/** HM-CLUSTER-KEY, HM-CLUSTER-LISTEN, HM-NODE-NAME-TAKEN, HM-SECRET-KEY, HM-STORE-…; then nothing is open. */
+export async function openServer(
+  options: ClusterOptions,
+  { store, secrets }: { readonly store: StateStore; readonly secrets: SecretBox },
+): Promise<OpenedCluster> {
+  const { clock, random, folder, name } = options;
+  const ports: ClusterPorts = { store, secrets, random, now: () => clock.now() };
+  const identity = await ensureIdentity(keyPath(folder));
+  const record = await ensureCluster(ports);
+  const members = await listMembers(ports);
+  const given = await givenToServer(options, ports, identity, record);
+  await claimOwnName(options, ports, given, members);
+  const place: ServerPlace = { id: identity.id, name, address: given.address };
+  const others = members.filter(({ id }) => id !== identity.id).map(({ address }) => address);
+  const parts = await openParts({
+    cluster: options,
+    identity,
+    given: { ...given, seeds: others.slice(0, limits.clusterSeeds) },
+    server: () => place,
+    renew: async () => {
+      const authority = await readAuthority(ports);
+      const key = createPublicKey(identity.key);
+      return (await issueTo(ports, authority, { name, role: 'server', key })).issued;
+    },
+    prepare: (open) => serveNodes(options, ports, place, open),
+  });
+  parts.care.start();
+  return {
+    handle: handleOf(ports, place, parts),
+    close: () => parts.close(),
+  };
+}
+
+/** What it had before, if that is still good for it; else made now, with the authority's key out of the store. */
+async function givenToServer(
+  { settings, folder, name, clock }: ClusterOptions,
+  ports: ClusterPorts,
+  identity: NodeIdentity,
+  { label }: ClusterRecord,
+): Promise<Given> {
+  const { clusterAddress: address, zone = '' } = settings;
+  const path = givenPath(folder);
+  const before = await readGiven(path, identity);
+  const place = { id: identity.id, name, address };
+  const now = { name, role: 'server', address, zone, server: place } as const;
+  if (before && before.label === label && before.name === name && before.role === 'server') {
+    const [, until] = termOf(new X509Certificate(before.issued.certificate));
+    if (clock.now() < until) return { ...before, ...now, issued: await withNewestKeys(ports, before.issued) };
+  }
+  const key = createPublicKey(identity.key);
+  const { issued } = await issueTo(ports, await readAuthority(ports), { name, role: 'server', key });
+  const given: Given = { ...now, label, issued, seeds: [] };
+  await writeGiven(path, given);
+  return given;
+}
+
+/** The store's are the newest: an exchange may have broken off. Without the key that opens them those it had serve on. */
+async function withNewestKeys(ports: ClusterPorts, issued: Issued): Promise<Issued> {
+  try {
+    const ring = await readGossipKeys(ports);
+    return { ...issued, gossipKeys: ring.map(({ secret }) => textOf(secret)) };
+  } catch (thrown) {
+    if (reasonOf(thrown).code !== 'HM-SECRET-KEY') throw thrown;
+    return issued;
+  }
+}
+
+/** Its own name, also with another key than the last time: the store says who the server is, and no other can be. */
+async function claimOwnName(
+  { settings, clock }: ClusterOptions,
+  ports: ClusterPorts,
+  given: Given,
+  members: readonly MemberRecord[],
+): Promise<void> {
+  const { name, address, zone, server, issued } = given;
+  const servers = new Set(members.filter(({ role }) => role === 'server').map(({ id }) => id));
+  const [, notAfter] = termOf(new X509Certificate(issued.certificate));
+  const joinedAt = members.find(({ id }) => id === server.id)?.joinedAt ?? clock.now();
+  const { labels } = settings;
+  const record: MemberRecord = {
+    name,
+    id: server.id,
+    role: 'server',
+    address,
+    zone,
+    labels,
+    joinedAt,
+    notAfter,
+  };
+  await claimName(ports, { record, gone: (id) => servers.has(id) });
+}
+
+const isLiving = ({ self, status }: MemberView): boolean =>
+  !self && (status === 'alive' || status === 'suspected');
+
+/** Everything that other nodes may ask of this one. */
+function serveNodes(
+  { clock, debug }: ClusterOptions,
+  ports: ClusterPorts,
+  server: ServerPlace,
+  { link, calls, membership }: OpenParts,
+): void {
+  const members = (): readonly MemberView[] => membership()?.members() ?? [];
+  const admission = new Admission({
+    ports,
+    server,
+    gone: (id) => members().some((one) => one.id === id && (one.status === 'dead' || one.status === 'left')),
+    peers: () => seedsOf(membership(), []),
+  });
+  const failed = (thrown: unknown): void => debug(`a request to join failed: ${reasonOf(thrown).message}`);
+  link.onRequest(joinPath, createJoinDoor({ clock, join: (request) => admission.join(request), failed }));
+  openStoreDoor({ calls, ...ports, admit: (from) => memberOf(ports, from) });
+  calls.on('join.renew', async (from, body) => {
+    const request = renewRequest.safeParse(body);
+    if (!request.success) throw coded('HM-PEER-MESSAGE', 'join.renew is not in form');
+    return admission.renew(from, request.data);
+  });
+  calls.on('join.leave', async (from) => {
+    await admission.leave(from);
+    return {};
+  });
+  calls.on('ring.get', async (from) => {
+    await memberOf(ports, from);
+    return { keys: (await readGossipKeys(ports)).map(({ secret }) => secret) };
+  });
+}
+
+function handleOf(ports: ClusterPorts, place: ServerPlace, parts: Parts): ClusterHandle {
+  const { self, calls, membership, care } = parts;
+  const spread = async (ring: readonly RingKey[]): Promise<void> => {
+    await care.adopt({ ...care.issued, gossipKeys: ring.map(({ secret }) => textOf(secret)) });
+    const body = { keys: ring.map(({ secret }) => secret) };
+    const told = membership
+      .members()
+      .filter(isLiving)
+      .map(async ({ id, name, address }) => {
+        await calls
+          .call({ id, address }, 'ring.news', body, { timeoutMs: limits.writeMs })
+          .catch((thrown: unknown) => {
+            const because = reasonOf(thrown);
+            throw coded(
+              'HM-GOSSIP-KEY',
+              `the node ${name} could not be told of the new key: ${because.message}`,
+              { node: name },
+              'Repeat it when the node is reached again: hivemind cluster rotate',
+            );
+          });
+      });
+    await Promise.all(told);
+  };
+  return {
+    self,
+    calls,
+    membership,
+    notary: care.notary,
+    server: () => place,
+    care: {
+      certificate: () => care.view(),
+      gossipKeys: () => care.issued.gossipKeys.map((key) => ringKey(bytesOf(key)).name),
+      onEvent: (notify) => parts.onEvent(notify),
+      createToken: (wish) => createJoinToken(ports, wish),
+      listTokens: () => listJoinTokens(ports),
+      revokeToken: (id) => revokeJoinToken(ports, id),
+      rotateKeys: () => rotateGossipKeys(ports, spread),
+      leave: () =>
+        Promise.reject(
+          coded(
+            'HM-CLUSTER-ROLE',
+            'the only server cannot leave: its store is the cluster',
+            {},
+            'Let the agents leave first; then start it without --cluster-address.',
+          ),
+        ),
+      left: new Promise(() => undefined),
+    },
+  };
+}
