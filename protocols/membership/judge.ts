@@ -6,13 +6,18 @@ import { openStatement, packAccusation, packClaim, type PackedClaim } from './cl
 import { compareIncarnations, compareStandings } from './claims/precedence.ts';
 import type { Desk } from './desk.ts';
 import { memberOf, type Entry, type Verdict } from './members.ts';
-import type { Accusation, Claim, NodeId } from './model.ts';
+import type { Accusation, Claim, Incarnation, NodeId } from './model.ts';
 import { suspicionTimes } from './profile.ts';
 import { deadlineOf } from './suspicion.ts';
 
 /** Before the id: in the key of a suspicion's deadline, and of when the suspect is asked itself. */
 export const suspicionPrefix = 'suspicion ';
 export const doubtPrefix = 'doubt ';
+
+/** Refutations of one life that a node may have missed when it hears of an accusation of the next. */
+const mostAhead = 1_000;
+/** As far as claims count. */
+const lastCounter = 2 ** 32 - 1;
 
 /** As it came: a statement may still be sealed. Answers what it changed; `undefined` when its seal is not good. */
 export function hear(desk: Desk, heard: Accusation | Uint8Array): Verdict | undefined {
@@ -27,9 +32,15 @@ export function hear(desk: Desk, heard: Accusation | Uint8Array): Verdict | unde
   return judge(desk, { kind: 'stated', statement });
 }
 
-export function judge(desk: Desk, claim: Claim): Verdict {
+export function judge(desk: Desk, claim: Claim): Verdict | undefined {
   const id = claim.kind === 'stated' ? claim.statement.id : claim.id;
-  if (id === desk.self.id) return judgeOwn(desk, claim);
+  const own = id === desk.self.id;
+  const known = own ? desk.self.statement : desk.members.get(id)?.statement;
+  if (claim.kind !== 'stated' && !isPlausible(known?.incarnation, claim.incarnation)) {
+    desk.counts.refused += 1;
+    return undefined;
+  }
+  if (own) return judgeOwn(desk, claim);
   const accuser = claim.kind === 'stated' ? desk.self.id : claim.from;
   const verdict = desk.members.hear(claim, desk.now, () => ({
     startedAt: desk.now,
@@ -43,6 +54,15 @@ export function judge(desk: Desk, claim: Claim): Verdict {
   if (verdict !== 'words' || claim.kind === 'stated') desk.news.add('membership', id, packClaim(claim));
   if (verdict !== 'confirmed') desk.effect({ kind: 'changed', member: memberOf(entry) });
   return verdict;
+}
+
+/**
+ * Nobody signs an accusation, so nobody is accused of a life that it never spoke of here, nor of words far beyond: what
+ * is made up would hold no member for dead that can still answer, fill no memory, and use up nobody's counter.
+ */
+function isPlausible(known: Incarnation | undefined, { boot, counter }: Incarnation): boolean {
+  if (!known || boot > known.boot) return false;
+  return boot < known.boot || counter <= known.counter + mostAhead;
 }
 
 /** The deadline of a suspicion, while there is one; half-way, its refutation may have missed this node alone. */
@@ -68,8 +88,9 @@ function judgeOwn(desk: Desk, claim: Claim): Verdict {
   }
   const own = { incarnation, status: left ? 'left' : 'alive' } as const;
   if (compareStandings({ incarnation: claim.incarnation, status: claim.kind }, own) <= 0) return 'old';
-  if (claim.incarnation.boot > incarnation.boot) {
-    desk.effect({ kind: 'doubled', boot: claim.incarnation.boot });
+  // No number is left that would outdo it: another life begins at 0.
+  if (claim.incarnation.counter >= lastCounter) {
+    desk.effect({ kind: 'doubled', boot: incarnation.boot });
     return 'old';
   }
   const statement = desk.self.refute(claim.incarnation);
