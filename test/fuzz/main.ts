@@ -6,6 +6,7 @@ import { performance } from 'node:perf_hooks';
 import { fuzzApi } from './api/target.ts';
 import { fuzzArchives } from './archives/target.ts';
 import { fuzzCompose } from './compose/target.ts';
+import { fuzzPackets } from './packets/target.ts';
 import { fuzzRegistry } from './registry/target.ts';
 import type { Target } from './target.ts';
 
@@ -13,6 +14,7 @@ const targets: Readonly<Record<string, Target>> = {
   api: fuzzApi,
   archives: fuzzArchives,
   compose: fuzzCompose,
+  packets: fuzzPackets,
   registry: fuzzRegistry,
 };
 
