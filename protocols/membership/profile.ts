@@ -58,23 +58,55 @@ export const timesOf: Readonly<Record<NetworkKind, MembershipTimes>> = {
 
 /** Room that a relay's two ways need beside its own wait. */
 const wayShare = 0.1;
+/** Longest time between two rounds of anything: beyond, nothing would be noticed on the day it happens. */
+const longestMs = 3_600_000;
+/** With the worst local health a probe takes so many times as long, and a packet says how long it takes. */
+const worstFactor = 8;
+/** More receivers at once than this are a flood, not gossip. */
+const mostPeers = 32;
+/** Rounds of gossip that a refutation needs to be heard before the shortest suspicion ends. */
+const fewestRounds = 4;
 
-/** Throws HM-MEMBERSHIP-TIMES when an answer could not come in time by these: no probe would ever be helped. */
-export function checkTimes(times: MembershipTimes): MembershipTimes {
-  const { probeMs, directMs, suspicionFactor } = times;
-  const positive = Object.entries(times).find(([, value]) => !(Number.isFinite(value) && value > 0));
-  if (positive) throw coded('HM-MEMBERSHIP-TIMES', `${positive[0]} is ${positive[1]}, not above 0`);
-  if (directMs >= probeMs * (1 - 2 * wayShare)) {
-    throw coded(
-      'HM-MEMBERSHIP-TIMES',
-      `a direct answer may take ${directMs} ms of a probe's ${probeMs}: no time is left for others to try`,
-    );
+/** What is wrong with them, first things first; `undefined` when nothing is. */
+function contradictionIn(times: MembershipTimes): string | undefined {
+  const { probeMs, directMs, relays, gossipMs, gossipPeers, suspicionFactor, suspicionSpan } = times;
+  for (const [name, value] of Object.entries(times)) {
+    if (!(Number.isFinite(value) && value > 0)) return `${name} is ${value}, not above 0`;
+    if (value > longestMs) return `${name} is ${value}, more than an hour`;
   }
+  for (const [name, value] of Object.entries({ relays, gossipPeers })) {
+    if (!Number.isInteger(value) || value > mostPeers)
+      return `${name} is ${value}, not a whole number up to ${mostPeers}`;
+  }
+  if (probeMs > longestMs / worstFactor)
+    return `probeMs is ${probeMs}: a node that is not well waits ${worstFactor} times as long, more than an hour`;
+  if (directMs >= probeMs * (1 - 2 * wayShare))
+    return `a direct answer may take ${directMs} ms of a probe's ${probeMs}: no time is left for others to try`;
   if (suspicionFactor < 2)
-    throw coded(
-      'HM-MEMBERSHIP-TIMES',
-      `suspicionFactor is ${suspicionFactor}: at least 2 probes must be able to refute`,
-    );
+    return `suspicionFactor is ${suspicionFactor}: at least 2 probes must be able to refute`;
+  if (suspicionSpan < 1)
+    return `suspicionSpan is ${suspicionSpan}: the longest suspicion would be shorter than the shortest`;
+  if (gossipMs * fewestRounds > suspicionFactor * probeMs)
+    return `gossipMs is ${gossipMs}: a suspicion of ${suspicionFactor * probeMs} ms ends before its refutation gets around`;
+  return rarely(times);
+}
+
+/** What is done now and then must be rarer than probes, and go on for longer than a suspicion. */
+function rarely(times: MembershipTimes): string | undefined {
+  const { probeMs, exchangeMs, reunionMs, farewellMs, suspicionFactor, suspicionSpan } = times;
+  for (const [name, value] of Object.entries({ exchangeMs, reunionMs })) {
+    if (value < probeMs) return `${name} is ${value}, more often than the probes every ${probeMs} ms`;
+  }
+  const suspicionMs = suspicionFactor * suspicionSpan * probeMs;
+  if (farewellMs < suspicionMs)
+    return `farewellMs is ${farewellMs}: who is declared dead wrongly after ${suspicionMs} ms would not hear of it`;
+  return undefined;
+}
+
+/** Throws HM-MEMBERSHIP-TIMES, with the setting and what it breaks, for times that would make the protocol fail its purpose. */
+export function checkTimes(times: MembershipTimes): MembershipTimes {
+  const problem = contradictionIn(times);
+  if (problem !== undefined) throw coded('HM-MEMBERSHIP-TIMES', problem);
   return times;
 }
 

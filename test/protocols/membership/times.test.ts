@@ -6,6 +6,7 @@ import {
   sendLimit,
   suspicionTimes,
   timesOf,
+  type MembershipTimes,
 } from '../../../protocols/membership/profile.ts';
 import { confirmed, deadlineOf, type Suspicion } from '../../../protocols/membership/suspicion.ts';
 import { refusal } from '../../kit/port-call.ts';
@@ -87,13 +88,29 @@ test.each(Object.entries(timesOf))('the times of %s leave a relay time to answer
   expect(checkTimes(times)).toBe(times);
 });
 
-test.each([
-  ['directMs', { directMs: 500 }],
-  ['directMs', { directMs: 450 }],
-  ['probeMs', { probeMs: 0 }],
-  ['gossipMs', { gossipMs: Number.NaN }],
-  ['suspicionFactor', { suspicionFactor: 1 }],
-])('refuses %s: %o', async (_, wrong) => {
+test.each<[string, Partial<MembershipTimes>]>([
+  ['a direct answer may take 500 ms', { directMs: 500 }],
+  ['a direct answer may take 700 ms', { directMs: 700 }],
+  ['a direct answer may take 450 ms', { directMs: 450 }],
+  ['probeMs is 0', { probeMs: 0 }],
+  ['probeMs is -1', { probeMs: -1 }],
+  ['probeMs is 500000', { probeMs: 500_000, farewellMs: 3_600_000, exchangeMs: 600_000, reunionMs: 600_000 }],
+  ['gossipMs is NaN', { gossipMs: Number.NaN }],
+  ['gossipMs is 600', { gossipMs: 600 }],
+  ['gossipPeers is 1.5', { gossipPeers: 1.5 }],
+  ['gossipPeers is 1000', { gossipPeers: 1_000 }],
+  ['relays is 0', { relays: 0 }],
+  ['relays is 2.5', { relays: 2.5 }],
+  ['suspicionFactor is 1', { suspicionFactor: 1 }],
+  ['suspicionSpan is 0.5', { suspicionSpan: 0.5 }],
+  ['exchangeMs is 100', { exchangeMs: 100 }],
+  ['exchangeMs is Infinity', { exchangeMs: Number.POSITIVE_INFINITY }],
+  ['reunionMs is 10', { reunionMs: 10 }],
+  ['farewellMs is 5000', { farewellMs: 5_000 }],
+  ['farewellMs is 7200000', { farewellMs: 7_200_000 }],
+])('refused, with the setting: %s', async (says, wrong) => {
   const check = async (): Promise<unknown> => checkTimes({ ...timesOf.lan, ...wrong });
-  expect((await refusal(check())).code).toBe('HM-MEMBERSHIP-TIMES');
+  const { code, message } = await refusal(check());
+  expect(code).toBe('HM-MEMBERSHIP-TIMES');
+  expect(message).toContain(says);
 });
