@@ -649,6 +649,11 @@ export const catalogue = {
     next: 'hivemind events names the peer; when it goes on, remove that node from the cluster.',
     status: 502,
   },
+  'HM-SLOT-ELSEWHERE': {
+    cause: 'The container is on another node, and only that one can do this.',
+    next: 'Run the same command on the node that is named.',
+    status: 421,
+  },
   'HM-PEER-UNREACHABLE': {
     cause: 'There is no connection to the node, or it was lost.',
     next: 'See whether it is alive and its cluster port is reached from here: hivemind node ls',

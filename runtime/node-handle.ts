@@ -5,6 +5,7 @@
 import type { Message, NodeEvent } from '../protocols/effects.ts';
 import type { EventPlace } from '../protocols/events/place.ts';
 import type { ActorDirectory } from '../protocols/inspection.ts';
+import type { MachineFacts } from '../protocols/observed/model.ts';
 import type { Clock, Ports, Random, Stop } from '../protocols/ports.ts';
 import type { ActorPath } from '../protocols/wire/address.ts';
 import type { Level } from '../protocols/listing/log-levels.ts';
@@ -63,24 +64,6 @@ export interface Finding {
   readonly remedy?: string;
   /** What was done about it just now. */
   readonly mended?: string;
-}
-
-/** The machine under a node, measured when it is asked. */
-export interface MachineFacts {
-  readonly hostname: string;
-  readonly os: string;
-  readonly kernel: string;
-  readonly architecture: string;
-  readonly cpus: number;
-  /** Runnable processes over the last minute. */
-  readonly load: number;
-  readonly memoryBytes: number;
-  /** What new work could have without swapping. */
-  readonly memoryFreeBytes: number;
-  /** Of the disk with the data folder. */
-  readonly diskBytes: number;
-  readonly diskFreeBytes: number;
-  readonly labels: Readonly<Record<string, string>>;
 }
 
 export interface NodeHandle {

@@ -78,3 +78,15 @@ function shownOf({ boot, sequence, signedAt, confirmedAt, staleSince, records }:
     containers: containersIn(records),
   };
 }
+/**
+ * As of when what is shown of a node was so: the newest moment at which it, or membership, was heard of it with nothing
+ * newer told. A node that changes something says so within seconds of gossip.
+ */
+export function observedAt(
+  { status }: Pick<ObservedNode, 'status'>,
+  { confirmedAt, staleSince }: Pick<ObservedRecords, 'confirmedAt' | 'staleSince'>,
+  heardAt = 0,
+): number {
+  if (staleSince !== undefined) return Math.min(staleSince, Math.max(confirmedAt, heardAt));
+  return status === 'alive' ? Math.max(confirmedAt, heardAt) : confirmedAt;
+}

@@ -16,7 +16,7 @@ import { openForward, portOf, serveForward } from './forward.ts';
 import { logsProtocol, serveLogs } from './log-socket.ts';
 import type { NodeHandle } from '../node-handle.ts';
 import type { ApiContext } from './context.ts';
-import { logQuery, logSource, observedSlots, unknownSlot } from './routes/containers.ts';
+import { logQuery, logSource, observedSlots, absentSlot } from './routes/containers.ts';
 import { refuse } from './rules/refused.ts';
 import { admitted, assertScope, type Gate } from './rules/gate.ts';
 
@@ -153,10 +153,10 @@ async function forward({ node, streams }: ApiContext, status: SlotStatus, port: 
   }
 }
 
-/** HM-TARGET-UNKNOWN, HM-CONTAINER-STOPPED. */
+/** HM-TARGET-UNKNOWN, HM-SLOT-ELSEWHERE, HM-CONTAINER-STOPPED. */
 async function runningSlot(node: NodeHandle, slot: string): Promise<SlotStatus> {
   const status = (await observedSlots(node)).find((one) => one.slot === slot);
-  if (!status) throw unknownSlot(slot);
+  if (!status) throw await absentSlot(node, slot);
   if (status.phase !== 'running' || status.containerId === undefined)
     throw coded(
       'HM-CONTAINER-STOPPED',

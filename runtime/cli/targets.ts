@@ -4,7 +4,7 @@
  */
 import { parseSlotName } from '../../protocols/apps/model.ts';
 import type { AppView, SlotStatus } from '../../protocols/apps/status.ts';
-import { coded } from '../../protocols/errors.ts';
+import { coded, reasonOf } from '../../protocols/errors.ts';
 import { nearest } from '../../protocols/suggest.ts';
 import type { Cli } from './cli.ts';
 import type { AppsAnswer, ContainersAnswer } from './connection/answers.ts';
@@ -29,10 +29,16 @@ export interface Known {
 export async function loadKnown(cli: Cli): Promise<Known> {
   const client = await cli.client();
   const [{ apps }, { slots }] = await Promise.all([
-    client.get<AppsAnswer>('/v1/apps'),
+    client.get<AppsAnswer>('/v1/apps').catch(withoutApps),
     client.get<ContainersAnswer>('/v1/containers'),
   ]);
   return { apps, slots };
+}
+
+/** An agent knows what runs where, and its server what is wanted. */
+function withoutApps(thrown: unknown): AppsAnswer {
+  if (reasonOf(thrown).code === 'HM-CLUSTER-AGENT') return { apps: [] };
+  throw thrown;
 }
 
 /** Wanted slots and those that still exist. */

@@ -1,7 +1,7 @@
 /** What the machine under the node has and how busy it is, read from the kernel when somebody asks. Linux only. */
 import { readFile, statfs } from 'node:fs/promises';
 import { arch, availableParallelism, hostname, release } from 'node:os';
-import type { MachineFacts } from '../node-handle.ts';
+import type { MachineFacts } from '../../protocols/observed/model.ts';
 
 /** A file of the kernel that is not there leaves its facts at 0 or empty. */
 const text = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '');

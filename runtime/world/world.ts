@@ -6,7 +6,8 @@ import type { Reason } from '../../protocols/errors.ts';
 import type { Clock, Ports, Random } from '../../protocols/ports.ts';
 import type { NodeRole } from '../../protocols/wire/catalogue.ts';
 import type { ClusterHandle } from '../cluster/handle.ts';
-import type { Finding, LogStore, MachineFacts } from '../node-handle.ts';
+import type { MachineFacts } from '../../protocols/observed/model.ts';
+import type { Finding, LogStore } from '../node-handle.ts';
 import type { EventStore } from '../telemetry/events/event-log.ts';
 
 /** What a node must know before its first step; the rest it reads from its journal and the store. */

@@ -14,6 +14,8 @@ export type Rows<Row> = ReadonlyMap<string, { readonly row: Row; readonly text: 
 export interface FeedSource<Row> {
   readonly rows: () => Promise<readonly Row[]>;
   readonly key: (row: Row) => string;
+  /** Fields whose change alone is none. */
+  readonly quiet?: readonly (keyof Row & string)[];
 }
 
 export interface Subscription<Row> {
@@ -122,7 +124,10 @@ class Feed<Row extends object> {
     this.#gathering = true;
     try {
       const rows = await this.#source.rows();
-      const next = new Map(rows.map((row) => [this.#source.key(row), { row, text: JSON.stringify(row) }]));
+      const { key, quiet = [] } = this.#source;
+      const left = Object.fromEntries(quiet.map((field) => [field, undefined]));
+      const text = (row: Row): string => JSON.stringify(quiet.length > 0 ? { ...row, ...left } : row);
+      const next = new Map(rows.map((row) => [key(row), { row, text: text(row) }]));
       if (alike(this.rows, next)) return;
       this.rows = next;
       for (const listener of [...this.listeners]) listener();

@@ -8,6 +8,7 @@ import { limits } from '../../../protocols/limits.ts';
 import { parseFilter, type Fields, type Filter } from '../../../protocols/listing/filter.ts';
 import { pageOf, type Order } from '../../../protocols/listing/page.ts';
 import type { Scope } from '../../../protocols/security/tokens.ts';
+import type { NodeHandle } from '../../node-handle.ts';
 import type { PullSource } from './pulled.ts';
 import { define, ndjsonType, sseType, pulled, type Asked, type Route } from '../route.ts';
 import { tagOf } from '../rules/conditions.ts';
@@ -62,7 +63,9 @@ export interface ListShape<
   /** Names in filters besides those of the row: `health`, `app`. */
   readonly filters?: Fields<NoInfer<Row>>;
   /** The rows are what actors hold and nothing else: while no actor changes, an answer is given again as it is. */
-  readonly held?: true;
+  readonly held?: true | ((node: NodeHandle) => boolean);
+  /** A change of these fields alone is not told to who watches. */
+  readonly quiet?: readonly (keyof NoInfer<Row> & string)[];
   rows(ask: Asked<Params, Query, z.ZodType>): Promise<readonly NoInfer<Row>[]> | readonly NoInfer<Row>[];
 }
 
@@ -92,10 +95,14 @@ export function listRoute<
       const asked = ask as unknown as Asked<Params, Query, z.ZodType>;
       const wish = wishOf<Row>(shape, known, ask.query as ListQuery);
       if (!(ask.query as ListQuery).watch)
-        return kept.answer(ask.node, shape.held ? questionOf(asked) : undefined, async () => {
-          const text = JSON.stringify(answerOf<Row>(shape, wish, await shape.rows(asked)));
-          return { status: 200, text, tag: tagOf(text) };
-        });
+        return kept.answer(
+          ask.node,
+          isHeld(shape.held, ask.node) ? questionOf(asked) : undefined,
+          async () => {
+            const text = JSON.stringify(answerOf<Row>(shape, wish, await shape.rows(asked)));
+            return { status: 200, text, tag: tagOf(text) };
+          },
+        );
       if (wish.isPaged)
         throw coded(
           'HM-API-REQUEST',
@@ -116,6 +123,9 @@ export function listRoute<
     line,
   );
 }
+
+const isHeld = (held: ListShape<object>['held'], node: NodeHandle): boolean =>
+  typeof held === 'function' ? held(node) : held === true;
 
 const questionOf = ({ params, query }: { readonly params: object; readonly query: object }) =>
   JSON.stringify([params, query]);
@@ -217,7 +227,8 @@ async function watched<Row extends object, Params extends z.ZodObject, Query ext
   let wake: () => void = () => {};
   // The feed outlives who asked for it first.
   const call = { key: `${ask.call.key}-watch`, signal: new AbortController().signal };
-  const source = { key: shape.key, rows: async () => shape.rows({ ...ask, call }) };
+  const { key, quiet } = shape;
+  const source = { key, rows: async () => shape.rows({ ...ask, call }), ...(quiet ? { quiet } : {}) };
   const feed = await ask.context.feeds.subscribe(question, source, () => wake());
   const format = type === sseType ? asSse : asNdjson;
   const told = new Map<string, string>();

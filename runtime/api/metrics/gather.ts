@@ -5,7 +5,8 @@
 import type { AppView, SlotStatus } from '../../../protocols/apps/status.ts';
 import type { Call } from '../../../protocols/ports.ts';
 import { paths } from '../../../protocols/wire/paths.ts';
-import type { MachineFacts, NodeHandle } from '../../node-handle.ts';
+import type { MachineFacts } from '../../../protocols/observed/model.ts';
+import type { NodeHandle } from '../../node-handle.ts';
 import type { ApiContext } from '../context.ts';
 import { observedSlots } from '../routes/containers.ts';
 import { appViews } from '../routes/services.ts';

@@ -7,39 +7,49 @@ import { paths } from '../../../protocols/wire/paths.ts';
 import { limits } from '../../../protocols/limits.ts';
 import { levels } from '../../../protocols/listing/log-levels.ts';
 import type { LogLine, NodeHandle } from '../../node-handle.ts';
+import { elsewhere, everyonesSlots, type ShownSlot } from '../../observed/cluster-view.ts';
 import type { LineSource, Push } from '../lines.ts';
 import { listRoute } from '../lists/list-route.ts';
 import { lackedPlaces } from '../rules/addresses.ts';
 import { jsonRoute, lineRoute } from '../route.ts';
 import { placePattern } from '../../../protocols/listing/log-place.ts';
 import { lineCount, slotParams, switched } from '../schemas/query.ts';
-import { gapView, logLine, reasonView, slotStatus } from '../schemas/views.ts';
+import { gapView, logLine, reasonView, shownSlot } from '../schemas/views.ts';
 
 /** All slots that this node holds. */
 export async function observedSlots(node: NodeHandle): Promise<readonly SlotStatus[]> {
   return (await node.ask<{ slots: readonly SlotStatus[] }>(paths.manager, { type: 'observed.report' })).slots;
 }
 
-export function unknownSlot(slot: SlotName): Error {
-  return coded('HM-TARGET-UNKNOWN', `No slot ${slot} is wanted or running`, { slot });
+/** HM-SLOT-ELSEWHERE, HM-TARGET-UNKNOWN: why this node does not have it. */
+export async function absentSlot(node: NodeHandle, slot: SlotName): Promise<Error> {
+  const text = `No slot ${slot} is wanted or running`;
+  return (await elsewhere(node, slot)) ?? coded('HM-TARGET-UNKNOWN', text, { slot });
 }
 
 const list = listRoute({
   id: 'listContainers',
   path: '/v1/containers',
-  summary: 'All slots that this node holds',
+  summary: 'All slots of all nodes, with the age of what is known of other nodes’',
   name: 'slots',
-  row: slotStatus,
+  row: shownSlot,
   key: ({ slot }) => slot,
   filters: { health: ({ readiness }) => readiness, code: ({ reason }) => reason?.code },
-  held: true,
-  rows: ({ node }) => observedSlots(node),
+  // What is known of others grows older while no actor changes.
+  held: ({ cluster }) => cluster === undefined,
+  quiet: ['observedAt'],
+  rows: async ({ node }) => everyonesSlots(node, await observedSlots(node)),
 });
 
-/** The status of a slot that this node holds; HM-TARGET-UNKNOWN. */
-async function statusOf(node: NodeHandle, slot: SlotName): Promise<SlotStatus> {
-  const status = (await observedSlots(node)).find((one) => one.slot === slot);
-  if (!status) throw unknownSlot(slot);
+async function shownOf(node: NodeHandle, slot: SlotName): Promise<ShownSlot | undefined> {
+  const slots = await everyonesSlots(node, await observedSlots(node));
+  return slots.find((one) => one.slot === slot);
+}
+
+/** The status of a slot of any node; HM-TARGET-UNKNOWN. */
+async function statusOf(node: NodeHandle, slot: SlotName): Promise<ShownSlot> {
+  const status = await shownOf(node, slot);
+  if (!status) throw await absentSlot(node, slot);
   return status;
 }
 
@@ -47,15 +57,15 @@ const show = jsonRoute({
   id: 'getContainer',
   method: 'get',
   path: '/v1/containers/{slot}',
-  summary: 'One slot that this node holds',
+  summary: 'One slot, of any node',
   params: slotParams,
-  answer: slotStatus,
+  answer: shownSlot,
   run: ({ node, params }) => statusOf(node, params.slot),
 });
 
 interface Why {
   readonly slot: string;
-  readonly status?: SlotStatus;
+  readonly status?: ShownSlot;
   readonly reasons: readonly Reason[];
 }
 
@@ -67,13 +77,13 @@ const why = jsonRoute({
   params: slotParams,
   answer: z.strictObject({
     slot: z.string(),
-    status: z.exactOptional(slotStatus),
+    status: z.exactOptional(shownSlot),
     reasons: z.array(reasonView).readonly(),
   }),
   run: async ({ node, params: { slot }, call }): Promise<Why> => {
-    const [wanted, slots] = await Promise.all([wantedSlot(node, slot), observedSlots(node)]);
-    const status = slots.find((one) => one.slot === slot) ?? wanted?.status;
-    if (!wanted && !status) throw unknownSlot(slot);
+    const [wanted, shown] = await Promise.all([wantedSlot(node, slot), shownOf(node, slot)]);
+    const status = shown ?? wanted?.status;
+    if (!wanted && !status) throw await absentSlot(node, slot);
     const { app, service: name } = parseSlotName(slot)!;
     const lacked = await lackedPlaces(node, app, [{ name, ports: status?.ports ?? [] }], call);
     const reasons = distinct([wanted?.reason, status?.reason, ...lacked]);
@@ -81,14 +91,14 @@ const why = jsonRoute({
   },
 });
 
-/** As the app manager sees it; `undefined` when its app does not want it, or is not there. */
+/** As the app manager sees it; `undefined` when its app does not want it, or is not there, or leads on another node. */
 async function wantedSlot(node: NodeHandle, slot: SlotName): Promise<SlotView | undefined> {
   const app = parseSlotName(slot)!.app;
   try {
     const { view } = await node.ask<{ view: AppView }>(paths.apps, { type: 'app.show', app });
     return view.slots.find((one) => one.slot === slot);
   } catch (thrown) {
-    if (reasonOf(thrown).code === 'HM-APP-UNKNOWN') return undefined;
+    if (['HM-APP-UNKNOWN', 'HM-CLUSTER-AGENT'].includes(reasonOf(thrown).code)) return undefined;
     throw thrown;
   }
 }
@@ -162,8 +172,10 @@ function assertKept(node: NodeHandle, slot: SlotName, ofPrevious: boolean): void
 /** A slot that is gone may still have lines; one without lines must at least be wanted. */
 async function mustExist(node: NodeHandle, slot: SlotName): Promise<void> {
   if ((await observedSlots(node)).some((status) => status.slot === slot)) return;
-  if (await wantedSlot(node, slot)) return;
-  if ((await node.logs.read({ slot, tail: 1 })).length === 0) throw unknownSlot(slot);
+  if ((await node.logs.read({ slot, tail: 1 })).length > 0) return;
+  const other = await elsewhere(node, slot);
+  if (other) throw other;
+  if (!(await wantedSlot(node, slot))) throw await absentSlot(node, slot);
 }
 
 export const containerRoutes = [list, show, why, logs];

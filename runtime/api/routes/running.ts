@@ -10,15 +10,15 @@ import { listRoute } from '../lists/list-route.ts';
 import { bytesRoute, jsonRoute } from '../route.ts';
 import { slotParams } from '../schemas/query.ts';
 import { processView, statsView } from '../schemas/running.ts';
-import { observedSlots, unknownSlot } from './containers.ts';
+import { observedSlots, absentSlot } from './containers.ts';
 
-/** The container of a slot that runs. HM-TARGET-UNKNOWN, HM-CONTAINER-STOPPED. */
+/** The container of a slot that runs here. HM-TARGET-UNKNOWN, HM-SLOT-ELSEWHERE, HM-CONTAINER-STOPPED. */
 export async function runningSlot(
   node: NodeHandle,
   slot: SlotName,
 ): Promise<SlotStatus & { readonly containerId: string }> {
   const status = (await observedSlots(node)).find((one) => one.slot === slot);
-  if (!status) throw unknownSlot(slot);
+  if (!status) throw await absentSlot(node, slot);
   const { containerId } = status;
   if (status.phase === 'running' && containerId !== undefined) return { ...status, containerId };
   const evidence = { slot, phase: status.phase };

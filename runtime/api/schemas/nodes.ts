@@ -5,7 +5,7 @@ import type { Reason } from '../../../protocols/errors.ts';
 import type { MemberStatus } from '../../../protocols/membership/model.ts';
 import type { MemberView } from '../../../protocols/membership/views/view.ts';
 import type { NodeRole } from '../../../protocols/wire/catalogue.ts';
-import type { MachineFacts } from '../../node-handle.ts';
+import type { MachineFacts } from '../../../protocols/observed/model.ts';
 import { reasonView } from './views.ts';
 
 const count = z.int().min(0);

@@ -8,6 +8,7 @@ import type { JoinedNetwork } from '../../../protocols/network/model.ts';
 import type { ActorView, TranscriptLine } from '../../../protocols/inspection.ts';
 import type { SecretView } from '../../../protocols/security/model.ts';
 import type { ActorPath } from '../../../protocols/wire/address.ts';
+import type { ShownSlot } from '../../observed/cluster-view.ts';
 import type { Finding, LogLine } from '../../node-handle.ts';
 import type { EventMark, SeenEvent } from '../lists/event-reader.ts';
 import { levels } from '../../../protocols/listing/log-levels.ts';
@@ -71,43 +72,55 @@ const joinedNetwork: z.ZodType<JoinedNetwork> = z
   })
   .openapi('JoinedNetwork');
 
-export const slotStatus: z.ZodType<SlotStatus> = z
+const slotFields = {
+  slot: z.string(),
+  app: z.string(),
+  service: z.string(),
+  index: count,
+  node: z.string(),
+  placement: count,
+  run: count,
+  revision: count,
+  specHash: z.string(),
+  phase: z.enum(['waiting', 'starting', 'running', 'backoff', 'stopping', 'completed', 'failed']),
+  readiness: z.enum(['none', 'starting', 'ready', 'unready', 'unhealthy']),
+  settled: z.exactOptional(z.literal(true)),
+  image: z.string(),
+  ports: z.array(portSpec),
+  containerId: z.exactOptional(z.string()),
+  paused: z.exactOptional(z.literal(true)),
+  address: z.exactOptional(z.string()),
+  networks: z.exactOptional(z.array(joinedNetwork).readonly()),
+  dns: z.exactOptional(z.array(z.string()).readonly()),
+  restarts: count,
+  nextStartAt: z.exactOptional(time),
+  startedAt: z.exactOptional(time),
+  lastExit: z.exactOptional(z.strictObject({ code: z.int(), at: time, oomKilled: z.boolean() })),
+  reason: z.exactOptional(reasonView),
+  next: z.exactOptional(
+    z.strictObject({
+      placement: count,
+      revision: count,
+      image: z.string(),
+      reason: z.exactOptional(reasonView),
+    }),
+  ),
+  since: time,
+};
+
+export const slotStatus: z.ZodType<SlotStatus> = z.strictObject(slotFields).openapi('SlotStatus');
+
+export const shownSlot: z.ZodType<ShownSlot> = z
   .strictObject({
-    slot: z.string(),
-    app: z.string(),
-    service: z.string(),
-    index: count,
-    node: z.string(),
-    placement: count,
-    run: count,
-    revision: count,
-    specHash: z.string(),
-    phase: z.enum(['waiting', 'starting', 'running', 'backoff', 'stopping', 'completed', 'failed']),
-    readiness: z.enum(['none', 'starting', 'ready', 'unready', 'unhealthy']),
-    settled: z.exactOptional(z.literal(true)),
-    image: z.string(),
-    ports: z.array(portSpec),
-    containerId: z.exactOptional(z.string()),
-    paused: z.exactOptional(z.literal(true)),
-    address: z.exactOptional(z.string()),
-    networks: z.exactOptional(z.array(joinedNetwork).readonly()),
-    dns: z.exactOptional(z.array(z.string()).readonly()),
-    restarts: count,
-    nextStartAt: z.exactOptional(time),
-    startedAt: z.exactOptional(time),
-    lastExit: z.exactOptional(z.strictObject({ code: z.int(), at: time, oomKilled: z.boolean() })),
-    reason: z.exactOptional(reasonView),
-    next: z.exactOptional(
-      z.strictObject({
-        placement: count,
-        revision: count,
-        image: z.string(),
-        reason: z.exactOptional(reasonView),
-      }),
-    ),
-    since: time,
+    ...slotFields,
+    observedAt: z
+      .exactOptional(time)
+      .openapi({ description: 'of another node: as of when it was so; absent: asked just now' }),
+    nodeStatus: z
+      .exactOptional(z.enum(['suspected', 'dead', 'left']))
+      .openapi({ description: 'of a node that is not alive: what is shown may be so no more' }),
   })
-  .openapi('SlotStatus');
+  .openapi('Slot');
 
 export const appView: z.ZodType<AppView> = z
   .strictObject({

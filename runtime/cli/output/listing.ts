@@ -9,6 +9,8 @@ export interface Listing<Row extends object> {
   readonly name: (row: Row) => string;
   /** What is not as wished; `undefined` for a happy row. */
   readonly note?: (row: Row) => string | undefined;
+  /** What of a row is news to who watches; absent: all of it. */
+  readonly news?: (row: Row) => unknown;
   /** Names of the rows' JSON fields. */
   readonly fields: readonly (keyof Row & string)[];
   /** Said to people when there are no rows. */

@@ -7,6 +7,8 @@ export interface Column<Row> {
   readonly tone?: (row: Row) => Tone;
   /** Only with `-o wide`. */
   readonly wide?: boolean;
+  /** Only where these rows have something to say in it. */
+  readonly when?: (rows: readonly Row[]) => boolean;
 }
 
 export interface TableOptions {
@@ -23,7 +25,7 @@ export function table<Row>(
   note: (row: Row) => string | undefined,
   options: TableOptions,
 ): string[] {
-  const shown = columns.filter((column) => options.wide || !column.wide);
+  const shown = columns.filter(({ wide, when }) => (options.wide || !wide) && (when?.(rows) ?? true));
   const cells = rows.map((row) => shown.map((column) => tidy(column.cell(row)) || '-'));
   const widths = shown.map((column, i) =>
     Math.max(column.title.length, ...cells.map((line) => widthOf(line[i]!))),

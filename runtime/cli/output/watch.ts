@@ -33,8 +33,9 @@ export async function watchListing<Row extends object>(
     if (inPlace) {
       screen.draw(await render(cli, listing, rows, form));
     } else {
-      const changed = rows.filter((row) => seen.get(listing.name(row)) !== JSON.stringify(row));
-      for (const row of changed) seen.set(listing.name(row), JSON.stringify(row));
+      const text = (row: Row): string => JSON.stringify(listing.news?.(row) ?? row);
+      const changed = rows.filter((row) => seen.get(listing.name(row)) !== text(row));
+      for (const row of changed) seen.set(listing.name(row), text(row));
       const lines = await render(cli, listing, changed, form === 'json' ? 'jsonl' : form);
       const tabular = form === 'table' || form === 'wide';
       if (tabular && (headerDone || changed.length === 0)) lines.shift();

@@ -13,6 +13,10 @@ export type SlotRow = Pick<SlotStatus, 'slot' | 'app' | 'service' | 'index'> &
     readonly reason?: Reason;
     /** What it wrote over its image; only where it was asked for. */
     readonly diskBytes?: number;
+    /** Of another node than the one that answers: as of when this was so. */
+    readonly observedAt?: number;
+    /** Of a node that is not alive. */
+    readonly nodeStatus?: string;
   };
 
 /** Every slot that is wanted or still exists, by name. */
@@ -50,6 +54,7 @@ export function isHappy(row: SlotRow): boolean {
 }
 
 export function slotTone(row: SlotRow): Tone {
+  if (row.nodeStatus !== undefined) return 'bad';
   if (isHappy(row)) return 'good';
   return row.phase === 'failed' ||
     row.phase === 'backoff' ||
@@ -61,11 +66,20 @@ export function slotTone(row: SlotRow): Tone {
 const exitText = ({ lastExit }: SlotRow): string =>
   lastExit ? `${lastExit.code}${lastExit.oomKilled ? ' out of memory' : ''}` : '-';
 
+/** Of a node that does not answer: that all of it may be so no more. */
+function lastSaid({ node = '', nodeStatus, observedAt }: SlotRow, now: number): string | undefined {
+  if (nodeStatus === undefined) return undefined;
+  const before = observedAt === undefined ? '' : ` ${age(now - observedAt)} ago`;
+  return `${node} is ${nodeStatus}: so it was${before}`;
+}
+
 /** `now`: for ages. */
 export function slotListing(now: () => number): Listing<SlotRow> {
   return {
     name: (row) => row.slot,
-    note: (row) => (isHappy(row) ? undefined : row.reason?.message),
+    note: (row) => lastSaid(row, now()) ?? (isHappy(row) ? undefined : row.reason?.message),
+    // Each answer is as of a little later.
+    news: ({ observedAt: _, ...row }) => row,
     empty: 'Nothing runs. Next: hivemind deploy',
     fields: [
       ...([
@@ -94,7 +108,7 @@ export function slotListing(now: () => number): Listing<SlotRow> {
         'nextStartAt',
         'startedAt',
       ] as const),
-      ...(['lastExit', 'reason', 'next', 'since'] as const),
+      ...(['lastExit', 'reason', 'next', 'since', 'observedAt', 'nodeStatus'] as const),
     ],
     columns: [
       { title: 'NAME', cell: (row) => row.slot },
@@ -105,7 +119,11 @@ export function slotListing(now: () => number): Listing<SlotRow> {
         tone: slotTone,
       },
       { title: 'RESTARTS', cell: (row) => String(row.restarts ?? '-') },
-      { title: 'NODE', cell: (row) => row.node ?? '-' },
+      {
+        title: 'NODE',
+        cell: ({ node = '-', nodeStatus }) => (nodeStatus === undefined ? node : `${node} (${nodeStatus})`),
+        tone: ({ nodeStatus }) => (nodeStatus === undefined ? 'plain' : 'bad'),
+      },
       { title: 'ADDRESS', cell: (row) => row.address ?? '-' },
       { title: 'PORTS', cell: (row) => ports(row.ports ?? []) },
       { title: 'REV', cell: (row) => String(row.revision ?? '-') },
@@ -122,6 +140,11 @@ export function slotListing(now: () => number): Listing<SlotRow> {
         wide: true,
       },
       { title: 'EXIT', cell: (row) => exitText(row), wide: true },
+      {
+        title: 'AS OF',
+        cell: ({ observedAt }) => (observedAt === undefined ? 'now' : `${age(now() - observedAt)} ago`),
+        when: (rows) => rows.some(({ observedAt }) => observedAt !== undefined),
+      },
       {
         title: 'AGE',
         cell: (row) =>

@@ -22,16 +22,19 @@ export function observeCommands(program: Command, cli: Cli): void {
       'hivemind ps',
       'hivemind ps shop -w',
       'hivemind ps -o json',
+      'hivemind ps --node n2',
       'hivemind ps --json=slot,phase,node',
     ],
     group,
     forms: true,
     watch: true,
-  });
-  action(ps, cli, async (_options, [target]) => {
+  }).option('--node <name>', 'of that node alone');
+  action<CommonOptions & { node?: string }>(ps, cli, async ({ node }, [target]) => {
     const load = async (): Promise<SlotRow[]> => {
       const known = await loadKnown(cli);
-      const rows = await withDisk(cli, slotRows(known.apps, known.slots));
+      const all = await withDisk(cli, slotRows(known.apps, known.slots));
+      const rows = node === undefined ? all : all.filter((row) => row.node === node);
+      if (node !== undefined && rows.length === 0) await mustBeNode(cli, node);
       if (target === undefined) return rows;
       const wanted = new Set(slotsOf(resolveTarget(String(target), known), known));
       return rows.filter(({ slot }) => wanted.has(slot));
@@ -81,6 +84,11 @@ export function observeCommands(program: Command, cli: Cli): void {
     await printOne(cli, answer, answer.view.name, () => statusText(cli, answer, now));
     return 0;
   });
+}
+
+/** HM-NODE-UNKNOWN, with the names there are. A node without containers is no mistake. */
+async function mustBeNode(cli: Cli, name: string): Promise<void> {
+  await (await cli.client()).get(`/v1/nodes/${encodeURIComponent(name)}`);
 }
 
 /** Where there is room for it: it takes another question. */

@@ -1,0 +1,99 @@
+/** What this node knows of the others, as its API answers it: their records, how old, and how they stand as members. */
+import type { SlotName } from '../../protocols/apps/model.ts';
+import type { SlotStatus } from '../../protocols/apps/status.ts';
+import { coded, reasonOf, type CodedError } from '../../protocols/errors.ts';
+import type { MemberStatus } from '../../protocols/membership/model.ts';
+import { observedAt, type ObservedNode, type ObservedReport } from '../../protocols/observed/report.ts';
+import { paths } from '../../protocols/wire/paths.ts';
+import type { NodeHandle } from '../node-handle.ts';
+
+/** A slot of any node. */
+export interface ShownSlot extends SlotStatus {
+  /** Of another node: as of when it was so, ms since 1970. */
+  readonly observedAt?: number;
+  /** Of a node that is not alive. */
+  readonly nodeStatus?: Exclude<MemberStatus, 'alive'>;
+}
+
+/** All nodes but this one, one a name; none of a node alone, and while the actor starts anew. */
+export async function otherNodes(node: NodeHandle): Promise<readonly ObservedNode[]> {
+  if (!node.cluster) return [];
+  try {
+    const { nodes } = await node.ask<ObservedReport>(paths.observed, { type: 'records.report' });
+    return latest(nodes.filter(({ self, name }) => !self && name !== node.name));
+  } catch (thrown) {
+    if (reasonOf(thrown).code === 'HM-ACTOR-UNKNOWN' || reasonOf(thrown).code === 'HM-ACTOR-STOPPED')
+      return [];
+    throw thrown;
+  }
+}
+
+/** Whoever has a name now, else who had it last: a node whose disk was lost comes back as another. */
+function latest(nodes: readonly ObservedNode[]): readonly ObservedNode[] {
+  const byName = new Map<string, ObservedNode>();
+  for (const node of nodes) {
+    const known = byName.get(node.name);
+    if (!known || rank(node) > rank(known)) byName.set(node.name, node);
+  }
+  return [...byName.values()];
+}
+
+const rank = ({ status, since = 0 }: ObservedNode): number =>
+  (status === 'alive' ? 2 : status === 'suspected' ? 1 : 0) * 1e15 + since;
+
+/** When this node last heard of each, by whatever plane. */
+function heardBy({ cluster }: NodeHandle): ReadonlyMap<string, number> {
+  const views = cluster?.membership.members() ?? [];
+  return new Map(
+    views.map(({ id, planes: { datagram, stream } }) => [
+      id,
+      Math.max(datagram.heardAt ?? 0, stream.heardAt ?? 0),
+    ]),
+  );
+}
+
+/** As of when what is shown of a node was so. `undefined` before its records came. */
+export function ageOf(node: NodeHandle, other: ObservedNode): number | undefined {
+  return other.records && observedAt(other, other.records, heardBy(node).get(other.id));
+}
+
+/** One row a slot: where two nodes tell of one, the later placement, and of one placement the node that lives. */
+export async function everyonesSlots(
+  node: NodeHandle,
+  own: readonly SlotStatus[],
+): Promise<readonly ShownSlot[]> {
+  const rows = new Map<SlotName, ShownSlot>();
+  for (const row of [...own, ...(await othersSlots(node))]) {
+    const known = rows.get(row.slot);
+    if (!known || isLater(row, known)) rows.set(row.slot, row);
+  }
+  return [...rows.values()];
+}
+
+async function othersSlots(node: NodeHandle): Promise<readonly ShownSlot[]> {
+  const heard = heardBy(node);
+  return (await otherNodes(node)).flatMap((other) => {
+    const { records, status, name } = other;
+    if (!records) return [];
+    const at = observedAt(other, records, heard.get(other.id));
+    const seen = { node: name, observedAt: at, ...(status === 'alive' ? {} : { nodeStatus: status }) };
+    return records.containers.map((slot): ShownSlot => ({ ...slot, ...seen }));
+  });
+}
+
+function isLater(row: ShownSlot, than: ShownSlot): boolean {
+  if (row.placement !== than.placement) return row.placement > than.placement;
+  return than.nodeStatus !== undefined && row.nodeStatus === undefined;
+}
+
+/** HM-SLOT-ELSEWHERE when another node holds the slot: only that one can do something with it. */
+export async function elsewhere(node: NodeHandle, slot: SlotName): Promise<CodedError | undefined> {
+  for (const { name, records } of await otherNodes(node)) {
+    if (!records?.containers.some((one) => one.slot === slot)) continue;
+    const { apiAddress } = records.facts ?? {};
+    const evidence = { slot, node: name, ...(apiAddress === undefined ? {} : { api: apiAddress }) };
+    const hint = apiAddress === undefined ? `On ${name}, run the same command` : `--address ${apiAddress}`;
+    return coded('HM-SLOT-ELSEWHERE', `${slot} is on ${name}, not on ${node.name}`, evidence, hint);
+  }
+  return undefined;
+}

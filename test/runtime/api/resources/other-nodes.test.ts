@@ -1,0 +1,152 @@
+/** What a node's API answers of other nodes: their containers with the age of what is known, and what it cannot do there. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { MemberStatus } from '../../../../protocols/membership/model.ts';
+import type { Membership } from '../../../../protocols/membership/views/port.ts';
+import type { HeardDigest, MemberChange, MemberView } from '../../../../protocols/membership/views/view.ts';
+import { digestOf } from '../../../../protocols/observed/digest.ts';
+import type { HeldSet, Records } from '../../../../protocols/observed/model.ts';
+import { answerPull, unpackRequest } from '../../../../protocols/observed/wire.ts';
+import type { Calls } from '../../../../protocols/wire/calls.ts';
+import type { ClusterHandle } from '../../../../runtime/cluster/handle.ts';
+import { simulatedNotary } from '../../../../runtime/simulation/membership/notary.ts';
+import { realClock } from '../../../../runtime/world/real-clock.ts';
+import { seededRandom } from '../../../../runtime/world/seeded-random.ts';
+import { createCalls } from '../../../../transport/calls/calls.ts';
+import { MemoryStreams } from '../../../../transport/memory/streams.ts';
+import { createRecordSeals } from '../../../../transport/secure/record-seals.ts';
+import { statusOf } from '../../../kit/cluster/observed-town.ts';
+import { until } from '../../../kit/until.ts';
+import { apiRig, app, service, type ApiRig } from '../rig.ts';
+
+const streams = new MemoryStreams(realClock, seededRandom(1));
+const address = (index: number) => ({ host: `10.0.0.${index}`, port: 4_484 });
+const slot = 'shop/cache.1';
+
+/** n2, whose actor is the test's: it has one container. */
+let other: HeldSet;
+let peer: Calls;
+let heard: (digest: HeardDigest) => void;
+let changed: (change: MemberChange) => void;
+let status: MemberStatus = 'alive';
+let rig: ApiRig;
+
+function callsOf(index: number): Calls {
+  const self = { id: `id${index}`, name: `n${index}`, role: index === 1 ? 'server' : 'agent' } as const;
+  const link = streams.open(self, address(index));
+  return createCalls({ self: { ...self, boot: 1 }, link, clock: realClock, random: seededRandom(index) });
+}
+
+const member = (index: number): MemberView => ({
+  id: `id${index}`,
+  name: `n${index}`,
+  address: address(index),
+  zone: '',
+  self: index === 1,
+  status: index === 1 ? 'alive' : status,
+  incarnation: { boot: 1, counter: 0 },
+  condition: 'ready',
+  since: realClock.now(),
+  suspectedBy: [],
+  planes: { datagram: {}, stream: {} },
+});
+
+const membership = {
+  members: () => [member(1), member(2)],
+  look: () => Promise.resolve([member(1), member(2)]),
+  onChange: (notify: typeof changed) => {
+    changed = notify;
+    return () => {};
+  },
+  onDigest: (notify: typeof heard) => {
+    heard = notify;
+    return () => {};
+  },
+  onEvent: () => () => {},
+  tellDigest: () => {},
+} as unknown as Membership;
+
+async function setOf(records: Records, sequence: number): Promise<HeldSet> {
+  const seals = createRecordSeals(simulatedNotary('id2', 'n2'), () => realClock.now());
+  const call = { key: 'k', signal: new AbortController().signal };
+  const { at: signedAt, ...sealed } = await seals.seal({ boot: 1, sequence, records }, call);
+  const version = { boot: 1, sequence, signedAt, name: 'n2', confirmedAt: 0, gone: [], floor: 0 };
+  return { ...sealed, ...version, records };
+}
+
+beforeAll(async () => {
+  const records: Records = {
+    [`container/${slot}`]: { sequence: 1, value: { ...statusOf(2, slot), ports: [] } },
+  };
+  other = await setOf(records, 1);
+  peer = callsOf(2);
+  peer.on('records.pull', (_from, body) => answerPull(other, unpackRequest(body)!));
+  peer.on('records.compare', () => [null]);
+  const self = { id: 'id1', name: 'n1', role: 'server', address: address(1), zone: '', label: 'x' } as const;
+  const server = () => ({ id: 'id1', name: 'n1', address: address(1) });
+  const notary = simulatedNotary('id1', 'n1');
+  rig = await apiRig({ self, calls: callsOf(1), membership, notary, server } as unknown as ClusterHandle);
+  await rig.deploy(app('shop', service('web')));
+  heard({ digest: digestOf('id2', other), from: 'id2', address: address(2) });
+  await until('the records of n2 are here', async () => (await slots()).length === 2);
+});
+
+afterAll(async () => {
+  await rig.end();
+  await peer.close();
+});
+
+interface Row {
+  readonly slot: string;
+  readonly node: string;
+  readonly observedAt?: number;
+  readonly nodeStatus?: string;
+}
+
+async function slots(query = ''): Promise<readonly Row[]> {
+  const { json } = await rig.ask('GET', `/v1/containers${query}`);
+  return (json as { slots: readonly Row[] }).slots;
+}
+
+test('containers of all nodes, those of others as of when', async () => {
+  const [cache, web] = await slots();
+  expect(web).toMatchObject({ slot: 'shop/web.1', node: 'n1' });
+  expect(web).not.toHaveProperty('observedAt');
+  expect(cache).toMatchObject({ slot, node: 'n2' });
+  expect(cache!.observedAt).toBeGreaterThan(realClock.now() - 60_000);
+  expect((await slots('?filter=node:n2')).map((row) => row.slot)).toEqual([slot]);
+  const { status: code, json } = await rig.ask('GET', `/v1/containers/${encodeURIComponent(slot)}`);
+  expect([code, json]).toMatchObject([200, { slot, node: 'n2' }]);
+});
+
+test.each([
+  ['logs', 'GET', `/v1/containers/${encodeURIComponent(slot)}/logs`],
+  ['what it uses', 'GET', `/v1/containers/${encodeURIComponent(slot)}/stats`],
+  ['its pause', 'POST', `/v1/containers/${encodeURIComponent(slot)}/pause`],
+])('%s of it are the other node’s to give: refused, with its name', async (_what, method, path) => {
+  const { status: code, json } = await rig.ask(method, path);
+  expect([code, json]).toMatchObject([
+    421,
+    { code: 'HM-SLOT-ELSEWHERE', reason: { evidence: { node: 'n2', slot } } },
+  ]);
+});
+
+test('what is nowhere is unknown, as ever', async () => {
+  const { status: code, json } = await rig.ask('GET', '/v1/containers/shop%2Fnone.1/logs');
+  expect([code, json]).toMatchObject([404, { code: 'HM-TARGET-UNKNOWN' }]);
+});
+
+test('rows of a node that is suspected or dead say so; a later placement elsewhere stands before them', async () => {
+  for (const next of ['suspected', 'dead'] as const) {
+    status = next;
+    changed({ what: next === 'dead' ? 'died' : 'suspected', member: member(2), before: 'alive' });
+    await until(`n2 is shown ${next}`, async () => (await slots())[0]!.nodeStatus === next);
+  }
+  status = 'alive';
+  changed({ what: 'recovered', member: member(2), before: 'dead' });
+  await until('n2 is shown alive', async () => !('nodeStatus' in (await slots())[0]!));
+  const value = { ...statusOf(2, 'shop/web.1', { placement: 900 }), ports: [] };
+  other = await setOf({ ...other.records, 'container/shop/web.1': { sequence: 2, value } }, 2);
+  heard({ digest: digestOf('id2', other), from: 'id2', address: address(2) });
+  await until('the later one is shown', async () => (await slots())[1]!.node === 'n2');
+  expect((await slots()).length).toBe(2);
+});

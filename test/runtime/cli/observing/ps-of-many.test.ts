@@ -1,0 +1,63 @@
+/** ps where there are several nodes: which node, as of when, and what to think of a node that does not answer. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { reason } from '../../../../protocols/errors.ts';
+import type { NodeDouble } from '../kit/node-double.ts';
+import { run, startMs, type Ran, type RunOptions } from '../kit/run.ts';
+import { shopNode, slot } from '../kit/shop.ts';
+
+const rows = [
+  slot('db', 1, { address: '10.42.0.2' }),
+  { ...slot('web', 1, { node: 'n2', address: '10.42.1.2' }), observedAt: startMs - 4_000 },
+  {
+    ...slot('web', 2, { node: 'n3', address: '10.42.2.2' }),
+    observedAt: startMs - 600_000,
+    nodeStatus: 'dead',
+  },
+];
+
+let node: NodeDouble;
+beforeAll(async () => {
+  node = shopNode()
+    .on('GET /v1/apps', () => ({ apps: [] }))
+    .on('GET /v1/containers', () => ({ slots: rows }))
+    .on('GET /v1/nodes/n4', () => ({ name: 'n4', state: 'alive' }))
+    .refuse('GET /v1/nodes/n9', reason('HM-NODE-UNKNOWN', 'No node is called n9; there are: n1, n2, n3, n4'));
+  await node.listen();
+});
+afterAll(() => node.close());
+
+const hive = (line: string, options: RunOptions = {}): Promise<Ran> =>
+  run(line.split(' '), { socket: node.socket, ...options });
+
+test('rows say as of when they are, and which node is dead', async () => {
+  expect((await hive('ps')).stdout).toBe(
+    `NAME        STATE    HEALTH  RESTARTS  NODE       ADDRESS    PORTS  REV  AS OF    AGE
+shop/db.1   running  ready   0         n1         10.42.0.2  -      3    now      4m
+shop/web.1  running  ready   0         n2         10.42.1.2  -      3    4s ago   4m
+shop/web.2  running  ready   0         n3 (dead)  10.42.2.2  -      3    10m ago  4m   ! n3 is dead: so it was 10m ago
+`,
+  );
+});
+
+test('as JSON both are fields', async () => {
+  const picked = JSON.parse((await hive('ps --json slot,observedAt,nodeStatus')).stdout) as unknown;
+  expect(picked).toEqual([
+    { slot: 'shop/db.1' },
+    { slot: 'shop/web.1', observedAt: startMs - 4_000 },
+    { slot: 'shop/web.2', observedAt: startMs - 600_000, nodeStatus: 'dead' },
+  ]);
+});
+
+test('--node: of one node; one without containers has none, one that is not there is a mistake', async () => {
+  expect((await hive('ps --node n2 -o name')).stdout).toBe('shop/web.1\n');
+  expect(await hive('ps --node n4 -o name')).toMatchObject({ code: 0, stdout: '' });
+  const wrong = await hive('ps --node n9');
+  expect(wrong.code).toBe(3);
+  expect(wrong.stderr).toContain('there are: n1, n2, n3, n4');
+});
+
+test('at an agent, which knows no apps, what runs is listed all the same', async () => {
+  node.refuse('GET /v1/apps', reason('HM-CLUSTER-AGENT', 'the node n2 is an agent; the server is n1'));
+  expect((await hive('ps -o name')).stdout).toBe('shop/db.1\nshop/web.1\nshop/web.2\n');
+  node.on('GET /v1/apps', () => ({ apps: [] }));
+});
