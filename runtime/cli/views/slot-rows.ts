@@ -79,7 +79,7 @@ export function slotListing(now: () => number): Listing<SlotRow> {
     name: (row) => row.slot,
     note: (row) => lastSaid(row, now()) ?? (isHappy(row) ? undefined : row.reason?.message),
     // Each answer is as of a little later.
-    news: ({ observedAt: _, ...row }) => row,
+    news: (row) => ({ ...row, observedAt: undefined }),
     empty: 'Nothing runs. Next: hivemind deploy',
     fields: [
       ...([
