@@ -48,6 +48,26 @@ export function resourcesOf(
   return moved ? next : before;
 }
 
+/** The machine as it was told. */
+export function machineOf(
+  { hostname, os, kernel, architecture, cpus, labels }: NodeFacts,
+  { load, memoryBytes, memoryUsedBytes, diskBytes, diskUsedBytes }: NodeResources,
+): MachineFacts {
+  return {
+    hostname,
+    os,
+    kernel,
+    architecture,
+    cpus,
+    load,
+    memoryBytes,
+    memoryFreeBytes: memoryBytes - memoryUsedBytes,
+    diskBytes,
+    diskFreeBytes: diskBytes - diskUsedBytes,
+    labels,
+  };
+}
+
 export interface Told {
   readonly role: NodeFacts['role'];
   readonly version: string;

@@ -3,7 +3,12 @@ import type { SlotName } from '../../protocols/apps/model.ts';
 import type { SlotStatus } from '../../protocols/apps/status.ts';
 import { coded, reasonOf, type CodedError } from '../../protocols/errors.ts';
 import type { MemberStatus } from '../../protocols/membership/model.ts';
-import { observedAt, type ObservedNode, type ObservedReport } from '../../protocols/observed/report.ts';
+import {
+  observedAt,
+  type ObservedNode,
+  type ObservedRecords,
+  type ObservedReport,
+} from '../../protocols/observed/report.ts';
 import { paths } from '../../protocols/wire/paths.ts';
 import type { NodeHandle } from '../node-handle.ts';
 
@@ -15,17 +20,21 @@ export interface ShownSlot extends SlotStatus {
   readonly nodeStatus?: Exclude<MemberStatus, 'alive'>;
 }
 
-/** All nodes but this one, one a name; none of a node alone, and while the actor starts anew. */
-export async function otherNodes(node: NodeHandle): Promise<readonly ObservedNode[]> {
+/** All nodes of the cluster, this one too; none of a node alone, and while the actor starts anew. */
+export async function knownNodes(node: NodeHandle): Promise<readonly ObservedNode[]> {
   if (!node.cluster) return [];
   try {
-    const { nodes } = await node.ask<ObservedReport>(paths.observed, { type: 'records.report' });
-    return latest(nodes.filter(({ self, name }) => !self && name !== node.name));
+    return (await node.ask<ObservedReport>(paths.observed, { type: 'records.report' })).nodes;
   } catch (thrown) {
     if (reasonOf(thrown).code === 'HM-ACTOR-UNKNOWN' || reasonOf(thrown).code === 'HM-ACTOR-STOPPED')
       return [];
     throw thrown;
   }
+}
+
+/** All but this one, one a name. */
+async function otherNodes(node: NodeHandle): Promise<readonly ObservedNode[]> {
+  return latest((await knownNodes(node)).filter(({ self, name }) => !self && name !== node.name));
 }
 
 /** Whoever has a name now, else who had it last: a node whose disk was lost comes back as another. */
@@ -52,9 +61,9 @@ function heardBy({ cluster }: NodeHandle): ReadonlyMap<string, number> {
   );
 }
 
-/** As of when what is shown of a node was so. `undefined` before its records came. */
-export function ageOf(node: NodeHandle, other: ObservedNode): number | undefined {
-  return other.records && observedAt(other, other.records, heardBy(node).get(other.id));
+/** As of when what is shown of a node was so. */
+export function ageOf(node: NodeHandle, other: ObservedNode, records: ObservedRecords): number {
+  return observedAt(other, records, heardBy(node).get(other.id));
 }
 
 /** One row a slot: where two nodes tell of one, the later placement, and of one placement the node that lives. */

@@ -1,10 +1,12 @@
 /** Nodes as they are answered: what is known of their machines, and what the one that answers sees of them as members. */
 import { z } from '@hono/zod-openapi';
+import type { Capacity } from '../../../protocols/apps/capacity.ts';
 import type { RuntimeInfo } from '../../../protocols/containers/model.ts';
 import type { Reason } from '../../../protocols/errors.ts';
 import type { MemberStatus } from '../../../protocols/membership/model.ts';
 import type { MemberView } from '../../../protocols/membership/views/view.ts';
 import type { NodeRole } from '../../../protocols/wire/catalogue.ts';
+import type { SetVersion } from '../../../protocols/observed/digest.ts';
 import type { MachineFacts } from '../../../protocols/observed/model.ts';
 import { reasonView } from './views.ts';
 
@@ -45,6 +47,16 @@ const member: z.ZodType<MemberRow> = z
   })
   .openapi('Member');
 
+const observed: z.ZodType<ObservedView> = z
+  .strictObject({
+    at: time.openapi({ description: 'as of when what is shown was so' }),
+    version: z.strictObject({ boot: count, sequence: count }).openapi({ description: 'of its records' }),
+    stale: z
+      .exactOptional(z.literal(true))
+      .openapi({ description: 'newer records are told of and have not come yet' }),
+  })
+  .openapi('Observed', { description: 'of another node: how old what is shown of it is' });
+
 const machine: z.ZodType<MachineFacts> = z
   .strictObject({
     hostname: z.string(),
@@ -61,6 +73,14 @@ const machine: z.ZodType<MachineFacts> = z
   })
   .openapi('Machine');
 
+export interface ObservedView {
+  /** As of when it was so, on the clock of the node that answers. */
+  readonly at: number;
+  readonly version: SetVersion;
+  /** Newer records are told of and have not come yet. */
+  readonly stale?: true;
+}
+
 export interface NodeView {
   readonly name: string;
   readonly state: MemberStatus;
@@ -73,6 +93,10 @@ export interface NodeView {
   readonly slots?: number;
   readonly running?: number;
   readonly machine?: MachineFacts;
+  /** By the slots that it holds; of a node that is one of several. */
+  readonly reserved?: Capacity;
+  /** Of another node: how old what is shown of it is. */
+  readonly observed?: ObservedView;
   /** Of a node that is one of several. */
   readonly member?: MemberRow;
   /** Absent while the runtime does not answer; then there is a reason. */
@@ -97,6 +121,10 @@ export const nodeView: z.ZodType<NodeView> = z
     slots: z.exactOptional(count),
     running: z.exactOptional(count),
     machine: z.exactOptional(machine),
+    reserved: z
+      .exactOptional(z.strictObject({ cpus: z.number().min(0), memoryBytes: count }))
+      .openapi({ description: 'by the slots that it holds' }),
+    observed: z.exactOptional(observed),
     member: z.exactOptional(member),
     runtime: z.exactOptional(
       z.strictObject({

@@ -2,6 +2,7 @@
 import { reason, type Reason } from '../../../protocols/errors.ts';
 import type { NodeRow, PlaneAnswer } from '../connection/answers.ts';
 import { bytes, elapsed, timeOfDay } from '../output/units.ts';
+import { recordsText } from './node-machine.ts';
 
 export const isWell = ({ state, member }: NodeRow): boolean =>
   state === 'left' || (state === 'alive' && (member === undefined || member.condition === 'ready'));
@@ -68,6 +69,7 @@ export function describeNode(row: NodeRow, now: number): string[] {
     ...planesText(row, now),
     ...accusersText(row, now),
     ...(slots === undefined ? [] : [`  slots      ${slots}, ${running ?? 0} running`]),
+    ...recordsText(row, now),
     ...(machine
       ? [
           `  machine    ${machine.cpus} processors, ${bytes(machine.memoryBytes)} memory (${bytes(machine.memoryFreeBytes)} free), ${bytes(machine.diskBytes)} disk (${bytes(machine.diskFreeBytes)} free)`,

@@ -5,6 +5,7 @@ import type { NodeRow } from '../connection/answers.ts';
 import { printListing, printOne, type Listing } from '../output/listing.ts';
 import { paint } from '../output/style.ts';
 import { age, elapsed } from '../output/units.ts';
+import { asOf, diskText, loadText, memoryText, reservedText, slotsText } from './node-machine.ts';
 import {
   accusersText,
   describeNode,
@@ -63,8 +64,17 @@ const fields = [
   'version',
   'member',
   'machine',
+  'slots',
   'running',
+  'reserved',
+  'runtime',
+  'observed',
 ] as const;
+
+const some =
+  (has: (row: NodeRow) => boolean) =>
+  (rows: readonly NodeRow[]): boolean =>
+    rows.some(has);
 
 const nodes = (cli: Cli): Listing<NodeRow> => ({
   name: ({ name }) => name,
@@ -77,6 +87,16 @@ const nodes = (cli: Cli): Listing<NodeRow> => ({
     { title: 'ROLE', cell: ({ role, leader }) => (leader ? `${role}, leads` : role) },
     { title: 'SINCE', cell: (row) => age(cli.now() - (row.member?.since ?? row.startedAt ?? cli.now())) },
     { title: 'ADDRESS', cell: ({ member }) => member?.address ?? '-' },
+    { title: 'SLOTS', cell: slotsText, when: some(({ slots }) => slots !== undefined) },
+    { title: 'LOAD', cell: loadText, when: some(({ machine }) => machine !== undefined) },
+    { title: 'MEMORY', cell: memoryText, when: some(({ machine }) => machine !== undefined) },
+    { title: 'DISK', cell: diskText, wide: true },
+    { title: 'RESERVED', cell: reservedText, wide: true },
+    {
+      title: 'AS OF',
+      cell: (row) => asOf(row, cli.now()),
+      when: some(({ observed }) => observed !== undefined),
+    },
     { title: 'ZONE', cell: ({ member }) => member?.zone || '-', wide: true },
     { title: 'BOOT', cell: ({ boot }) => String(boot), wide: true },
     { title: 'VERSION', cell: ({ version }) => version ?? '-', wide: true },

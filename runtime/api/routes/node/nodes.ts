@@ -3,9 +3,12 @@ import { z } from '@hono/zod-openapi';
 import { coded, reasonOf } from '../../../../protocols/errors.ts';
 import { placeText } from '../../../../protocols/membership/actors/telling.ts';
 import type { MemberView } from '../../../../protocols/membership/views/view.ts';
+import { machineOf } from '../../../../protocols/observed/own-records.ts';
+import type { ObservedNode, ObservedRecords } from '../../../../protocols/observed/report.ts';
 import type { Call } from '../../../../protocols/ports.ts';
 import { paths } from '../../../../protocols/wire/paths.ts';
 import type { NodeHandle } from '../../../node-handle.ts';
+import { ageOf, knownNodes } from '../../../observed/cluster-view.ts';
 import { listRoute } from '../../lists/list-route.ts';
 import { jsonRoute } from '../../route.ts';
 import { nodeView, type MemberRow, type NodeView } from '../../schemas/nodes.ts';
@@ -41,19 +44,47 @@ function memberRow({
   return { id, self, address: placeText(address), zone, condition, since, suspectedBy, planes };
 }
 
-/** Of another node: what membership knows. The server leads, as long as there is one. */
-function otherRow({ cluster }: NodeHandle, view: MemberView): NodeView {
+/** Of another node: what membership knows, and what it said of itself. The server leads, as long as there is one. */
+function otherRow({ cluster }: NodeHandle, view: MemberView, told: Partial<NodeView>): NodeView {
   const { name, status, incarnation } = view;
   const leader = name === cluster?.server().name;
   const role = leader ? 'server' : 'agent';
-  return { name, state: status, role, leader, boot: incarnation.boot, member: memberRow(view) };
+  return { ...told, name, state: status, role, leader, boot: incarnation.boot, member: memberRow(view) };
+}
+
+/** What nodes said of themselves, by identity. */
+async function toldOf(node: NodeHandle): Promise<ReadonlyMap<string, Partial<NodeView>>> {
+  const nodes = await knownNodes(node);
+  return new Map(nodes.map((one) => [one.id, one.records ? toldBy(node, one, one.records) : {}]));
+}
+
+function toldBy(node: NodeHandle, one: ObservedNode, records: ObservedRecords): Partial<NodeView> {
+  const { facts, resources, containers, version, staleSince } = records;
+  const reserved = resources ? { reserved: resources.reserved } : {};
+  if (one.self) return reserved;
+  const stale = staleSince === undefined ? {} : { stale: true as const };
+  const { runtime, reason } = facts ?? {};
+  return {
+    ...(facts ? { version: facts.version, startedAt: facts.startedAt } : {}),
+    slots: containers.length,
+    running: containers.filter(({ phase }) => phase === 'running').length,
+    ...(facts && resources ? { machine: machineOf(facts, resources) } : {}),
+    ...reserved,
+    ...(runtime ? { runtime } : {}),
+    ...(reason ? { reason } : {}),
+    observed: { at: ageOf(node, one, records), version, ...stale },
+  };
 }
 
 async function rows(node: NodeHandle, call: Call): Promise<readonly NodeView[]> {
-  const [own, views] = await Promise.all([ownRow(node, call), node.cluster?.membership.look() ?? []]);
+  const [own, views, told] = await Promise.all([
+    ownRow(node, call),
+    node.cluster?.membership.look() ?? [],
+    toldOf(node),
+  ]);
   const self = views.find((view) => view.self);
-  const first = self ? { ...own, member: memberRow(self) } : own;
-  return [first, ...latest(views).map((view) => otherRow(node, view))];
+  const first = self ? { ...own, ...told.get(self.id), member: memberRow(self) } : own;
+  return [first, ...latest(views).map((view) => otherRow(node, view, told.get(view.id) ?? {}))];
 }
 
 /** One of each name: who has it now, else who had it last. */
@@ -77,6 +108,7 @@ const list = listRoute({
   name: 'nodes',
   row: nodeView,
   key: ({ name }) => name,
+  quiet: ['observed'],
   rows: ({ node, call }) => rows(node, call),
 });
 

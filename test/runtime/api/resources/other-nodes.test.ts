@@ -4,9 +4,10 @@ import type { MemberStatus } from '../../../../protocols/membership/model.ts';
 import type { Membership } from '../../../../protocols/membership/views/port.ts';
 import type { HeardDigest, MemberChange, MemberView } from '../../../../protocols/membership/views/view.ts';
 import { digestOf } from '../../../../protocols/observed/digest.ts';
-import type { HeldSet, Records } from '../../../../protocols/observed/model.ts';
+import type { HeldSet, NodeFacts, NodeResources, Records } from '../../../../protocols/observed/model.ts';
 import { answerPull, unpackRequest } from '../../../../protocols/observed/wire.ts';
 import type { Calls } from '../../../../protocols/wire/calls.ts';
+import { nodeView } from '../../../../runtime/api/schemas/nodes.ts';
 import type { ClusterHandle } from '../../../../runtime/cluster/handle.ts';
 import { simulatedNotary } from '../../../../runtime/simulation/membership/notary.ts';
 import { realClock } from '../../../../runtime/world/real-clock.ts';
@@ -21,6 +22,27 @@ import { apiRig, app, service, type ApiRig } from '../rig.ts';
 const streams = new MemoryStreams(realClock, seededRandom(1));
 const address = (index: number) => ({ host: `10.0.0.${index}`, port: 4_484 });
 const slot = 'shop/cache.1';
+
+const facts: NodeFacts = {
+  hostname: 'h2',
+  os: 'Debian',
+  kernel: '6.1.0',
+  architecture: 'arm64',
+  cpus: 2,
+  labels: { zone: 'b' },
+  role: 'agent',
+  version: '0.9.9',
+  startedAt: 1,
+};
+const resources: NodeResources = {
+  measuredAt: 1,
+  load: 0.5,
+  memoryBytes: 1_000,
+  memoryUsedBytes: 400,
+  diskBytes: 9_000,
+  diskUsedBytes: 3_000,
+  reserved: { cpus: 1, memoryBytes: 100 },
+};
 
 /** n2, whose actor is the test's: it has one container. */
 let other: HeldSet;
@@ -76,6 +98,8 @@ async function setOf(records: Records, sequence: number): Promise<HeldSet> {
 beforeAll(async () => {
   const records: Records = {
     [`container/${slot}`]: { sequence: 1, value: { ...statusOf(2, slot), ports: [] } },
+    facts: { sequence: 1, value: facts },
+    resources: { sequence: 1, value: resources },
   };
   other = await setOf(records, 1);
   peer = callsOf(2);
@@ -128,6 +152,24 @@ test.each([
     421,
     { code: 'HM-SLOT-ELSEWHERE', reason: { evidence: { node: 'n2', slot } } },
   ]);
+});
+
+test('the list of nodes has its machine, what it holds, and how old that is', async () => {
+  const { json } = await rig.ask('GET', '/v1/nodes');
+  const [n1, n2] = (json as { nodes: unknown[] }).nodes.map((row) => nodeView.parse(row));
+  expect(n1).toMatchObject({ name: 'n1', reserved: { cpus: 0, memoryBytes: 0 } });
+  expect(n1).not.toHaveProperty('observed');
+  expect(n2).toMatchObject({
+    name: 'n2',
+    state: 'alive',
+    slots: 1,
+    running: 1,
+    version: '0.9.9',
+    machine: { cpus: 2, memoryBytes: 1_000, memoryFreeBytes: 600, labels: { zone: 'b' } },
+    reserved: { cpus: 1, memoryBytes: 100 },
+    observed: { version: { boot: 1, sequence: 1 } },
+  });
+  expect(n2!.observed!.at).toBeGreaterThan(realClock.now() - 60_000);
 });
 
 test('what is nowhere is unknown, as ever', async () => {

@@ -1,6 +1,7 @@
 /** ps where there are several nodes: which node, as of when, and what to think of a node that does not answer. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { reason } from '../../../../protocols/errors.ts';
+import type { NodeView } from '../../../../runtime/api/schemas/nodes.ts';
 import type { NodeDouble } from '../kit/node-double.ts';
 import { run, startMs, type Ran, type RunOptions } from '../kit/run.ts';
 import { shopNode, slot } from '../kit/shop.ts';
@@ -15,11 +16,56 @@ const rows = [
   },
 ];
 
+const machine = {
+  hostname: 'h',
+  os: 'Debian GNU/Linux 12',
+  kernel: '6.1.0',
+  architecture: 'x64',
+  cpus: 4,
+  load: 0.42,
+  memoryBytes: 8 * 2 ** 30,
+  memoryFreeBytes: 6 * 2 ** 30,
+  diskBytes: 100 * 2 ** 30,
+  diskFreeBytes: 70 * 2 ** 30,
+  labels: { zone: 'a' },
+};
+const member = {
+  id: 'b'.repeat(32),
+  self: false,
+  address: '10.0.0.2:4484',
+  zone: '',
+  condition: 'ready',
+  since: startMs - 60_000,
+  suspectedBy: [],
+  planes: { datagram: {}, stream: {} },
+} as const;
+const held = { slots: 3, running: 2, machine, reserved: { cpus: 1.5, memoryBytes: 2 ** 29 } };
+const n1: NodeView = {
+  ...held,
+  ...{ name: 'n1', state: 'alive', role: 'server', leader: true, boot: 1, version: '0.1.0' },
+  member: { ...member, self: true, address: '10.0.0.1:4484' },
+};
+const n2: NodeView = {
+  ...held,
+  ...{ name: 'n2', state: 'alive', role: 'agent', leader: false, boot: 2, version: '0.1.0' },
+  runtime: {
+    name: 'containerd',
+    version: '1.7.1',
+    snapshotter: 'overlayfs',
+    cgroups: 2,
+    platform: 'linux/amd64',
+  },
+  observed: { at: startMs - 4_000, version: { boot: 2, sequence: 17 } },
+  member,
+};
+
 let node: NodeDouble;
 beforeAll(async () => {
   node = shopNode()
     .on('GET /v1/apps', () => ({ apps: [] }))
     .on('GET /v1/containers', () => ({ slots: rows }))
+    .on('GET /v1/nodes', () => ({ nodes: [n1, n2] }))
+    .on('GET /v1/nodes/n2', () => n2)
     .on('GET /v1/nodes/n4', () => ({ name: 'n4', state: 'alive' }))
     .refuse('GET /v1/nodes/n9', reason('HM-NODE-UNKNOWN', 'No node is called n9; there are: n1, n2, n3, n4'));
   await node.listen();
@@ -54,6 +100,19 @@ test('--node: of one node; one without containers has none, one that is not ther
   const wrong = await hive('ps --node n9');
   expect(wrong.code).toBe(3);
   expect(wrong.stderr).toContain('there are: n1, n2, n3, n4');
+});
+
+test('node ls and show: what a node has and what is taken of it, as of when', async () => {
+  expect((await hive('node ls')).stdout)
+    .toBe(`NODE  STATUS  ROLE           SINCE  ADDRESS        SLOTS  LOAD   MEMORY         AS OF
+n1 *  alive   server, leads  60s    10.0.0.1:4484  2/3    0.4/4  2.0GiB/8.0GiB  now
+n2    alive   agent          60s    10.0.0.2:4484  2/3    0.4/4  2.0GiB/8.0GiB  4s ago
+`);
+  expect((await hive('node ls -o wide')).stdout).toContain('30.0GiB/100.0GiB  1.5 CPUs, 512.0MiB');
+  const shown = (await hive('node show n2')).stdout;
+  expect(shown).toContain('  as of      4.0s ago, version 2.17 of its records');
+  expect(shown).toContain('  labels     zone=a');
+  expect(shown).toContain('  runtime    containerd 1.7.1, linux/amd64');
 });
 
 test('at an agent, which knows no apps, what runs is listed all the same', async () => {
