@@ -73,6 +73,37 @@ function lastSaid({ node = '', nodeStatus, observedAt }: SlotRow, now: number): 
   return `${node} is ${nodeStatus}: so it was${before}`;
 }
 
+const fields = [
+  'slot',
+  'app',
+  'service',
+  'index',
+  'phase',
+  'readiness',
+  'settled',
+  'node',
+  'placement',
+  'run',
+  'revision',
+  'specHash',
+  'image',
+  'ports',
+  'containerId',
+  'paused',
+  'address',
+  'networks',
+  'dns',
+  'restarts',
+  'nextStartAt',
+  'startedAt',
+  'lastExit',
+  'reason',
+  'next',
+  'since',
+  'observedAt',
+  'nodeStatus',
+] as const;
+
 /** `now`: for ages. */
 export function slotListing(now: () => number): Listing<SlotRow> {
   return {
@@ -81,35 +112,7 @@ export function slotListing(now: () => number): Listing<SlotRow> {
     // Each answer is as of a little later.
     news: (row) => ({ ...row, observedAt: undefined }),
     empty: 'Nothing runs. Next: hivemind deploy',
-    fields: [
-      ...([
-        'slot',
-        'app',
-        'service',
-        'index',
-        'phase',
-        'readiness',
-        'settled',
-        'node',
-        'placement',
-        'run',
-        'revision',
-      ] as const),
-      ...([
-        'specHash',
-        'image',
-        'ports',
-        'containerId',
-        'paused',
-        'address',
-        'networks',
-        'dns',
-        'restarts',
-        'nextStartAt',
-        'startedAt',
-      ] as const),
-      ...(['lastExit', 'reason', 'next', 'since', 'observedAt', 'nodeStatus'] as const),
-    ],
+    fields,
     columns: [
       { title: 'NAME', cell: (row) => row.slot },
       { title: 'STATE', cell: (row) => (row.paused ? 'paused' : row.phase), tone: slotTone },

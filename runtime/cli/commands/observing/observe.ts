@@ -30,19 +30,10 @@ export function observeCommands(program: Command, cli: Cli): void {
     watch: true,
   }).option('--node <name>', 'of that node alone');
   action<CommonOptions & { node?: string }>(ps, cli, async ({ node }, [target]) => {
-    const load = async (): Promise<SlotRow[]> => {
-      const known = await loadKnown(cli);
-      const all = await withDisk(cli, slotRows(known.apps, known.slots));
-      const rows = node === undefined ? all : all.filter((row) => row.node === node);
-      if (node !== undefined && rows.length === 0) await mustBeNode(cli, node);
-      if (target === undefined) return rows;
-      const wanted = new Set(slotsOf(resolveTarget(String(target), known), known));
-      return rows.filter(({ slot }) => wanted.has(slot));
-    };
     return printListing(
       cli,
       slotListing(() => cli.now()),
-      load,
+      () => containers(cli, target === undefined ? undefined : String(target), node),
     );
   });
 
@@ -84,6 +75,20 @@ export function observeCommands(program: Command, cli: Cli): void {
     await printOne(cli, answer, answer.view.name, () => statusText(cli, answer, now));
     return 0;
   });
+}
+
+async function containers(
+  cli: Cli,
+  target: string | undefined,
+  node: string | undefined,
+): Promise<SlotRow[]> {
+  const known = await loadKnown(cli);
+  const all = await withDisk(cli, slotRows(known.apps, known.slots));
+  const rows = node === undefined ? all : all.filter((row) => row.node === node);
+  if (node !== undefined && rows.length === 0) await mustBeNode(cli, node);
+  if (target === undefined) return rows;
+  const wanted = new Set(slotsOf(resolveTarget(target, known), known));
+  return rows.filter(({ slot }) => wanted.has(slot));
 }
 
 /** HM-NODE-UNKNOWN, with the names there are. A node without containers is no mistake. */
