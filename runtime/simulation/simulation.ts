@@ -5,21 +5,21 @@
  *
  * Time moves from deadline to deadline, and every promise settles in between: nothing here waits for real time.
  */
-import type { RunRecord } from '../../protocols/containers/slot/value.ts';
 import type { Frame } from '../../protocols/inspection.ts';
 import { limits } from '../../protocols/limits.ts';
+import { timesOf } from '../../protocols/membership/profile.ts';
 import { transcriptLine } from '../kernel/transcript.ts';
 import { turn } from '../world/heap-clock.ts';
 import { SimulatedWorld } from '../world/simulated/simulated-world.ts';
 import { clusterCheckers, type ClusterCheckers } from './checkers/all.ts';
 import { Violation, type AnyChecker, type ClusterChecker, type ClusterSight } from './checkers/checker.ts';
-import { ClusterFaults, isIn } from './cluster/cluster-faults.ts';
-import { StoreWay } from './cluster/store-way.ts';
+import { ClusterRun } from './cluster/cluster-run.ts';
 import { FalseStore } from './cluster/false-store.ts';
 import { NodeRun, type NodeEvents } from './node/node-run.ts';
 import { Operator } from './operator.ts';
-import { isClusterFault, type ClusterFault, type ClusterPlan } from './plans/cluster-plan.ts';
+import { isClusterFault, type ClusterFault } from './plans/cluster-plan.ts';
 import { faultyMs, imageName, images, type Fault, type Plan } from './plans/plan.ts';
+import { clusterSight } from './sights.ts';
 import { Settling } from './settling.ts';
 import { StoreView } from './store-view.ts';
 import { TraceHash } from './trace-hash.ts';
@@ -71,8 +71,7 @@ class Simulation {
   readonly #world: SimulatedWorld;
   readonly #nodes: readonly NodeRun[];
   readonly #falseStore: FalseStore;
-  readonly #clusterFaults: ClusterFaults;
-  readonly #storeWay: StoreWay;
+  readonly #cluster: ClusterRun | undefined;
   readonly #operator: Operator;
   readonly #view: StoreView;
   readonly #settling: Settling;
@@ -89,7 +88,7 @@ class Simulation {
     this.#world = new SimulatedWorld(seed, {
       images: names,
       scriptOf: (create) => scriptOf(create, false),
-      ...(plan.cluster ? { nodes: plan.cluster.nodes } : {}),
+      ...(plan.cluster ? { nodes: plan.cluster.nodes, times: timesOf[plan.cluster.network.kind] } : {}),
     });
     this.#view = new StoreView((events, revision) =>
       this.#all((checker) => checker.onRevision(events, revision)),
@@ -102,24 +101,21 @@ class Simulation {
     const around = {
       ...{ world: this.#world, falseStore: this.#falseStore },
       rows: () => this.#view.rows,
-      isCalm: () => this.#clusterFaults.calm,
+      isCalm: () => this.#cluster?.calm ?? true,
     };
     const events: NodeEvents = {
       onFrame: (frame) => this.#framed(frame),
-      onBoot: ({ place, life }) => {
-        this.#say(`${place === this.#world.first ? '' : `${place.name} `}boot ${life.boots}`);
-        this.#storeWay.look();
-      },
-      onEnd: () => this.#storeWay.look(),
+      onMembershipFrame: (frame) => this.#framed(frame),
+      onBoot: ({ place, life }) =>
+        this.#say(`${place === this.#world.first ? '' : `${place.name} `}boot ${life.boots}`),
       each: (tell) => this.#each(tell),
       onBroken: (error) => this.#broken(error),
     };
     this.#nodes = this.#world.nodes.map((place) => new NodeRun(place, around, events));
-    this.#storeWay = new StoreWay(this.#world, this.#nodes);
-    this.#clusterFaults = new ClusterFaults(this.#world, this.#nodes, this.#storeWay);
     const sight = this.#sight();
     this.#named = clusterCheckers(sight);
-    this.#checkers = Object.values(this.#named);
+    this.#cluster = plan.cluster && new ClusterRun(this.#world, this.#nodes, plan.cluster, sight);
+    this.#checkers = [...Object.values(this.#named), ...(this.#cluster?.checkers ?? [])];
     this.#operator = new Operator(this.#first.life, this.#world);
     this.#settling = new Settling({
       ...{ sight, nodes: this.#nodes, operator: this.#operator, view: this.#view },
@@ -133,19 +129,11 @@ class Simulation {
   }
 
   #sight(): ClusterSight {
-    const nodes = this.#nodes;
-    const view = this.#view;
-    return {
-      nowMs: () => this.#world.clock.monotonicMs(),
-      get rows() {
-        return view.rows;
-      },
-      nodes: nodes.map(({ sight }) => sight),
-      calmSinceMs: () => calmSince(nodes),
+    return clusterSight({
+      ...{ world: this.#world, nodes: this.#nodes, view: this.#view },
       storeIsFalse: () => this.#falseStore.there,
-      engineTroubledWithin: (ms) => nodes.some(({ faults }) => faults.engineTroubledWithin(ms)),
-      recordOf: (slot) => newest(nodes.flatMap(({ journal }) => journal.records.get(slot) ?? [])),
-    };
+      stormEndedMs: () => this.#cluster?.stormEndedMs() ?? 0,
+    });
   }
 
   async run(): Promise<Outcome> {
@@ -169,8 +157,8 @@ class Simulation {
     this.#tick();
     for (const { life } of this.#nodes) life.start();
     await this.#pass(forMs);
-    if (this.#plan.cluster) await this.#healCore(this.#plan.cluster);
-    this.#clusterFaults.heal();
+    if (this.#cluster) await this.#healCore(this.#cluster);
+    this.#cluster?.heal();
     this.#healNodes(this.#nodes);
     this.#say('everything is healed');
     await this.#converge('healed', convergeMs);
@@ -180,12 +168,11 @@ class Simulation {
   }
 
   /** Of several nodes some are well before the others: they must get on without them. */
-  async #healCore(cluster: ClusterPlan): Promise<void> {
-    const core = this.#nodes.filter((_, index) => index === 0 || isIn(cluster.core, index));
-    this.#clusterFaults.healCore(cluster);
+  async #healCore(cluster: ClusterRun): Promise<void> {
+    const core = cluster.healCore();
     this.#healNodes(core);
     const names = core.map(({ place }) => place.name).join(' ');
-    this.#say(`${names} are healed, the others are ${cluster.apart}`);
+    this.#say(`${names} are healed, the others are ${this.#plan.cluster?.apart}`);
     await this.#converge('a core is healed', convergeMs, core);
   }
 
@@ -206,7 +193,7 @@ class Simulation {
   }
 
   #apply(fault: Fault | ClusterFault): void {
-    if (isClusterFault(fault)) this.#clusterFaults.apply(fault);
+    if (isClusterFault(fault)) this.#cluster?.apply(fault);
     else this.#nodes[(fault.node ?? 0) % this.#nodes.length]!.faults.apply(fault);
   }
 
@@ -238,9 +225,11 @@ class Simulation {
     const { clock } = this.#world;
     const until = clock.monotonicMs() + boundMs;
     let calm = 0;
+    this.#cluster?.awaitAgreement();
     for (;;) {
       await this.#pass(tickMs);
-      const problems = await this.#settling.problems(nodes);
+      const apart = this.#cluster?.apart(nodes) ?? [];
+      const problems = [...apart, ...(await this.#settling.problems(nodes))];
       calm = problems.length === 0 ? calm + 1 : 0;
       if (calm >= 3) break;
       if (clock.monotonicMs() >= until) {
@@ -255,7 +244,9 @@ class Simulation {
   /** Two looks of every loop: nothing may change. */
   async #staySettled(): Promise<void> {
     this.#named.idempotent.begin(this.#settling.changes());
+    this.#cluster?.beginQuiet();
     await this.#pass(settledMs);
+    this.#cluster?.endQuiet();
     this.#named.idempotent.end(this.#settling.changes());
     this.#named.asDesired.judgeStays(this.#settling.differences());
     for (const { named } of this.#nodes) named.noLeaks.judge();
@@ -379,19 +370,3 @@ class Simulation {
 
 const sumOf = (nodes: readonly NodeRun[], count: (node: NodeRun) => number): number =>
   nodes.reduce((sum, node) => sum + count(node), 0);
-
-/** The last of them to become calm; `undefined` while one is not. */
-function calmSince(nodes: readonly NodeRun[]): number | undefined {
-  let latest = 0;
-  for (const { calmSinceMs } of nodes) {
-    if (calmSinceMs === undefined) return undefined;
-    latest = Math.max(latest, calmSinceMs);
-  }
-  return latest;
-}
-
-const newest = (records: readonly RunRecord[]): RunRecord | undefined =>
-  records.reduce<RunRecord | undefined>(
-    (best, record) => (best === undefined || record.placement > best.placement ? record : best),
-    undefined,
-  );

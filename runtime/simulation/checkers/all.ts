@@ -18,6 +18,9 @@ import { AsDesired, Idempotent } from './containers/quiet.ts';
 import { NoSurplus } from './containers/surplus.ts';
 import { FreedLast, NoLeaks, OneOwner } from './network/addresses.ts';
 import { Walls } from './network/walls.ts';
+import { DeadStaysDead, LeftForGood, OnlyOwnerRaises } from './membership/claims.ts';
+import { PacketsFit, StrangersRefused, ViewsEqual } from './membership/quiet.ts';
+import { DeathsSeen, NoFalseDeath, Reunited } from './membership/verdicts.ts';
 import { OneByOne } from './roll-outs.ts';
 import { SecretsKept } from './secrets.ts';
 import { WatchesWhole } from './store.ts';
@@ -63,5 +66,21 @@ export function clusterCheckers(sight: ClusterSight) {
   } satisfies Record<string, ClusterChecker>;
 }
 
+/** Of members, where there are several. */
+export function memberCheckers(sight: ClusterSight) {
+  return {
+    noFalseDeath: new NoFalseDeath(sight),
+    deathsSeen: new DeathsSeen(sight),
+    reunited: new Reunited(sight),
+    onlyOwnerRaises: new OnlyOwnerRaises(sight),
+    leftForGood: new LeftForGood(sight),
+    deadStaysDead: new DeadStaysDead(sight),
+    packetsFit: new PacketsFit(sight),
+    viewsEqual: new ViewsEqual(sight),
+    strangersRefused: new StrangersRefused(sight),
+  } satisfies Record<string, ClusterChecker>;
+}
+
+export type MemberCheckers = ReturnType<typeof memberCheckers>;
 export type NodeCheckers = ReturnType<typeof nodeCheckers>;
 export type ClusterCheckers = ReturnType<typeof clusterCheckers>;

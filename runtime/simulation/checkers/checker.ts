@@ -5,6 +5,8 @@
  */
 import type { RunRecord } from '../../../protocols/containers/slot/value.ts';
 import type { ActorView, Frame, KernelCounters } from '../../../protocols/inspection.ts';
+import type { Membership } from '../../../protocols/membership/views/port.ts';
+import type { MemberChange } from '../../../protocols/membership/views/view.ts';
 import type { StoreEvent } from '../../../protocols/state/model.ts';
 import type { MemoryNames } from '../../drivers/dns/memory-names.ts';
 import type { MemoryGrants } from '../../drivers/grants/memory-grants.ts';
@@ -33,6 +35,17 @@ export interface NodeSight {
   engineTroubledWithin(ms: number): boolean;
   /** When it was healed the last time: from then on all is well with what runs there. */
   healedAtMs(): number;
+  /** Of the present life; nothing while it is down, and where it is alone. */
+  membership(): Membership | undefined;
+  /** The id of its key. */
+  identity(): string;
+  /** Since when its process is there, or is not. */
+  upSinceMs(): number | undefined;
+  downSinceMs(): number | undefined;
+  /** Its last life ended by a stop, which says that it will be back. */
+  saidAway(): boolean;
+  /** Its main thread does nothing. */
+  stands(): boolean;
 }
 
 /** What checkers of the whole may look at. */
@@ -46,6 +59,12 @@ export interface ClusterSight {
   engineTroubledWithin(ms: number): boolean;
   /** The newest run of the slot, on the node that holds it. */
   recordOf(slot: string): RunRecord | undefined;
+  /** When the last of what is worse than a tenth of the packets lost and stalls of a second was over; `Infinity` before. */
+  stormEndedMs(): number;
+  /** Datagrams so far. */
+  traffic(): { readonly sent: number; readonly tooLong: number };
+  /** Some node has or had this id. */
+  everKnown(id: string): boolean;
 }
 
 /** The world of one life at its end. */
@@ -88,6 +107,8 @@ abstract class BareChecker<Sight> {
   /** Before a call of a port goes out, and when it was answered well. */
   onCall(_call: PortCall, _at: NodeSight): void {}
   onAnswer(_call: PortCall, _value: unknown, _at: NodeSight): void {}
+  /** Its membership tells of another node. */
+  onMember(_change: MemberChange, _at: NodeSight): void {}
   onBoot(_at: NodeSight): void {}
   /** A life is over: everything it left behind. */
   onEnd(_remains: Remains, _at: NodeSight): void {}

@@ -1,30 +1,47 @@
 /** What befalls the network between nodes, their time, and whole machines; and how it is healed, some nodes before others. */
 import type { SimulatedWorld } from '../../world/simulated/simulated-world.ts';
+import type { Life } from '../node/life.ts';
 import type { NodeRun } from '../node/node-run.ts';
+import { strangerPackets } from './strangers.ts';
 import { Windows } from '../node/windows.ts';
-import type { StoreWay } from './store-way.ts';
-import type { ClusterFault, ClusterPlan } from '../plans/cluster-plan.ts';
+import type { ClusterFault, ClusterPlan, NetworkPlan } from '../plans/cluster-plan.ts';
 
 type Ways = readonly (readonly [string, string])[];
 type Undo = () => void;
 
+/** A cluster in which no more is wrong declares nobody dead who lives. */
+const mildLoss = 0.1;
+const mildStallMs = 1_000;
+
 export class ClusterFaults {
   readonly #world: SimulatedWorld;
   readonly #nodes: readonly NodeRun[];
-  readonly #storeWay: StoreWay;
   readonly #windows: Windows;
+  readonly #onStrangers: (packets: number) => void;
+  /** Of what nobody need survive as alive: so many are open, and when the last was over. */
+  #storms = 0;
+  #healed = false;
+  #stormEndedMs = 0;
   /** Of everything that stands now. */
   readonly #undo = new Set<Undo>();
+  /** Lives with a short stall. */
+  readonly #standing = new Set<Life>();
 
-  constructor(world: SimulatedWorld, nodes: readonly NodeRun[], storeWay: StoreWay) {
+  constructor(world: SimulatedWorld, nodes: readonly NodeRun[], onStrangers: (packets: number) => void) {
     this.#world = world;
     this.#nodes = nodes;
-    this.#storeWay = storeWay;
+    this.#onStrangers = onStrangers;
     this.#windows = new Windows(world.clock);
   }
 
   get calm(): boolean {
     return this.#windows.open === 0;
+  }
+
+  /** When the last was over of what makes the living look dead; `Infinity` while it lasts. */
+  stormEndedMs({ loss }: NetworkPlan): number {
+    if (this.#storms > 0 || (!this.#healed && loss > mildLoss)) return Infinity;
+    return this.#stormEndedMs;
   }
 
   apply(fault: ClusterFault): void {
@@ -44,6 +61,8 @@ export class ClusterFaults {
           this.#world.hub.clog(from, to, fault.forMs);
           return () => {};
         });
+      case 'stranger':
+        return this.#strange(fault);
       case 'stall':
       case 'freeze':
         return this.#stand(fault);
@@ -56,11 +75,24 @@ export class ClusterFaults {
     const { life } = this.#node(fault.node);
     const threads = fault.do === 'freeze' ? (['main', 'membership'] as const) : [fault.thread];
     const goOn = threads.map((thread) => life.halt(thread));
-    this.#storeWay.look();
-    this.#during(fault.forMs, () => {
-      goOn.forEach((each) => each());
-      this.#storeWay.look();
-    });
+    const forMs = fault.forMs;
+    // Two in a row are a long one.
+    const isLong = forMs > mildStallMs || this.#standing.has(life);
+    if (!isLong) this.#standing.add(life);
+    this.#during(
+      forMs,
+      () => {
+        if (!isLong) this.#standing.delete(life);
+        goOn.forEach((each) => each());
+      },
+      isLong,
+    );
+  }
+
+  /** Somebody without the key, or of another cluster, says that there is one more member. */
+  #strange({ node, packets }: Extract<ClusterFault, { do: 'stranger' }>): void {
+    this.#onStrangers(packets);
+    strangerPackets(this.#world, this.#node(node).place.name, packets);
   }
 
   #strike(fault: Extract<ClusterFault, { do: 'jump' | 'drift' | 'wipe' | 'leave' }>): void {
@@ -98,6 +130,9 @@ export class ClusterFaults {
 
   #healAll(): void {
     this.#windows.heal();
+    this.#healed = true;
+    this.#storms = 0;
+    this.#stormEndedMs = this.#world.clock.monotonicMs();
     for (const undo of this.#undo) undo();
     this.#undo.clear();
     for (const { place } of this.#nodes) place.time.correct();
@@ -129,10 +164,13 @@ export class ClusterFaults {
     this.#during(forMs, () => undo.forEach((each) => each()));
   }
 
-  #during(forMs: number, undo: Undo): void {
+  #during(forMs: number, undo: Undo, isStorm = true): void {
     this.#undo.add(undo);
+    if (isStorm) this.#storms += 1;
     const end = () => {
       this.#undo.delete(undo);
+      if (isStorm) this.#storms -= 1;
+      if (isStorm) this.#stormEndedMs = this.#world.clock.monotonicMs();
       undo();
     };
     this.#windows.begin(undefined, forMs, () => {}, end);

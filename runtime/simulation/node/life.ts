@@ -47,6 +47,10 @@ export class Life {
   readonly #ends = new Set<() => void>();
   #keptDown = false;
   #callsToKill: { left: number; kill: () => void } | undefined;
+  /** Of its last start or end. */
+  #changedAtMs = 0;
+  /** It was told to stop; until it starts again. */
+  wasStopped = false;
   boots = 0;
   kills = 0;
 
@@ -64,22 +68,28 @@ export class Life {
 
   /** A thread of the present life stands still until what is answered is called, or the life ends. */
   halt(thread: ThreadName): () => void {
-    return this.#boot?.threads[thread].halt() ?? (() => {});
+    return this.#boot?.threads[thread].thread.halt() ?? (() => {});
   }
 
-  /** Its process is there. */
-  get isUp(): boolean {
-    return this.#boot !== undefined;
+  /** Its main thread does. */
+  get stands(): boolean {
+    return this.#boot?.threads.main.thread.stands ?? false;
   }
 
-  /** Its process answers to what comes from outside. */
-  get listens(): boolean {
-    return this.#boot !== undefined && !this.#boot.threads.main.stands;
+  /** Since when it runs and has opened its world. */
+  get upSinceMs(): number | undefined {
+    return this.#node === undefined ? undefined : this.#changedAtMs;
+  }
+
+  /** Since when there is no process. */
+  get downSinceMs(): number | undefined {
+    return this.#boot === undefined ? this.#changedAtMs : undefined;
   }
 
   start(): void {
     this.#keptDown = false;
     if (this.#boot !== undefined) return;
+    this.wasStopped = false;
     const boot = this.#place.boot();
     this.#boot = boot;
     this.boots += 1;
@@ -95,7 +105,7 @@ export class Life {
       { onFrame: (frame) => this.#events.onFrame(frame) },
     ).then(
       (node) => this.#started(boot, node),
-      () => this.#failed(boot),
+      (error: unknown) => this.#failed(boot, error),
     );
   }
 
@@ -109,6 +119,7 @@ export class Life {
   #started(boot: Boot, node: RunningNode): void {
     if (boot !== this.#boot) return;
     this.#node = node;
+    this.#changedAtMs = this.#clock.monotonicMs();
     void node.exited.then((exit) => {
       if (boot !== this.#boot || exit.kind !== 'error') return;
       // The root gave up: the process ends, and is started again.
@@ -117,7 +128,9 @@ export class Life {
     });
   }
 
-  #failed(boot: Boot): void {
+  #failed(boot: Boot, error: unknown): void {
+    // What no world says when it refuses to open.
+    if (error instanceof TypeError || error instanceof ReferenceError) this.#events.onDefect(error);
     if (boot !== this.#boot) return;
     this.#finish('kill');
     this.restartIn(restartMs);
@@ -157,6 +170,7 @@ export class Life {
 
   /** Says farewell, and stops. */
   async leave(): Promise<void> {
+    await this.during(() => this.#place.membership?.leave() ?? Promise.resolve()).catch(() => undefined);
     await this.stop();
   }
 
@@ -168,6 +182,7 @@ export class Life {
   /** A clean stop. Resolves when the life is over. */
   async stop(): Promise<void> {
     const { boot, node } = { boot: this.#boot, node: this.#node };
+    this.wasStopped = true;
     if (boot === undefined || node === undefined) return this.kill(0, 0);
     await node.stop();
     if (boot === this.#boot) this.#finish('stop');
@@ -190,6 +205,7 @@ export class Life {
     const boot = this.#boot;
     const node = this.#node;
     if (boot === undefined) return;
+    this.#changedAtMs = this.#clock.monotonicMs();
     this.#boot = undefined;
     this.#node = undefined;
     this.#callsToKill = undefined;

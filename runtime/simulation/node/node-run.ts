@@ -16,8 +16,9 @@ import { NodeFaults } from './node-faults.ts';
 /** What happens on a node, for those who watch the whole. */
 export interface NodeEvents {
   onFrame(frame: Frame): void;
+  /** Of the second kernel of a node. */
+  onMembershipFrame(frame: Frame): void;
   onBoot(node: NodeRun): void;
-  onEnd(node: NodeRun): void;
   /** Tells checkers of the whole as well, after those of the node. */
   each(tell: (checker: AnyChecker) => void): void;
   /** A violation, or a failure of the harness or of the product outside of any actor. */
@@ -65,7 +66,6 @@ export class NodeRun {
         this.each((checker) => checker.onFrame(frame, this.sight));
       },
       onEnd: (remains: Remains) => {
-        events.onEnd(this);
         this.each((checker) => checker.onEnd(remains, this.sight));
       },
       onCall: (call) => this.#called(call),
@@ -77,6 +77,8 @@ export class NodeRun {
       followsStore: () => this.journal.followsStore,
       onCut: () => this.#cut(),
     });
+    place.onMember = (change) => this.each((checker) => checker.onMember(change, this.sight));
+    place.onMembershipFrame = (frame) => events.onMembershipFrame(frame);
     place.machine.observe((event: MachineEvent) =>
       this.each((checker) => checker.onMachine(event, this.sight)),
     );
@@ -96,6 +98,12 @@ export class NodeRun {
       storeIsFalse: () => around.falseStore.there,
       engineTroubledWithin: (ms) => this.faults.engineTroubledWithin(ms),
       healedAtMs: () => this.#healedAtMs,
+      membership: () => (this.life.node ? this.place.membership : undefined),
+      identity: () => this.place.id,
+      upSinceMs: () => this.life.upSinceMs,
+      downSinceMs: () => this.life.downSinceMs,
+      saidAway: () => this.life.wasStopped,
+      stands: () => this.life.stands,
     };
   }
 
@@ -131,9 +139,8 @@ export class NodeRun {
 
   /** Another disk: nothing of what stood on the machine is left. */
   wipe(): void {
-    const { disk, machine } = this.place;
-    disk.wipe();
-    for (const { id } of machine.list()) machine.remove(id, 'fault');
+    this.place.renew();
+    for (const { id } of this.place.machine.list()) this.place.machine.remove(id, 'fault');
     this.#cut();
   }
 

@@ -46,6 +46,14 @@ const mild = (nodes: number): fc.Arbitrary<ClusterFault> => {
     },
     {
       weight: 1,
+      arbitrary: record({
+        do: constant('stranger' as const),
+        node,
+        packets: integer({ min: 1, max: 20 }),
+      }),
+    },
+    {
+      weight: 1,
       arbitrary: record({ do: constant('leave' as const), node, downMs: duration(15_000) }),
     },
   );

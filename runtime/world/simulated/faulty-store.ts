@@ -23,7 +23,6 @@ export class FaultyStore implements StateStore {
   readonly #random: Random;
   #inner: StateStore;
   #faults: StoreFaults = soundStore;
-  #link: StoreFaults['reach'] = 'up';
   readonly #watches = new Set<(notice: WatchNotice) => void>();
   readonly #reached = new Set<() => void>();
   /** Notices that wait while the store is silent. */
@@ -40,29 +39,11 @@ export class FaultyStore implements StateStore {
   }
 
   set faults(next: StoreFaults) {
-    const before = this.reach;
+    const before = this.#faults.reach;
     this.#faults = next;
-    this.#changed(before);
-  }
-
-  /** What the way to the store is like, beside its own faults. */
-  set link(next: StoreFaults['reach']) {
-    const before = this.reach;
-    this.#link = next;
-    if (before !== this.reach) this.#changed(before);
-  }
-
-  /** The worse of the two. */
-  get reach(): StoreFaults['reach'] {
-    const both = [this.#faults.reach, this.#link];
-    return both.includes('down') ? 'down' : both.includes('silent') ? 'silent' : 'up';
-  }
-
-  #changed(before: StoreFaults['reach']): void {
-    const now = this.reach;
-    if (now === 'down' && before !== 'down') this.breakWatches();
+    if (next.reach === 'down' && before !== 'down') this.breakWatches();
     for (const told of [...this.#reached]) told();
-    if (now === 'silent') return;
+    if (next.reach === 'silent') return;
     const held = this.#held;
     this.#held = [];
     for (const tell of held) tell();
@@ -125,7 +106,7 @@ export class FaultyStore implements StateStore {
   }
 
   watch(args: Parameters<StateStore['watch']>[0], notify: (notice: WatchNotice) => void): Stop {
-    if (this.reach === 'down') {
+    if (this.#faults.reach === 'down') {
       let open = true;
       this.#clock.setTimer(1, () => open && notify({ type: 'failed', error: coded('HM-STORE-DOWN') }));
       return () => (open = false);
@@ -146,7 +127,7 @@ export class FaultyStore implements StateStore {
       notify(notice);
     };
     stop = this.#inner.watch(args, (notice) => {
-      if (this.reach === 'silent') this.#held.push(() => pass(notice));
+      if (this.#faults.reach === 'silent') this.#held.push(() => pass(notice));
       else pass(notice);
     });
     return close;
@@ -154,7 +135,7 @@ export class FaultyStore implements StateStore {
 
   #through<Value>(call: Call, ask: () => Promise<Value>): Promise<Value> {
     return new Promise((resolve, reject) => {
-      if (this.reach === 'down') return reject(coded('HM-STORE-DOWN'));
+      if (this.#faults.reach === 'down') return reject(coded('HM-STORE-DOWN'));
       if (call.signal.aborted) return reject(coded('HM-STORE-UNKNOWN-OUTCOME'));
       const leave = () => {
         this.#clock.clearTimer(timer);
@@ -168,10 +149,10 @@ export class FaultyStore implements StateStore {
       const wait = () =>
         this.#clock.setTimer(Math.round(this.#faults.tookMs * 2 * this.#random.next()), arrive);
       const arrive = () => {
-        if (this.reach === 'up') go();
+        if (this.#faults.reach === 'up') go();
       };
       const told = () => {
-        if (this.reach === 'down') {
+        if (this.#faults.reach === 'down') {
           leave();
           return reject(coded('HM-STORE-DOWN'));
         }

@@ -6,9 +6,12 @@ import type { MemberAddress } from '../../../protocols/membership/model.ts';
 import type { Clock } from '../../../protocols/ports.ts';
 import { calm, MemoryDatagrams, type Faults, type Place } from '../../../transport/memory/datagrams.ts';
 import { placeOf } from '../../../transport/memory/memory-link.ts';
+import { calmStreams, MemoryStreams } from '../../../transport/memory/streams.ts';
 import { chanceFor } from './chance.ts';
 
 const port = 4_484;
+/** Until a lost packet of a stream is sent again. */
+const resendMs = 200;
 
 /** Of the node with this name: `n3`. */
 export const addressOf = (name: string): MemberAddress => ({ host: `10.9.0.${name.slice(1)}`, port });
@@ -17,16 +20,16 @@ const nameAt = (place: Place): string => `n${place.split(' ')[0]!.split('.')[3]!
 
 export class Hub {
   readonly datagrams: MemoryDatagrams;
+  readonly streams: MemoryStreams;
   readonly #names: readonly string[];
   /** By `from>to`. */
   readonly #cuts = new Map<string, number>();
   readonly #layers = new Map<string, Set<Partial<Faults>>>();
   #base: Faults = calm;
-  /** Told when a way was cut or mended. */
-  onCut: () => void = () => {};
 
   constructor(clock: Clock, seed: number, names: readonly string[]) {
     this.#names = names;
+    this.streams = new MemoryStreams(clock, chanceFor(seed, 'streams'));
     this.datagrams = new MemoryDatagrams(clock, (from, to) =>
       chanceFor(seed, `link ${nameAt(from)} ${nameAt(to)}`),
     );
@@ -36,6 +39,9 @@ export class Hub {
   set base(faults: Faults) {
     this.#base = faults;
     this.datagrams.faults = faults;
+    // TCP sends again what is lost: it comes later.
+    const meanMs = faults.meanMs + faults.loss * resendMs;
+    this.streams.faults = { ...calmStreams, delayMs: faults.delayMs, meanMs };
     for (const way of this.#layers.keys()) this.#apply(way);
   }
 
@@ -63,7 +69,8 @@ export class Hub {
   }
 
   clog(from: string, to: string, ms: number): void {
-    this.datagrams.clog(placeOfNode(from), placeOfNode(to), ms);
+    for (const network of [this.datagrams, this.streams])
+      network.clog(placeOfNode(from), placeOfNode(to), ms);
   }
 
   /** Every way between two different nodes. */
@@ -77,9 +84,10 @@ export class Hub {
     const way = `${from}>${to}`;
     const cuts = (this.#cuts.get(way) ?? 0) + by;
     this.#cuts.set(way, cuts);
-    if (cuts > 0) this.datagrams.cut(placeOfNode(from), placeOfNode(to));
-    else this.datagrams.mend(placeOfNode(from), placeOfNode(to));
-    this.onCut();
+    for (const network of [this.datagrams, this.streams]) {
+      if (cuts > 0) network.cut(placeOfNode(from), placeOfNode(to));
+      else network.mend(placeOfNode(from), placeOfNode(to));
+    }
   }
 
   #apply(way: string): void {

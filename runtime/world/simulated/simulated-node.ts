@@ -4,7 +4,11 @@
  */
 import type { NodeRole } from '../../../protocols/wire/catalogue.ts';
 import { coded } from '../../../protocols/errors.ts';
-import type { Clock, Ports, Random, SecretBox } from '../../../protocols/ports.ts';
+import type { Frame } from '../../../protocols/inspection.ts';
+import type { MembershipTimes } from '../../../protocols/membership/profile.ts';
+import type { Membership } from '../../../protocols/membership/views/port.ts';
+import type { MemberChange } from '../../../protocols/membership/views/view.ts';
+import type { Clock, Journal, Ports, Random, SecretBox } from '../../../protocols/ports.ts';
 import { ScriptedImages, scriptedImageSource } from '../../drivers/container/scripted/images.ts';
 import { ScriptedMachine } from '../../drivers/container/scripted/machine.ts';
 import { scriptedRuntime } from '../../drivers/container/scripted/runtime.ts';
@@ -17,13 +21,16 @@ import { MemoryNetwork } from '../../drivers/network/memory/memory-network.ts';
 import type { MemoryStore } from '../../drivers/store/memory/memory-store.ts';
 import { scriptedProbe } from '../../drivers/probe/scripted-probe.ts';
 import { MemoryVolumes } from '../../drivers/volume/memory.ts';
+import { countBoot, raiseBoot } from '../../boots.ts';
 import type { MachineFacts } from '../../../protocols/observed/model.ts';
 import type { LogStore } from '../../node-handle.ts';
 import type { OpenedWorld, World } from '../world.ts';
-import { BootClock } from './boot-clock.ts';
+import type { BootClock } from './boot-clock.ts';
 import { FaultyStore } from './faulty-store.ts';
 import { Gate } from './gate.ts';
-import { MachineTime, ThreadClock } from './node-clock.ts';
+import { addressOf, type Hub } from './hub.ts';
+import { MachineTime } from './node-clock.ts';
+import { LifeThread, openSimulatedCluster, vanish, type SimulatedCluster } from './simulated-cluster.ts';
 import { VirtualDisk } from './virtual-disk.ts';
 
 /** Nothing in the simulation measures: it is always the same. */
@@ -49,8 +56,8 @@ export type ThreadName = 'main' | 'membership';
 export interface Boot {
   readonly world: World;
   readonly clock: BootClock;
-  /** The thread of its actors, and that of its membership. */
-  readonly threads: Readonly<Record<ThreadName, ThreadClock>>;
+  /** That of its actors, and that of its membership. */
+  readonly threads: Readonly<Record<ThreadName, LifeThread>>;
   readonly gate: Gate;
   /** As if the process were gone: nothing that belongs to this life runs again. */
   end(): void;
@@ -72,6 +79,14 @@ export interface Surroundings {
   readonly secrets: SecretBox;
   readonly images: readonly string[];
   readonly scriptOf: ScriptOf;
+  /** Where there is more than one node. */
+  readonly cluster?: ClusterSurroundings;
+}
+
+export interface ClusterSurroundings {
+  readonly hub: Hub;
+  readonly times: MembershipTimes;
+  readonly server: () => SimulatedNode;
 }
 
 export class SimulatedNode {
@@ -90,12 +105,22 @@ export class SimulatedNode {
   readonly #clock: Clock;
   readonly #chance: (purpose: string) => Random;
   readonly #secrets: SecretBox;
+  readonly #cluster: ClusterSurroundings | undefined;
   #boots = 0;
+  #identities = 0;
+  #id: string;
+  /** All that it ever had. */
+  readonly ids = new Set<string>();
+  /** Of the newest life that opened it. */
+  membership: Membership | undefined;
+  /** Told what its membership finds, and each frame of its actors. */
+  onMember: (change: MemberChange) => void = () => {};
+  onMembershipFrame: (frame: Frame) => void = () => {};
 
   constructor(
     name: string,
     role: NodeRole,
-    { clock, chance, memory, secrets, images, scriptOf }: Surroundings,
+    { clock, chance, memory, secrets, images, scriptOf, cluster }: Surroundings,
   ) {
     this.name = name;
     this.role = role;
@@ -103,6 +128,8 @@ export class SimulatedNode {
     this.time = new MachineTime(clock);
     this.#chance = chance;
     this.#secrets = secrets;
+    this.#cluster = cluster;
+    this.#id = this.#drawId();
     const pids = new Map<string, number>();
     this.machine = new ScriptedMachine(clock, chance('machine'), scriptOf);
     this.machine.observe(({ what, status }) => {
@@ -117,20 +144,25 @@ export class SimulatedNode {
 
   boot(): Boot {
     const life = ++this.#boots;
-    const main = new ThreadClock(this.#clock, this.time);
-    const threads = { main, membership: new ThreadClock(this.#clock, this.time) };
-    const clock = new BootClock(main);
+    const main = new LifeThread(this.#clock, this.time);
+    const threads = { main, membership: new LifeThread(this.#clock, this.time) };
+    const { clock } = main;
     const gate = new Gate((run) => main.arrive(run));
     const runtime = scriptedRuntime(this.machine, this.images, clock);
     const disk = this.disk.mount();
+    const random = this.#chance(`life ${life}`);
     const end = () => {
       clock.end();
+      threads.membership.clock.end();
       gate.shut();
       runtime.close();
+      if (this.#cluster) vanish(this.#cluster.hub, addressOf(this.name));
     };
     const open = async (): Promise<OpenedWorld> => {
       if (gate.isShut) throw coded('HM-DATA-DIR', 'this life is over');
       const { journal, recovered, close } = await openJournal({ disk, clock, path: journalPath });
+      const boot = this.#cluster && (await countBoot(journal));
+      const cluster = boot === undefined ? undefined : await this.#openCluster(boot, life, threads, journal);
       const ports: Ports = {
         store: this.store,
         journal,
@@ -145,16 +177,64 @@ export class SimulatedNode {
       };
       return {
         ports: gate.guard(ports),
+        ...(cluster ? { cluster: cluster.handle } : {}),
+        ...(boot === undefined ? {} : { boot }),
         logs: noLogs,
         recovered,
         doctor: () => Promise.resolve([]),
         machine: () => Promise.resolve(simulatedMachine),
         close: async () => {
+          await cluster?.close();
           await close();
           runtime.close();
         },
       };
     };
-    return { world: { clock, random: this.#chance(`life ${life}`), open }, clock, threads, gate, end };
+    return { world: { clock, random, open }, clock, threads, gate, end };
+  }
+
+  /** Its part in the cluster, where there is more than one node. */
+  async #openCluster(
+    boot: number,
+    life: number,
+    threads: Readonly<Record<ThreadName, LifeThread>>,
+    journal: Journal,
+  ): Promise<SimulatedCluster | undefined> {
+    const around = this.#cluster;
+    if (!around) return undefined;
+    const { hub, times, server } = around;
+    const { name, role } = this;
+    const opened = await openSimulatedCluster({
+      ...{ hub, times, ...threads },
+      self: { id: this.id, name, role, boot },
+      server: { id: server().id, name: server().name, address: addressOf(server().name) },
+      offered: server() === this ? this.store : undefined,
+      random: this.#chance(`cluster ${life}`),
+      onFrame: (frame) => this.onMembershipFrame(frame),
+      raiseBoot: (above) => raiseBoot(journal, above),
+    });
+    const { membership } = opened.handle;
+    membership.onChange((change) => this.onMember(change));
+    this.membership = membership;
+    if (opened.store) this.store.exchange(opened.store);
+    return opened;
+  }
+
+  /** Another disk, another key: it is somebody else from now on. */
+  renew(): void {
+    this.disk.wipe();
+    this.#id = this.#drawId();
+  }
+
+  /** Of its key. */
+  get id(): string {
+    return this.#id;
+  }
+
+  #drawId(): string {
+    this.#identities += 1;
+    const id = this.#chance(`identity ${this.#identities}`).hex(16);
+    this.ids.add(id);
+    return id;
   }
 }

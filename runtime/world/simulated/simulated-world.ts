@@ -2,6 +2,7 @@
  * Simulated machines and what they share: the clock, the seed's chance, the true store and its keys. It outlives every
  * daemon that runs on them.
  */
+import { timesOf, type MembershipTimes } from '../../../protocols/membership/profile.ts';
 import type { SecretBox } from '../../../protocols/ports.ts';
 import type { ScriptOf } from '../../drivers/container/scripted/script.ts';
 import { MemoryKeys } from '../../drivers/secrets/key-ring.ts';
@@ -17,6 +18,8 @@ export interface WorldOptions {
   readonly scriptOf: ScriptOf;
   /** How many machines; one when not said. */
   readonly nodes?: number;
+  /** Of members, where there are several. */
+  readonly times?: MembershipTimes;
 }
 
 export class SimulatedWorld {
@@ -31,7 +34,7 @@ export class SimulatedWorld {
   /** Its keys outlive every life, as a key file does. */
   readonly secrets: SecretBox;
 
-  constructor(seed: number, { images, scriptOf, nodes = 1 }: WorldOptions) {
+  constructor(seed: number, { images, scriptOf, nodes = 1, times = timesOf.lan }: WorldOptions) {
     this.seed = seed;
     const { clock } = this;
     this.memory = createMemoryStore({ clock, random: chanceFor(seed, 'memory') });
@@ -43,16 +46,13 @@ export class SimulatedWorld {
     const { memory, secrets } = this;
     const names = Array.from({ length: nodes }, (_, index) => `n${index + 1}`);
     this.hub = new Hub(clock, seed, names);
+    const cluster = { hub: this.hub, times, server: () => this.first };
     this.nodes = names.map((name, index) => {
       // What one node alone draws does not depend on how many others there are.
       const chance = (purpose: string) => chanceFor(seed, index === 0 ? purpose : `${name} ${purpose}`);
       return new SimulatedNode(name, index === 0 ? 'server' : 'agent', {
-        clock,
-        chance,
-        memory,
-        secrets,
-        images,
-        scriptOf,
+        ...{ clock, chance, memory, secrets, images, scriptOf },
+        ...(nodes > 1 ? { cluster } : {}),
       });
     });
   }
@@ -71,8 +71,8 @@ export class SimulatedWorld {
     this.showStore(this.memory);
   }
 
-  /** From now on every node meets this store; watches end. */
+  /** From now on this store is met, by the other nodes through the first one; watches end. */
   showStore(store: MemoryStore): void {
-    for (const node of this.nodes) node.store.exchange(store);
+    this.first.store.exchange(store);
   }
 }

@@ -14,7 +14,9 @@ export class MessageOrder extends Checker {
 
   override onFrame(frame: Frame): void {
     if (frame.type === 'actor.transitioned') {
-      if (frame.sender !== undefined) this.#arrived(frame.sender, frame.path, frame.cause);
+      // What comes from other nodes was sent where it is not seen.
+      if (frame.sender?.startsWith(`hive://${frame.node}/`))
+        this.#arrived(frame.sender, frame.path, frame.cause);
       this.#note(frame, frame.effects);
     } else if (frame.type === 'actor.started') this.#note(frame, frame.effects);
   }

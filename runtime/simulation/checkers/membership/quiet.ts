@@ -1,0 +1,71 @@
+/**
+ * M7: packets keep their size. M8: after quiet all views are equal, and traffic is back at its base line. M9: packets
+ * under a wrong key or label, and packets that were changed under way, are refused and add nobody.
+ */
+import type { MemberChange, MemberView } from '../../../../protocols/membership/views/view.ts';
+import { ClusterChecker, type NodeSight } from '../checker.ts';
+
+/** A probe and its answer, and half as many again: relays, tries of the lost, gossip to the dead. */
+const packetsPerProbe = 3;
+
+export class PacketsFit extends ClusterChecker {
+  readonly name = 'M7';
+  #seen = 0;
+
+  override onTick(): void {
+    const { sent, tooLong } = this.sight.traffic();
+    this.exercised += sent - this.#seen;
+    this.#seen = sent;
+    if (tooLong > 0) this.fail(`${tooLong} packets were longer than a packet may be`);
+  }
+}
+
+export class ViewsEqual extends ClusterChecker {
+  readonly name = 'M8';
+
+  /** All has been quiet for `ms`, in which so many packets were sent; each member probes once in `probeMs`. */
+  judge(packets: number, ms: number, probeMs: number): void {
+    const views = this.sight.nodes.map((node) => [node, viewOf(node)] as const);
+    const all = new Map<string, string>();
+    for (const [, view] of views) for (const [id, line] of view) all.set(id, all.get(id) ?? line);
+    for (const [{ node }, view] of views) {
+      for (const [id, line] of all) {
+        this.exercised += 1;
+        if (view.get(id) !== undefined && view.get(id) !== line)
+          this.fail(`${node} sees "${view.get(id)}" and another one "${line}"`);
+      }
+    }
+    const most = (this.sight.nodes.length * packetsPerProbe * ms) / probeMs;
+    if (packets > most)
+      this.fail(`${packets} packets in ${ms} quiet ms, at most ${Math.round(most)} are wanted`);
+  }
+}
+
+const viewOf = ({ membership }: NodeSight): ReadonlyMap<string, string> =>
+  new Map(
+    membership()
+      ?.members()
+      .map((view) => [view.id, lineOf(view)]),
+  );
+
+const lineOf = ({ name, status, incarnation: { boot, counter }, condition }: MemberView): string =>
+  `${name} ${status} at ${boot}.${counter}, ${condition}`;
+
+export class StrangersRefused extends ClusterChecker {
+  readonly name = 'M9';
+  #strange = 0;
+
+  /** So many packets of strangers were sent. */
+  sent(packets: number): void {
+    this.#strange += packets;
+    this.exercised += packets;
+  }
+
+  override onMember({ member }: MemberChange, at: NodeSight): void {
+    const known = this.sight.everKnown(member.id);
+    if (!known)
+      this.fail(
+        `${at.node} hears of ${member.name} (${member.id}), who is nobody, after ${this.#strange} packets of strangers`,
+      );
+  }
+}
