@@ -8,7 +8,10 @@ import { clusterFolder, givenPath } from './places.ts';
 
 /** HM-CLUSTER-ROLE. Without `settings` the node is to be alone. */
 export function roleHere(dataDir: string, settings: ClusterSettings | undefined): NodeRole {
-  const before = roleBefore(clusterFolder(dataDir));
+  const hasStore = existsSync(join(dataDir, 'store', 'data.mdb'));
+  const before = roleBefore(clusterFolder(dataDir), hasStore);
+  if (before === 'unknown' && settings?.join === undefined)
+    throw coded('HM-CLUSTER-KEY', `${givenPath(clusterFolder(dataDir))} is damaged`, { path: dataDir });
   if (!settings) {
     if (before !== 'agent') return 'server';
     throw coded(
@@ -21,7 +24,7 @@ export function roleHere(dataDir: string, settings: ClusterSettings | undefined)
   const isAgent = settings.role !== 'server' && (settings.join !== undefined || before === 'agent');
   if (!isAgent && before === 'agent')
     throw coded('HM-CLUSTER-ROLE', `the data folder ${dataDir} is of an agent`, { path: dataDir });
-  if (isAgent && before === undefined && existsSync(join(dataDir, 'store', 'data.mdb')))
+  if (isAgent && before === undefined && hasStore)
     throw coded(
       'HM-CLUSTER-ROLE',
       `the data folder ${dataDir} holds a store of its own; a node that joins has none`,
@@ -45,12 +48,15 @@ export function roleHere(dataDir: string, settings: ClusterSettings | undefined)
   return isAgent ? 'agent' : 'server';
 }
 
-/** What it was the last time; of a file that cannot be read nothing is known here: whoever needs it says why. */
-function roleBefore(folder: string): NodeRole | undefined {
+/** What it was the last time. Where that cannot be read, a store says that it was no agent. */
+function roleBefore(folder: string, hasStore: boolean): NodeRole | 'unknown' | undefined {
+  const path = givenPath(folder);
+  if (!existsSync(path)) return undefined;
   try {
-    const { role } = JSON.parse(readFileSync(givenPath(folder), 'utf8')) as { readonly role?: unknown };
-    return role === 'server' || role === 'agent' ? role : undefined;
+    const { role } = JSON.parse(readFileSync(path, 'utf8')) as { readonly role?: unknown };
+    if (role === 'server' || role === 'agent') return role;
   } catch {
-    return undefined;
+    // Whoever needs what is in it says why it cannot be read.
   }
+  return hasStore ? 'server' : 'unknown';
 }

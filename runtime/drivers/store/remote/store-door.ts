@@ -24,7 +24,7 @@ export interface StoreDoorOptions {
   readonly calls: Calls;
   readonly store: StateStore;
   /** Opens what a slot of who asks holds; without it nothing is opened. */
-  readonly secrets?: SecretBox;
+  readonly secrets?: Pick<SecretBox, 'open'>;
   /** Rejects when the node is no member any more, or another one has its name: HM-CLUSTER-CERTIFICATE. */
   readonly admit: (from: Caller) => Promise<unknown>;
 }

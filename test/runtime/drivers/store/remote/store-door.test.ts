@@ -4,6 +4,7 @@ import { reasonOf } from '../../../../../protocols/errors.ts';
 import { limits } from '../../../../../protocols/limits.ts';
 import { keys } from '../../../../../protocols/state/keys.ts';
 import type { StoreOp, WatchNotice } from '../../../../../protocols/state/model.ts';
+import { createRemoteSecrets } from '../../../../../runtime/cluster/remote-secrets.ts';
 import { HeapClock } from '../../../../../runtime/world/heap-clock.ts';
 import { seededRandom } from '../../../../../runtime/world/seeded-random.ts';
 import { call } from '../../../../conformance/state-store/rig.ts';
@@ -155,6 +156,21 @@ test('leases are not for agents', async () => {
   expect(await outcome(agent.store.revoke({ lease: 'l' }, call()))).toBe('HM-STORE-DENIED');
   const put: StoreOp = { op: 'put', key: keys.block('10.42.1.0/26'), value: { node: 'n2' }, lease: 'l' };
   expect(await outcome(write([put]))).toBe('HM-STORE-DENIED');
+});
+
+test('a sealed value is opened for the node whose slot holds it, and for no other', async () => {
+  const open = (from: typeof agent, name: string, version: string) =>
+    createRemoteSecrets(from.calls, () => rig.server).open({ name, version, sealed: {} as never }, call());
+  const told = open(agent, 'apps/shop', 'v1');
+  await clock.advance(10);
+  expect(await told).toEqual({ content: 'b3BlbmVk' });
+  for (const [name, version] of [
+    ['apps/shop', 'v2'],
+    ['cluster/authority', '1'],
+    ['nobody', 'v1'],
+  ] as const)
+    expect([name, await outcome(open(agent, name, version))]).toEqual([name, 'HM-STORE-DENIED']);
+  expect(await outcome(open(rig.node(3, 'agent'), 'apps/shop', 'v1'))).toBe('HM-STORE-DENIED');
 });
 
 test('requests that are not in form are refused before anything is done', async () => {

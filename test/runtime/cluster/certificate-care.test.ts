@@ -1,0 +1,142 @@
+/** A certificate while the node runs, in virtual time: renewed at two thirds of its term, tried again until it is. */
+import { createPrivateKey, createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Issued } from '../../../protocols/cluster/join.ts';
+import type { NodeEvent } from '../../../protocols/effects.ts';
+import { coded } from '../../../protocols/errors.ts';
+import { limits } from '../../../protocols/limits.ts';
+import {
+  issueCertificate,
+  keyOfRequest,
+  makeAuthority,
+  type Authority,
+} from '../../../runtime/cluster/authority.ts';
+import { CertificateCare } from '../../../runtime/cluster/certificate-care.ts';
+import { HeapClock } from '../../../runtime/world/heap-clock.ts';
+import { seededRandom } from '../../../runtime/world/seeded-random.ts';
+import { issueCredential, nodeIdOf } from '../../../transport/secure/credentials.ts';
+import { until } from '../../kit/until.ts';
+
+const label = 'c0ffee';
+const random = seededRandom(9);
+const { privateKey: key, publicKey } = generateKeyPairSync('ed25519');
+const identity = { id: nodeIdOf(publicKey), key };
+
+let clock: HeapClock;
+let authority: Authority;
+let care: CertificateCare;
+let refuse: Error | undefined;
+let asked = 0;
+const kept: Issued[] = [];
+const events: NodeEvent[] = [];
+
+async function issue(): Promise<Issued> {
+  const now = clock.now();
+  const leaf = { label, name: 'n2', role: 'agent', key: publicKey, now } as const;
+  const notAfter = Math.floor((now + limits.certificateMs) / 1_000);
+  const credential = issueCredential(createPrivateKey(authority.key), {
+    label,
+    name: 'n2',
+    key: publicKey,
+    notAfter,
+  });
+  return {
+    certificate: await issueCertificate(random, authority, leaf),
+    authority: authority.certificate,
+    credential: Buffer.from(credential).toString('base64'),
+    gossipKeys: ['a'],
+  };
+}
+
+beforeEach(async () => {
+  clock = new HeapClock();
+  authority = await makeAuthority(random, { label, now: clock.now() });
+  refuse = undefined;
+  asked = 0;
+  kept.length = 0;
+  events.length = 0;
+  care = new CertificateCare({
+    identity,
+    name: 'n2',
+    label,
+    issued: await issue(),
+    clock,
+    random,
+    renew: async (request) => {
+      asked += 1;
+      if (refuse) throw refuse;
+      expect(nodeIdOf(await keyOfRequest(request))).toBe(identity.id);
+      return issue();
+    },
+    renewed: async (issued) => void kept.push(issued),
+    tell: (event) => events.push(event),
+  });
+});
+afterEach(() => care.stop());
+
+/** Signatures are made by other threads, in real time; the virtual one stands meanwhile. */
+async function pass(ms: number, times: number): Promise<void> {
+  await clock.advance(ms);
+  await until(`${times} requests`, () => asked === times);
+}
+
+const term = limits.certificateMs + limits.clusterSkewMs;
+
+test('renewed at two thirds of its term, again and again; what is shown and sealed is the new one', async () => {
+  care.start();
+  await clock.advance((term * 2) / 3 - limits.clusterSkewMs - 1_000);
+  expect(asked).toBe(0);
+  const old = care.tls().certificate;
+  const sealed = care.notary.seal(Uint8Array.of(1));
+  await pass(2_000, 1);
+  await until('it is kept', () => kept.length === 1);
+  expect(care.tls().certificate).not.toBe(old);
+  expect(care.tls().certificate).toContain(kept[0]!.certificate);
+  expect(care.view().until).toBeGreaterThan(clock.now() + limits.certificateMs - 10_000);
+  // What was sealed before stays good for its term.
+  expect(care.notary.open(sealed)).toMatchObject({ id: identity.id, name: 'n2' });
+  await until('it is told', () => events.length === 1);
+  expect(events[0]).toMatchObject({ type: 'cluster.renewed', subject: 'n2' });
+  await pass((term * 2) / 3, 2);
+});
+
+test('a server that is away: tried again for ever, told once, and good when it is back, also after the end', async () => {
+  refuse = coded('HM-PEER-UNREACHABLE');
+  care.start();
+  await pass((term * 2) / 3, 1);
+  for (let times = 2; times <= 30; times++) {
+    await clock.advance(0);
+    await until('the next try waits', () => clock.timers === 1);
+    await pass(clock.untilNextMs()!, times);
+  }
+  expect(events.map(({ type }) => type)).toEqual(['cluster.unrenewed']);
+  expect(care.view().unrenewed?.code).toBe('HM-PEER-UNREACHABLE');
+  // Days without a server.
+  await until('the next try waits', () => clock.timers === 1);
+  refuse = undefined;
+  await pass(limits.renewalRetryMostMs, 31);
+  await until('it is renewed', () => events.length === 2);
+  expect(care.view().unrenewed).toBeUndefined();
+});
+
+test('a certificate for another key or name is not taken', async () => {
+  const { publicKey: strange } = generateKeyPairSync('ed25519');
+  const wrong = new CertificateCare({
+    identity,
+    name: 'n2',
+    label,
+    issued: care.issued,
+    clock,
+    random,
+    renew: async () => {
+      const leaf = { label, name: 'n2', role: 'agent', key: strange, now: clock.now() } as const;
+      return { ...care.issued, certificate: await issueCertificate(random, authority, leaf) };
+    },
+    renewed: async (issued) => void kept.push(issued),
+    tell: () => undefined,
+  });
+  await expect(wrong.renew()).rejects.toMatchObject({ reason: { code: 'HM-CLUSTER-CERTIFICATE' } });
+  expect(kept).toEqual([]);
+  const shown = new X509Certificate(wrong.tls().certificate);
+  expect(shown.publicKey.equals(createPublicKey(key))).toBe(true);
+});

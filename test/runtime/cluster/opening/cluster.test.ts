@@ -1,0 +1,229 @@
+/** A server and its agents as they are opened by a daemon: joined, restarted, moved, expired, mistaken, gone. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { limits } from '../../../../protocols/limits.ts';
+import { keys } from '../../../../protocols/state/keys.ts';
+import type { OpenedCluster } from '../../../../runtime/cluster/opening/server.ts';
+import { call } from '../../../conformance/state-store/rig.ts';
+import { until } from '../../../kit/until.ts';
+import { refusalOf } from '../joining/desk.ts';
+import { ClusterTown, type Machine } from './town.ts';
+
+const day = 86_400_000;
+
+let town: ClusterTown;
+let first: Machine;
+let second: Machine;
+let server: OpenedCluster;
+beforeEach(async () => {
+  town = new ClusterTown();
+  [first, second] = [await town.machine('n1'), await town.machine('n2')];
+  server = await town.server(first, await town.address());
+}, 60_000);
+afterEach(() => town.end(), 60_000);
+
+const seeds = (): { join: { host: string; port: number }[] } => ({ join: [server.handle.self.address] });
+
+async function joined(machine: Machine = second) {
+  const tokenFile = await town.tokenOf(server, machine);
+  return town.agent(machine, { clusterAddress: await town.address(), ...seeds(), tokenFile });
+}
+
+const statusOf = ({ handle }: OpenedCluster, name: string): string | undefined =>
+  handle.membership.members().find((member) => member.name === name)?.status;
+
+test('an agent has its store at the server, and both see each other alive', async () => {
+  const agent = await joined();
+  const { kv } = await agent.store.get({ key: keys.cluster }, call());
+  expect(kv?.value).toMatchObject({ label: agent.handle.self.label });
+  expect(await refusalOf(agent.store.get({ key: keys.app('shop') }, call()))).toMatchObject({
+    code: 'HM-STORE-DENIED',
+  });
+  await until(
+    'both see each other',
+    () => statusOf(server, 'n2') === 'alive' && statusOf(agent, 'n1') === 'alive',
+  );
+  expect(await refusalOf(agent.handle.care!.createToken({ ttlMs: 1, uses: 1 }))).toMatchObject({
+    code: 'HM-CLUSTER-AGENT',
+    evidence: { server: 'n1' },
+  });
+}, 60_000);
+
+test('a new gossip key is used by all, and who was away is told when it is back', async () => {
+  const agent = await joined();
+  await until('the server sees the agent', () => statusOf(server, 'n2') === 'alive');
+  const [before] = server.handle.care!.gossipKeys();
+  await server.handle.care!.rotateKeys();
+  const [after] = server.handle.care!.gossipKeys();
+  expect(after).not.toBe(before);
+  expect(agent.handle.care!.gossipKeys()).toEqual([after]);
+  await agent.close();
+  await until('the server takes it for dead', () => statusOf(server, 'n2') === 'dead');
+  await server.handle.care!.rotateKeys();
+  const again = await town.agent(second, { clusterAddress: agent.handle.self.address });
+  const [newest] = server.handle.care!.gossipKeys();
+  await until('the agent has the newest key', () => again.handle.care!.gossipKeys()[0] === newest);
+  await until('the server sees it again', () => statusOf(server, 'n2') === 'alive');
+}, 120_000);
+
+test('an agent that restarts at another address needs no token, and is found there', async () => {
+  const agent = await joined();
+  await agent.close();
+  const clusterAddress = await town.address();
+  const again = await town.agent(second, { clusterAddress });
+  expect(again.handle.self.id).toBe(agent.handle.self.id);
+  const there = (): number | undefined =>
+    server.handle.membership.members().find(({ name }) => name === 'n2')?.address.port;
+  await until('the members know the new address', () => there() === clusterAddress.port);
+  await until('the store does, too', async () => {
+    const { kv } = await town.store.get({ key: keys.member('n2') });
+    return (kv?.value as { address: { port: number } }).address.port === clusterAddress.port;
+  });
+}, 60_000);
+
+test('a server at another address is found by its agents', async () => {
+  const agent = await joined();
+  await until(
+    'both see each other',
+    () => statusOf(agent, 'n1') === 'alive' && statusOf(server, 'n2') === 'alive',
+  );
+  await server.close();
+  server = await town.server(first, await town.address());
+  const { port } = server.handle.self.address;
+  await until('the agent knows where', () => agent.handle.server().address.port === port);
+  await until('the agent reads its store', () =>
+    agent.store.get({ key: keys.cluster }, call()).then(
+      () => true,
+      () => false,
+    ),
+  );
+}, 90_000);
+
+test('a certificate that has ended: said so, and a token makes it the same node again', async () => {
+  const agent = await joined();
+  await Promise.all([agent.close(), server.close()]);
+  first.skewMs = 8 * day;
+  second.skewMs = 8 * day;
+  // The server makes itself a new one.
+  server = await town.server(first, await town.address());
+  const clusterAddress = await town.address();
+  expect(await refusalOf(town.agent(second, { clusterAddress, ...seeds() }))).toMatchObject({
+    code: 'HM-CLUSTER-CERTIFICATE',
+    message: expect.stringContaining('ended at'),
+    hint: expect.stringContaining('hivemind cluster token'),
+  });
+  const again = await joined();
+  expect(again.handle.self.id).toBe(agent.handle.self.id);
+}, 60_000);
+
+test('a clock that is an hour off is said at the join, and by what connections are refused with', async () => {
+  second.skewMs = 3_600_000;
+  const tokenFile = await town.tokenOf(server, second);
+  const settings = { clusterAddress: await town.address(), ...seeds(), tokenFile };
+  expect(await refusalOf(town.agent(second, settings))).toMatchObject({ code: 'HM-CLUSTER-CLOCK' });
+  second.skewMs = 0;
+  const agent = await town.agent(second, settings);
+  await agent.close();
+  second.skewMs = 3_600_000;
+  const again = await town.agent(second, settings);
+  const asked = again.handle.calls.call(again.handle.server(), 'ring.get', {}, { timeoutMs: limits.joinMs });
+  expect(await refusalOf(asked)).toMatchObject({ code: 'HM-CLUSTER-CLOCK' });
+}, 60_000);
+
+test('a certificate of another cluster does not open this one', async () => {
+  const other = new ClusterTown();
+  try {
+    const stranger = await other.machine('n1');
+    const elsewhere = await other.server(stranger, await other.address());
+    const guest = await other.machine('n7');
+    const tokenFile = await other.tokenOf(elsewhere, guest);
+    const join7 = [elsewhere.handle.self.address];
+    const member = await other.agent(guest, {
+      clusterAddress: await other.address(),
+      join: join7,
+      tokenFile,
+    });
+    await member.close();
+    // As when somebody copies a folder and an address: it is led here.
+    const path = join(guest.folder, 'cluster', 'given.json');
+    const given = JSON.parse(await readFile(path, 'utf8')) as { server: { address: object; id: string } };
+    const { id, address } = server.handle.self;
+    const server1 = { ...given.server, id, address };
+    await writeFile(path, JSON.stringify({ ...given, server: server1, seeds: [] }));
+    const lost = await other.agent(guest, { clusterAddress: await other.address() });
+    expect(await refusalOf(lost.store.get({ key: keys.cluster }, call()))).toMatchObject({
+      code: 'HM-CLUSTER-FOREIGN',
+    });
+    expect(server.handle.membership.members().map(({ name }) => name)).toEqual(['n1']);
+  } finally {
+    await other.end();
+  }
+}, 90_000);
+
+test('a name that another node has is refused, until that one has left', async () => {
+  const agent = await joined();
+  const twin = await town.machine('n2');
+  expect(await refusalOf(joined(twin))).toMatchObject({ code: 'HM-NODE-NAME-TAKEN' });
+  await agent.handle.care!.leave();
+  await agent.handle.care!.left;
+  expect(await refusalOf(agent.store.get({ key: keys.cluster }, call()))).toMatchObject({
+    code: 'HM-CLUSTER-CERTIFICATE',
+    message: expect.stringContaining('it has left'),
+  });
+  await agent.close();
+  const successor = await joined(twin);
+  expect(successor.handle.self.id).not.toBe(agent.handle.self.id);
+  // Who left is known no more: it may come again with a token.
+  expect(await refusalOf(town.agent(second, { clusterAddress: await town.address() }))).toMatchObject({
+    code: 'HM-CLUSTER-JOIN',
+  });
+}, 90_000);
+
+test('a dead node gives its name to who comes with another key', async () => {
+  const agent = await joined();
+  await until('the server sees the agent', () => statusOf(server, 'n2') === 'alive');
+  await agent.close();
+  await until('the server takes it for dead', () => statusOf(server, 'n2') === 'dead');
+  const twin = await town.machine('n2');
+  const successor = await joined(twin);
+  await until('the server sees the new one', () =>
+    server.handle.membership
+      .members()
+      .some(({ id, status }) => id === successor.handle.self.id && status === 'alive'),
+  );
+}, 90_000);
+
+test('files that are damaged: the key ends the start, what was given is given again where a token is', async () => {
+  const agent = await joined();
+  await agent.close();
+  const given = join(second.folder, 'cluster', 'given.json');
+  await writeFile(given, (await readFile(given, 'utf8')).slice(0, 300));
+  const clusterAddress = await town.address();
+  expect(await refusalOf(town.agent(second, { clusterAddress }))).toMatchObject({ code: 'HM-CLUSTER-KEY' });
+  const again = await joined();
+  expect(again.handle.self.id).toBe(agent.handle.self.id);
+  await again.close();
+  const key = join(second.folder, 'cluster', 'node.key');
+  await writeFile(key, (await readFile(key, 'utf8')).slice(0, 60));
+  expect(await refusalOf(joined())).toMatchObject({ code: 'HM-CLUSTER-KEY' });
+}, 60_000);
+
+test('nothing of a secret stands in clear text outside the files that only the owner reads', async () => {
+  const agent = await joined();
+  const token = await readFile(join(second.folder, 'token'), 'utf8');
+  const given = await readFile(join(second.folder, 'cluster', 'given.json'), 'utf8');
+  const { kvs } = await town.store.list({ prefix: '' });
+  const shown = [
+    JSON.stringify(kvs),
+    town.debug.join('\n'),
+    JSON.stringify(agent.handle.care!.certificate()),
+  ];
+  const { key } = JSON.parse(await readFile(join(second.folder, 'cluster', 'node.key'), 'utf8')) as {
+    key: string;
+  };
+  const { issued } = JSON.parse(given) as { issued: { gossipKeys: string[] } };
+  for (const secret of [token.split('.')[3]!, key, ...issued.gossipKeys])
+    for (const text of shown) expect(text).not.toContain(secret);
+  expect(given).not.toContain(token.split('.')[3]);
+}, 60_000);

@@ -1,0 +1,110 @@
+/** Whole clusters of real parts on the loopback: TLS, UDP, threads, files; only the stores are in memory, and clocks can be off. */
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { AddressInfo } from 'node:net';
+import type { MemberAddress } from '../../../../protocols/membership/model.ts';
+import type { Clock } from '../../../../protocols/ports.ts';
+import { openAgent, type OpenedAgent } from '../../../../runtime/cluster/opening/agent.ts';
+import type { ClusterOptions, ClusterSettings } from '../../../../runtime/cluster/opening/parts.ts';
+import { openServer, type OpenedCluster } from '../../../../runtime/cluster/opening/server.ts';
+import { countBoot } from '../../../../runtime/boots.ts';
+import { createFileDisk } from '../../../../runtime/drivers/journal/disk.ts';
+import { openJournal } from '../../../../runtime/drivers/journal/journal.ts';
+import { MemoryKeys } from '../../../../runtime/drivers/secrets/key-ring.ts';
+import { createSecretBox } from '../../../../runtime/drivers/secrets/secret-box.ts';
+import {
+  createMemoryStore,
+  type MemoryStore,
+} from '../../../../runtime/drivers/store/memory/memory-store.ts';
+import { openMembership } from '../../../../runtime/membership/worker-life.ts';
+import { realClock } from '../../../../runtime/world/real-clock.ts';
+import { realRandom } from '../../../../runtime/world/real-random.ts';
+
+/** A machine: its folder, its clock. */
+export interface Machine {
+  readonly name: string;
+  readonly folder: string;
+  /** What its clock is off by, ms. */
+  skewMs: number;
+}
+
+export class ClusterTown {
+  readonly #closers: (() => Promise<unknown>)[] = [];
+  readonly debug: string[] = [];
+  readonly keys = new MemoryKeys();
+  store: MemoryStore = createMemoryStore({ clock: realClock, random: realRandom });
+
+  async machine(name: string): Promise<Machine> {
+    const folder = await mkdtemp(join(tmpdir(), `hm-town-${name}-`));
+    this.#closers.unshift(() => rm(folder, { recursive: true, force: true }));
+    return { name, folder, skewMs: 0 };
+  }
+
+  /** An address that nobody listens on. */
+  async address(): Promise<MemberAddress> {
+    const server = createServer();
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    server.close();
+    await once(server, 'close');
+    return { host: '127.0.0.1', port };
+  }
+
+  async #options(
+    machine: Machine,
+    settings: Partial<ClusterSettings> & Pick<ClusterSettings, 'clusterAddress'>,
+  ): Promise<ClusterOptions> {
+    const clock: Clock = { ...realClock, now: () => realClock.now() + machine.skewMs };
+    const path = join(machine.folder, 'node.journal');
+    const opened = await openJournal({ disk: createFileDisk(), clock: realClock, path });
+    this.#closers.push(() => opened.close());
+    return {
+      folder: join(machine.folder, 'cluster'),
+      name: machine.name,
+      settings: { role: 'auto', membershipProfile: 'fast', labels: {}, ...settings },
+      boot: await countBoot(opened.journal),
+      clock,
+      random: realRandom,
+      journal: opened.journal,
+      openMembership,
+      debug: (text) => this.debug.push(text),
+    };
+  }
+
+  async server(machine: Machine, clusterAddress: MemberAddress): Promise<OpenedCluster> {
+    const { store } = this;
+    const secrets = createSecretBox({ storage: this.keys, random: realRandom, store: () => store });
+    return this.#kept(await openServer(await this.#options(machine, { clusterAddress }), { store, secrets }));
+  }
+
+  async agent(
+    machine: Machine,
+    settings: Partial<ClusterSettings> & Pick<ClusterSettings, 'clusterAddress'>,
+  ): Promise<OpenedAgent> {
+    return this.#kept(await openAgent(await this.#options(machine, settings)));
+  }
+
+  /** A file with a token of that server. */
+  async tokenOf({ handle }: OpenedCluster, machine: Machine): Promise<string> {
+    const path = join(machine.folder, 'token');
+    const { token } = await handle.care!.createToken({ ttlMs: 60_000, uses: 5 });
+    await writeFile(path, token);
+    return path;
+  }
+
+  #kept<Opened extends OpenedCluster>(opened: Opened): Opened {
+    let closed: Promise<void> | undefined;
+    const close = (): Promise<void> => (closed ??= opened.close());
+    this.#closers.push(close);
+    return { ...opened, close };
+  }
+
+  async end(): Promise<void> {
+    for (const close of this.#closers.reverse()) await close();
+    await this.store.close();
+  }
+}
