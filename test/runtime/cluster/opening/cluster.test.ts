@@ -78,7 +78,8 @@ test('an agent that restarts at another address needs no token, and is found the
   await until('the members know the new address', () => there() === clusterAddress.port);
   await until('the store does, too', async () => {
     const { kv } = await town.store.get({ key: keys.member('n2') });
-    return (kv?.value as { address: { port: number } }).address.port === clusterAddress.port;
+    const row = kv?.value as { address: { port: number } } | undefined;
+    return row?.address.port === clusterAddress.port;
   });
 }, 60_000);
 
