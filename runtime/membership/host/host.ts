@@ -176,7 +176,7 @@ export class MembershipHost {
   #step({ input, then }: Input): void {
     if (this.#closed || this.#silent) return then?.([]);
     const effects = this.#swim.step(input, this.#tools.clock.monotonicMs());
-    for (const effect of effects) this.#perform(effect);
+    for (const effect of settled(effects)) this.#perform(effect);
     if (this.#words !== this.#self.statement) {
       this.#words = this.#self.statement;
       this.#out({ kind: 'viewed', view: this.#views.own() });
@@ -299,4 +299,11 @@ export class MembershipHost {
     this.#stalled = condition === 'stalled';
     this.#input({ kind: 'describe', profile: { condition, awayMs: 0 } });
   }
+}
+
+/** What an exchange says of one member comes claim by claim: that it lived, and then that it died. What it is in the end is news. */
+function settled(effects: readonly Effect[]): readonly Effect[] {
+  const last = new Map<NodeId, Effect>();
+  for (const effect of effects) if (effect.kind === 'changed') last.set(effect.member.id, effect);
+  return effects.filter((effect) => effect.kind !== 'changed' || last.get(effect.member.id) === effect);
 }
