@@ -84,7 +84,7 @@ function flagsOf(desk: DeskName, record: DeskRecord, node: DeskNode): readonly s
   const first = nodeOf(desk, 1);
   const joining = [
     ['--join', place(first)],
-    ['--token-file', tokenFileOf(desk)],
+    ['--token-file', tokenFileOf(desk, node)],
   ];
   return [
     ['--name', node.name],
@@ -102,7 +102,7 @@ function flagsOf(desk: DeskName, record: DeskRecord, node: DeskNode): readonly s
   ].flat();
 }
 
-const tokenFileOf = ({ folder }: DeskName): string => join(folder, 'join.token');
+const tokenFileOf = ({ folder }: DeskName, { name }: DeskNode): string => join(folder, `${name}.token`);
 
 /** A node without a certificate needs a token, which the first node gives. */
 async function ensureToken(desk: DeskName, node: DeskNode): Promise<void> {
@@ -110,5 +110,5 @@ async function ensureToken(desk: DeskName, node: DeskNode): Promise<void> {
   if (node.number === first.number || existsSync(node.dataDir)) return;
   const asked = ['cluster', 'token', '--address', `unix://${first.socketPath}`];
   const token = await must(`the first node's token`, [process.execPath, tool, ...asked]);
-  await writeFile(tokenFileOf(desk), token, { mode: 0o600 });
+  await writeFile(tokenFileOf(desk, node), token, { mode: 0o600 });
 }
