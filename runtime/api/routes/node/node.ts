@@ -71,7 +71,8 @@ const ready = jsonRoute({
   id: 'getReadiness',
   method: 'get',
   path: '/readyz',
-  summary: 'The node may be worked with: its tree has started and, where it leads, the app manager answers; else 503',
+  summary:
+    'The node may be worked with: its tree has started and, where it leads, the app manager answers; else 503',
   query: z.object({ verbose: z.exactOptional(z.enum(['', 'true', 'false'])) }),
   answer: z.strictObject({
     ready: z.boolean(),
