@@ -1,7 +1,9 @@
 /** What must always hold of membership (M1–M8), over many members and bad networks; every run follows from its seed. */
 import { describe, expect, test } from 'vitest';
 import type { Member } from '../../../protocols/membership/model.ts';
+import { packAccusation } from '../../../protocols/membership/claims/codec.ts';
 import { compareIncarnations } from '../../../protocols/membership/claims/precedence.ts';
+import { encodePacket } from '../../../protocols/membership/packets.ts';
 import { idOf, Swarm, type Sighting } from '../../../runtime/simulation/membership/swarm.ts';
 import { chanceFor } from '../../../runtime/world/simulated/chance.ts';
 import { calm } from '../../../transport/memory/datagrams.ts';
@@ -140,6 +142,54 @@ describe.each([1, 2, 3])('seed %i', (seed) => {
     swarm.run(10_000);
     // Two probes a second, each with one answer.
     expect(swarm.network.counts.sent - before).toBeLessThanOrEqual(19 * 4 * 10 + 19);
+  });
+
+  test('M1: who stalls while it suspects somebody hears what waited for it before it declares anybody dead', () => {
+    const swarm = settled(seed, 10);
+    swarm.run(5_000);
+    const accusations = [1, 2, 3].map((from) =>
+      packAccusation({
+        kind: 'suspected',
+        id: idOf(5),
+        incarnation: swarm
+          .core(0)!
+          .members()
+          .find(({ id }) => id === idOf(5))!.incarnation,
+        from: idOf(from),
+      }),
+    );
+    const packet = encodePacket({ kind: 'gossip' }, accusations);
+    const from = { id: idOf(1), address: { host: '10.0.0.1', port: 4484 } };
+    for (const index of swarm.up()) swarm.tell(index, { kind: 'received', from, packet });
+    expect(sees(swarm, 0, 5)?.status).toBe('suspected');
+    swarm.stall(0, 4_000);
+    const dead: Sighting[] = [];
+    swarm.onSighting = (sighting) => {
+      if (sighting.by === 0 && sighting.member.status === 'dead') dead.push(sighting);
+    };
+    swarm.run(10_000);
+    expect(dead).toEqual([]);
+    expect(swarm.agreed()).toBe(true);
+  });
+
+  test('M10: a crash makes nobody think itself unwell: relays say in time that they heard nothing either', () => {
+    const swarm = settled(seed, 10);
+    swarm.run(5_000);
+    swarm.kill(4);
+    for (let ms = 0; ms < 8_000; ms += 50) {
+      swarm.run(50);
+      for (const index of swarm.up()) expect(swarm.core(index)!.condition.health).toBe(0);
+    }
+    expect(everyoneSees(swarm, 4, 'dead')).toBe(true);
+  });
+
+  test('M10: who stalls, or must refute, thinks itself unwell, and well again when all is well', () => {
+    const swarm = settled(seed, 10);
+    swarm.stall(2, 3_000);
+    swarm.run(3_050);
+    expect(swarm.core(2)!.condition.health).toBeGreaterThan(0);
+    swarm.run(30_000);
+    expect(swarm.up().map((index) => swarm.core(index)!.condition.health)).toEqual(Array(10).fill(0));
   });
 
   test('a member that announced its absence is not declared dead before it is due back', () => {
