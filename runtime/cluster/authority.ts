@@ -38,9 +38,7 @@ export interface Leaf {
 }
 
 async function library(): Promise<typeof X509> {
-  // The library's own injection asks for it, before it is loaded itself.
-  await import('reflect-metadata');
-  const x509 = await import('@peculiar/x509');
+  const { x509 } = await import('./x509-library.ts');
   x509.cryptoProvider.set(webcrypto as never);
   return x509;
 }

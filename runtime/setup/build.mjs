@@ -14,6 +14,7 @@ import { bundleInParts } from './parts.mjs';
 const whole = {
   'hivemind-node': 'runtime/hivemind-node.ts',
   'hivemind-membership': 'runtime/membership/host/worker.ts',
+  'hivemind-x509': 'runtime/cluster/x509-library.ts',
   'build-hello': 'runtime/images/build-hello.ts',
   'node-config': 'runtime/config/node-config.ts',
   client: 'runtime/client/client.ts',
@@ -40,6 +41,15 @@ export const oneLanguage = {
       contents: "export { default as en } from './en.js';",
       resolveDir: dirname(path),
     })),
+};
+
+/** Half a megabyte that only a node with others needs stays a file of its own: V8 keeps the text of what it has read. */
+const besideDaemon = {
+  name: 'beside-daemon',
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /\/x509-library\.ts$/ }, ({ kind }) =>
+      kind === 'dynamic-import' ? { path: './hivemind-x509.js', external: true } : undefined,
+    ),
 };
 
 const shared = {
@@ -72,7 +82,10 @@ export async function build() {
   const { build: bundle, stop } = await import('esbuild');
   // Parts have their content in their names: those of an earlier build would stay.
   rmSync(join(dist, 'hivemind'), { recursive: true, force: true });
-  const built = [await bundle({ ...shared, entryPoints: whole }), await bundleTool(bundle)];
+  const built = [
+    await bundle({ ...shared, plugins: [...shared.plugins, besideDaemon], entryPoints: whole }),
+    await bundleTool(bundle),
+  ];
   const daemon = join(dist, 'hivemind-node.js');
   writeFileSync(daemon, readFileSync(daemon, 'utf8').replace('#!/usr/bin/env node', daemonInterpreter));
   // Its service would stay for as long as the node runs, and holds more memory than the node.
