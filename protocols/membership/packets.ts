@@ -2,9 +2,10 @@
  * What members send each other as datagrams: a probe, its answers, or gossip alone; each carries claims in what room is
  * left. One self-contained msgpack array a packet: nothing of one is needed to read another.
  */
-import { decodePlain, encodePlain } from '../wire/codec.ts';
+import { decodePlain } from '../wire/codec.ts';
 import { unpackPiece, type PackedClaim, type Told } from './claims/codec.ts';
 import { Fields } from '../wire/fields.ts';
+import { Writer } from '../wire/writer.ts';
 import type { Accusation, MemberAddress, NodeId } from './model.ts';
 
 /** The version this node speaks; it understands the same alone, so far. */
@@ -66,9 +67,28 @@ export function roomBeside(message: Message): number {
   return packetBytes - taken;
 }
 
+/** One for all packets: each is copied out whole. */
+const writer = new Writer(packetBytes);
+
 /** Throws when it is longer than `packetBytes`: who packs asks `roomBeside` before. */
 export function encodePacket(message: Message, claims: readonly PackedClaim[]): Uint8Array {
-  return encodePlain([protocolVersion, kinds.indexOf(message.kind), words(message), ...claims], packetBytes);
+  writer.array(3 + claims.length);
+  writer.natural(protocolVersion);
+  writer.natural(kinds.indexOf(message.kind));
+  writeWords(words(message));
+  for (const claim of claims) {
+    if (claim instanceof Uint8Array) writer.byteString(claim);
+    else writeWords(claim);
+  }
+  return writer.take();
+}
+
+function writeWords(list: readonly (number | string)[]): void {
+  writer.array(list.length);
+  for (const word of list) {
+    if (typeof word === 'number') writer.natural(word);
+    else writer.text(word);
+  }
 }
 
 /** `undefined` for whatever is not a packet of ours, whole and in form. */
@@ -95,9 +115,9 @@ function messageOf(kind: Message['kind'], fields: Fields): Message | undefined {
     if (kind === 'gossip') return { kind };
     const sequence = fields.natural();
     if (kind === 'ack' || kind === 'nack') return { kind, sequence };
-    const target = fields.text(63);
+    const target = fields.word(63);
     if (kind === 'ping') return { kind, sequence, target };
-    const address = { host: fields.text(253), port: fields.natural(65_535) };
+    const address = { host: fields.word(253), port: fields.natural(65_535) };
     return { kind, sequence, target, address, remainingMs: fields.natural(3_600_000) };
   })();
   return fields.good() ? message : undefined;

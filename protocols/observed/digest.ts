@@ -48,10 +48,10 @@ export function packDigest({ id, boot, sequence, hash }: RecordDigest): PackedDi
 export function unpackDigest(packed: unknown): RecordDigest | undefined {
   const fields = Fields.of(packed);
   const digest = {
-    id: fields.text(idChars),
+    id: fields.word(idChars),
     boot: fields.natural(),
     sequence: fields.natural(),
-    hash: fields.text(digestHashChars, digestHashChars),
+    hash: fields.word(digestHashChars, digestHashChars),
   };
   return fields.good() ? digest : undefined;
 }

@@ -1,6 +1,8 @@
 /** Reading plain values from anywhere. */
 import type { Message } from '../effects.ts';
 
+const visible = /^[\x21-\x7e]*$/;
+
 /** Reads an array of values from anywhere, one after the other, remembering whether all were as they should be. */
 export class Fields {
   readonly #values: readonly unknown[];
@@ -43,6 +45,12 @@ export class Fields {
     const value = this.#next();
     if (typeof value === 'string' && value.length >= shortest && value.length <= longest) return value;
     return this.#refuse('');
+  }
+
+  /** A name for programs: letters, digits and signs of one byte each, nothing that a terminal would obey. */
+  word(longest: number, shortest = 1): string {
+    const text = this.text(longest, shortest);
+    return visible.test(text) ? text : this.#refuse('');
   }
 
   /** A byte string of `longest` bytes at most, and of exactly as many when `shortest` is not given. */

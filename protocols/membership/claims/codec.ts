@@ -56,7 +56,7 @@ function read({ id, name, body }: Signed, bytes: Uint8Array): Statement | undefi
   const fields = Fields.of(decoded(body));
   const incarnation = { boot: fields.natural(), counter: fields.natural() };
   const left = fields.flag();
-  const address = { host: fields.text(hostLength), port: fields.natural(65_535) };
+  const address = { host: fields.word(hostLength), port: fields.natural(65_535) };
   const condition = fields.one(conditions);
   const awayMs = fields.natural(longestAwayMs);
   const versions = [fields.natural(255), fields.natural(255)] as const;
@@ -110,9 +110,9 @@ export function unpackClaim(packed: unknown): Accusation | Uint8Array | undefine
   if (packed instanceof Uint8Array) return packed.length > claimBytes ? undefined : packed;
   const fields = Fields.of(packed);
   const kind = fields.one(accusations);
-  const id: NodeId = fields.text(nameLength);
+  const id: NodeId = fields.word(nameLength);
   const incarnation = { boot: fields.natural(), counter: fields.natural() };
-  const from: NodeId = fields.text(nameLength);
+  const from: NodeId = fields.word(nameLength);
   return fields.good() ? { kind, id, incarnation, from } : undefined;
 }
 
@@ -121,7 +121,7 @@ export function packClaim(claim: Claim): PackedClaim {
   return claim.kind === 'stated' ? claim.statement.bytes : packAccusation(claim);
 }
 
-/** How many bytes of a packet it takes, at most. */
+/** How many bytes of a packet it takes, at most: its texts are words, a byte a character. */
 export function packedBytes(packed: PackedClaim): number {
   if (packed instanceof Uint8Array) return packed.length + 3;
   return packed.reduce<number>((sum, word) => sum + (typeof word === 'string' ? word.length + 2 : 5), 3);

@@ -88,14 +88,14 @@ export function requestOf(body: unknown): ExchangeRequest | undefined {
   if (kind === 'compare') {
     const salt = fields.natural();
     const digest = fields.bytes(mostBuckets * hashBytes, hashBytes);
-    const after = fields.text(nameLength, 0);
+    const after = fields.word(nameLength, 0);
     const whole = digest.length % hashBytes === 0;
     return fields.good() && whole ? { kind, salt, digest, after } : undefined;
   }
   const claims = claimsOf(fields.list(mostItems));
   const wanted = fields.list(mostItems);
   const ids = Fields.of(wanted);
-  const named = wanted.map(() => ids.text(nameLength));
+  const named = wanted.map(() => ids.word(nameLength));
   return fields.good() && ids.good() && claims ? { kind: 'give', claims, wanted: named } : undefined;
 }
 
@@ -103,7 +103,7 @@ export function requestOf(body: unknown): ExchangeRequest | undefined {
 export function comparedOf(body: unknown, buckets: number): Compared | undefined {
   const fields = Fields.of(body);
   const differs = fields.bytes(buckets);
-  const next = fields.text(nameLength, 0);
+  const next = fields.word(nameLength, 0);
   const lines = fields.list(mostItems).map(lineOf);
   if (!fields.good() || lines.includes(undefined)) return undefined;
   return { differs, next, lines: lines as readonly Line[] };
@@ -132,7 +132,7 @@ function packLine({ id, incarnation, status, words }: Line): unknown {
 
 function lineOf(packed: unknown): Line | undefined {
   const fields = Fields.of(packed);
-  const id = fields.text(nameLength);
+  const id = fields.word(nameLength);
   const standing = standingIn(fields);
   const words = fields.ended() ? undefined : standingIn(fields);
   return fields.good() ? { id, ...standing, words } : undefined;

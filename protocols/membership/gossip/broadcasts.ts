@@ -13,6 +13,21 @@ interface Broadcast {
   readonly packed: PackedClaim;
   readonly bytes: number;
   sends: number;
+  /** The packet that it was chosen for last. */
+  round: number;
+  /** In its row. */
+  previous: Broadcast | undefined;
+  next: Broadcast | undefined;
+}
+
+interface Row {
+  first: Broadcast | undefined;
+  last: Broadcast | undefined;
+}
+
+interface Chosen {
+  readonly piece: Broadcast;
+  readonly queue: LeastSentFirst;
 }
 
 /** By class, the share of a packet's room that it gets when all have something to say. */
@@ -32,6 +47,7 @@ export class Broadcasts {
     digest: new LeastSentFirst(),
   };
   #dropped = 0;
+  #round = 0;
 
   get size(): number {
     const { urgent, membership, digest } = this.#classes;
@@ -45,34 +61,37 @@ export class Broadcasts {
 
   /** `key` names the subject: what was said of it before is said no more, in whichever class. */
   add(kind: BroadcastClass, key: string, packed: PackedClaim): void {
-    for (const queue of Object.values(this.#classes)) queue.delete(key);
+    const { urgent, membership, digest } = this.#classes;
+    for (const queue of [urgent, membership, digest]) queue.delete(key);
     if (this.size >= mostPieces) {
       this.#dropped += 1;
       return;
     }
-    this.#classes[kind].add({ key, packed, bytes: packedBytes(packed), sends: 0 });
+    const place = { previous: undefined, next: undefined };
+    this.#classes[kind].add({ key, packed, bytes: packedBytes(packed), sends: 0, round: 0, ...place });
   }
 
   /** Pieces for one packet with `room` bytes; counts them as sent, and forgets what was sent `limit` times. */
   take(room: number, limit: number): PackedClaim[] {
     if (this.size === 0) return [];
-    const chosen = new Map<Broadcast, LeastSentFirst>();
+    const chosen: Chosen[] = [];
+    const round = ++this.#round;
     let left = room;
     // Twice: what one class leaves of its share the others may have.
     for (const generous of [false, true]) {
       for (const [kind, share] of shares) {
         const allowed = generous ? left : Math.min(left, Math.floor(room * share));
-        left -= this.#classes[kind].choose(allowed, chosen);
+        left -= this.#classes[kind].choose(allowed, chosen, round);
       }
     }
-    for (const [piece, queue] of chosen) queue.sent(piece, limit);
-    return [...chosen.keys()].map(({ packed }) => packed);
+    for (const { piece, queue } of chosen) queue.sent(piece, limit);
+    return chosen.map(({ piece }) => piece.packed);
   }
 }
 
-/** Pieces in rows by how often they were sent. */
+/** Pieces in rows by how often they were sent; each row in the order in which they came to it. */
 class LeastSentFirst {
-  readonly #rows: Set<Broadcast>[] = [];
+  readonly #rows: Row[] = [];
   readonly #byKey = new Map<string, Broadcast>();
 
   get size(): number {
@@ -81,46 +100,61 @@ class LeastSentFirst {
 
   add(piece: Broadcast): void {
     this.#byKey.set(piece.key, piece);
-    this.#row(piece.sends).add(piece);
+    this.#append(piece);
   }
 
   delete(key: string): void {
     const piece = this.#byKey.get(key);
     if (!piece) return;
     this.#byKey.delete(key);
-    this.#rows[piece.sends]?.delete(piece);
+    this.#unlink(piece);
   }
 
-  /** Adds what fits into `room`; answers how many bytes that takes. */
-  choose(room: number, chosen: Map<Broadcast, LeastSentFirst>): number {
+  /** Adds what fits into `room` and was not chosen before; answers how many bytes that takes. */
+  choose(room: number, chosen: Chosen[], round: number): number {
     let used = 0;
     let unfit = 0;
     if (this.#byKey.size === 0) return used;
     for (const row of this.#rows) {
-      for (const piece of row) {
+      for (let piece = row.first; piece; piece = piece.next) {
         if (room - used < smallestPiece || unfit > mostUnfit) return used;
-        if (chosen.has(piece)) continue;
+        if (piece.round === round) continue;
         if (used + piece.bytes > room) {
           unfit += 1;
           continue;
         }
         used += piece.bytes;
-        chosen.set(piece, this);
+        piece.round = round;
+        chosen.push({ piece, queue: this });
       }
     }
     return used;
   }
 
   sent(piece: Broadcast, limit: number): void {
-    this.#rows[piece.sends]!.delete(piece);
+    this.#unlink(piece);
     piece.sends += 1;
     if (piece.sends >= limit) this.#byKey.delete(piece.key);
-    else this.#row(piece.sends).add(piece);
+    else this.#append(piece);
   }
 
-  #row(sends: number): Set<Broadcast> {
-    while (this.#rows.length <= sends) this.#rows.push(new Set());
-    return this.#rows[sends]!;
+  #append(piece: Broadcast): void {
+    while (this.#rows.length <= piece.sends) this.#rows.push({ first: undefined, last: undefined });
+    const row = this.#rows[piece.sends]!;
+    piece.previous = row.last;
+    piece.next = undefined;
+    if (row.last) row.last.next = piece;
+    else row.first = piece;
+    row.last = piece;
+  }
+
+  #unlink(piece: Broadcast): void {
+    const row = this.#rows[piece.sends]!;
+    const { previous, next } = piece;
+    if (previous) previous.next = next;
+    else row.first = next;
+    if (next) next.previous = previous;
+    else row.last = previous;
   }
 }
 

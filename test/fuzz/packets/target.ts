@@ -24,7 +24,7 @@ type Piece = (random: Random, listener: Listener) => Outcome;
 /** A packet as a member might send it, with claims of every kind. */
 function packet(random: Random): Uint8Array {
   const sequence = below(random, 2 ** 32);
-  const target = pick(random, [...ids, 'somebody']);
+  const target = pick(random, [...ids, 'somebody', 'é'.repeat(63)]);
   const address = { host: '10.9.9.9', port: below(random, 65_536) };
   const message = pick<Message>(random, [
     { kind: 'ping', sequence, target },
@@ -57,7 +57,7 @@ function claim(random: Random): PackedClaim {
         pick(random, [...ids, `made-up-${below(random, 1e9)}`]),
         pick(random, numbers),
         pick(random, numbers),
-        pick(random, ids),
+        pick(random, [...ids, '☃'.repeat(63), 'a'.repeat(63), '\u001b[2J']),
       );
   }
 }

@@ -139,6 +139,28 @@ test('a packet with bytes changed, cut or added is refused or means something of
   );
 });
 
+/** A packet's room is reckoned with a byte a character; what a node passes on must fit as reckoned. */
+test.each<[string, Message, readonly Accusation[]]>([
+  [
+    'an accuser of three bytes a character',
+    { kind: 'gossip' },
+    [{ kind: 'dead', id: 'a', incarnation: { boot: 1, counter: 0 }, from: '☃'.repeat(63) }],
+  ],
+  [
+    'a member whose name moves the cursor',
+    { kind: 'gossip' },
+    [{ kind: 'dead', id: 'a\u001b[2J', incarnation: { boot: 1, counter: 0 }, from: 'b' }],
+  ],
+  ['a target with a space', { kind: 'ping', sequence: 1, target: 'a b' }, []],
+  [
+    'a host that is none',
+    { kind: 'ping-request', sequence: 1, target: 'a', address: { host: 'é', port: 1 }, remainingMs: 1 },
+    [],
+  ],
+])('a packet that names %s is refused', (_, sent, claims) => {
+  expect(decodePacket(encodePacket(sent, claims.map(packedOf)))).toBeUndefined();
+});
+
 describe('news', () => {
   const classes: readonly BroadcastClass[] = ['urgent', 'membership', 'digest'];
   const piece = fc.record({
