@@ -196,6 +196,10 @@ export class MembershipDoor implements Membership {
         return;
       case 'viewed':
         return this.#viewed(message.view);
+      case 'forgotten':
+        this.#views.delete(message.id);
+        this.#told.delete(message.id);
+        return;
       case 'call':
         void this.#options.streams.call(message).then((called) => this.#lives.post(called));
         return;

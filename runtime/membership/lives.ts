@@ -25,6 +25,10 @@ export interface LivesOptions {
   turned(): void;
 }
 
+/** So many failures in a row are told, and then every so many: one a minute. */
+const tellAll = 5;
+const tellEvery = 12;
+
 export class Lives {
   readonly #options: LivesOptions;
   #channel: LifeChannel | undefined;
@@ -97,13 +101,10 @@ export class Lives {
       failures: this.#failures,
       againInMs: delayMs,
     });
-    emit({
-      type: 'membership.failed',
-      subject: node,
-      level: 'error',
-      message: because.message,
-      reason: because,
-    });
+    const { message } = because;
+    // One that fails for ever is told often enough.
+    if (this.#failures <= tellAll || this.#failures % tellEvery === 0)
+      emit({ type: 'membership.failed', subject: node, level: 'error', message, reason: because });
     this.#timer = clock.setTimer(delayMs, () => void this.#again());
   }
 

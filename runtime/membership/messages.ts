@@ -77,6 +77,8 @@ export type FromHost =
   | { readonly kind: 'opened' }
   /** A member's newest view; this node's own too. */
   | { readonly kind: 'viewed'; readonly view: MemberView }
+  /** Gone for so long that it is shown no more. */
+  | { readonly kind: 'forgotten'; readonly id: NodeId }
   /** A question to a peer, over streams. */
   | {
       readonly kind: 'call';

@@ -37,6 +37,9 @@ export interface HostActorsOptions {
   readonly onFrame: ((frame: Frame) => void) | undefined;
 }
 
+/** Members that are gone and keep an actor: identities that come and go for years must not fill the memory. */
+export const mostGone = 1_000;
+
 /** By the core's probes: one member over streams each ten, and as long as the longest of them for an answer. */
 const roundsOfProbes = 10;
 const probesOfAnswer = 8;
@@ -86,6 +89,19 @@ export class HostActors {
     const turned = (living === 0) !== (this.#living === 0);
     this.#living = living;
     if (turned) this.#kernel.send(paths.joiner, { type: 'members.counted', living });
+    if (this.#known.size - living > mostGone) this.#forget();
+  }
+
+  /** The longest gone; when it speaks again it is met anew. */
+  #forget(): void {
+    let oldest: MemberView | undefined;
+    for (const view of this.#known.values())
+      if (!lives(view) && (!oldest || view.since < oldest.since)) oldest = view;
+    if (!oldest) return;
+    this.#known.delete(oldest.id);
+    this.#told.delete(oldest.id);
+    this.#kernel.send(paths.members, { type: 'child.stop', id: memberChild(oldest) });
+    this.#options.out({ kind: 'forgotten', id: oldest.id });
   }
 
   /** Alive or suspected. */

@@ -153,6 +153,19 @@ test('two processes under one identity: the journal of one was lost, so it raise
   expect(told(lost, 'boot.raised')).toEqual(['n2']);
 });
 
+test('two processes that run under one identity outdo each other a few times, and then say so', async () => {
+  const { cluster, nodes } = await five();
+  const twin = await cluster.start('2', { host: '10.0.3.2', boot: 2 });
+  const pair = [nodes[1]!, twin];
+  await cluster.until(
+    'one says so',
+    () => pair.some((node) => told(node, 'membership.doubled').length > 0),
+    120_000,
+  );
+  const doubled = pair.flatMap(({ events }) => events.filter(({ type }) => type === 'membership.doubled'));
+  expect(doubled[0]).toMatchObject({ level: 'error', reason: { code: 'HM-MEMBERSHIP-DOUBLED' } });
+});
+
 test('a wrong gossip key changes nothing, and a rotation loses nobody', async () => {
   const { cluster, nodes } = await five();
   const [old, next] = [new Uint8Array(32).fill(7), new Uint8Array(32).fill(8)];
