@@ -71,10 +71,11 @@ export const clusterView = z
       .boolean()
       .openapi({ description: 'whether work goes on when a node dies: not with one node' }),
     store: z.strictObject({
-      id: z.string(),
-      epoch: count,
-      revision: count,
-      oldestRevision: count,
+      id: z.exactOptional(z.string()),
+      epoch: z.exactOptional(count),
+      revision: z.exactOptional(count),
+      oldestRevision: z.exactOptional(count),
+      reason: z.exactOptional(reasonView).openapi({ description: 'why the store does not answer' }),
       phase: z.string().openapi({ description: 'whether this node follows the store' }),
     }),
   })

@@ -1,9 +1,25 @@
 /** The cluster as a whole; its nodes are in `nodes.ts`. */
+import { reasonOf } from '../../../../protocols/errors.ts';
+import { limits } from '../../../../protocols/limits.ts';
 import type { MemberAddress } from '../../../../protocols/membership/model.ts';
+import type { Call } from '../../../../protocols/ports.ts';
 import { paths } from '../../../../protocols/wire/paths.ts';
 import type { NodeHandle } from '../../../node-handle.ts';
 import { jsonRoute } from '../../route.ts';
 import { clusterView } from '../../schemas/resources.ts';
+
+/** Of a store at another node only that it does not answer: everything else is told all the same. */
+async function storeOf({ ports, cluster: handle }: NodeHandle, call: Call) {
+  const signal = AbortSignal.any([call.signal, AbortSignal.timeout(limits.doctorCheckMs)]);
+  try {
+    const { identity, position, oldest } = await ports.store.status({}, { ...call, signal });
+    const { id, epoch } = identity;
+    return { id, epoch, revision: position.revision, oldestRevision: oldest.revision };
+  } catch (thrown) {
+    if (handle?.self.role !== 'agent') throw thrown;
+    return { reason: reasonOf(thrown) };
+  }
+}
 
 /** This node's place among the others; nothing when it is alone. */
 function placeOf({ cluster: handle }: NodeHandle) {
@@ -33,7 +49,6 @@ const cluster = jsonRoute({
   summary: 'The cluster: its nodes, its leader, its store',
   answer: clusterView,
   run: async ({ node, call }) => {
-    const { identity, position, oldest } = await node.ports.store.status({}, call);
     const place = placeOf(node);
     return {
       ...(place ? { place } : {}),
@@ -41,10 +56,7 @@ const cluster = jsonRoute({
       leader: place?.server.name ?? node.name,
       failover: false,
       store: {
-        id: identity.id,
-        epoch: identity.epoch,
-        revision: position.revision,
-        oldestRevision: oldest.revision,
+        ...(await storeOf(node, call)),
         phase: node.actors.show(paths.guard)?.phase ?? 'gone',
       },
     };

@@ -20,7 +20,7 @@ interface ClusterAnswer {
     readonly certificate?: { readonly until: number; readonly unrenewed?: Reason };
     readonly gossipKeys?: readonly string[];
   };
-  readonly store: { readonly revision: number; readonly phase: string };
+  readonly store: { readonly revision?: number; readonly phase: string; readonly reason?: Reason };
 }
 
 export function clusterCommands(program: Command, cli: Cli): void {
@@ -130,7 +130,8 @@ function statusLines({ place, store, leader }: ClusterAnswer, now: number): read
     if (certificate) rows.push(['certificate', certificateText(certificate, now)]);
     rows.push(['gossip key', gossipKeys.join(', ')]);
   }
-  rows.push(['store', `revision ${store.revision}, ${store.phase}`]);
+  const { revision, phase, reason } = store;
+  rows.push(['store', reason ? `${reason.message} (${reason.code})` : `revision ${revision}, ${phase}`]);
   return rows.map(([title, text]) => `${title.padEnd(12)}  ${text}`);
 }
 
