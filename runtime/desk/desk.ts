@@ -84,12 +84,12 @@ async function make(
   await makeNetwork(desk, nodes, record.second);
   await healAll(desk);
   const [first, ...rest] = nodes;
-  await startNode(record, first!, options.flags);
+  await startNode(desk, record, first!, options.flags);
   progress(`${first!.name} is ready`);
   const waiting = [...rest];
   const starter = async (): Promise<void> => {
     for (let node = waiting.shift(); node; node = waiting.shift()) {
-      await startNode(record, node, options.flags);
+      await startNode(desk, record, node, options.flags);
       progress(`${node.name} is ready`);
     }
   };
@@ -143,7 +143,8 @@ export async function thaw(desk: DeskName, names: string): Promise<void> {
 /** Starts nodes that do not run. `flags` are added to the daemon's. */
 export async function start(desk: DeskName, names: string, flags: readonly string[] = []): Promise<void> {
   const record = await requireRecord(desk);
-  for (const node of nodesNamed(nodesOf(desk, record.count), names)) await startNode(record, node, flags);
+  for (const node of nodesNamed(nodesOf(desk, record.count), names))
+    await startNode(desk, record, node, flags);
 }
 
 /** Gently, as a service of the machine would: containers run on. */
@@ -161,7 +162,7 @@ export async function move(desk: DeskName, name: string): Promise<void> {
   const record = { ...before, moves };
   await writeRecord(desk, record);
   await moveNode(nodes, node!, record.second, addressOf(record, node!));
-  await startNode(record, node!);
+  await startNode(desk, record, node!);
 }
 
 /** The disk of a node is gone, with all that it knew. HM-DESK-NODE while it runs. */
@@ -187,7 +188,7 @@ export async function heal(desk: DeskName): Promise<readonly string[]> {
   for (const node of nodesOf(desk, record.count)) {
     await thawed(node);
     if (await daemonOf(node)) continue;
-    await startNode(record, node);
+    await startNode(desk, record, node);
     started.push(node.name);
   }
   return started;

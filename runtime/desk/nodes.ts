@@ -1,16 +1,19 @@
 /** Starting the daemons of a desk: the bundle that users run, in the node's network namespace, apart from who started it. */
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { dirname, join, resolve } from 'node:path';
 import { coded } from '../../protocols/errors.ts';
-import { waitFor } from './commands.ts';
-import { network, type DeskNode } from './names.ts';
+import { clusterPort } from '../config/cluster-settings.ts';
+import { must, waitFor } from './commands.ts';
+import { network, nodeOf, type DeskName, type DeskNode } from './names.ts';
 import { daemonOf } from './processes.ts';
-import type { DeskRecord } from './record.ts';
+import { addressOf, type DeskRecord } from './record.ts';
 
-const bundle = join(resolve(import.meta.dirname, '../..'), 'dist', 'hivemind-node.js');
+const dist = join(resolve(import.meta.dirname, '../..'), 'dist');
+const bundle = join(dist, 'hivemind-node.js');
+const tool = join(dist, 'hivemind.js');
 const searchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 /** Ten daemons that start at once on two processors. */
 const readyWithinMs = 90_000;
@@ -18,17 +21,19 @@ const logTailBytes = 2_000;
 
 /** Resolves when the node answers. HM-DESK-NODE with the end of its log when it does not, or runs already. */
 export async function startNode(
+  desk: DeskName,
   record: DeskRecord,
   node: DeskNode,
   extra: readonly string[] = [],
 ): Promise<void> {
   if (await daemonOf(node)) throw coded('HM-DESK-NODE', `${node.name} runs already`, {});
   if (!existsSync(bundle)) throw coded('HM-DESK-MACHINE', 'The bundles are missing', {}, 'npm run build');
+  await ensureToken(desk, node);
   const log = openSync(node.logPath, 'a', 0o600);
   try {
     const child = spawn(
       'nsenter',
-      [`--net=/run/netns/${node.namespace}`, bundle, ...flagsOf(record, node), ...extra],
+      [`--net=/run/netns/${node.namespace}`, bundle, ...flagsOf(desk, record, node), ...extra],
       {
         detached: true,
         stdio: ['ignore', log, log],
@@ -74,12 +79,20 @@ export function answers({ socketPath }: DeskNode): Promise<boolean> {
   });
 }
 
-function flagsOf(record: DeskRecord, node: DeskNode): readonly string[] {
+function flagsOf(desk: DeskName, record: DeskRecord, node: DeskNode): readonly string[] {
+  const place = (one: DeskNode): string => `${addressOf(record, one)}:${clusterPort}`;
+  const first = nodeOf(desk, 1);
+  const joining = [
+    ['--join', place(first)],
+    ['--token-file', tokenFileOf(desk, node)],
+  ];
   return [
     ['--name', node.name],
     ['--data-dir', node.dataDir],
     ['--socket', node.socketPath],
     ['--runtime', record.runtime],
+    ['--cluster-address', place(node)],
+    ...(node.number === first.number ? [] : joining),
     // The same in each: nobody else is in their namespaces.
     ['--api-address', '127.0.0.1:4483'],
     ['--bridge', 'hive0'],
@@ -87,4 +100,15 @@ function flagsOf(record: DeskRecord, node: DeskNode): readonly string[] {
     ['--containerd-namespace', node.containerdNamespace],
     ...(record.containerd === undefined ? [] : [['--containerd-address', record.containerd]]),
   ].flat();
+}
+
+const tokenFileOf = ({ folder }: DeskName, { name }: DeskNode): string => join(folder, `${name}.token`);
+
+/** A node without a certificate needs a token, which the first node gives. */
+async function ensureToken(desk: DeskName, node: DeskNode): Promise<void> {
+  const first = nodeOf(desk, 1);
+  if (node.number === first.number || existsSync(node.dataDir)) return;
+  const asked = ['cluster', 'token', '--address', `unix://${first.socketPath}`];
+  const token = await must(`the first node's token`, [process.execPath, tool, ...asked]);
+  await writeFile(tokenFileOf(desk, node), token, { mode: 0o600 });
 }

@@ -83,8 +83,9 @@ async function removeContainers(
       await signalAll(node, 'SIGCONT', ['container']);
       await emptyContainerd(node, place);
     }
-    await stopOwnContainerd({ dataDir: desk.folder, clock: realClock });
   }
+  // Found by its settings' path: also where somebody removed the folder.
+  await stopOwnContainerd({ dataDir: desk.folder, clock: realClock });
   for (const node of nodes) {
     await signalAll(node, 'SIGKILL', ['container', 'shim', 'other']);
     await removeAllGrants(grantsFolder(networkTag(node.name)), call());

@@ -7,12 +7,12 @@ export interface Row {
   readonly ok: boolean | undefined;
 }
 
-export const row = (
-  figure: string,
-  value: number,
-  unit: string,
-  limit?: { at: 'most' | 'least'; value: number },
-): Row => ({
+export interface Limit {
+  readonly at: 'most' | 'least';
+  readonly value: number;
+}
+
+export const row = (figure: string, value: number, unit: string, limit?: Limit): Row => ({
   figure,
   measured: `${value >= 100 ? Math.round(value) : Number(value.toPrecision(3))}${unit}`,
   limit: limit ? `${limit.at === 'most' ? '≤' : '≥'} ${limit.value}${unit}` : '',

@@ -4,7 +4,7 @@
  */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -194,6 +194,21 @@ describe.skipIf(missing !== undefined)('a command that is killed in the middle',
       expect(await desk.down()).toBe(true);
       expect(await tracesOf(desk.name)).toEqual([]);
       expect(await desk.down()).toBe(false);
+    } finally {
+      await desk.end();
+    }
+  });
+});
+
+describe.skipIf(missing !== undefined)('a desk whose folder somebody removed', () => {
+  test('is found by its names, and goes whole', async () => {
+    const desk = await testDesk();
+    try {
+      await desk.up({ count: 1, runtime: 'containerd' });
+      await rm(desk.name.folder, { recursive: true, force: true });
+      expect(await codeOf(desk.up({ count: 1, runtime: 'process' }))).toBe('HM-DESK-STATE');
+      expect(await desk.down()).toBe(true);
+      expect(await tracesOf(desk.name)).toEqual([]);
     } finally {
       await desk.end();
     }

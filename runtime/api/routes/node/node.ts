@@ -71,7 +71,8 @@ const ready = jsonRoute({
   id: 'getReadiness',
   method: 'get',
   path: '/readyz',
-  summary: 'The node may be worked with: its tree has started and the app manager answers; else 503',
+  summary:
+    'The node may be worked with: its tree has started and, where it leads, the app manager answers; else 503',
   query: z.object({ verbose: z.exactOptional(z.enum(['', 'true', 'false'])) }),
   answer: z.strictObject({
     ready: z.boolean(),
@@ -94,7 +95,9 @@ const ready = jsonRoute({
 /** The well-known actors that must be there and ready. Slots and containers do not count: they may wait for good reasons. */
 function checksOf(node: NodeHandle): { name: string; ready: boolean; phase: string }[] {
   const { root, guard, apps, manager } = paths;
-  return [root, guard, apps, manager].map((path) => {
+  // An agent leads nothing: its cluster's apps are managed at its server.
+  const leading = node.cluster?.self.role === 'agent' ? [] : [apps];
+  return [root, guard, ...leading, manager].map((path) => {
     const actor = node.actors.show(path);
     return { name: path, ready: actor?.tags.includes('ready') ?? false, phase: actor?.phase ?? 'gone' };
   });

@@ -1,0 +1,146 @@
+/**
+ * Five nodes in network namespaces of their own, as users run them: whatever becomes of one of them or of the network
+ * between them, afterwards every node says of every other what is so. Whether a node is alive is asked of each one's API.
+ */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { cut, freeze, heal, kill, move, start, thaw, wipe } from '../../../runtime/desk/desk.ts';
+import { losePackets, readFaults } from '../../../runtime/desk/faults.ts';
+import { statusOf } from '../../../runtime/desk/status.ts';
+import { testDesk, tracesOf, type TestDesk } from '../../kit/cluster/desk.ts';
+import { watchMembers, type MemberWatch, type View } from '../../kit/cluster/member-watch.ts';
+import { getJson, missingForDaemon } from '../../kit/node/daemon.ts';
+import { until } from '../../kit/until.ts';
+
+const missing = missingForDaemon();
+if (missing) console.log(`skipped: ${missing}`);
+const count = 5;
+const numbers = Array.from({ length: count }, (_, index) => index + 1);
+
+describe.skipIf(missing !== undefined)('a cluster of five nodes', () => {
+  let desk: TestDesk;
+  let members: MemberWatch;
+  const named = (...some: number[]): string => some.map((number) => nameOf(number)).join(',');
+  const nameOf = (number: number): string => desk.nodes[number - 1]!.name;
+  const nodesBut = (...some: number[]) => desk.nodes.filter(({ number }) => !some.includes(number));
+  /** All alive but these. */
+  const view = (others: Readonly<Record<number, string>> = {}): View =>
+    Object.fromEntries(numbers.map((number) => [nameOf(number), others[number] ?? 'alive']));
+  const whole = (): Promise<void> => members.agree(desk.nodes, view());
+  /** What one node knows of another. */
+  const known = async (by: number, about: number): Promise<{ id: string; address: string }> => {
+    const asked = `/v1/nodes/${nameOf(about)}`;
+    const { member } = await getJson<{ member: { id: string; address: string } }>(
+      desk.nodes[by - 1]!.socketPath,
+      asked,
+    );
+    return { id: member.id, address: member.address };
+  };
+  const startAgain = async (number: number): Promise<void> => {
+    await start(desk.name, nameOf(number));
+    await members.follow(desk.nodes[number - 1]!);
+  };
+
+  beforeAll(async () => {
+    desk = await testDesk();
+    members = watchMembers();
+    await desk.up({ count, runtime: 'process' });
+    for (const node of desk.nodes) await members.follow(node);
+  });
+  beforeEach(async () => {
+    await whole();
+  });
+  afterAll(async () => {
+    members?.close();
+    await desk?.end();
+    expect(await tracesOf(desk.name)).toEqual([]);
+  });
+
+  test('a killed node is dead at all others, and alive at all when it is started again', async () => {
+    await kill(desk.name, named(5));
+    await members.agree(nodesBut(5), view({ 5: 'dead' }));
+    await startAgain(5);
+    await whole();
+  });
+
+  test('a partition: each side calls the other dead, and all are alive when it is over', async () => {
+    await cut(desk.name, named(1, 2), named(3, 4, 5), false);
+    await members.agree(nodesBut(3, 4, 5), view({ 3: 'dead', 4: 'dead', 5: 'dead' }));
+    await members.agree(nodesBut(1, 2), view({ 1: 'dead', 2: 'dead' }));
+    await heal(desk.name);
+    await whole();
+  });
+
+  test('a partition in one direction: who is not heard is dead, and alive again when it is', async () => {
+    await cut(desk.name, named(3), named(1, 2, 4, 5), true);
+    await members.agree(nodesBut(3), view({ 3: 'dead' }));
+    await heal(desk.name);
+    await whole();
+  });
+
+  test('two nodes that cannot reach each other in one direction stay alive: others ask for them', async () => {
+    const before = members.told.length;
+    await cut(desk.name, named(2), named(4), true);
+    await until('many packets are dropped', async () => {
+      const { cuts } = await readFaults(desk.name, desk.nodes);
+      return cuts.every(({ dropped }) => dropped >= 30);
+    });
+    await whole();
+    expect(members.told.slice(before).filter(({ what }) => what === 'died')).toEqual([]);
+    await heal(desk.name);
+  });
+
+  test('a fifth of all packets is lost: every node has the right view, then and afterwards', async () => {
+    await losePackets(desk.name, 20);
+    await until('many packets are lost', async () => {
+      const { loss } = await readFaults(desk.name, desk.nodes);
+      return (loss?.dropped ?? 0) >= 150;
+    });
+    await whole();
+    await heal(desk.name);
+    await whole();
+  });
+
+  test('a frozen node is dead, and alive when it runs on', async () => {
+    await freeze(desk.name, named(4));
+    await members.agree(nodesBut(4), view({ 4: 'dead' }));
+    await thaw(desk.name, named(4));
+    await whole();
+  });
+
+  test('the first node dies, which has the store: the others see it, and it is back when it starts', async () => {
+    await kill(desk.name, named(1));
+    await members.agree(nodesBut(1), view({ 1: 'dead' }));
+    await startAgain(1);
+    await whole();
+  });
+
+  test('a node comes back at another address, which the others know by then', async () => {
+    const before = await known(4, 2);
+    await move(desk.name, named(2));
+    await members.follow(desk.nodes[1]!);
+    await whole();
+    const { address } = (await statusOf(desk.name)).nodes[1]!;
+    expect(await known(4, 2)).toEqual({ id: before.id, address: `${address}:4484` });
+    expect(before.address).not.toBe(`${address}:4484`);
+  });
+
+  test('a node whose disk is lost is another one and takes the name of the dead', async () => {
+    const before = await known(4, 3);
+    await kill(desk.name, named(3));
+    await members.agree(nodesBut(3), view({ 3: 'dead' }));
+    await wipe(desk.name, named(3));
+    await startAgain(3);
+    await whole();
+    expect((await known(4, 3)).id).not.toBe(before.id);
+  });
+
+  test('a node that leaves has left at once at all others, and is no member any more', async () => {
+    const left = await desk.cli('cluster', 'leave', '--context', nameOf(5));
+    expect([left.code, left.stderr]).toEqual([0, expect.any(String)]);
+    await members.agree(nodesBut(5), view({ 5: 'left' }));
+    await kill(desk.name, named(5));
+    await wipe(desk.name, named(5));
+    await startAgain(5);
+    await whole();
+  });
+});
