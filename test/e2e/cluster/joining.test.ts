@@ -51,7 +51,7 @@ describe.skipIf(missing !== undefined)('two nodes that joined', () => {
   test('one is the server, the other its agent; both count two alive', async () => {
     const both = await until('both see each other', async () => {
       const told = [await status(1), await status(2)];
-      return told.every(({ place }) => place.members['alive'] === 2) && told;
+      return told.every(({ place }) => place.members['alive'] === 2) ? told : undefined;
     });
     expect(both.map(({ place }) => [place.role, place.server.name])).toEqual([
       ['server', name(1)],
