@@ -22,6 +22,9 @@ interface Probe {
 /** Probes at work at once: with the worst local health an interval takes eight times as long. */
 const mostProbes = 8;
 
+/** Suspects asked themselves in one interval: where half of a large cluster is cut off, all of it is suspected at once. */
+const mostAsked = 16;
+
 /** Members that probe a suspect out of turn, for each confirmation that is wanted: some of them miss. */
 const verifiers = 3;
 
@@ -34,6 +37,9 @@ export class Prober {
   readonly #ring: ProbeRing;
   readonly #probes = new Map<number, Probe>();
   readonly #nextSequence: () => number;
+  /** Suspects that were asked in the present interval, and when the next one begins. */
+  #asked = 0;
+  #askedUntil = 0;
 
   constructor(desk: Desk, nextSequence: () => number) {
     this.#desk = desk;
@@ -90,9 +96,19 @@ export class Prober {
     const entry = desk.members.get(id);
     if (entry?.status !== 'suspected') return;
     desk.deadlines.set(doubtPrefix + id, desk.now + desk.times.probeMs);
-    if (!isProbed(entry, desk.now)) return;
+    if (!isProbed(entry, desk.now) || !this.#mayAsk()) return;
     const ping = { kind: 'ping', sequence: this.#nextSequence(), target: id } as const;
     desk.send(entry.statement!.profile.address, ping, id, chargesAgainst(desk, entry));
+  }
+
+  #mayAsk(): boolean {
+    const { now, times } = this.#desk;
+    if (now >= this.#askedUntil) {
+      this.#askedUntil = now + times.probeMs;
+      this.#asked = 0;
+    }
+    this.#asked += 1;
+    return this.#asked <= mostAsked;
   }
 
   /** No direct answer yet: others are asked, and a stream. */

@@ -98,3 +98,23 @@ test('an old charge is answered with the newest word, and no other ping is', () 
   expect(answersTo([charge])).toEqual(['ack', 1]);
   expect(answersTo([])).toEqual(['ack', 0]);
 });
+
+test('where half of a cluster is suspected at once, no more than a few are asked in each interval', () => {
+  const observer = core('observer');
+  for (const id of everyone.slice(3)) {
+    const charge = packAccusation({ kind: 'suspected', id, incarnation: { boot: 1, counter: 0 }, from: 'c' });
+    const packet = encodePacket({ kind: 'gossip' }, [charge]);
+    observer.step({ kind: 'received', from: senderOf('c'), packet }, 1);
+  }
+  const asked: number[] = [];
+  for (let now = 1; now < 8_000; now = observer.nextDeadline()!) {
+    const interval = Math.floor(now / 1_000);
+    for (const effect of observer.step({ kind: 'tick' }, now)) {
+      const packet = effect.kind === 'send' ? decodePacket(effect.packet) : undefined;
+      if (packet?.message.kind === 'ping') asked[interval] = (asked[interval] ?? 0) + 1;
+    }
+  }
+  // Twice 16 a second, beside two probes and those out of turn.
+  expect(Math.max(...asked.filter(Boolean))).toBeLessThanOrEqual(3 * 16 + 10);
+  expect(Math.max(...asked.filter(Boolean))).toBeGreaterThan(16);
+});
