@@ -7,6 +7,7 @@ import { fuzzApi } from './api/target.ts';
 import { fuzzArchives } from './archives/target.ts';
 import { fuzzCompose } from './compose/target.ts';
 import { fuzzPackets } from './packets/target.ts';
+import { fuzzFrames } from './frames/target.ts';
 import { fuzzRegistry } from './registry/target.ts';
 import type { Target } from './target.ts';
 
@@ -15,6 +16,7 @@ const targets: Readonly<Record<string, Target>> = {
   archives: fuzzArchives,
   compose: fuzzCompose,
   packets: fuzzPackets,
+  frames: fuzzFrames,
   registry: fuzzRegistry,
 };
 

@@ -137,16 +137,16 @@ export class Connector implements SessionOwner {
     this.#owner.opened(session);
   }
 
-  spoken(session: Session, frame: SpokenFrame): void {
-    if (session === this.session) this.#owner.spoken(frame);
+  spoken(frame: SpokenFrame): void {
+    this.#owner.spoken(frame);
   }
 
   unreadable(): void {
     this.#owner.unreadable();
   }
 
-  drained(session: Session): void {
-    if (session === this.session) this.#owner.drained();
+  drained(): void {
+    this.#owner.drained();
   }
 
   ended(session: Session, { why, because }: Omit<Bye, 'kind'>): void {

@@ -34,11 +34,11 @@ export interface SessionOwner {
   /** The other end dialled and presents itself: the number of this end's latest dial, or why it is sent away. */
   greeted(session: Session, hello: Hello): number | Omit<Bye, 'kind'>;
   opened(session: Session, welcome: { readonly life: string; readonly dial: number }): void;
-  spoken(session: Session, frame: SpokenFrame): void;
+  spoken(frame: SpokenFrame): void;
   /** Bytes came that are no frame, or not in their turn. */
-  unreadable(session: Session): void;
+  unreadable(): void;
   /** It may send on. */
-  drained(session: Session): void;
+  drained(): void;
   ended(session: Session, bye: Omit<Bye, 'kind'>): void;
 }
 
@@ -76,7 +76,7 @@ export class Session {
     connection.hear({
       frame: (bytes) => this.#heard(bytes),
       drained: () => {
-        if (!this.#ended) this.#owner.drained(this);
+        if (!this.#ended) this.#owner.drained();
       },
       ended: (because) => this.#over({ why: 'closing', because }),
     });
@@ -133,7 +133,7 @@ export class Session {
   }
 
   #unreadable(): void {
-    this.#owner.unreadable(this);
+    this.#owner.unreadable();
     this.end({ why: 'refused', because: reason('HM-PEER-MESSAGE', 'Bytes came that are no message.') });
   }
 
@@ -191,7 +191,7 @@ export class Session {
       case 'welcome':
         return this.#unreadable();
       default:
-        this.#owner.spoken(this, frame);
+        this.#owner.spoken(frame);
     }
   }
 

@@ -204,14 +204,24 @@ describe('a slow peer', () => {
     expect(b.told.length).toBe(taken + 1);
   });
 
+  test('fills it with little words as well', () => {
+    const { network, node } = callsRig();
+    const [a, b] = [node('a'), node('b')];
+    network.cut(a.place, b.place);
+    let taken = 0;
+    while (a.calls.tell(b.peer, 'test.tell', 1) === 'taken') taken += 1;
+    expect(taken).toBe(limits.peerQueueFrames);
+  });
+
   test('one that does not hear in time is waited for', async () => {
     const { clock, node } = callsRig();
     const [a, b] = [node('a'), node('b')];
     const waiting: (() => void)[] = [];
     b.calls.on('test.order', () => new Promise<void>((resolve) => waiting.push(resolve)));
     for (let at = 0; at < 500; at += 1) a.calls.tell(b.peer, 'test.order', at);
-    await clock.advance(1_000);
+    await clock.advance(10 * limits.peerSilenceMs);
     expect(waiting.length).toBe(limits.peerHearing);
+    expect(a.events.map(({ what }) => what)).toEqual(['made']);
     for (let heard = 0; heard < 500; heard += 1) {
       waiting[heard]!();
       await clock.advance(5);

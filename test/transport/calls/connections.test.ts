@@ -22,30 +22,41 @@ describe('a connection', () => {
     }
   });
 
-  test.each([1, 2, 3, 4, 5, 6, 7, 8])('is one, when both dial at once (seed %i)', async (seed) => {
-    const { clock, network, node } = callsRig(seed);
-    network.faults = { ...network.faults, meanMs: 5 };
-    const [a, b] = [node('a'), node('b')];
-    for (let at = 0; at < 20; at += 1) {
-      a.calls.tell(b.peer, 'test.tell', at);
-      b.calls.tell(a.peer, 'test.tell', at);
-    }
-    await clock.advance(5_000);
-    const inOrder = Array.from({ length: 20 }, (_, at) => at);
-    expect(a.told).toEqual(inOrder);
-    expect(b.told).toEqual(inOrder);
-    expect(whats(a)).toEqual(['made']);
-    expect(whats(b)).toEqual(['made']);
-  });
+  test.each([[1, 0], [1, 0.1], ...[2, 3, 4, 5, 6, 7, 8].map((seed) => [seed, 5] as const)])(
+    'is one, when both dial at once (seed %i, %f ms apart)',
+    async (seed, meanMs) => {
+      const { clock, network, node } = callsRig(seed);
+      network.faults = { ...network.faults, delayMs: 5, meanMs };
+      const [a, b] = [node('a'), node('b')];
+      for (let at = 0; at < 20; at += 1) {
+        a.calls.tell(b.peer, 'test.tell', at);
+        b.calls.tell(a.peer, 'test.tell', at);
+      }
+      await clock.advance(5_000);
+      const inOrder = Array.from({ length: 20 }, (_, at) => at);
+      expect(a.told).toEqual(inOrder);
+      expect(b.told).toEqual(inOrder);
+      expect(whats(a)).toEqual(['made']);
+      expect(whats(b)).toEqual(['made']);
+    },
+  );
 
   test('that is reset is lost at both ends, and comes again when it is wanted', async () => {
     const { clock, network, node } = callsRig();
     const [a, b] = [node('a'), node('b')];
     b.calls.on('test.ask', () => new Promise(() => {}));
+    const signals: AbortSignal[] = [];
+    b.calls.on('test.rule', (_, __, signal) => {
+      signals.push(signal);
+      return new Promise(() => {});
+    });
     const asked = outcome(a.calls.call(b.peer, 'test.ask', null, { timeoutMs: Infinity }));
+    void outcome(a.calls.call(b.peer, 'test.rule', null, { timeoutMs: Infinity }));
     await clock.advance(100);
     network.reset(a.place, b.place);
     await clock.advance(10);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
+    expect(b.calls.conditions()[0]!.answering).toBe(0);
     expect(asked.code).toBe('HM-PEER-UNREACHABLE');
     expect(whats(a)).toEqual(['made', 'lost']);
     expect(whats(b)).toEqual(['made', 'lost']);
