@@ -22,24 +22,28 @@ describe('a connection', () => {
     }
   });
 
-  test.each([[1, 0], [1, 0.1], ...[2, 3, 4, 5, 6, 7, 8].map((seed) => [seed, 5] as const)])(
-    'is one, when both dial at once (seed %i, %f ms apart)',
-    async (seed, meanMs) => {
-      const { clock, network, node } = callsRig(seed);
-      network.faults = { ...network.faults, delayMs: 5, meanMs };
-      const [a, b] = [node('a'), node('b')];
-      for (let at = 0; at < 20; at += 1) {
-        a.calls.tell(b.peer, 'test.tell', at);
-        b.calls.tell(a.peer, 'test.tell', at);
-      }
-      await clock.advance(5_000);
-      const inOrder = Array.from({ length: 20 }, (_, at) => at);
-      expect(a.told).toEqual(inOrder);
-      expect(b.told).toEqual(inOrder);
-      expect(whats(a)).toEqual(['made']);
-      expect(whats(b)).toEqual(['made']);
-    },
-  );
+  test.each([
+    [1, 0],
+    [2, 0.1],
+    [3, 1],
+    [4, 5],
+    [5, 5],
+    [6, 20],
+  ] as const)('is one, when both dial at once (seed %i, %f ms apart)', async (seed, meanMs) => {
+    const { clock, network, node } = callsRig(seed);
+    network.faults = { ...network.faults, delayMs: 5, meanMs };
+    const [a, b] = [node('a'), node('b')];
+    for (let at = 0; at < 20; at += 1) {
+      a.calls.tell(b.peer, 'test.tell', at);
+      b.calls.tell(a.peer, 'test.tell', at);
+    }
+    await clock.advance(5_000);
+    const inOrder = Array.from({ length: 20 }, (_, at) => at);
+    expect(a.told).toEqual(inOrder);
+    expect(b.told).toEqual(inOrder);
+    expect(whats(a)).toEqual(['made']);
+    expect(whats(b)).toEqual(['made']);
+  });
 
   test('that is reset is lost at both ends, and comes again when it is wanted', async () => {
     const { clock, network, node } = callsRig();
