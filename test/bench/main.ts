@@ -9,6 +9,7 @@ import { measureKernel } from './kernel.ts';
 import { measureLogs } from './logs.ts';
 import { membershipRows } from './membership/membership.ts';
 import { measureNode } from './node.ts';
+import { observedRows } from './observed.ts';
 import { least, most, row, skipped, type Row } from './row.ts';
 import { measureStore } from './store.ts';
 import { swarmRows } from './swarm.ts';
@@ -91,6 +92,7 @@ const suites: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
     ];
   },
   membership: membershipRows,
+  observed: observedRows,
   swarm: async () => swarmRows(hours),
   compose: async () => {
     const { deployMs, chainMs, ratio, dockerMs, why = '' } = await measureCompose();
