@@ -103,12 +103,9 @@ describe('what a liar gives out as the records of another', () => {
   });
 
   test('its own signature is not theirs', async () => {
-    const records = {
-      'container/shop1/web.1': { sequence: 900, value: statusOf(1, 'shop1/web.1', { run: 66 }) },
-    };
-    const head = await seal(liar, records, 900);
-    const lines = Object.entries(records).map(([key, { sequence, value }]) => [key, sequence, value]);
-    const town = await townWithLiar(() => [1, 900, true, false, head, lines]);
+    // No record in it says whose it is: the signature alone does.
+    const head = await seal(liar, { 'labels/x': { sequence: 900, value: { a: 1 } } }, 900);
+    const town = await townWithLiar(() => [1, 900, true, false, head, [['labels/x', 900, { a: 1 }]]]);
     tell(town, 1, 900);
     await town.run(10_000);
     expect((await town.report(0)).counts.forged).toBeGreaterThan(0);
