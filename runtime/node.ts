@@ -2,19 +2,18 @@
  * The composition root: a world and settings become a running node. The same function makes the real daemon and
  * the simulated one; nothing here knows which it is.
  */
-import { coded, type CodedError } from '../protocols/errors.ts';
 import type { MemberView } from '../protocols/membership/views/view.ts';
 import type { Frame } from '../protocols/inspection.ts';
 import { limits } from '../protocols/limits.ts';
 import { longestAwayMs } from '../protocols/membership/claims/codec.ts';
 import type { NetworkSettings } from '../protocols/network/manager.ts';
 import type { Clock, Ports } from '../protocols/ports.ts';
-import type { ActorPath } from '../protocols/wire/address.ts';
 import type { ExitReason } from '../protocols/supervision/child-spec.ts';
 import { nodeTree } from '../supervisors/trees/node.tree.ts';
 import { createRecordSeals } from '../transport/secure/record-seals.ts';
 import { countBoot } from './boots.ts';
 import type { ClusterHandle } from './cluster/handle.ts';
+import { notLeading } from './cluster/leading.ts';
 import { createKernel, type Kernel } from './kernel/kernel.ts';
 import type { RemoteOptions } from './kernel/remote/remote.ts';
 import { machines } from './machines.ts';
@@ -104,7 +103,7 @@ function run(
     exited: kernel.exited,
     ...(opened.cluster ? { cluster: opened.cluster } : {}),
     ask: (path, message, timeoutMs = limits.askTimeoutMs) => {
-      const refusal = refuseLeading(opened, path);
+      const refusal = path.startsWith('/leader/') ? notLeading(opened.cluster) : undefined;
       return refusal ? Promise.reject(refusal) : kernel.ask(path, message, timeoutMs);
     },
     doctor: ({ mend = false } = {}) => opened.doctor({ mend }),
@@ -169,15 +168,4 @@ async function sayAway({ cluster }: OpenedWorld): Promise<void> {
   } catch {
     // Nobody is there to say it: the subtree is down.
   }
-}
-
-/** HM-CLUSTER-AGENT: what leads the cluster is at its server alone. */
-function refuseLeading({ cluster }: OpenedWorld, path: ActorPath): CodedError | undefined {
-  if (cluster?.self.role !== 'agent' || !path.startsWith('/leader/')) return undefined;
-  const { name, address } = cluster.server();
-  const { host, port } = address;
-  return coded('HM-CLUSTER-AGENT', `the node ${cluster.self.name} is an agent; the server is ${name}`, {
-    server: name,
-    address: `${host}:${port}`,
-  });
 }

@@ -10,6 +10,7 @@ import { CodedError, reason, reasonOf, withEvidence, type Reason } from '../../.
 import { limits } from '../../../protocols/limits.ts';
 import type { Call } from '../../../protocols/ports.ts';
 import { paths } from '../../../protocols/wire/paths.ts';
+import { notLeading } from '../../cluster/leading.ts';
 import type { NodeHandle } from '../../node-handle.ts';
 
 export interface ResolvedImages {
@@ -29,6 +30,8 @@ export async function resolveImages(
   call: Call,
   known: Readonly<Record<string, string>> = {},
 ): Promise<ResolvedImages> {
+  const elsewhere = notLeading(node.cluster);
+  if (elsewhere) throw elsewhere;
   const imaged = Object.values(spec.services).filter(({ hostProcess }) => !hostProcess);
   const policies = new Map(imaged.map(({ image, pullPolicy }) => [image, pullPolicy]));
   const late = new AbortController();
