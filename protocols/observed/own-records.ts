@@ -16,7 +16,7 @@ export const containerPrefix = 'container/';
 
 export const containerKey = (slot: SlotName): RecordKey => containerPrefix + slot;
 
-/** Of what there is of it; less than this is wavering. */
+/** Of what there is of it; less than this is wavering. A high load also wavers by as much of itself. */
 const steps = { load: 0.25, memory: 0.02, disk: 0.01 } as const;
 
 /** The record to tell: the one before, while nothing moved by more than a step. */
@@ -38,7 +38,7 @@ export function resourcesOf(
   };
   if (!before) return next;
   const moved =
-    Math.abs(next.load - before.load) > steps.load * Math.max(1, machine.cpus) ||
+    Math.abs(next.load - before.load) > steps.load * Math.max(1, machine.cpus, before.load) ||
     Math.abs(next.memoryUsedBytes - before.memoryUsedBytes) > steps.memory * memoryBytes ||
     Math.abs(next.diskUsedBytes - before.diskUsedBytes) > steps.disk * diskBytes ||
     memoryBytes !== before.memoryBytes ||

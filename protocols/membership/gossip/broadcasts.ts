@@ -54,6 +54,12 @@ export class Broadcasts {
     return urgent.size + membership.size + digest.size;
   }
 
+  /** Pieces that are worth packets of their own. Digests are not: they ride on probes and answers, of which there are enough. */
+  get pressing(): number {
+    const { urgent, membership } = this.#classes;
+    return urgent.size + membership.size;
+  }
+
   /** Pieces that found no room in the queue since the start. */
   get dropped(): number {
     return this.#dropped;

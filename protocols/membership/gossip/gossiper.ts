@@ -55,10 +55,10 @@ export class Gossiper {
     }
   }
 
-  /** News after a quiet time goes out at once, later news in rounds. */
+  /** News of members after a quiet time goes out at once, later news in rounds. */
   arm(): void {
     const { deadlines, now, times, news } = this.#desk;
-    if (news.size === 0 || deadlines.at(gossipDue) !== undefined) return;
+    if (news.pressing === 0 || deadlines.at(gossipDue) !== undefined) return;
     deadlines.set(gossipDue, Math.max(now, this.#lastRound + times.gossipMs));
   }
 
