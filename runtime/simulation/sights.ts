@@ -25,6 +25,7 @@ export function clusterSight({ world, nodes, view, storeIsFalse, stormEndedMs }:
     stormEndedMs,
     engineTroubledWithin: (ms) => nodes.some(({ faults }) => faults.engineTroubledWithin(ms)),
     recordOf: (slot) => newest(nodes.flatMap(({ journal }) => journal.records.get(slot) ?? [])),
+    times: world.times,
     traffic: () => hub.datagrams.counts,
     everKnown: (id) => nodes.some(({ place }) => place.ids.has(id)),
   };

@@ -174,6 +174,7 @@ class Simulation {
     const names = core.map(({ place }) => place.name).join(' ');
     this.#say(`${names} are healed, the others are ${this.#plan.cluster?.apart}`);
     await this.#converge('a core is healed', convergeMs, core);
+    if (core.length < this.#nodes.length) await this.#pass(cluster.mourningMs);
   }
 
   #healNodes(nodes: readonly NodeRun[]): void {

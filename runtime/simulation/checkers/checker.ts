@@ -5,6 +5,7 @@
  */
 import type { RunRecord } from '../../../protocols/containers/slot/value.ts';
 import type { ActorView, Frame, KernelCounters } from '../../../protocols/inspection.ts';
+import type { MembershipTimes } from '../../../protocols/membership/profile.ts';
 import type { Membership } from '../../../protocols/membership/views/port.ts';
 import type { MemberChange } from '../../../protocols/membership/views/view.ts';
 import type { StoreEvent } from '../../../protocols/state/model.ts';
@@ -61,6 +62,8 @@ export interface ClusterSight {
   recordOf(slot: string): RunRecord | undefined;
   /** When the last of what is worse than a tenth of the packets lost and stalls of a second was over; `Infinity` before. */
   stormEndedMs(): number;
+  /** Of the members. */
+  readonly times: MembershipTimes;
   /** Datagrams so far. */
   traffic(): { readonly sent: number; readonly tooLong: number };
   /** Some node has or had this id. */

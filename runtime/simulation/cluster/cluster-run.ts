@@ -1,10 +1,9 @@
 /** What a run of several nodes has beside them: their network, what befalls it, and the checkers of their membership. */
-import { timesOf } from '../../../protocols/membership/profile.ts';
 import type { SimulatedWorld } from '../../world/simulated/simulated-world.ts';
 import { calm } from '../../../transport/memory/datagrams.ts';
 import { memberCheckers, type MemberCheckers } from '../checkers/all.ts';
 import type { ClusterChecker, ClusterSight } from '../checkers/checker.ts';
-import { agreedWithinMs } from '../checkers/membership/verdicts.ts';
+import { agreedWithinMs, deadWithinMs } from '../checkers/membership/verdicts.ts';
 import type { NodeRun } from '../node/node-run.ts';
 import type { ClusterFault, ClusterPlan } from '../plans/cluster-plan.ts';
 import { ClusterFaults, isIn } from './cluster-faults.ts';
@@ -50,6 +49,11 @@ export class ClusterRun {
     return this.#nodes.filter((_, index) => index === 0 || isIn(this.#plan.core, index));
   }
 
+  /** How long those who are down must be dead for the others before they are healed as well. */
+  get mourningMs(): number {
+    return this.#plan.apart === 'down' ? deadWithinMs(this.#world.times, this.#nodes.length) + 2_000 : 0;
+  }
+
   heal(): void {
     this.#faults.heal();
   }
@@ -75,7 +79,7 @@ export class ClusterRun {
 
   endQuiet(): void {
     const { atMs, sent } = this.#quiet!;
-    const { probeMs } = timesOf[this.#plan.network.kind];
+    const { probeMs } = this.#world.times;
     const packets = this.#world.hub.datagrams.counts.sent - sent;
     this.named.viewsEqual.judge(packets, this.#nowMs - atMs, probeMs);
   }

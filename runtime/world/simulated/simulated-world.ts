@@ -28,6 +28,8 @@ export class SimulatedWorld {
   /** `n1` is the first server: its process holds the store. */
   readonly nodes: readonly SimulatedNode[];
   readonly hub: Hub;
+  /** Of members. */
+  readonly times: MembershipTimes;
   memory: MemoryStore;
   /** Told when the store's process was restarted. */
   onMemory: (memory: MemoryStore) => void = () => {};
@@ -36,6 +38,7 @@ export class SimulatedWorld {
 
   constructor(seed: number, { images, scriptOf, nodes = 1, times = timesOf.lan }: WorldOptions) {
     this.seed = seed;
+    this.times = times;
     const { clock } = this;
     this.memory = createMemoryStore({ clock, random: chanceFor(seed, 'memory') });
     this.secrets = createSecretBox({

@@ -5,14 +5,18 @@
  */
 import type { MemberChange } from '../../../../protocols/membership/views/view.ts';
 import { longestAwayMs } from '../../../../protocols/membership/claims/codec.ts';
+import { suspicionTimes, type MembershipTimes } from '../../../../protocols/membership/profile.ts';
 import { ClusterChecker, type NodeSight } from '../checker.ts';
 
 /** What was wrong before counts until the longest suspicion that it began is over. */
 const calmMs = 30_000;
-/** The longest suspicion of a few nodes, a round of probes, and lost packets. */
-export const deadWithinMs = 20_000;
+/** Until a crashed node is dead everywhere: the longest suspicion, and probes until it begins, some of them lost. */
+export function deadWithinMs(times: MembershipTimes, nodes: number): number {
+  return suspicionTimes(times, nodes).longestMs + 16 * times.probeMs;
+}
+
 /** From healing to agreement: tries of lost peers, an exchange, what gossip takes; and a start of the daemon before. */
-export const agreedWithinMs = 20_000;
+export const agreedWithinMs = 25_000;
 
 export class NoFalseDeath extends ClusterChecker {
   readonly name = 'M1';
@@ -40,16 +44,17 @@ export class DeathsSeen extends ClusterChecker {
 
   override onTick(): void {
     const now = this.sight.nowMs();
-    if (now - this.sight.stormEndedMs() < deadWithinMs) return;
-    const living = this.sight.nodes.filter(({ upSinceMs }) => now - (upSinceMs() ?? now) >= deadWithinMs);
+    const withinMs = deadWithinMs(this.sight.times, this.sight.nodes.length);
+    if (now - this.sight.stormEndedMs() < withinMs) return;
+    const living = this.sight.nodes.filter(({ upSinceMs }) => now - (upSinceMs() ?? now) >= withinMs);
     for (const dead of this.sight.nodes) {
       const downMs = now - (dead.downSinceMs() ?? now);
-      if (downMs < deadWithinMs + (dead.saidAway() ? longestAwayMs : 0)) continue;
-      for (const by of living) this.#judge(dead, by);
+      if (downMs < withinMs + (dead.saidAway() ? longestAwayMs : 0)) continue;
+      for (const by of living) this.#judge(dead, by, withinMs);
     }
   }
 
-  #judge(dead: NodeSight, by: NodeSight): void {
+  #judge(dead: NodeSight, by: NodeSight, withinMs: number): void {
     if (by.stands()) return;
     const key = `${dead.node} ${dead.downSinceMs()} ${by.node}`;
     if (!this.#judged.has(key)) this.exercised += 1;
@@ -59,7 +64,7 @@ export class DeathsSeen extends ClusterChecker {
       ?.members()
       .find(({ id }) => id === dead.identity());
     if (seen?.status === 'alive' || seen?.status === 'suspected')
-      this.fail(`${by.node} sees ${dead.node} ${seen.status}, ${deadWithinMs} ms after it went down`);
+      this.fail(`${by.node} sees ${dead.node} ${seen.status}, ${withinMs} ms after it went down`);
   }
 }
 
