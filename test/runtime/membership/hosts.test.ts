@@ -153,6 +153,22 @@ test('two processes under one identity: the journal of one was lost, so it raise
   expect(told(lost, 'boot.raised')).toEqual(['n2']);
 });
 
+test('who finds others says so, who loses the last of them too, and who finds nobody where it should look', async () => {
+  const cluster = memberCluster();
+  const n2 = await cluster.start('2');
+  await cluster.clock.advance(15_000);
+  const failed = n2.events.find(({ type }) => type === 'seeds.failed');
+  expect(failed?.reason).toMatchObject({ code: 'HM-MEMBERSHIP-SEEDS', evidence: { seeds: '10.0.0.1:4484' } });
+  const n1 = await cluster.start('1');
+  await cluster.until('both see both', () => agree([n1, n2]), 10_000);
+  await cluster.clock.advance(100);
+  await cluster.kill(n1);
+  await cluster.until('n1 is dead', () => n2.sees()['n1'] === 'dead', 10_000);
+  await cluster.clock.advance(100);
+  const said = n2.events.map(({ type }) => type).filter((type) => type.startsWith('membership.'));
+  expect(said).toEqual(['membership.joined', 'membership.lost']);
+});
+
 test('two processes that run under one identity outdo each other a few times, and then say so', async () => {
   const { cluster, nodes } = await five();
   const twin = await cluster.start('2', { host: '10.0.3.2', boot: 2 });
