@@ -385,8 +385,10 @@ export const limits = {
   peerSilenceMs: 15_000,
   /** Connections that this node made and does not need at the moment. */
   peerIdle: 32,
-  /** … looked at so often while there are more. */
-  peerTidyMs: 1_000,
+  /** … for so long: then the heartbeats of one cost more than to make it anew. */
+  peerRestMs: 30_000,
+  /** … looked at so often. */
+  peerTidyMs: 5_000,
   /** The pause after an attempt that failed doubles from first to last, and varies by half. */
   peerBackoffMs: 200,
   peerBackoffMaxMs: 5_000,

@@ -183,10 +183,10 @@ class StreamCalls implements Calls {
     if (event.what === 'made') this.#tidyLater();
   }
 
-  /** Looks again while there are more than may be idle: those in use become so later. */
+  /** Looks again while there are some that this end made: those in use become idle later. */
   #tidyLater(): void {
-    const made = [...this.#channels.values()].filter((channel) => channel.dialled);
-    if (made.length <= limits.peerIdle || this.#tidy !== undefined || this.#closed !== undefined) return;
+    if (this.#tidy !== undefined || this.#closed !== undefined) return;
+    if (![...this.#channels.values()].some((channel) => channel.dialled)) return;
     this.#tidy = this.#options.clock.setTimer(limits.peerTidyMs, () => {
       this.#tidy = undefined;
       this.#closeIdle();
@@ -195,9 +195,12 @@ class StreamCalls implements Calls {
   }
 
   #closeIdle(): void {
-    const idle = [...this.#channels.values()].filter((channel) => channel.dialled && !channel.wants);
+    const idle = [...this.#channels.values()].filter((channel) => channel.idle);
     idle.sort((a, b) => a.usedMs - b.usedMs);
-    for (const channel of idle.slice(0, Math.max(0, idle.length - limits.peerIdle)))
-      channel.rest(reason('HM-PEER-UNREACHABLE', 'The connection was not needed.'));
+    const untilMs = this.#options.clock.monotonicMs() - limits.peerRestMs;
+    for (const [at, channel] of idle.entries())
+      if (idle.length - at > limits.peerIdle || channel.usedMs <= untilMs) channel.rest(notNeeded);
   }
 }
+
+const notNeeded = reason('HM-PEER-UNREACHABLE', 'The connection was not needed.');

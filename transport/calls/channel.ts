@@ -93,6 +93,12 @@ export class Channel implements ConnectorOwner {
     return this.#connector.session?.dialled === true;
   }
 
+  /** This end made the connection, neither needs it now, and nothing is on its way over it. */
+  get idle(): boolean {
+    const { session } = this.#connector;
+    return session?.dialled === true && !this.wants && session.readUntilMs >= this.#usedMs;
+  }
+
   /** Nothing would be lost with it but figures. */
   get forgettable(): boolean {
     return this.#connector.session === undefined && !this.#connector.meeting && !this.wants;

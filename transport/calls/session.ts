@@ -42,12 +42,17 @@ export interface SessionOwner {
   ended(session: Session, bye: Omit<Bye, 'kind'>): void;
 }
 
+/** Heartbeats of the end that was dialled, of which one is asked. */
+const seldom = 12;
+
 export class Session {
   readonly connection: StreamConnection;
   /** Undefined until the greeting is over. */
   peer: Caller | undefined = undefined;
   readonly dialled: boolean;
   rttMs: number | undefined = undefined;
+  /** What was sent until then has been read at the other end: it answered a later heartbeat. Monotonic. */
+  readUntilMs = -Infinity;
   readonly #clock: Clock;
   readonly #self: Self;
   readonly #owner: SessionOwner;
@@ -56,7 +61,9 @@ export class Session {
   #timer: unknown;
   #heardMs: number;
   #beats = 0;
-  #beatSentMs = 0;
+  /** The newest question among them, and when it was asked. */
+  #asked = 0;
+  #askedMs = 0;
 
   /** `dial`: the number of the attempt, when this end dialled. */
   constructor(
@@ -182,7 +189,9 @@ export class Session {
         if (!this.roomy) return;
         return this.#write({ kind: 'pong', count: frame.count });
       case 'pong':
-        if (frame.count === this.#beats) this.rttMs = this.#clock.monotonicMs() - this.#beatSentMs;
+        if (frame.count !== this.#asked) return;
+        this.readUntilMs = this.#askedMs;
+        this.rttMs = this.#clock.monotonicMs() - this.#askedMs;
         return;
       case 'bye':
         this.connection.close(frame.because);
@@ -209,8 +218,14 @@ export class Session {
       return this.#end(reason('HM-PEER-UNREACHABLE', text, { silenceMs: limits.peerSilenceMs }));
     }
     this.#beats += 1;
-    this.#beatSentMs = nowMs;
-    this.#write({ kind: 'ping', count: this.#beats });
+    // One end's question and the other's answer show both that the other is there: a cluster is mostly idle, and packets
+    // of idle connections are most of what it sends. The other end asks seldom, to know how far away this one is.
+    // Who does not listen at the moment would not answer either, and so speaks itself.
+    if (this.dialled || this.#paused || this.#beats % seldom === 1) {
+      this.#asked = this.#beats;
+      this.#askedMs = nowMs;
+      this.#write({ kind: 'ping', count: this.#beats });
+    }
     this.#timer = this.#beatLater();
   }
 }

@@ -141,6 +141,24 @@ describe('a connection', () => {
   });
 });
 
+test('a connection that nobody needs is closed after a while, by the end that made it', async () => {
+  const { clock, node } = callsRig();
+  const [a, b] = [node('a'), node('b')];
+  a.calls.tell(b.peer, 'test.tell', 1);
+  await clock.advance(limits.peerRestMs);
+  b.calls.tell(a.peer, 'test.tell', 2);
+  await clock.advance(limits.peerRestMs - 1_000);
+  expect([...whats(a), ...whats(b)]).toEqual(['made', 'made']);
+  await clock.advance(2 * limits.peerTidyMs);
+  expect([whats(a), whats(b)]).toEqual([
+    ['made', 'lost'],
+    ['made', 'lost'],
+  ]);
+  a.calls.tell(b.peer, 'test.tell', 3);
+  await clock.advance(1_000);
+  expect(b.told).toEqual([1, 3]);
+});
+
 test('of connections that nobody needs the oldest are closed', async () => {
   const { clock, network, node } = callsRig();
   const hub = node('1');
@@ -153,7 +171,7 @@ test('of connections that nobody needs the oldest are closed', async () => {
     hub.calls.tell(peer, 'test.tell', 1);
     await clock.advance(100);
   }
-  await clock.advance(limits.peerTidyMs);
+  await clock.advance(3 * limits.peerTidyMs);
   const open = () => hub.calls.conditions().flatMap(({ open: is, id }) => (is ? [id] : []));
   expect(open().length).toBe(limits.peerIdle + 1);
   expect(open()).toContain(others[0]!.peer.id);
