@@ -171,10 +171,11 @@ async function lose(share: string): Promise<void> {
 
 async function printStatus(): Promise<void> {
   const { nodes, faults } = await statusOf(desk);
-  say('NODE   ADDRESS         STATE     PID      RSS    IN CONTAINERS');
+  const width = Math.max(...nodes.map(({ name }) => name.length), 'NODE'.length) + 2;
+  say(`${'NODE'.padEnd(width)}ADDRESS         STATE     PID      RSS    IN CONTAINERS`);
   for (const { name, address, state, pid, rssMb, processes } of nodes) {
     const daemon = `${String(pid ?? '-').padEnd(9)}${rssMb === undefined ? '-' : `${rssMb} MB`}`;
-    say(`${name.padEnd(7)}${address.padEnd(16)}${state.padEnd(10)}${daemon.padEnd(16)}${processes}`);
+    say(`${name.padEnd(width)}${address.padEnd(16)}${state.padEnd(10)}${daemon.padEnd(16)}${processes}`);
   }
   for (const { from, to, dropped } of faults.cuts) say(`cut    ${from} → ${to}, ${dropped} packets dropped`);
   if (faults.loss) say(`lose   ${faults.loss.percent}%, ${faults.loss.dropped} packets so far`);

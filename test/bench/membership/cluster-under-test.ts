@@ -29,6 +29,8 @@ export interface MembershipFigures {
   readonly deadEverywhereMs: readonly number[];
   /** Sent over the link by one node in a second, of any kind; nothing happens meanwhile. */
   readonly packetsPerSecond: number;
+  /** Of these the datagrams: probes, answers and gossip. */
+  readonly datagramsPerSecond: number;
   readonly cpuPercent: number;
   readonly rssMb: number;
 }
@@ -93,10 +95,11 @@ async function measureIdle({
   const before = pids.map(readUse);
   await pause(idleMs);
   const after = pids.map(readUse);
-  const grown = (part: 'packets' | 'cpuMs'): number =>
+  const grown = (part: 'packets' | 'datagrams' | 'cpuMs'): number =>
     after.reduce((sum, use, at) => sum + use[part] - before[at]![part], 0) / pids.length;
   return {
     packetsPerSecond: grown('packets') / (idleMs / 1_000),
+    datagramsPerSecond: grown('datagrams') / (idleMs / 1_000),
     cpuPercent: (grown('cpuMs') / idleMs) * 100,
     rssMb: after.reduce((sum, { rssMb }) => sum + rssMb, 0) / pids.length,
   };
@@ -105,6 +108,7 @@ async function measureIdle({
 interface Use {
   /** Sent by the link of its network namespace, which nobody else is in. */
   readonly packets: number;
+  readonly datagrams: number;
   readonly cpuMs: number;
   readonly rssMb: number;
 }
@@ -116,7 +120,9 @@ function readUse(pid: number): Use {
     .split(' ')
     .map(Number);
   const link = /^\s*eth0:(.*)$/m.exec(readFileSync(`/proc/${pid}/net/dev`, 'utf8'))?.[1] ?? '';
+  const udp = /^Udp: (\d.*)$/m.exec(readFileSync(`/proc/${pid}/net/snmp`, 'utf8'))?.[1] ?? '';
   return {
+    datagrams: Number(udp.split(' ')[3]),
     packets: Number(link.trim().split(/\s+/)[9]),
     cpuMs: (fields[11]! + fields[12]!) * 10,
     rssMb: (fields[21]! * 4_096) / 1_048_576,

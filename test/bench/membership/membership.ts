@@ -62,6 +62,7 @@ function rowsOf(
     row(`${who}: kill -9 to dead everywhere, p50`, median(figures) / 1_000, ' s', limits.p50),
     row(`${who}: the longest of ${times.length}`, Math.max(...times) / 1_000, ' s', limits.longest),
     row(`${who}: idle, packets sent by a node`, figures.packetsPerSecond, '/s'),
+    row(`${who}: of these datagrams`, figures.datagramsPerSecond, '/s'),
     row(`${who}: idle, CPU of a core a node`, figures.cpuPercent, ' %'),
     row(`${who}: RSS of a node`, figures.rssMb, ' MB'),
   ];
