@@ -54,6 +54,7 @@ async function serve(config: NodeConfig, passphrases: readonly string[], logger:
     ...config,
     passphrases,
     debug: (text) => logger.debug(text),
+    waiting: (text) => logger.warn(text),
     ...(clusterAddress ? { cluster: { ...config, clusterAddress } } : {}),
   });
   const node = await startNode(world, nodeSettings(config));

@@ -75,6 +75,15 @@ export function checkCluster({ clusterAddress, join, tokenFile, role }: Combined
       {},
       'Add --cluster-address with an address of this machine, as 10.0.0.2:4484.',
     );
+  const own = (seed: HostPort): boolean =>
+    seed.host === clusterAddress?.host && seed.port === clusterAddress.port;
+  if (join?.every(own))
+    throw coded(
+      'HM-CONFIG',
+      '--join names only this node itself',
+      {},
+      'Name another node of the cluster; or, when this is the first one, leave --join out.',
+    );
   if (tokenFile !== undefined && join === undefined)
     throw coded(
       'HM-CONFIG',

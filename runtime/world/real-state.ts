@@ -25,6 +25,7 @@ export interface StateOptions {
   /** Absent: the node is alone. */
   readonly several?: { readonly settings: ClusterSettings; readonly boot: number };
   readonly debug: (text: string) => void;
+  readonly waiting: (text: string) => void;
 }
 
 export interface OpenedState {
@@ -81,7 +82,7 @@ async function openAtServer(options: StateOptions): Promise<OpenedState> {
 /** What only a node with others needs is loaded here: one alone does not pay for it. */
 async function clusterOptions(options: StateOptions): Promise<ClusterOptions> {
   const { openMembership } = await import('../membership/worker-life.ts');
-  const { dataDir, name, several, journal, debug } = options;
-  const own = { folder: clusterFolder(dataDir), name, journal, debug, ...several! };
+  const { dataDir, name, several, journal, debug, waiting } = options;
+  const own = { folder: clusterFolder(dataDir), name, journal, debug, waiting, ...several! };
   return { ...own, clock: realClock, random: realRandom, openMembership };
 }

@@ -54,6 +54,8 @@ export interface RealWorldOptions {
   readonly labels?: Readonly<Record<string, string>>;
   /** What is normal, and yet worth a line to who looks closely. */
   readonly debug: (text: string) => void;
+  /** What keeps the node waiting while it opens. */
+  readonly waiting: (text: string) => void;
   /** Absolute. */
   readonly dataDir: string;
   readonly runtime: 'containerd' | 'process';

@@ -116,7 +116,7 @@ function pastUse(given: Given, name: string, now: number): Error | undefined {
 
 /** Servers that start at the same time are waited for a while. */
 async function joinNow(options: ClusterOptions, identity: NodeIdentity): Promise<Given> {
-  const { name, settings, clock, debug } = options;
+  const { name, settings, clock, waiting } = options;
   const { clusterAddress: address, zone = '', labels, join: seeds = [], tokenFile } = settings;
   if (seeds.length === 0)
     throw coded(
@@ -127,6 +127,7 @@ async function joinNow(options: ClusterOptions, identity: NodeIdentity): Promise
     );
   const token = await readToken(tokenFile);
   const endsAt = clock.monotonicMs() + limits.joinWaitMs;
+  let told = '';
   for (;;) {
     try {
       const wish = { token, key: identity.key, seeds, name, address, zone, labels };
@@ -139,7 +140,8 @@ async function joinNow(options: ClusterOptions, identity: NodeIdentity): Promise
     } catch (thrown) {
       const because = reasonOf(thrown);
       if (because.code !== 'HM-CLUSTER-JOIN' || clock.monotonicMs() + limits.retryMs > endsAt) throw thrown;
-      debug(`not joined yet: ${because.message}`);
+      if (because.message !== told) waiting(`not joined yet: ${because.message}`);
+      told = because.message;
     }
     await new Promise<void>((resolve) => void clock.setTimer(limits.retryMs, resolve));
   }

@@ -49,6 +49,8 @@ export interface ClusterOptions {
   readonly openMembership: OpenMembership;
   /** What is normal, and yet worth a line to who looks closely. */
   readonly debug: (text: string) => void;
+  /** What keeps the node waiting. */
+  readonly waiting: (text: string) => void;
 }
 
 export interface PartsOptions {

@@ -57,6 +57,8 @@ test('settings that contradict each other say what to add or leave out', () => {
   expect(refusal('--cluster-address', '10.0.0.1', '--join', '10.0.0.2', '--role', 'server')).toContain(
     'HM-CLUSTER-ROLE a node that joins cannot be a server yet → Leave --role out',
   );
+  expect(refusal('--cluster-address', '10.0.0.1', '--join', '10.0.0.1')).toContain('only this node itself');
+  expect(read('--cluster-address', '10.0.0.1', '--join', '10.0.0.1,10.0.0.2').join).toHaveLength(2);
   expect(refusal('--role', 'agent')).toContain('HM-CLUSTER-ROLE');
   expect(refusal('--role', 'boss')).toContain('auto, server or agent');
   expect(read('--cluster-address', '10.0.0.1', '--role', 'server').role).toBe('server');

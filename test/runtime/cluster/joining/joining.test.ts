@@ -1,6 +1,7 @@
 /** Joining over a real TLS port: what a node is given, and everything that keeps it out. */
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
+import { request } from 'node:https';
 import { createServer, type AddressInfo } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -81,8 +82,8 @@ test('a node whose answer was lost asks again with the same token and key', asyn
 
 test('a token of another cluster, and one with another fingerprint: nothing of it is sent', async () => {
   const heard: unknown[] = [];
-  const join = (request: unknown): never => {
-    heard.push(request);
+  const join = (wish: unknown): never => {
+    heard.push(wish);
     throw new Error('it was asked');
   };
   const seeds = [await desk.listen(newKey(), 'server', { join })];
@@ -224,6 +225,38 @@ test('a renewal gives a later term on the same key, and a new address a new row'
     request: await requestCertificate(newKey().privateKey, 'n2'),
   });
   expect(await refusalOf(foreign)).toMatchObject({ code: 'HM-CLUSTER-CERTIFICATE' });
+});
+
+test('what is no request to join is refused at the door, and changes nothing', async () => {
+  const { position } = await desk.store.status();
+  const ask = (method: string, body: string): Promise<{ status: number; code: string }> =>
+    new Promise((resolve, reject) => {
+      const { host, port } = desk.address;
+      const options = { host, port, method, path: '/v1/join', rejectUnauthorized: false };
+      const asked = request(options, (response) => {
+        let text = '';
+        response.on('data', (part) => (text += String(part)));
+        response.on('end', () => {
+          const { reason } = JSON.parse(text) as { reason: { code: string } };
+          resolve({ status: response.statusCode!, code: reason.code });
+        });
+      });
+      asked.on('error', reject);
+      asked.end(body);
+    });
+  const good = { token: { id: 'x', secret: 'y' }, name: 'n2', request: '', address: { host: 'h', port: 1 } };
+  for (const [method, body, code] of [
+    ['GET', '', 'HM-API-METHOD'],
+    ['POST', '', 'HM-API-REQUEST'],
+    ['POST', 'no JSON', 'HM-API-REQUEST'],
+    ['POST', 'null', 'HM-API-REQUEST'],
+    ['POST', JSON.stringify({ ...good, zone: '', labels: {}, now: 1, more: true }), 'HM-API-REQUEST'],
+    ['POST', JSON.stringify({ ...good, name: '../n2', zone: '', labels: {}, now: 1 }), 'HM-API-REQUEST'],
+    ['POST', JSON.stringify({ ...good, zone: '', labels: {}, now: 1 }), 'HM-CLUSTER-TOKEN'],
+    ['POST', 'x'.repeat(limits.joinBytes + 1), 'HM-API-TOO-LARGE'],
+  ] as const)
+    expect([body.slice(0, 80), (await ask(method, body)).code]).toEqual([body.slice(0, 80), code]);
+  expect((await desk.store.status()).position).toEqual(position);
 });
 
 test('tokens that ended are swept when one is made', async () => {

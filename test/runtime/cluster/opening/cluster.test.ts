@@ -210,6 +210,33 @@ test('files that are damaged: the key ends the start, what was given is given ag
   expect(await refusalOf(joined())).toMatchObject({ code: 'HM-CLUSTER-KEY' });
 }, 60_000);
 
+test('a node that starts before its server waits for it, and says so', async () => {
+  const tokenFile = await town.tokenOf(server, second);
+  const { address } = server.handle.self;
+  await server.close();
+  const joining = town.agent(second, { clusterAddress: await town.address(), join: [address], tokenFile });
+  await until('it says that it waits', () => town.debug.some((text) => text.startsWith('not joined yet')));
+  server = await town.server(first, address);
+  expect((await joining).handle.self.role).toBe('agent');
+}, 60_000);
+
+test('a server without the key of its secrets serves on, and lets nobody in', async () => {
+  const agent = await joined();
+  const tokenFile = await town.tokenOf(server, second);
+  await server.close();
+  town.keys.ring = undefined;
+  server = await town.server(first, server.handle.self.address);
+  await until('the agent has its store', () =>
+    agent.store.get({ key: keys.cluster }, call()).then(
+      () => true,
+      () => false,
+    ),
+  );
+  const third = await town.machine('n3');
+  const refused = town.agent(third, { clusterAddress: await town.address(), ...seeds(), tokenFile });
+  expect(await refusalOf(refused)).toMatchObject({ code: 'HM-SECRET-KEY' });
+}, 60_000);
+
 test('nothing of a secret stands in clear text outside the files that only the owner reads', async () => {
   const agent = await joined();
   const token = await readFile(join(second.folder, 'token'), 'utf8');

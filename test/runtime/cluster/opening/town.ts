@@ -72,6 +72,7 @@ export class ClusterTown {
       journal: opened.journal,
       openMembership,
       debug: (text) => this.debug.push(text),
+      waiting: (text) => this.debug.push(text),
     };
   }
 
