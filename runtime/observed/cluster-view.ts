@@ -3,12 +3,7 @@ import type { SlotName } from '../../protocols/apps/model.ts';
 import type { SlotStatus } from '../../protocols/apps/status.ts';
 import { coded, reasonOf, type CodedError } from '../../protocols/errors.ts';
 import type { MemberStatus } from '../../protocols/membership/model.ts';
-import {
-  observedAt,
-  type ObservedNode,
-  type ObservedRecords,
-  type ObservedReport,
-} from '../../protocols/observed/report.ts';
+import { observedAt, type ObservedNode, type ObservedReport } from '../../protocols/observed/report.ts';
 import { paths } from '../../protocols/wire/paths.ts';
 import type { NodeHandle } from '../node-handle.ts';
 
@@ -51,19 +46,14 @@ const rank = ({ status, since = 0 }: ObservedNode): number =>
   (status === 'alive' ? 2 : status === 'suspected' ? 1 : 0) * 1e15 + since;
 
 /** When this node last heard of each, by whatever plane. */
-function heardBy({ cluster }: NodeHandle): ReadonlyMap<string, number> {
-  const views = cluster?.membership.members() ?? [];
+export async function heardBy({ cluster }: NodeHandle): Promise<ReadonlyMap<string, number>> {
+  const views = (await cluster?.membership.look()) ?? [];
   return new Map(
     views.map(({ id, planes: { datagram, stream } }) => [
       id,
       Math.max(datagram.heardAt ?? 0, stream.heardAt ?? 0),
     ]),
   );
-}
-
-/** As of when what is shown of a node was so. */
-export function ageOf(node: NodeHandle, other: ObservedNode, records: ObservedRecords): number {
-  return observedAt(other, records, heardBy(node).get(other.id));
 }
 
 /** One row a slot: where two nodes tell of one, the later placement, and of one placement the node that lives. */
@@ -80,8 +70,9 @@ export async function everyonesSlots(
 }
 
 async function othersSlots(node: NodeHandle): Promise<readonly ShownSlot[]> {
-  const heard = heardBy(node);
-  return (await otherNodes(node)).flatMap((other) => {
+  if (!node.cluster) return [];
+  const [others, heard] = await Promise.all([otherNodes(node), heardBy(node)]);
+  return others.flatMap((other) => {
     const { records, status, name } = other;
     if (!records) return [];
     const at = observedAt(other, records, heard.get(other.id));

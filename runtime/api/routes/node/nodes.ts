@@ -4,11 +4,15 @@ import { coded, reasonOf } from '../../../../protocols/errors.ts';
 import { placeText } from '../../../../protocols/membership/actors/telling.ts';
 import type { MemberView } from '../../../../protocols/membership/views/view.ts';
 import { machineOf } from '../../../../protocols/observed/own-records.ts';
-import type { ObservedNode, ObservedRecords } from '../../../../protocols/observed/report.ts';
+import {
+  observedAt,
+  type ObservedNode,
+  type ObservedRecords,
+} from '../../../../protocols/observed/report.ts';
 import type { Call } from '../../../../protocols/ports.ts';
 import { paths } from '../../../../protocols/wire/paths.ts';
 import type { NodeHandle } from '../../../node-handle.ts';
-import { ageOf, knownNodes } from '../../../observed/cluster-view.ts';
+import { heardBy, knownNodes } from '../../../observed/cluster-view.ts';
 import { listRoute } from '../../lists/list-route.ts';
 import { jsonRoute } from '../../route.ts';
 import { nodeView, type MemberRow, type NodeView } from '../../schemas/nodes.ts';
@@ -54,11 +58,15 @@ function otherRow({ cluster }: NodeHandle, view: MemberView, told: Partial<NodeV
 
 /** What nodes said of themselves, by identity. */
 async function toldOf(node: NodeHandle): Promise<ReadonlyMap<string, Partial<NodeView>>> {
-  const nodes = await knownNodes(node);
-  return new Map(nodes.map((one) => [one.id, one.records ? toldBy(node, one, one.records) : {}]));
+  const [nodes, heard] = await Promise.all([knownNodes(node), heardBy(node)]);
+  return new Map(nodes.map((one) => [one.id, one.records ? toldBy(one, one.records, heard) : {}]));
 }
 
-function toldBy(node: NodeHandle, one: ObservedNode, records: ObservedRecords): Partial<NodeView> {
+function toldBy(
+  one: ObservedNode,
+  records: ObservedRecords,
+  heard: ReadonlyMap<string, number>,
+): Partial<NodeView> {
   const { facts, resources, containers, version, staleSince } = records;
   const reserved = resources ? { reserved: resources.reserved } : {};
   if (one.self) return reserved;
@@ -72,7 +80,7 @@ function toldBy(node: NodeHandle, one: ObservedNode, records: ObservedRecords): 
     ...reserved,
     ...(runtime ? { runtime } : {}),
     ...(reason ? { reason } : {}),
-    observed: { at: ageOf(node, one, records), version, ...stale },
+    observed: { at: observedAt(one, records, heard.get(one.id)), version, ...stale },
   };
 }
 
