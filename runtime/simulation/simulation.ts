@@ -311,7 +311,8 @@ class Simulation {
 
   #framed(frame: Frame): void {
     this.#hash.addFrame(frame);
-    this.#options.onLine?.(transcriptLine(frame));
+    // In true time, whatever the clock of that node says: lines of several nodes stand in the order of what happened.
+    if (this.#options.onLine) this.#options.onLine(transcriptLine({ ...frame, at: this.#world.clock.now() }));
   }
 
   /** Those of the whole. */

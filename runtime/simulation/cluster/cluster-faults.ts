@@ -12,6 +12,8 @@ type Undo = () => void;
 /** A cluster in which no more is wrong declares nobody dead who lives. */
 const mildLoss = 0.1;
 const mildStallMs = 1_000;
+/** Between two steps of a rotation: longer than a packet is under way. */
+const stepMs = 12_000;
 
 export class ClusterFaults {
   readonly #world: SimulatedWorld;
@@ -19,6 +21,8 @@ export class ClusterFaults {
   readonly #windows: Windows;
   readonly #onStrangers: (packets: number) => void;
   /** Of what nobody need survive as alive: so many are open, and when the last was over. */
+  #rotating = false;
+  #rotations = 100;
   #storms = 0;
   #healed = false;
   #stormEndedMs = 0;
@@ -61,6 +65,8 @@ export class ClusterFaults {
           this.#world.hub.clog(from, to, fault.forMs);
           return () => {};
         });
+      case 'rotate':
+        return this.#rotate();
       case 'stranger':
         return this.#strange(fault);
       case 'stall':
@@ -87,6 +93,21 @@ export class ClusterFaults {
       },
       isLong,
     );
+  }
+
+  /** Known to all, then used by all, then alone: as a server does it once all have been told. */
+  #rotate(): void {
+    if (this.#rotating) return;
+    this.#rotating = true;
+    const [old] = this.#world.keys;
+    const next = new Uint8Array(32).fill((this.#rotations += 1));
+    const { clock } = this.#world;
+    this.#world.rotate([old, next]);
+    clock.setTimer(stepMs, () => this.#world.rotate([next, old]));
+    clock.setTimer(2 * stepMs, () => {
+      this.#world.rotate([next]);
+      this.#rotating = false;
+    });
   }
 
   /** Somebody without the key, or of another cluster, says that there is one more member. */

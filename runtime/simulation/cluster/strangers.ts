@@ -7,10 +7,14 @@ import { SealedDatagrams } from '../../../transport/secure/sealed-datagrams.ts';
 import { chanceFor } from '../../world/simulated/chance.ts';
 import { addressOf } from '../../world/simulated/hub.ts';
 import type { SimulatedWorld } from '../../world/simulated/simulated-world.ts';
-import { gossipSecret, simulatedLabel } from '../../world/simulated/simulated-cluster.ts';
+import { simulatedLabel } from '../../world/simulated/simulated-cluster.ts';
 import { simulatedNotary } from '../membership/notary.ts';
 
-export function strangerPackets({ seed, clock, hub }: SimulatedWorld, to: string, packets: number): void {
+export function strangerPackets(
+  { seed, clock, hub, keys }: SimulatedWorld,
+  to: string,
+  packets: number,
+): void {
   const random = chanceFor(seed, `stranger ${clock.monotonicMs()}`);
   const id = random.hex(16);
   const address = { host: '10.9.1.1', port: 4_484 };
@@ -21,8 +25,8 @@ export function strangerPackets({ seed, clock, hub }: SimulatedWorld, to: string
     new SealedDatagrams({ ring: new KeyRing([ringKey(secret)]), label, id, boot: 1 });
   const ways = [
     sealed(new Uint8Array(32).fill(66), simulatedLabel),
-    sealed(gossipSecret, 'another cluster'),
-    sealed(gossipSecret, simulatedLabel),
+    sealed(keys[0], 'another cluster'),
+    sealed(keys[0], simulatedLabel),
   ];
   for (let sent = 0; sent < packets; sent += 1) {
     const kind = Math.floor(random.next() * ways.length);

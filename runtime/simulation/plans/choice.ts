@@ -6,7 +6,7 @@ import { faultyMs, type Plan } from './plan.ts';
 const groups: Readonly<Record<string, readonly string[]>> = {
   network: ['part', 'cutWay', 'worseWay', 'clog'],
   time: ['stall', 'freeze', 'jump', 'drift'],
-  strangers: ['stranger'],
+  keys: ['stranger', 'rotate'],
   members: ['kill', 'stop', 'wipe', 'leave'],
   store: ['store', 'storeSlow', 'storeLoses', 'watches', 'storeSwap'],
   containers: ['crash', 'take', 'runtime', 'image', 'portTaken', 'bindMissing'],

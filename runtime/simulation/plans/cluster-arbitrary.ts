@@ -44,6 +44,7 @@ const mild = (nodes: number): fc.Arbitrary<ClusterFault> => {
       weight: 1,
       arbitrary: record({ do: constant('drift' as const), node, ppm: integer({ min: -200, max: 200 }) }),
     },
+    { weight: 1, arbitrary: record({ do: constant('rotate' as const) }) },
     {
       weight: 1,
       arbitrary: record({

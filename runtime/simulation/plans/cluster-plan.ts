@@ -30,6 +30,8 @@ export type ClusterFault =
   | { readonly do: 'jump'; readonly node: number; readonly byMs: number }
   /** Its clocks run faster or slower by so many millionths. */
   | { readonly do: 'drift'; readonly node: number; readonly ppm: number }
+  /** The gossip gets another key, in three steps. */
+  | { readonly do: 'rotate' }
   /** So many packets reach it from who is not of this cluster. */
   | { readonly do: 'stranger'; readonly node: number; readonly packets: number }
   /** Killed, and its disk lost: it comes back as somebody new. */
@@ -59,7 +61,7 @@ export interface ClusterPlan {
 
 const clusterFaults: Readonly<Record<ClusterFault['do'], true>> = {
   ...{ part: true, cutWay: true, worseWay: true, clog: true, stall: true },
-  ...{ freeze: true, jump: true, drift: true, stranger: true, wipe: true, leave: true },
+  ...{ freeze: true, jump: true, drift: true, stranger: true, rotate: true, wipe: true, leave: true },
 };
 
 export const isClusterFault = <Other extends { readonly do: string }>(

@@ -6,6 +6,7 @@
 import { reason } from '../../../protocols/errors.ts';
 import type { Frame } from '../../../protocols/inspection.ts';
 import type { MembershipTimes } from '../../../protocols/membership/profile.ts';
+import type { GossipKeys } from '../../../protocols/membership/views/view.ts';
 import type { Clock, Random, StateStore } from '../../../protocols/ports.ts';
 import type { ServerPlace } from '../../../protocols/cluster/join.ts';
 import type { Caller, Peer } from '../../../protocols/wire/calls.ts';
@@ -57,6 +58,8 @@ export interface ClusterOptions {
   readonly offered: StateStore | undefined;
   readonly hub: Hub;
   readonly times: MembershipTimes;
+  /** The cluster's, as it is now. */
+  readonly keys: () => GossipKeys;
   readonly main: LifeThread;
   readonly membership: LifeThread;
   readonly random: Random;
@@ -111,7 +114,7 @@ export async function openSimulatedCluster(options: ClusterOptions): Promise<Sim
 }
 
 /** A life of the subtree on its own thread: what the two threads say to each other waits for who stands still. */
-function beginOf({ self, hub, main, membership, random, onFrame }: ClusterOptions): BeginLife {
+function beginOf({ self, hub, keys, main, membership, random, onFrame }: ClusterOptions): BeginLife {
   const address = addressOf(self.name);
   return async (start, hear, ended) => {
     const host = new MembershipHost(
@@ -123,14 +126,14 @@ function beginOf({ self, hub, main, membership, random, onFrame }: ClusterOption
           openMemoryLink({
             ...{ network: hub.datagrams, address },
             seal: new SealedDatagrams({
-              ring: new KeyRing([ringKey(gossipSecret)]),
+              ring: new KeyRing(keys().map(ringKey)),
               label: simulatedLabel,
               id: self.id,
               boot,
             }),
             receive: (datagram) => membership.arrive(() => receive(datagram)),
           }),
-        rotate: (opened, keys) => opened.rotate(new KeyRing(keys.map(ringKey))),
+        rotate: (opened, next) => opened.rotate(new KeyRing(next.map(ringKey))),
       },
       (message) => main.arrive(() => hear(message)),
       (why) => main.arrive(() => ended(why)),

@@ -7,7 +7,7 @@ import { coded } from '../../../protocols/errors.ts';
 import type { Frame } from '../../../protocols/inspection.ts';
 import type { MembershipTimes } from '../../../protocols/membership/profile.ts';
 import type { Membership } from '../../../protocols/membership/views/port.ts';
-import type { MemberChange } from '../../../protocols/membership/views/view.ts';
+import type { GossipKeys, MemberChange } from '../../../protocols/membership/views/view.ts';
 import type { Clock, Journal, Ports, Random, SecretBox } from '../../../protocols/ports.ts';
 import { ScriptedImages, scriptedImageSource } from '../../drivers/container/scripted/images.ts';
 import { ScriptedMachine } from '../../drivers/container/scripted/machine.ts';
@@ -86,6 +86,7 @@ export interface Surroundings {
 export interface ClusterSurroundings {
   readonly hub: Hub;
   readonly times: MembershipTimes;
+  readonly keys: () => GossipKeys;
   readonly server: () => SimulatedNode;
 }
 
@@ -202,10 +203,11 @@ export class SimulatedNode {
   ): Promise<SimulatedCluster | undefined> {
     const around = this.#cluster;
     if (!around) return undefined;
-    const { hub, times, server } = around;
+    const { hub, times, keys, server } = around;
+    const begunWith = keys();
     const { name, role } = this;
     const opened = await openSimulatedCluster({
-      ...{ hub, times, ...threads },
+      ...{ hub, times, keys, ...threads },
       self: { id: this.id, name, role, boot },
       server: { id: server().id, name: server().name, address: addressOf(server().name) },
       offered: server() === this ? this.store : undefined,
@@ -216,6 +218,8 @@ export class SimulatedNode {
     const { membership } = opened.handle;
     membership.onChange((change) => this.onMember(change));
     this.membership = membership;
+    // Told to those that were up: this one was on its way.
+    if (keys() !== begunWith) membership.rotate(keys());
     if (opened.store) this.store.exchange(opened.store);
     return opened;
   }

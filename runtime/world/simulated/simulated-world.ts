@@ -3,6 +3,7 @@
  * daemon that runs on them.
  */
 import { timesOf, type MembershipTimes } from '../../../protocols/membership/profile.ts';
+import type { GossipKeys } from '../../../protocols/membership/views/view.ts';
 import type { SecretBox } from '../../../protocols/ports.ts';
 import type { ScriptOf } from '../../drivers/container/scripted/script.ts';
 import { MemoryKeys } from '../../drivers/secrets/key-ring.ts';
@@ -11,6 +12,7 @@ import { createMemoryStore, type MemoryStore } from '../../drivers/store/memory/
 import { HeapClock } from '../heap-clock.ts';
 import { chanceFor } from './chance.ts';
 import { Hub } from './hub.ts';
+import { gossipSecret } from './simulated-cluster.ts';
 import { SimulatedNode } from './simulated-node.ts';
 
 export interface WorldOptions {
@@ -33,6 +35,7 @@ export class SimulatedWorld {
   memory: MemoryStore;
   /** Told when the store's process was restarted. */
   onMemory: (memory: MemoryStore) => void = () => {};
+  #keys: GossipKeys = [gossipSecret];
   /** Its keys outlive every life, as a key file does. */
   readonly secrets: SecretBox;
 
@@ -49,7 +52,7 @@ export class SimulatedWorld {
     const { memory, secrets } = this;
     const names = Array.from({ length: nodes }, (_, index) => `n${index + 1}`);
     this.hub = new Hub(clock, seed, names);
-    const cluster = { hub: this.hub, times, server: () => this.first };
+    const cluster = { hub: this.hub, times, keys: () => this.#keys, server: () => this.first };
     this.nodes = names.map((name, index) => {
       // What one node alone draws does not depend on how many others there are.
       const chance = (purpose: string) => chanceFor(seed, index === 0 ? purpose : `${name} ${purpose}`);
@@ -58,6 +61,16 @@ export class SimulatedWorld {
         ...(nodes > 1 ? { cluster } : {}),
       });
     });
+  }
+
+  /** Keys of the gossip, told to every node that is up; the others read them when they start. */
+  rotate(keys: GossipKeys): void {
+    this.#keys = keys;
+    for (const { membership } of this.nodes) membership?.rotate(keys);
+  }
+
+  get keys(): GossipKeys {
+    return this.#keys;
   }
 
   get first(): SimulatedNode {
