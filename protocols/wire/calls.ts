@@ -82,6 +82,8 @@ export interface PeerCondition {
   readonly answering: number;
   /** Of the newest heartbeat. */
   readonly rttMs?: number;
+  /** Frames that came over the present connection, heartbeats too. */
+  readonly heard?: number;
   /** Why there is no connection, when one was wanted. */
   readonly failure?: Reason;
   readonly counts: Readonly<PeerCounts>;

@@ -184,8 +184,8 @@ export class MembershipDoor implements Membership {
   #beat(): void {
     this.#tick = this.#options.clock.setTimer(tickMs, () => {
       this.#lives.post({ kind: 'tick' });
-      const ids = this.#options.streams.heard();
-      if (ids.length > 0) this.#lives.post({ kind: 'stream-heard', ids });
+      const heard = this.#options.streams.heard();
+      if (heard.length > 0) this.#lives.post({ kind: 'stream-heard', heard });
       this.#beat();
     });
   }

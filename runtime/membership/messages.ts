@@ -38,6 +38,12 @@ export interface StreamPeer {
   readonly address: MemberAddress;
 }
 
+/** `rttMs`: of the connection's newest heartbeat. */
+export interface HeardPeer {
+  readonly id: NodeId;
+  readonly rttMs?: number;
+}
+
 /** Questions about the actors of the subtree. */
 export type Inspection =
   | { readonly of: 'tree' }
@@ -49,7 +55,7 @@ export type ToHost =
   /** The main thread's loop turns: at least every half second, else the node is stalled. */
   | { readonly kind: 'tick' }
   /** Something came from these over streams. */
-  | { readonly kind: 'stream-heard'; readonly ids: readonly NodeId[] }
+  | { readonly kind: 'stream-heard'; readonly heard: readonly HeardPeer[] }
   /** A peer's request of an exchange. */
   | { readonly kind: 'asked'; readonly request: number; readonly from: NodeId; readonly body: unknown }
   /** The outcome of a `call`. */

@@ -6,7 +6,7 @@ import { coded, reasonOf } from '../../protocols/errors.ts';
 import type { NodeId } from '../../protocols/membership/model.ts';
 import type { Clock, Stop } from '../../protocols/ports.ts';
 import type { Calls } from '../../protocols/wire/calls.ts';
-import type { FromHost, ToHost } from './messages.ts';
+import type { FromHost, HeardPeer, ToHost } from './messages.ts';
 
 type Call = Extract<FromHost, { kind: 'call' }>;
 
@@ -15,7 +15,7 @@ export class MembershipStreams {
   readonly #clock: Clock;
   readonly #self: NodeId;
   /** By peer, the frames that had come when it was last looked. */
-  readonly #frames = new Map<NodeId, number>();
+  #frames = new Map<NodeId, number>();
 
   constructor(calls: Calls, clock: Clock, self: NodeId) {
     this.#calls = calls;
@@ -53,12 +53,15 @@ export class MembershipStreams {
     }
   }
 
-  /** Peers from whom anything came since the last look. */
-  heard(): readonly NodeId[] {
-    return this.#calls.conditions().flatMap(({ id, counts }) => {
-      const before = this.#frames.get(id) ?? 0;
-      this.#frames.set(id, counts.framesReceived);
-      return counts.framesReceived > before ? [id] : [];
+  /** Peers from whom anything came since the last look, heartbeats too. */
+  heard(): readonly HeardPeer[] {
+    const before = this.#frames;
+    this.#frames = new Map();
+    return this.#calls.conditions().flatMap(({ id, rttMs, heard = 0 }) => {
+      if (heard === 0) return [];
+      this.#frames.set(id, heard);
+      if (heard === before.get(id)) return [];
+      return [{ id, ...(rttMs === undefined ? {} : { rttMs }) }];
     });
   }
 }

@@ -132,6 +132,7 @@ export class Channel implements ConnectorOwner {
       asking: this.#questions.size,
       answering: this.#answering?.size ?? 0,
       ...(session?.rttMs === undefined ? {} : { rttMs: session.rttMs }),
+      ...(session ? { heard: session.heard } : {}),
       ...(this.#failure === undefined ? {} : { failure: this.#failure }),
       counts: { ...this.#counts },
     };

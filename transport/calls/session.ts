@@ -53,6 +53,8 @@ export class Session {
   rttMs: number | undefined = undefined;
   /** What was sent until then has been read at the other end: it answered a later heartbeat. Monotonic. */
   readUntilMs = -Infinity;
+  /** Frames that came, heartbeats too. */
+  heard = 0;
   readonly #clock: Clock;
   readonly #self: Self;
   readonly #owner: SessionOwner;
@@ -133,6 +135,7 @@ export class Session {
   #heard(bytes: Uint8Array): void {
     if (this.#ended) return;
     this.#heardMs = this.#clock.monotonicMs();
+    this.heard += 1;
     const frame = decodeFrame(bytes, streamFrameBytes);
     if (frame === undefined) return this.#unreadable();
     if (this.peer === undefined) this.#greeting(frame);

@@ -40,7 +40,7 @@ function ask(value: ProberValue, id: NodeId): Decision<ProberValue> {
 const nextRound = ({ everyMs }: ProberValue): Effect =>
   schedule('round', everyMs, { type: 'round.due' }, 0.2);
 
-/** Of the living, whoever was not tried for longest. */
+/** Of the living, whoever was not heard over a stream for longest: who has a connection with us is heard anyway. */
 function nextOf(members: readonly RosterEntry[]): RosterEntry | undefined {
   let next: RosterEntry | undefined;
   for (const member of members) {
@@ -71,10 +71,11 @@ export const proberSteps = {
   ],
   askNext: (
     value: ProberValue,
-    event: { readonly value: Awaited<ReturnType<Roster['list']>> },
+    event: { readonly value: Awaited<ReturnType<Roster['list']>>; readonly at: number },
   ): Decision<ProberValue> => {
     const next = nextOf(event.value.members);
-    return next ? ask(value, next.id) : [value, []];
+    const fresh = next !== undefined && event.at - next.streamTriedAt < value.everyMs;
+    return next && !fresh ? ask(value, next.id) : [value, []];
   },
   askThis: (value: ProberValue, { member }: { readonly member: NodeId }): Decision<ProberValue> =>
     ask(value, member),

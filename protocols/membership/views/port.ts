@@ -53,7 +53,7 @@ export interface RosterEntry {
   readonly name: string;
   readonly address: MemberAddress;
   readonly status: MemberStatus;
-  /** When it was last asked over a stream, ms since 1970; 0 when it never was. */
+  /** When it was last asked over a stream, or heard on one, ms since 1970; 0 when it never was. */
   readonly streamTriedAt: number;
 }
 

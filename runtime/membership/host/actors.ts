@@ -40,8 +40,11 @@ export interface HostActorsOptions {
 /** Members that are gone and keep an actor: identities that come and go for years must not fill the memory. */
 export const mostGone = 1_000;
 
-/** By the core's probes: one member over streams each ten, and as long as the longest of them for an answer. */
-const roundsOfProbes = 10;
+/**
+ * By the core's probes: in `lan` one member over streams a minute, because each may be a connection that nobody else has a
+ * use for; and as long as the longest of the core's for an answer.
+ */
+const roundsOfProbes = 120;
 const probesOfAnswer = 8;
 
 export class HostActors {
@@ -100,6 +103,7 @@ export class HostActors {
     if (!oldest) return;
     this.#known.delete(oldest.id);
     this.#told.delete(oldest.id);
+    this.#options.views.streams.delete(oldest.id);
     this.#kernel.send(paths.members, { type: 'child.stop', id: memberChild(oldest) });
     this.#options.out({ kind: 'forgotten', id: oldest.id });
   }

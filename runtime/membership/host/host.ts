@@ -121,7 +121,10 @@ export class MembershipHost {
       case 'tick':
         return this.#ticked();
       case 'stream-heard':
-        for (const id of message.ids) this.#input({ kind: 'stream-heard', id });
+        for (const { id, rttMs } of message.heard) {
+          this.#views.heardOnStream(id, rttMs);
+          this.#input({ kind: 'stream-heard', id });
+        }
         return;
       case 'asked':
         return this.#asked(message);

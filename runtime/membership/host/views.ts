@@ -5,8 +5,9 @@ import type { Swim } from '../../../protocols/membership/swim.ts';
 import type { MemberView, PlanesView, PlaneView } from '../../../protocols/membership/views/view.ts';
 import type { Clock } from '../../../protocols/ports.ts';
 
-/** What probes over streams found of one member; ms since 1970. */
+/** What is found of one member over streams; ms since 1970. */
 export interface StreamProbe {
+  /** Asked, or heard on a connection that was there anyway. */
   triedAt: number;
   rttMs?: number;
   failingSince?: number;
@@ -24,6 +25,12 @@ export class Views {
     this.#self = self;
     this.#swim = swim;
     this.#startedAt = clock.now();
+  }
+
+  /** On a connection with others' traffic: as good as an answer. */
+  heardOnStream(id: NodeId, rttMs = this.streams.get(id)?.rttMs): void {
+    if (!this.#swim.profileOf(id)) return;
+    this.streams.set(id, { triedAt: this.#clock.now(), ...(rttMs === undefined ? {} : { rttMs }) });
   }
 
   own(): MemberView {

@@ -153,6 +153,23 @@ test('two processes under one identity: the journal of one was lost, so it raise
   expect(told(lost, 'boot.raised')).toEqual(['n2']);
 });
 
+test('a connection that is there anyway shows its plane: nobody is asked over it', async () => {
+  const { cluster, nodes } = await five();
+  const [n1, n2] = nodes as [ClusterNode, ClusterNode];
+  const stop = n1.calls.keep({ id: n2.id, address: { host: '10.0.0.2', port: 4_484 } });
+  await cluster.clock.advance(120_000);
+  const looked = n1.membership.look();
+  await cluster.clock.settle();
+  const { stream } = (await looked).find(({ name }) => name === 'n2')!.planes;
+  expect(stream.heardAt).toBeGreaterThan(cluster.clock.now() - 10_000);
+  expect(stream.rttMs).toBeGreaterThan(0);
+  const asked = n1.frames
+    .flatMap((frame) => ('effects' in frame ? frame.effects : []))
+    .filter((effect) => effect.do === 'drive' && effect.call.op === 'ask');
+  expect(asked.map((effect) => effect.do === 'drive' && effect.id)).not.toContain(n2.id);
+  stop();
+});
+
 test('who finds others says so, who loses the last of them too, and who finds nobody where it should look', async () => {
   const cluster = memberCluster();
   const n2 = await cluster.start('2');
