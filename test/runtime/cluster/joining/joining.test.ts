@@ -108,7 +108,8 @@ test('who shows the right authority behind a certificate of his own is told noth
   const heard: string[] = [];
   const liar = createTlsServer({
     key: privateKey.export({ format: 'pem', type: 'pkcs8' }),
-    cert: `${await issueCertificate(realRandom, impostor, leaf)}\n${certificate}`,
+    // Named as issued by the authority, and signed by another key.
+    cert: `${await issueCertificate(realRandom, { certificate, key: impostor.key }, leaf)}\n${certificate}`,
   });
   liar.on('secureConnection', (socket) => {
     socket.on('error', () => undefined);

@@ -18,6 +18,8 @@ export class RemoteRig {
   readonly #calls: Calls[] = [];
   readonly #serverCalls: Calls;
   #closeDoor: Stop = () => undefined;
+  /** Done once, when the door has judged a write and before the store has it. */
+  beforeWrite: (() => Promise<unknown>) | undefined;
   store: MemoryStore;
 
   constructor(world: { readonly clock: Clock; readonly random: Random }) {
@@ -50,10 +52,26 @@ export class RemoteRig {
   #openDoor(): void {
     this.#closeDoor = openStoreDoor({
       calls: this.#serverCalls,
-      store: this.store,
+      store: this.#hooked(),
       // Whether a value may be opened is what is tried here, not how.
       secrets: { open: () => Promise.resolve({ content: 'b3BlbmVk' }) },
       admit: () => Promise.resolve(),
+    });
+  }
+
+  #hooked(): MemoryStore {
+    return new Proxy(this.store, {
+      get: (store, op) => {
+        const member = Reflect.get(store, op) as unknown;
+        if (typeof member !== 'function') return member;
+        if (op !== 'txn') return member.bind(store) as unknown;
+        return async (...args: Parameters<MemoryStore['txn']>) => {
+          const hook = this.beforeWrite;
+          this.beforeWrite = undefined;
+          await hook?.();
+          return store.txn(...args);
+        };
+      },
     });
   }
 

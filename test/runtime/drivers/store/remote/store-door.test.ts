@@ -136,18 +136,15 @@ test('a block is claimed for itself alone, and with one denied operation nothing
   expect((await rig.store.get({ key })).kv?.value).toMatchObject({ node: 'n2' });
 });
 
-test('a claim is bound to the row that was judged: of two that come at once one has the block', async () => {
-  const other = rig.node(3, 'agent');
+test('a write is bound to the row that was judged: who comes between keeps what he took', async () => {
   const key = keys.block('10.42.0.128/26');
-  const claim = (store: typeof agent.store, node: string) =>
-    store.txn(
-      { requestId: `claim of ${node}`, compare: [], then: [{ op: 'put', key, value: { node, cidr: 'c' } }] },
-      call(),
-    );
-  const both = Promise.allSettled([claim(agent.store, 'n2'), claim(other.store, 'n3')]);
+  const theirs = { node: 'n3', cidr: '10.42.0.128/26' };
+  rig.beforeWrite = () =>
+    rig.store.txn({ requestId: 'n3', compare: [], then: [{ op: 'put', key, value: theirs }] }, call());
+  const claim = write([{ op: 'put', key, value: { node: 'n2', cidr: '10.42.0.128/26' } }]);
   await clock.advance(50);
-  const won = (await both).filter((one) => one.status === 'fulfilled' && one.value.succeeded);
-  expect(won).toHaveLength(1);
+  expect(await claim).toMatchObject({ succeeded: false });
+  expect((await rig.store.get({ key })).kv?.value).toEqual(theirs);
 });
 
 test('leases are not for agents', async () => {
