@@ -105,7 +105,11 @@ export class ClusterTown {
   }
 
   async end(): Promise<void> {
-    for (const close of this.#closers.reverse()) await close();
+    const failures: unknown[] = [];
+    // What fails must leave nothing of the others behind.
+    for (const close of this.#closers.reverse())
+      await close().catch((thrown: unknown) => failures.push(thrown));
     await this.store.close();
+    if (failures.length > 0) throw failures[0];
   }
 }
