@@ -13,7 +13,7 @@ import { MembershipDoor } from './door.ts';
 import type { BeginLife, FromHost, LifeStart, ToHost } from './messages.ts';
 import { MembershipStreams } from './streams.ts';
 import type { ClusterSecrets } from './host/worker-tools.ts';
-import type { Refused, WorkerStart } from './host/worker.ts';
+import type { Ending, Refused, WorkerStart } from './host/worker.ts';
 
 export interface OpenMembershipOptions {
   readonly clock: Clock;
@@ -28,6 +28,9 @@ export interface OpenMembershipOptions {
 /** A view of a thousand members takes some MB; what needs more than this is a defect, and a new life is better. */
 const resourceLimits = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 4, stackSizeMb: 2 };
 
+/** How long a thread may take to end by itself. */
+const endMs = 2_000;
+
 /** The asset of the executable. */
 const asset = 'hivemind-membership.cjs';
 
@@ -35,13 +38,21 @@ const asset = 'hivemind-membership.cjs';
 export async function openMembership(options: OpenMembershipOptions): Promise<MembershipDoor> {
   const { clock, random, start, secrets, calls, raiseBoot } = options;
   const streams = new MembershipStreams(calls, clock, start.self.id);
-  return new MembershipDoor({ clock, random, start, begin: inThread(secrets), streams, raiseBoot }).open();
+  return new MembershipDoor({
+    clock,
+    random,
+    start,
+    begin: inThread(secrets, clock),
+    streams,
+    raiseBoot,
+  }).open();
 }
 
-function inThread(secrets: ClusterSecrets): BeginLife {
+function inThread(secrets: ClusterSecrets, clock: Clock): BeginLife {
   return (start, hear, ended) =>
     new Promise((resolve, reject) => {
       const worker = startWorker({ start, secrets });
+      const over = new Promise((gone) => worker.once('exit', gone));
       let open = false;
       let failure = 'its thread ended';
       worker.on('message', (message: FromHost | Refused) => {
@@ -60,9 +71,20 @@ function inThread(secrets: ClusterSecrets): BeginLife {
       const post = (message: ToHost): void => worker.postMessage(message);
       const close = async (): Promise<void> => {
         open = false;
-        await worker.terminate();
+        await end(worker, over, clock);
       };
     });
+}
+
+/**
+ * It closes its socket first: a thread that is terminated while a packet arrives takes the process with it (Node 20: "FATAL
+ * ERROR: v8::FromJust" in UDPWrap::OnRecv). One that hangs is terminated all the same.
+ */
+async function end(worker: Worker, over: Promise<unknown>, clock: Clock): Promise<void> {
+  worker.postMessage({ kind: 'end' } satisfies Ending);
+  const timer = clock.setTimer(endMs, () => void worker.terminate());
+  await over;
+  clock.clearTimer(timer);
 }
 
 function startWorker(workerData: WorkerStart): Worker {

@@ -19,6 +19,11 @@ export interface Refused {
   readonly error: Reason;
 }
 
+/** It shall close its socket and end. */
+export interface Ending {
+  readonly kind: 'end';
+}
+
 const main = parentPort!;
 const say = (message: FromHost | Refused): void => main.postMessage(message);
 
@@ -27,7 +32,10 @@ try {
   const host = new MembershipHost(start, realTools(start.self, secrets), say, (why) => {
     throw new Error(why);
   });
-  main.on('message', (message: ToHost) => host.receive(message));
+  main.on('message', (message: ToHost | Ending) => {
+    if (message.kind === 'end') void host.close().finally(() => process.exit());
+    else host.receive(message);
+  });
   void host.open().catch((thrown: unknown) => refuse(thrown));
 } catch (thrown) {
   refuse(thrown);
