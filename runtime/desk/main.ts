@@ -153,8 +153,8 @@ async function up(count: number, runtime = 'containerd'): Promise<void> {
   await printStatus();
   const [first, second] = await nodesUp(desk);
   say('');
-  say(`npx hivemind ps                 asks ${first!.name}`);
-  if (second) say(`npx hivemind ps --context ${second.name}    asks another`);
+  say(`npx hivemind node ls            asks ${first!.name}`);
+  if (second) say(`npx hivemind node ls --context ${second.name}    asks another`);
   say('npm run cluster -- down         removes everything');
 }
 
