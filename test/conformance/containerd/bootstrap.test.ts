@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   ensureContainerd,
@@ -105,7 +105,9 @@ describe.skipIf(missing)(`bootstrap${missing ? ` (skipped: ${missing})` : ''}`, 
     const theirs = await startContainerd();
     try {
       options = { ...options, address: theirs.address };
-      expect(await ensureContainerd(options)).toEqual({ own: false, address: theirs.address });
+      const { address } = theirs;
+      const place = { own: false, address, stateDir: join(dirname(address), 'state') };
+      expect(await ensureContainerd(options)).toEqual(place);
       await theirs.kill();
       const reason = await refusal(ensureContainerd(options));
       expect(reason).toMatchObject({ code: 'HM-RUNTIME-DOWN', evidence: { address: theirs.address } });
