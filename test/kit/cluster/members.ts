@@ -10,7 +10,7 @@ import type { MemberChange } from '../../../protocols/membership/views/view.ts';
 import type { Clock } from '../../../protocols/ports.ts';
 import type { Calls } from '../../../protocols/wire/calls.ts';
 import type { MembershipDoor } from '../../../runtime/membership/door.ts';
-import { openMembershipInProcess } from '../../../runtime/membership/in-process.ts';
+import { openMembershipInProcess } from './in-process.ts';
 import { simulatedNotary } from '../../../runtime/simulation/membership/notary.ts';
 import { HeapClock } from '../../../runtime/world/heap-clock.ts';
 import { seededRandom } from '../../../runtime/world/seeded-random.ts';

@@ -1,10 +1,10 @@
-/** The membership subtree in the process of its node, on the node's clock: how simulation and tests run it. */
-import type { Random, Clock } from '../../protocols/ports.ts';
-import type { Calls } from '../../protocols/wire/calls.ts';
-import { MembershipDoor } from './door.ts';
-import { MembershipHost, type HostTools } from './host/host.ts';
-import type { BeginLife, LifeStart } from './messages.ts';
-import { MembershipStreams } from './streams.ts';
+/** The membership subtree in the process of its node, on the node's clock: how tests of one node or a few run it. */
+import type { Random, Clock } from '../../../protocols/ports.ts';
+import type { Calls } from '../../../protocols/wire/calls.ts';
+import { MembershipDoor } from '../../../runtime/membership/door.ts';
+import { MembershipHost, type HostTools } from '../../../runtime/membership/host/host.ts';
+import type { BeginLife, LifeStart } from '../../../runtime/membership/messages.ts';
+import { MembershipStreams } from '../../../runtime/membership/streams.ts';
 
 export interface InProcessOptions {
   readonly clock: Clock;
