@@ -7,6 +7,7 @@ import type { Reason } from '../protocols/errors.ts';
 import type { MemberAddress, NodeId } from '../protocols/membership/model.ts';
 import type { NodeRole } from '../protocols/wire/catalogue.ts';
 import type { Peer } from '../protocols/wire/calls.ts';
+import { frameOverheadBytes } from '../protocols/wire/frames.ts';
 
 /** What the other end has proven: with its certificate, or in memory by being there. */
 export interface StreamIdentity {
@@ -62,7 +63,7 @@ export interface StreamLink {
 }
 
 /** The longest frame: the largest body of the catalogue, and what stands around it. */
-export const streamFrameBytes = 4_194_304 + 1_024;
+export const streamFrameBytes = 4_194_304 + frameOverheadBytes;
 
 /** Above it a sender waits for `drained`: more than a round trip of a fast network holds. */
 export const streamWaitingBytes = 1_048_576;

@@ -16,8 +16,8 @@ export const streamVersions: Versions = [1, 1];
 /** Lowest and highest. */
 export type Versions = readonly [number, number];
 
-/** What stands around a body. */
-export const frameOverheadBytes = 256;
+/** What stands around a body, at most. */
+export const frameOverheadBytes = 1_024;
 
 /** A refusal: two texts and 32 entries, at four bytes a character at most. */
 const reasonBytes = 65_536;
