@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import { startDaemon, type TestDaemon } from '../kit/node/daemon.ts';
 import { importHelloImages } from '../kit/node/images.ts';
 import { until } from '../kit/until.ts';
+import { pause } from './pause.ts';
 
 const run = promisify(execFile);
 const parallelism = 4;
@@ -192,8 +193,6 @@ async function watchIdle(
     idleWrittenMbPerHour: ((after.writtenBytes - before.writtenBytes) / 2 ** 20) * (3_600 / seconds),
   };
 }
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 function sample(pid: number): { rssMb: number; cpuSeconds: number; writtenBytes: number } {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');

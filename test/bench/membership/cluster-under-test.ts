@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { until } from '../../kit/until.ts';
+import { pause } from '../pause.ts';
 
 export interface ClusterUnderTest {
   readonly names: readonly string[];
@@ -38,7 +39,6 @@ export interface MembershipFigures {
 const idleMs = 40_000;
 /** Ten heartbeats or probes: what the start or the last return brought about has calmed down. */
 const quietMs = 10_000;
-const pause = (ms: number): Promise<void> => new Promise((done) => void setTimeout(done, ms));
 
 /** Idle first, then kills in turn, each after the one before is back everywhere. */
 export async function measure(cluster: ClusterUnderTest, kills: number): Promise<MembershipFigures> {
