@@ -2,13 +2,7 @@
  * Certificates: the authority of a cluster, requests to it, and what it issues. The library that knows X.509 is loaded
  * when the first certificate is made or asked for, so that a node alone never has it.
  */
-import {
-  createPrivateKey,
-  createPublicKey,
-  webcrypto,
-  type KeyObject,
-  type X509Certificate,
-} from 'node:crypto';
+import { createPrivateKey, createPublicKey, type KeyObject, type X509Certificate } from 'node:crypto';
 import type * as X509 from '@peculiar/x509';
 import { coded } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
@@ -16,8 +10,7 @@ import type { Random } from '../../protocols/ports.ts';
 import type { NodeRole } from '../../protocols/wire/catalogue.ts';
 import { nodeIdOf } from '../../transport/secure/credentials.ts';
 import { nodeUri } from '../../transport/secure/tls-identity.ts';
-
-const algorithm = { name: 'Ed25519' } as const;
+import { algorithm, crypto, madeKey, privateKeyOf } from './x509-crypto.ts';
 
 /** Who vouches for the nodes of a cluster. */
 export interface Authority {
@@ -35,12 +28,18 @@ export interface Leaf {
   readonly key: KeyObject;
   /** Wall time, ms since 1970. */
   readonly now: number;
+  /** How long it is good; `limits.certificateMs` unless it is given. */
+  readonly termMs?: number;
 }
 
-async function library(): Promise<typeof X509> {
-  const { x509 } = await import('./x509-library.ts');
-  x509.cryptoProvider.set(webcrypto as never);
-  return x509;
+let loaded: Promise<typeof X509> | undefined;
+
+/** Read once: from then on nothing here waits for real time. */
+export function library(): Promise<typeof X509> {
+  return (loaded ??= import('./x509-library.ts').then(({ x509 }) => {
+    x509.cryptoProvider.set(crypto as never);
+    return x509;
+  }));
 }
 
 /** A new authority with a key of its own. */
@@ -49,36 +48,31 @@ export async function makeAuthority(
   { label, now }: { readonly label: string; readonly now: number },
 ): Promise<Authority> {
   const x509 = await library();
-  const keys = (await webcrypto.subtle.generateKey(algorithm, true, [
-    'sign',
-    'verify',
-  ])) as webcrypto.CryptoKeyPair;
+  const key = privateKeyOf(random.hex(32));
+  const keys = { privateKey: madeKey(key), publicKey: madeKey(createPublicKey(key)) };
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serial(random),
     name: `CN=Hivemind ${label}`,
     notBefore: new Date(now - limits.clusterSkewMs),
     notAfter: new Date(now + limits.authorityMs),
     signingAlgorithm: algorithm,
-    keys,
+    keys: keys as never,
     extensions: [
       new x509.BasicConstraintsExtension(true, 0, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey as never),
     ],
   });
-  const key = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey));
   return {
     certificate: certificate.toString('pem'),
-    key: createPrivateKey({ key, format: 'der', type: 'pkcs8' })
-      .export({ format: 'pem', type: 'pkcs8' })
-      .toString(),
+    key: key.export({ format: 'pem', type: 'pkcs8' }).toString(),
   };
 }
 
-/** The authority's word on a node's key, PEM; `limits.certificateMs` long from now. */
+/** The authority's word on a node's key, PEM. */
 export async function issueCertificate(random: Random, authority: Authority, leaf: Leaf): Promise<string> {
   const x509 = await library();
-  const { label, name, role, key, now } = leaf;
+  const { label, name, role, key, now, termMs = limits.certificateMs } = leaf;
   const issuer = new x509.X509Certificate(authority.certificate);
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: serial(random),
@@ -86,10 +80,10 @@ export async function issueCertificate(random: Random, authority: Authority, lea
     issuer: issuer.subjectName,
     // A node whose clock is a little behind must not find it to be of the future.
     notBefore: new Date(now - limits.clusterSkewMs),
-    notAfter: new Date(now + limits.certificateMs),
+    notAfter: new Date(now + termMs),
     signingAlgorithm: algorithm,
     publicKey: key.export({ format: 'der', type: 'spki' }),
-    signingKey: await signingKey(authority.key),
+    signingKey: madeKey(createPrivateKey(authority.key)) as never,
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
@@ -112,16 +106,7 @@ export async function requestCertificate(nodeKey: KeyObject, name: string): Prom
   const request = await x509.Pkcs10CertificateRequestGenerator.create({
     name: [{ CN: [name] }],
     signingAlgorithm: algorithm,
-    keys: {
-      privateKey: await signingKey(nodeKey.export({ format: 'pem', type: 'pkcs8' }).toString()),
-      publicKey: await webcrypto.subtle.importKey(
-        'spki',
-        createPublicKey(nodeKey).export({ format: 'der', type: 'spki' }),
-        algorithm,
-        true,
-        ['verify'],
-      ),
-    } as webcrypto.CryptoKeyPair,
+    keys: { privateKey: madeKey(nodeKey), publicKey: madeKey(createPublicKey(nodeKey)) } as never,
   });
   return request.toString('pem');
 }
@@ -144,11 +129,6 @@ export async function keyOfRequest(request: string): Promise<KeyObject> {
 /** SHA-256 of an authority's certificate, base64url: what join tokens pin. */
 export function fingerprintOf(certificate: X509Certificate): string {
   return Buffer.from(certificate.fingerprint256.replaceAll(':', ''), 'hex').toString('base64url');
-}
-
-async function signingKey(pem: string): Promise<webcrypto.CryptoKey> {
-  const der = createPrivateKey(pem).export({ format: 'der', type: 'pkcs8' });
-  return webcrypto.subtle.importKey('pkcs8', der, algorithm, false, ['sign']);
 }
 
 /** Positive, and never drawn twice. */

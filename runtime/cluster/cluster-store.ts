@@ -23,6 +23,8 @@ export interface ClusterPorts {
   readonly random: Random;
   /** Wall time, ms since 1970. */
   now(): number;
+  /** How long certificates are good; `limits.certificateMs` unless it is given. */
+  readonly certificateMs?: number;
 }
 
 let calls = 0;

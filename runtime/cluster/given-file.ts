@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { issued, joinAnswer } from '../../protocols/cluster/join.ts';
 import { limits } from '../../protocols/limits.ts';
 import type { NodeIdentity } from './identity-file.ts';
-import { readSecretFile, refusedFile, writeSecretFile } from './secret-file.ts';
+import { refusedFile, type ClusterFiles } from './secret-file.ts';
 
 const format = 'hivemind-cluster/1';
 const { address } = joinAnswer.shape.server.shape;
@@ -30,8 +30,12 @@ const form = z.strictObject({
 export type Given = Omit<z.output<typeof form>, 'format'>;
 
 /** `undefined` when there is none. HM-CLUSTER-KEY when it is damaged, or not for this node's key. */
-export async function readGiven(path: string, identity: NodeIdentity): Promise<Given | undefined> {
-  const text = await readSecretFile(path);
+export async function readGiven(
+  files: ClusterFiles,
+  path: string,
+  identity: NodeIdentity,
+): Promise<Given | undefined> {
+  const text = await files.readSecret(path);
   if (text === undefined) return undefined;
   const given = parsed(text);
   if (!given) throw refusedFile(path, 'is damaged');
@@ -42,8 +46,8 @@ export async function readGiven(path: string, identity: NodeIdentity): Promise<G
   return rest;
 }
 
-export function writeGiven(path: string, given: Given): Promise<void> {
-  return writeSecretFile(path, JSON.stringify({ format, ...given }));
+export function writeGiven(files: ClusterFiles, path: string, given: Given): Promise<void> {
+  return files.writeSecret(path, JSON.stringify({ format, ...given }));
 }
 
 function parsed(text: string): z.output<typeof form> | undefined {

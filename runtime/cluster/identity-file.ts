@@ -2,11 +2,13 @@
  * A node's identity: its key, in a file of mode 0600. Made once; everything else that a node is in the cluster
  * (certificate, credential) can be had again for it.
  */
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { z } from 'zod';
 import type { NodeId } from '../../protocols/membership/model.ts';
+import type { Random } from '../../protocols/ports.ts';
 import { nodeIdOf } from '../../transport/secure/credentials.ts';
-import { readSecretFile, refusedFile, writeSecretFile } from './secret-file.ts';
+import { refusedFile, type ClusterFiles } from './secret-file.ts';
+import { privateKeyOf } from './x509-crypto.ts';
 
 export interface NodeIdentity {
   readonly id: NodeId;
@@ -19,13 +21,17 @@ const format = 'hivemind-node-key/1';
 const form = z.strictObject({ format: z.literal(format), id: z.string(), key: z.base64() });
 
 /** The identity in the file, made when there is none. HM-CLUSTER-KEY when it is damaged or others may read it. */
-export async function ensureIdentity(path: string): Promise<NodeIdentity> {
-  const text = await readSecretFile(path);
+export async function ensureIdentity(
+  files: ClusterFiles,
+  random: Random,
+  path: string,
+): Promise<NodeIdentity> {
+  const text = await files.readSecret(path);
   if (text !== undefined) return parse(path, text);
-  const { privateKey: key } = generateKeyPairSync('ed25519');
+  const key = privateKeyOf(random.hex(32));
   const id = nodeIdOf(createPublicKey(key));
   const der = key.export({ format: 'der', type: 'pkcs8' }).toString('base64');
-  await writeSecretFile(path, JSON.stringify({ format, id, key: der }));
+  await files.writeSecret(path, JSON.stringify({ format, id, key: der }));
   return { id, key };
 }
 

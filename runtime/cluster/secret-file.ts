@@ -2,18 +2,37 @@
  * Files of a node that only its owner may read: its key, and what the cluster gave it. Written whole and durable; read
  * only when nobody else can. Nothing of their content is ever in an error.
  */
-import { chmod, mkdir, open, readFile, stat } from 'node:fs/promises';
+import { chmod, mkdir, open, readFile, rm, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { coded, type CodedError } from '../../protocols/errors.ts';
 import { writeWhole } from '../files/whole-file.ts';
+
+/** The files of a node that make it one of its cluster, and the one with its token. */
+export interface ClusterFiles {
+  /** `undefined` when there is none. HM-CLUSTER-KEY when it cannot be read, or others can. */
+  readSecret(path: string): Promise<string | undefined>;
+  /** HM-CLUSTER-KEY, HM-DISK-FULL; then the file is as it was. */
+  writeSecret(path: string, text: string): Promise<void>;
+  /** Gone, also when it was not there. */
+  remove(path: string): Promise<void>;
+  /** Any file, whoever may read it. Rejects with the codes of the file system. */
+  readText(path: string): Promise<string>;
+}
+
+/** On the machine's own disk. */
+export const clusterFiles: ClusterFiles = {
+  readSecret: readSecretFile,
+  writeSecret: writeSecretFile,
+  remove: (path) => rm(path, { force: true }),
+  readText: (path) => readFile(path, 'utf8'),
+};
 
 /** HM-CLUSTER-KEY: about this file. */
 export function refusedFile(path: string, what: string, hint?: string): CodedError {
   return coded('HM-CLUSTER-KEY', `the file ${path} ${what}`, { path }, hint);
 }
 
-/** `undefined` when there is none. HM-CLUSTER-KEY when it cannot be read, or others can. */
-export async function readSecretFile(path: string): Promise<string | undefined> {
+async function readSecretFile(path: string): Promise<string | undefined> {
   try {
     const { mode } = await stat(path);
     if ((mode & 0o077) !== 0)
@@ -27,8 +46,7 @@ export async function readSecretFile(path: string): Promise<string | undefined> 
   }
 }
 
-/** HM-CLUSTER-KEY, HM-DISK-FULL; then the file is as it was. */
-export async function writeSecretFile(path: string, text: string): Promise<void> {
+async function writeSecretFile(path: string, text: string): Promise<void> {
   const folder = dirname(path);
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });

@@ -81,8 +81,8 @@ async function openAtServer(options: StateOptions): Promise<OpenedState> {
 
 /** What only a node with others needs is loaded here: one alone does not pay for it. */
 async function clusterOptions(options: StateOptions): Promise<ClusterOptions> {
-  const { openMembership } = await import('../membership/worker-life.ts');
+  const { realMeans } = await import('../cluster/opening/real-means.ts');
   const { dataDir, name, several, journal, debug, waiting } = options;
   const own = { folder: clusterFolder(dataDir), name, journal, debug, waiting, ...several! };
-  return { ...own, clock: realClock, random: realRandom, openMembership };
+  return { ...own, ...realMeans, clock: realClock, random: realRandom };
 }

@@ -113,7 +113,10 @@ export async function issueTo(
 ): Promise<{ readonly issued: Issued; readonly notAfter: number }> {
   const { label } = authority;
   const now = ports.now();
-  const certificate = await issueCertificate(ports.random, authority, { label, name, role, key, now });
+  const certificate = await issueCertificate(ports.random, authority, {
+    ...{ label, name, role, key, now },
+    ...(ports.certificateMs === undefined ? {} : { termMs: ports.certificateMs }),
+  });
   const [, notAfter] = termOf(new X509Certificate(certificate));
   const credential = issueCredential(createPrivateKey(authority.key), {
     label,

@@ -3,13 +3,11 @@
  * a server's certificate of that very authority before a word of the token is sent.
  */
 import { X509Certificate, type KeyObject } from 'node:crypto';
-import { request as httpRequest } from 'node:http';
-import { connect, type TLSSocket } from 'node:tls';
 import { timeText } from '../../../protocols/cluster/clocks.ts';
-import { joinAnswer, joinPath, type JoinAnswer, type JoinRequest } from '../../../protocols/cluster/join.ts';
+import { joinAnswer, type JoinAnswer, type JoinRequest } from '../../../protocols/cluster/join.ts';
 import type { JoinToken } from '../../../protocols/cluster/token.ts';
 import {
-  CodedError,
+  type CodedError,
   catalogue,
   coded,
   reasonOf,
@@ -22,6 +20,23 @@ import type { Clock } from '../../../protocols/ports.ts';
 import { peerOf, termOf, type PeerIdentity } from '../../../transport/secure/tls-identity.ts';
 import { fingerprintOf, requestCertificate } from '../authority.ts';
 
+/** The door of a cluster port, as one without a certificate has reached it. */
+export interface ReachedDoor {
+  /** DER: the certificate that was shown, whose key is proven, and its issuer's. */
+  readonly shown: { readonly leaf?: Uint8Array | undefined; readonly authority?: Uint8Array | undefined };
+  /** Once: with a body a POST, without one a GET. Rejects with HM-CLUSTER-JOIN. */
+  ask(body: object | undefined): Promise<{ readonly status: number; readonly text: string }>;
+  close(): void;
+}
+
+/** Rejects with HM-CLUSTER-JOIN; within `limits.joinMs`. */
+export type ReachDoor = (seed: MemberAddress, clock: Clock) => Promise<ReachedDoor>;
+
+interface JoinMeans {
+  readonly clock: Clock;
+  readonly reach: ReachDoor;
+}
+
 export interface JoinWish extends Pick<JoinRequest, 'name' | 'address' | 'zone' | 'labels'> {
   readonly token: JoinToken;
   /** The node's private key. */
@@ -33,7 +48,7 @@ export interface JoinWish extends Pick<JoinRequest, 'name' | 'address' | 'zone' 
  * Asks the seeds one after the other; an agent among them says where its server is. HM-CLUSTER-JOIN when none can be
  * reached: that may be tried again. HM-CLUSTER-FOREIGN, HM-CLUSTER-CLOCK and what the server refuses are final.
  */
-export async function joinCluster(wish: JoinWish, clock: Clock): Promise<JoinAnswer> {
+export async function joinCluster(wish: JoinWish, means: JoinMeans): Promise<JoinAnswer> {
   const silent: string[] = [];
   const asked = new Set<string>();
   const waiting = [...wish.seeds];
@@ -42,7 +57,7 @@ export async function joinCluster(wish: JoinWish, clock: Clock): Promise<JoinAns
     if (asked.has(where) || asked.size >= limits.clusterSeeds) continue;
     asked.add(where);
     try {
-      const told = await askAt(seed, wish, clock);
+      const told = await askAt(seed, wish, means);
       if ('certificate' in told) return told;
       waiting.unshift(told.server);
     } catch (thrown) {
@@ -59,12 +74,12 @@ export async function joinCluster(wish: JoinWish, clock: Clock): Promise<JoinAns
 async function askAt(
   seed: MemberAddress,
   wish: JoinWish,
-  clock: Clock,
+  { clock, reach }: JoinMeans,
 ): Promise<JoinAnswer | { readonly server: MemberAddress }> {
-  const socket = await connectTo(seed, clock);
+  const door = await reach(seed, clock);
   try {
-    const peer = verifyPeer(socket, wish.token, placeText(seed), clock.now());
-    if (peer.role === 'agent') return serverOf(await exchange(socket, clock, undefined));
+    const peer = verifyPeer(door.shown, wish.token, placeText(seed), clock.now());
+    if (peer.role === 'agent') return serverOf(understood(await door.ask(undefined)));
     const { name, address, zone, labels, key, token } = wish;
     const body: JoinRequest = {
       token: { id: token.id, secret: token.secret },
@@ -75,43 +90,25 @@ async function askAt(
       labels,
       now: clock.now(),
     };
-    const told = joinAnswer.safeParse(await exchange(socket, clock, body));
+    const told = joinAnswer.safeParse(understood(await door.ask(body)));
     if (!told.success) throw coded('HM-CLUSTER-JOIN', 'the answer is not in form');
     return told.data;
   } finally {
-    socket.destroy();
+    door.close();
   }
 }
 
-/** Without checks by TLS: the authority is not known yet. What is shown is judged before anything is sent. */
-function connectTo(seed: MemberAddress, clock: Clock): Promise<TLSSocket> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host: seed.host, port: seed.port, rejectUnauthorized: false });
-    const end = (thrown: Error | undefined): void => {
-      clock.clearTimer(timer);
-      socket.off('error', end);
-      if (!thrown) return resolve(socket);
-      socket.destroy();
-      reject(coded('HM-CLUSTER-JOIN', thrown.message));
-    };
-    const timer = clock.setTimer(limits.joinMs, () => end(new Error('no answer in time')));
-    socket.once('error', end);
-    socket.once('secureConnect', () => {
-      // Of a connection that breaks later whoever waits on it hears.
-      socket.on('error', () => undefined);
-      end(undefined);
-    });
-  });
-}
-
 /** HM-CLUSTER-FOREIGN unless the chain is of the authority that the token pins; TLS has proven the key of its leaf. */
-function verifyPeer(socket: TLSSocket, token: JoinToken, where: string, now: number): PeerIdentity {
-  const shown = socket.getPeerCertificate(true);
-  const raw = shown.issuerCertificate?.raw as Buffer | undefined;
+function verifyPeer(
+  { leaf: own, authority: issuer }: ReachedDoor['shown'],
+  token: JoinToken,
+  where: string,
+  now: number,
+): PeerIdentity {
   const foreign = (what: string): CodedError =>
     coded('HM-CLUSTER-FOREIGN', `${where} ${what}`, { address: where });
-  if (!shown.raw || !raw) throw foreign('shows no authority of a cluster');
-  const [leaf, authority] = [new X509Certificate(shown.raw), new X509Certificate(raw)];
+  if (!own || !issuer) throw foreign('shows no authority of a cluster');
+  const [leaf, authority] = [new X509Certificate(own), new X509Certificate(issuer)];
   if (fingerprintOf(authority) !== token.fingerprint)
     throw foreign('is of another cluster than the one the token was made in');
   if (!authority.ca || !leaf.checkIssued(authority) || !leaf.verify(authority.publicKey))
@@ -128,49 +125,14 @@ function verifyPeer(socket: TLSSocket, token: JoinToken, where: string, now: num
   return peerOf(leaf, { label, now });
 }
 
-/** One request on a connection that is open: with a body a POST, without one a GET. */
-function exchange(socket: TLSSocket, clock: Clock, body: object | undefined): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const fail = (thrown: Error): void => {
-      clock.clearTimer(timer);
-      reject(thrown instanceof CodedError ? thrown : coded('HM-CLUSTER-JOIN', thrown.message));
-    };
-    const timer = clock.setTimer(limits.joinMs, () => {
-      fail(coded('HM-CLUSTER-JOIN', 'no answer in time'));
-      socket.destroy();
-    });
-    const options = {
-      method: body ? 'POST' : 'GET',
-      path: joinPath,
-      headers: { host: 'cluster', 'content-type': 'application/json' },
-      createConnection: () => socket,
-    };
-    const asked = httpRequest(options, (response) => {
-      const parts: Buffer[] = [];
-      let bytes = 0;
-      response.on('data', (part: Buffer) => {
-        bytes += part.length;
-        if (bytes > limits.joinBytes) response.destroy(new Error('the answer is too long'));
-        else parts.push(part);
-      });
-      response.on('error', fail);
-      response.on('end', () => {
-        clock.clearTimer(timer);
-        try {
-          resolve(understood(response.statusCode ?? 0, Buffer.concat(parts).toString('utf8')));
-        } catch (thrown) {
-          fail(thrown as Error);
-        }
-      });
-    });
-    asked.on('error', fail);
-    asked.end(body && JSON.stringify(body));
-  });
-}
-
 /** The body of a 200; a refusal is thrown as the other end coded it, where its code is one we know. */
-function understood(status: number, text: string): unknown {
-  const body = JSON.parse(text) as { readonly reason?: Partial<Reason> } | null;
+function understood({ status, text }: { readonly status: number; readonly text: string }): unknown {
+  let body: { readonly reason?: Partial<Reason> } | null;
+  try {
+    body = JSON.parse(text) as typeof body;
+  } catch {
+    throw coded('HM-CLUSTER-JOIN', 'what it answers is not JSON');
+  }
   if (status === 200) return body;
   const { code, message, hint } = body?.reason ?? {};
   if (typeof code !== 'string' || !(code in catalogue) || typeof message !== 'string')

@@ -2,7 +2,6 @@
  * The one path of the cluster port that needs no certificate: `POST /v1/join`, with a token. An agent has no door; it
  * says where the server is. Who comes with wrong tokens waits after a few.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LRUCache } from 'lru-cache';
 import { joinPath, joinRequest, type JoinAnswer, type JoinRequest } from '../../../protocols/cluster/join.ts';
 import { CodedError, catalogue, coded, reason, reasonOf, type Reason } from '../../../protocols/errors.ts';
@@ -24,17 +23,32 @@ interface Tries {
   readonly sinceMs: number;
 }
 
-export type JoinDoor = (request: IncomingMessage, response: ServerResponse) => void;
+/** Something is asked of the door. */
+export interface DoorRequest {
+  readonly method: string;
+  /** Where it comes from. */
+  readonly client: string;
+  /** HM-API-TOO-LARGE. */
+  body(): Promise<string>;
+}
+
+export interface DoorAnswer {
+  /** As of HTTP. */
+  readonly status: number;
+  readonly body: object;
+}
+
+/** Never rejects. */
+export type JoinDoor = (request: DoorRequest) => Promise<DoorAnswer>;
 
 export function createJoinDoor({ clock, join, server, failed }: JoinDoorOptions): JoinDoor {
   const tries = new LRUCache<string, Tries>({ max: limits.joinClients });
 
-  const answer = async (request: IncomingMessage): Promise<object> => {
+  const answer = async ({ method, client, body }: DoorRequest): Promise<object> => {
     if (!join) return elsewhere(server?.());
-    if (request.method !== 'POST') throw coded('HM-API-METHOD', `${joinPath} is asked with POST`);
-    const client = request.socket.remoteAddress ?? '';
+    if (method !== 'POST') throw coded('HM-API-METHOD', `${joinPath} is asked with POST`);
     refuseGuessers(tries, client, clock.monotonicMs());
-    const wish = joinRequest.safeParse(parsed(await bodyOf(request)));
+    const wish = joinRequest.safeParse(parsed(await body()));
     if (!wish.success) {
       const [issue] = wish.error.issues;
       throw coded('HM-API-REQUEST', `the request to join is not in form: ${issue?.path.join('.') ?? ''}`);
@@ -47,22 +61,14 @@ export function createJoinDoor({ clock, join, server, failed }: JoinDoorOptions)
     }
   };
 
-  return (request, response) => {
-    const timer = clock.setTimer(limits.joinMs, () => request.destroy());
-    const finish = (status: number, body: object): void => {
-      clock.clearTimer(timer);
-      if (response.destroyed) return;
-      response.writeHead(status, { 'content-type': 'application/json', connection: 'close' });
-      response.end(JSON.stringify(body));
-    };
-    answer(request).then(
-      (body) => finish(200, body),
-      (thrown: unknown) => {
-        const because = thrown instanceof CodedError ? thrown.reason : reason('HM-INTERNAL', 'a defect');
-        if (!(thrown instanceof CodedError)) failed(thrown);
-        finish(catalogue[because.code].status, refusal(because));
-      },
-    );
+  return async (request) => {
+    try {
+      return { status: 200, body: await answer(request) };
+    } catch (thrown) {
+      const because = thrown instanceof CodedError ? thrown.reason : reason('HM-INTERNAL', 'a defect');
+      if (!(thrown instanceof CodedError)) failed(thrown);
+      return { status: catalogue[because.code].status, body: refusal(because) };
+    }
   };
 }
 
@@ -96,18 +102,6 @@ function noteWrong(tries: LRUCache<string, Tries>, client: string, nowMs: number
   const known = tries.get(client);
   if (known && nowMs - known.sinceMs < limits.joinWrongMs) known.wrong += 1;
   else tries.set(client, { wrong: 1, sinceMs: nowMs });
-}
-
-async function bodyOf(request: IncomingMessage): Promise<string> {
-  const parts: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const part of request) {
-    bytes += (part as Uint8Array).length;
-    if (bytes > limits.joinBytes)
-      throw coded('HM-API-TOO-LARGE', `a request to join has at most ${limits.joinBytes} bytes`);
-    parts.push(part as Uint8Array);
-  }
-  return Buffer.concat(parts).toString('utf8');
 }
 
 function parsed(text: string): unknown {

@@ -2,10 +2,9 @@
  * An agent's side: it joins once with a token, and from then on is known by its certificate; its store and its secrets are
  * at the server. That the server cannot be reached keeps nothing from running.
  */
-import { readFile, rm } from 'node:fs/promises';
 import { X509Certificate } from 'node:crypto';
 import { timeText } from '../../../protocols/cluster/clocks.ts';
-import { issued as issuedForm, joinPath, type ServerPlace } from '../../../protocols/cluster/join.ts';
+import { issued as issuedForm, type ServerPlace } from '../../../protocols/cluster/join.ts';
 import { parseJoinToken, type JoinToken } from '../../../protocols/cluster/token.ts';
 import { coded, reasonOf } from '../../../protocols/errors.ts';
 import { limits } from '../../../protocols/limits.ts';
@@ -20,6 +19,7 @@ import { ensureIdentity, type NodeIdentity } from '../identity-file.ts';
 import { joinCluster } from '../joining/join-client.ts';
 import { createJoinDoor } from '../joining/join-door.ts';
 import { createRemoteSecrets } from '../remote-secrets.ts';
+import type { ClusterFiles } from '../secret-file.ts';
 import { bytesOf, textOf } from './issued.ts';
 import { openParts, type ClusterOptions, type OpenParts, type Parts } from './parts.ts';
 import { givenPath, keyPath } from './places.ts';
@@ -33,8 +33,8 @@ export interface OpenedAgent extends OpenedCluster {
 
 /** HM-CLUSTER-JOIN, -TOKEN, -FOREIGN, -CLOCK, -CERTIFICATE, -KEY, -LISTEN, HM-NODE-NAME-TAKEN; then nothing is open. */
 export async function openAgent(options: ClusterOptions): Promise<OpenedAgent> {
-  const { clock, folder, settings } = options;
-  const identity = await ensureIdentity(keyPath(folder));
+  const { clock, random, folder, settings, files } = options;
+  const identity = await ensureIdentity(files, random, keyPath(folder));
   const given = await givenToAgent(options, identity);
   const { clusterAddress: address, zone = '' } = settings;
   const moved = JSON.stringify([given.address, given.zone]) !== JSON.stringify([address, zone]);
@@ -77,11 +77,11 @@ export async function openAgent(options: ClusterOptions): Promise<OpenedAgent> {
 
 /** What it was given before, while that holds; else it joins, with a token. */
 async function givenToAgent(options: ClusterOptions, identity: NodeIdentity): Promise<Given> {
-  const { folder, name, settings, clock } = options;
+  const { folder, name, settings, clock, files } = options;
   const mayJoin = settings.join !== undefined && settings.tokenFile !== undefined;
   let before: Given | undefined;
   try {
-    before = await readGiven(givenPath(folder), identity);
+    before = await readGiven(files, givenPath(folder), identity);
   } catch (thrown) {
     // What was given can be given again.
     if (!mayJoin) throw thrown;
@@ -90,7 +90,7 @@ async function givenToAgent(options: ClusterOptions, identity: NodeIdentity): Pr
   if (before && !because) return before;
   if (because && (!mayJoin || reasonOf(because).code === 'HM-CLUSTER-CLOCK')) throw because;
   const given = await joinNow(options, identity);
-  await writeGiven(givenPath(folder), given);
+  await writeGiven(files, givenPath(folder), given);
   return given;
 }
 
@@ -116,7 +116,7 @@ function pastUse(given: Given, name: string, now: number): Error | undefined {
 
 /** Servers that start at the same time are waited for a while. */
 async function joinNow(options: ClusterOptions, identity: NodeIdentity): Promise<Given> {
-  const { name, settings, clock, waiting } = options;
+  const { name, settings, clock, waiting, files, reachDoor } = options;
   const { clusterAddress: address, zone = '', labels, join: seeds = [], tokenFile } = settings;
   if (seeds.length === 0)
     throw coded(
@@ -125,7 +125,7 @@ async function joinNow(options: ClusterOptions, identity: NodeIdentity): Promise
       {},
       'Name a node of one: --join ADDRESS',
     );
-  const token = await readToken(tokenFile);
+  const token = await readToken(files, tokenFile);
   const endsAt = clock.monotonicMs() + limits.joinWaitMs;
   let told = '';
   for (;;) {
@@ -133,7 +133,7 @@ async function joinNow(options: ClusterOptions, identity: NodeIdentity): Promise
       const wish = { token, key: identity.key, seeds, name, address, zone, labels };
       const { certificate, authority, credential, gossipKeys, label, server, peers } = await joinCluster(
         wish,
-        clock,
+        { clock, reach: reachDoor },
       );
       const issued = { certificate, authority, credential, gossipKeys };
       return { label, name, role: 'agent', address, zone, issued, server, seeds: peers };
@@ -147,7 +147,7 @@ async function joinNow(options: ClusterOptions, identity: NodeIdentity): Promise
   }
 }
 
-async function readToken(tokenFile: string | undefined): Promise<JoinToken> {
+async function readToken(files: ClusterFiles, tokenFile: string | undefined): Promise<JoinToken> {
   if (tokenFile === undefined)
     throw coded(
       'HM-CLUSTER-TOKEN',
@@ -157,7 +157,7 @@ async function readToken(tokenFile: string | undefined): Promise<JoinToken> {
     );
   let text: string;
   try {
-    text = await readFile(tokenFile, 'utf8');
+    text = await files.readText(tokenFile);
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException;
     throw coded('HM-CLUSTER-TOKEN', `the token file ${tokenFile} cannot be read: ${code}`, {
@@ -170,11 +170,11 @@ async function readToken(tokenFile: string | undefined): Promise<JoinToken> {
 /** What the server tells, and what others ask of an agent. */
 function hearServer(
   { clock, debug }: ClusterOptions,
-  { link, calls, care }: OpenParts,
+  { onJoin, calls, care }: OpenParts,
   server: () => ServerPlace,
 ): void {
   const failed = (thrown: unknown): void => debug(`a request failed: ${reasonOf(thrown).message}`);
-  link.onRequest(joinPath, createJoinDoor({ clock, server: () => server().address, failed }));
+  onJoin(createJoinDoor({ clock, server: () => server().address, failed }));
   const adopt = async (body: unknown): Promise<void> => {
     const gossipKeys = keysIn(body);
     if (String(gossipKeys) !== String(care.issued.gossipKeys))
@@ -235,7 +235,7 @@ function handleOf(options: ClusterOptions, parts: Parts, server: () => ServerPla
         await calls.call(server(), 'join.leave', {}, { timeoutMs: limits.writeMs });
         care.stop();
         await membership.leave();
-        await rm(givenPath(options.folder), { force: true });
+        await options.files.remove(givenPath(options.folder));
         departed();
       },
       left,

@@ -13,13 +13,17 @@ import type { Membership } from '../../../protocols/membership/views/port.ts';
 import type { Clock, Journal, Random, Stop } from '../../../protocols/ports.ts';
 import type { Calls } from '../../../protocols/wire/calls.ts';
 import { createCalls } from '../../../transport/calls/calls.ts';
-import { openWebSocketLink, type WebSocketLink } from '../../../transport/websocket/websocket-link.ts';
+import type { StreamIdentity, StreamLink } from '../../../transport/stream-link.ts';
+import type { TlsIdentity } from '../../../transport/secure/tls-identity.ts';
 import { raiseBoot } from '../../boots.ts';
 import type { OpenMembershipOptions } from '../../membership/worker-life.ts';
 import { CertificateCare } from '../certificate-care.ts';
 import { writeGiven, type Given } from '../given-file.ts';
 import type { ClusterSelf } from '../handle.ts';
 import type { NodeIdentity } from '../identity-file.ts';
+import type { ReachDoor } from '../joining/join-client.ts';
+import type { JoinDoor } from '../joining/join-door.ts';
+import type { ClusterFiles } from '../secret-file.ts';
 import { credentialsOf, gossipKeysOf } from './issued.ts';
 import { givenPath } from './places.ts';
 
@@ -37,7 +41,32 @@ export interface ClusterSettings {
 /** In a thread of its own, or in simulation beside the rest. */
 export type OpenMembership = (options: OpenMembershipOptions) => Promise<Membership>;
 
-export interface ClusterOptions {
+/** The connections of a node that shows its certificate, and its door for those who have none. */
+export interface ClusterLink {
+  readonly link: StreamLink;
+  onJoin(door: JoinDoor): void;
+  /** It shows another certificate from now on. */
+  renew(): void;
+}
+
+export interface ClusterLinkOptions {
+  readonly self: StreamIdentity;
+  readonly address: MemberAddress;
+  /** What this node shows and whom it trusts, now. */
+  readonly tls: () => TlsIdentity;
+  readonly clock: Clock;
+}
+
+/** What stands between the cluster's code and the machine: real and simulated. */
+export interface ClusterMeans {
+  readonly files: ClusterFiles;
+  /** HM-CLUSTER-LISTEN. */
+  readonly openLink: (options: ClusterLinkOptions) => Promise<ClusterLink>;
+  readonly reachDoor: ReachDoor;
+  readonly openMembership: OpenMembership;
+}
+
+export interface ClusterOptions extends ClusterMeans {
   /** Where the node keeps its key and what the cluster gave it. */
   readonly folder: string;
   readonly name: string;
@@ -46,7 +75,8 @@ export interface ClusterOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly journal: Journal;
-  readonly openMembership: OpenMembership;
+  /** How long certificates are good that this node gives, at a server; `limits.certificateMs` unless it is given. */
+  readonly certificateMs?: number;
   /** What is normal, and yet worth a line to who looks closely. */
   readonly debug: (text: string) => void;
   /** What keeps the node waiting. */
@@ -68,14 +98,14 @@ export interface PartsOptions {
 /** Until `membership` is there nobody asks for it: it is set before the first call is answered. */
 export interface OpenParts {
   readonly self: ClusterSelf;
-  readonly link: WebSocketLink;
+  readonly onJoin: ClusterLink['onJoin'];
   readonly calls: Calls;
   readonly care: CertificateCare;
   readonly membership: () => Membership | undefined;
   readonly tell: (event: NodeEvent) => void;
 }
 
-export interface Parts extends Omit<OpenParts, 'membership'> {
+export interface Parts extends Omit<OpenParts, 'membership' | 'onJoin'> {
   readonly membership: Membership;
   onEvent(notify: (event: NodeEvent) => void): Stop;
   close(): Promise<void>;
@@ -84,14 +114,14 @@ export interface Parts extends Omit<OpenParts, 'membership'> {
 /** HM-CLUSTER-LISTEN, HM-CLUSTER-KEY; then nothing is open. */
 export async function openParts(options: PartsOptions): Promise<Parts> {
   const { cluster, identity, given, server, renew } = options;
-  const { clock, random, boot, folder } = cluster;
+  const { clock, random, boot, folder, files } = cluster;
   const { name, role, label, address, zone } = given;
   const self: ClusterSelf = { id: identity.id, name, role, address, zone, label };
   const events = new Told();
   const tell = (event: NodeEvent): void => events.tell(event);
   let membership: Membership | undefined;
   let calls: Calls | undefined;
-  let link: WebSocketLink | undefined;
+  let open: ClusterLink | undefined;
   let keys = given.issued.gossipKeys;
   const care = new CertificateCare({
     identity,
@@ -103,8 +133,8 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     renew: (request) => renew(request, calls!),
     renewed: async (issued) => {
       const seeds = seedsOf(membership, given.seeds);
-      await writeGiven(givenPath(folder), { ...given, issued, server: server(), seeds });
-      link?.renew();
+      await writeGiven(files, givenPath(folder), { ...given, issued, server: server(), seeds });
+      open?.renew();
       membership?.renew(credentialsOf(issued));
       if (String(keys) !== String(issued.gossipKeys)) membership?.rotate(gossipKeysOf(issued));
       keys = issued.gossipKeys;
@@ -112,9 +142,12 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     tell,
   });
   try {
-    link = await openWebSocketLink({ address, tls: () => care.tls(), clock });
+    const shown: ClusterLink = await cluster.openLink({ self, address, tls: () => care.tls(), clock });
+    open = shown;
+    const { link } = shown;
     calls = createCalls({ self: { id: identity.id, name, role, boot }, link, clock, random });
-    options.prepare({ self, link, calls, care, membership: () => membership, tell });
+    const onJoin: ClusterLink['onJoin'] = (door) => shown.onJoin(door);
+    options.prepare({ self, onJoin, calls, care, membership: () => membership, tell });
     const { join = [], membershipProfile } = cluster.settings;
     const seeds = await resolved([...join, server().address, ...given.seeds], address);
     membership = await cluster.openMembership({
@@ -126,11 +159,11 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       raiseBoot: (above) => raiseBoot(cluster.journal, above),
     });
   } catch (thrown) {
-    await (calls ?? link)?.close();
+    await (calls ?? open?.link)?.close();
     throw thrown;
   }
-  const open = { self, link, calls, care, membership, tell };
-  return { ...open, onEvent: (notify) => events.listen(notify), close: () => closeParts(open) };
+  const parts = { self, calls, care, membership, tell };
+  return { ...parts, onEvent: (notify) => events.listen(notify), close: () => closeParts(parts) };
 }
 
 async function closeParts({ care, membership, calls }: Pick<Parts, 'care' | 'membership' | 'calls'>) {

@@ -3,7 +3,7 @@
  * tells them of new keys.
  */
 import { createPublicKey, X509Certificate } from 'node:crypto';
-import { joinPath, renewRequest, type Issued, type ServerPlace } from '../../../protocols/cluster/join.ts';
+import { renewRequest, type Issued, type ServerPlace } from '../../../protocols/cluster/join.ts';
 import type { ClusterRecord, MemberRecord } from '../../../protocols/cluster/rows.ts';
 import { coded, reasonOf } from '../../../protocols/errors.ts';
 import { limits } from '../../../protocols/limits.ts';
@@ -37,9 +37,12 @@ export async function openServer(
   options: ClusterOptions,
   { store, secrets }: { readonly store: StateStore; readonly secrets: SecretBox },
 ): Promise<OpenedCluster> {
-  const { clock, random, folder, name } = options;
-  const ports: ClusterPorts = { store, secrets, random, now: () => clock.now() };
-  const identity = await ensureIdentity(keyPath(folder));
+  const { clock, random, folder, name, files, certificateMs } = options;
+  const ports: ClusterPorts = {
+    ...{ store, secrets, random, now: () => clock.now() },
+    ...(certificateMs === undefined ? {} : { certificateMs }),
+  };
+  const identity = await ensureIdentity(files, random, keyPath(folder));
   const record = await ensureCluster(ports);
   const members = await listMembers(ports);
   const given = await givenToServer(options, ports, identity, record);
@@ -67,14 +70,14 @@ export async function openServer(
 
 /** What it had before, if that is still good for it; else made now, with the authority's key out of the store. */
 async function givenToServer(
-  { settings, folder, name, clock }: ClusterOptions,
+  { settings, folder, name, clock, files }: ClusterOptions,
   ports: ClusterPorts,
   identity: NodeIdentity,
   { label }: ClusterRecord,
 ): Promise<Given> {
   const { clusterAddress: address, zone = '' } = settings;
   const path = givenPath(folder);
-  const before = await readGiven(path, identity);
+  const before = await readGiven(files, path, identity);
   const place = { id: identity.id, name, address };
   const now = { name, role: 'server', address, zone, server: place } as const;
   if (before && before.label === label && before.name === name && before.role === 'server') {
@@ -84,7 +87,7 @@ async function givenToServer(
   const key = createPublicKey(identity.key);
   const { issued } = await issueTo(ports, await readAuthority(ports), { name, role: 'server', key });
   const given: Given = { ...now, label, issued, seeds: [] };
-  await writeGiven(path, given);
+  await writeGiven(files, path, given);
   return given;
 }
 
@@ -132,7 +135,7 @@ function serveNodes(
   { clock, debug }: ClusterOptions,
   ports: ClusterPorts,
   server: ServerPlace,
-  { link, calls, membership }: OpenParts,
+  { onJoin, calls, membership }: OpenParts,
 ): void {
   const members = (): readonly MemberView[] => membership()?.members() ?? [];
   const admission = new Admission({
@@ -142,7 +145,7 @@ function serveNodes(
     peers: () => seedsOf(membership(), []),
   });
   const failed = (thrown: unknown): void => debug(`a request to join failed: ${reasonOf(thrown).message}`);
-  link.onRequest(joinPath, createJoinDoor({ clock, join: (request) => admission.join(request), failed }));
+  onJoin(createJoinDoor({ clock, join: (request) => admission.join(request), failed }));
   openStoreDoor({ calls, ...ports, admit: (from) => memberOf(ports, from) });
   calls.on('join.renew', async (from, body) => {
     const request = renewRequest.safeParse(body);

@@ -20,8 +20,10 @@ import {
 } from '../../../../runtime/cluster/cluster-store.ts';
 import { Admission, issueTo } from '../../../../runtime/cluster/joining/admission.ts';
 import { joinCluster, type JoinWish } from '../../../../runtime/cluster/joining/join-client.ts';
+import { overHttp } from '../../../../runtime/cluster/joining/http-door.ts';
 import { createJoinDoor } from '../../../../runtime/cluster/joining/join-door.ts';
 import { createJoinToken } from '../../../../runtime/cluster/joining/join-tokens.ts';
+import { reachOverTls } from '../../../../runtime/cluster/joining/tls-door.ts';
 import { nodeIdOf } from '../../../../transport/secure/credentials.ts';
 
 export class ClusterDesk {
@@ -72,7 +74,10 @@ export class ClusterDesk {
     });
     listener.on(
       'request',
-      createJoinDoor({ clock: realClock, failed: (thrown) => this.failures.push(thrown), ...door }),
+      overHttp(
+        createJoinDoor({ clock: realClock, failed: (thrown) => this.failures.push(thrown), ...door }),
+        realClock,
+      ),
     );
     listener.listen(0, '127.0.0.1');
     await once(listener, 'listening');
@@ -95,7 +100,7 @@ export class ClusterDesk {
       labels: {},
       ...more,
     };
-    return joinCluster(wish, realClock);
+    return joinCluster(wish, { clock: realClock, reach: reachOverTls });
   }
 
   async close(): Promise<void> {

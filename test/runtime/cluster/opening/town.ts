@@ -19,7 +19,7 @@ import {
   createMemoryStore,
   type MemoryStore,
 } from '../../../../runtime/drivers/store/memory/memory-store.ts';
-import { openMembership } from '../../../../runtime/membership/worker-life.ts';
+import { realMeans } from '../../../../runtime/cluster/opening/real-means.ts';
 import { realClock } from '../../../../runtime/world/real-clock.ts';
 import { realRandom } from '../../../../runtime/world/real-random.ts';
 
@@ -70,7 +70,7 @@ export class ClusterTown {
       clock,
       random: realRandom,
       journal: opened.journal,
-      openMembership,
+      ...realMeans,
       debug: (text) => this.debug.push(text),
       waiting: (text) => this.debug.push(text),
     };
