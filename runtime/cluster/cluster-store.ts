@@ -14,7 +14,7 @@ import type { SealedPlace, SealedValue } from '../../protocols/security/model.ts
 import { keys } from '../../protocols/state/keys.ts';
 import type { StoreOp, Txn, TxnResult } from '../../protocols/state/model.ts';
 import { keyBytes, ringKey, type RingKey } from '../../transport/secure/key-ring.ts';
-import { makeAuthority, type Authority } from './authority.ts';
+import { makeAuthority, type Authority } from './certificates/authority.ts';
 
 /** What everything of this folder works with at a server. */
 export interface ClusterPorts {

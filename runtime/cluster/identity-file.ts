@@ -8,7 +8,7 @@ import type { NodeId } from '../../protocols/membership/model.ts';
 import type { Random } from '../../protocols/ports.ts';
 import { nodeIdOf } from '../../transport/secure/credentials.ts';
 import { refusedFile, type ClusterFiles } from './secret-file.ts';
-import { privateKeyOf } from './x509-crypto.ts';
+import { privateKeyOf } from './certificates/x509-crypto.ts';
 
 export interface NodeIdentity {
   readonly id: NodeId;

@@ -14,7 +14,7 @@ import { bundleInParts } from './parts.mjs';
 const whole = {
   'hivemind-node': 'runtime/hivemind-node.ts',
   'hivemind-membership': 'runtime/membership/host/worker.ts',
-  'hivemind-x509': 'runtime/cluster/x509-library.ts',
+  'hivemind-x509': 'runtime/cluster/certificates/x509-library.ts',
   'build-hello': 'runtime/images/build-hello.ts',
   'node-config': 'runtime/config/node-config.ts',
   client: 'runtime/client/client.ts',

@@ -1,6 +1,6 @@
 /**
  * Who a node is on TLS connections: what an end shows and whom it trusts, and who the other end is by its certificate.
- * Certificates are made elsewhere (`runtime/cluster/authority.ts`); reading one needs nothing but Node.
+ * Certificates are made elsewhere (`runtime/cluster/certificates/authority.ts`); reading one needs nothing but Node.
  * No host stands in one: ends of TLS give `checkServerIdentity: () => undefined` and compare `peerOf(…).id`.
  */
 import type { X509Certificate } from 'node:crypto';

@@ -18,7 +18,7 @@ import type { MemberAddress, NodeId } from '../../../protocols/membership/model.
 import type { NodeRole } from '../../../protocols/wire/catalogue.ts';
 import { issueCredential, nodeIdOf } from '../../../transport/secure/credentials.ts';
 import { termOf } from '../../../transport/secure/tls-identity.ts';
-import { issueCertificate, keyOfRequest } from '../authority.ts';
+import { issueCertificate, keyOfRequest } from '../certificates/authority.ts';
 import { readAuthority, readGossipKeys, type ClusterPorts } from '../cluster-store.ts';
 import { claimName, memberOf, releaseName } from '../members.ts';
 import { judgeJoinToken, takeJoinToken } from './join-tokens.ts';

@@ -18,7 +18,7 @@ import { limits } from '../../../protocols/limits.ts';
 import type { MemberAddress } from '../../../protocols/membership/model.ts';
 import type { Clock } from '../../../protocols/ports.ts';
 import { peerOf, termOf, type PeerIdentity } from '../../../transport/secure/tls-identity.ts';
-import { fingerprintOf, requestCertificate } from '../authority.ts';
+import { fingerprintOf, requestCertificate } from '../certificates/authority.ts';
 
 /** The door of a cluster port, as one without a certificate has reached it. */
 export interface ReachedDoor {

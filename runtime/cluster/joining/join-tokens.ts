@@ -14,7 +14,7 @@ import {
 import type { ClusterRecord } from '../../../protocols/cluster/rows.ts';
 import { keys } from '../../../protocols/state/keys.ts';
 import type { Compare, StoreOp } from '../../../protocols/state/model.ts';
-import { fingerprintOf } from '../authority.ts';
+import { fingerprintOf } from '../certificates/authority.ts';
 import { commit, ownCall, readRow, type ClusterPorts } from '../cluster-store.ts';
 
 const digest = (secret: string): Buffer => createHash('sha256').update(secret).digest();

@@ -17,7 +17,7 @@ import type { StreamIdentity, StreamLink } from '../../../transport/stream-link.
 import type { TlsIdentity } from '../../../transport/secure/tls-identity.ts';
 import { raiseBoot } from '../../boots.ts';
 import type { OpenMembershipOptions } from '../../membership/worker-life.ts';
-import { CertificateCare } from '../certificate-care.ts';
+import { CertificateCare } from '../certificates/certificate-care.ts';
 import { writeGiven, type Given } from '../given-file.ts';
 import type { ClusterSelf } from '../handle.ts';
 import type { NodeIdentity } from '../identity-file.ts';

@@ -1,7 +1,11 @@
 /** A cluster's authority and nodes with certificates of it, for tests of what stands on TLS. */
 import { generateKeyPairSync } from 'node:crypto';
 import type { NodeRole } from '../../../protocols/wire/catalogue.ts';
-import { issueCertificate, makeAuthority, type Authority } from '../../../runtime/cluster/authority.ts';
+import {
+  issueCertificate,
+  makeAuthority,
+  type Authority,
+} from '../../../runtime/cluster/certificates/authority.ts';
 import { realClock } from '../../../runtime/world/real-clock.ts';
 import { seededRandom } from '../../../runtime/world/seeded-random.ts';
 import { nodeIdOf } from '../../../transport/secure/credentials.ts';

@@ -11,7 +11,7 @@ import {
   issueCertificate,
   makeAuthority,
   requestCertificate,
-} from '../../../../runtime/cluster/authority.ts';
+} from '../../../../runtime/cluster/certificates/authority.ts';
 import { readAuthority } from '../../../../runtime/cluster/cluster-store.ts';
 import { listMembers } from '../../../../runtime/cluster/members.ts';
 import { listJoinTokens, revokeJoinToken } from '../../../../runtime/cluster/joining/join-tokens.ts';

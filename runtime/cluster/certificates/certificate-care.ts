@@ -3,17 +3,17 @@
  * again for ever. Who holds something made of it is told of the new one.
  */
 import { X509Certificate } from 'node:crypto';
-import type { Issued } from '../../protocols/cluster/join.ts';
-import { renewalDelay, renewalRetry } from '../../protocols/cluster/terms.ts';
-import type { NodeEvent } from '../../protocols/effects.ts';
-import { coded, reasonOf, type Reason } from '../../protocols/errors.ts';
-import type { Notary } from '../../protocols/membership/model.ts';
-import type { Clock, Random } from '../../protocols/ports.ts';
-import { createNotary } from '../../transport/secure/notary.ts';
-import { peerOf, termOf, type TlsIdentity } from '../../transport/secure/tls-identity.ts';
+import type { Issued } from '../../../protocols/cluster/join.ts';
+import { renewalDelay, renewalRetry } from '../../../protocols/cluster/terms.ts';
+import type { NodeEvent } from '../../../protocols/effects.ts';
+import { coded, reasonOf, type Reason } from '../../../protocols/errors.ts';
+import type { Notary } from '../../../protocols/membership/model.ts';
+import type { Clock, Random } from '../../../protocols/ports.ts';
+import { createNotary } from '../../../transport/secure/notary.ts';
+import { peerOf, termOf, type TlsIdentity } from '../../../transport/secure/tls-identity.ts';
 import { requestCertificate } from './authority.ts';
-import type { CertificateView } from './handle.ts';
-import type { NodeIdentity } from './identity-file.ts';
+import type { CertificateView } from '../handle.ts';
+import type { NodeIdentity } from '../identity-file.ts';
 
 export interface CertificateCareOptions {
   readonly identity: NodeIdentity;

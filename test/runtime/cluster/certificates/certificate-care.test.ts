@@ -1,20 +1,20 @@
 /** A certificate while the node runs, in virtual time: renewed at two thirds of its term, tried again until it is. */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { Issued } from '../../../protocols/cluster/join.ts';
-import type { NodeEvent } from '../../../protocols/effects.ts';
-import { coded } from '../../../protocols/errors.ts';
-import { limits } from '../../../protocols/limits.ts';
+import type { Issued } from '../../../../protocols/cluster/join.ts';
+import type { NodeEvent } from '../../../../protocols/effects.ts';
+import { coded } from '../../../../protocols/errors.ts';
+import { limits } from '../../../../protocols/limits.ts';
 import {
   issueCertificate,
   keyOfRequest,
   makeAuthority,
   type Authority,
-} from '../../../runtime/cluster/authority.ts';
-import { CertificateCare } from '../../../runtime/cluster/certificate-care.ts';
-import { HeapClock } from '../../../runtime/world/heap-clock.ts';
-import { seededRandom } from '../../../runtime/world/seeded-random.ts';
-import { issueCredential, nodeIdOf } from '../../../transport/secure/credentials.ts';
+} from '../../../../runtime/cluster/certificates/authority.ts';
+import { CertificateCare } from '../../../../runtime/cluster/certificates/certificate-care.ts';
+import { HeapClock } from '../../../../runtime/world/heap-clock.ts';
+import { seededRandom } from '../../../../runtime/world/seeded-random.ts';
+import { issueCredential, nodeIdOf } from '../../../../transport/secure/credentials.ts';
 
 const label = 'c0ffee';
 const random = seededRandom(9);

@@ -1,18 +1,18 @@
 /** Certificates of a cluster: what Node's own TLS takes of them, and what is refused when one is read. */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { reasonOf, type ErrorCode } from '../../../protocols/errors.ts';
-import { limits } from '../../../protocols/limits.ts';
+import { reasonOf, type ErrorCode } from '../../../../protocols/errors.ts';
+import { limits } from '../../../../protocols/limits.ts';
 import {
   fingerprintOf,
   issueCertificate,
   keyOfRequest,
   makeAuthority,
   requestCertificate,
-} from '../../../runtime/cluster/authority.ts';
-import { seededRandom } from '../../../runtime/world/seeded-random.ts';
-import { nodeIdOf } from '../../../transport/secure/credentials.ts';
-import { peerOf } from '../../../transport/secure/tls-identity.ts';
+} from '../../../../runtime/cluster/certificates/authority.ts';
+import { seededRandom } from '../../../../runtime/world/seeded-random.ts';
+import { nodeIdOf } from '../../../../transport/secure/credentials.ts';
+import { peerOf } from '../../../../transport/secure/tls-identity.ts';
 
 const now = Date.UTC(2026, 10, 26, 3);
 const random = seededRandom(1);

@@ -4,12 +4,16 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { connect, createServer, type TLSSocket } from 'node:tls';
 import { expect, test } from 'vitest';
-import type { NodeRole } from '../../../protocols/wire/catalogue.ts';
-import { issueCertificate, makeAuthority, type Authority } from '../../../runtime/cluster/authority.ts';
-import { seededRandom } from '../../../runtime/world/seeded-random.ts';
-import { realClock } from '../../../runtime/world/real-clock.ts';
-import { nodeIdOf } from '../../../transport/secure/credentials.ts';
-import { peerOf, type TlsIdentity } from '../../../transport/secure/tls-identity.ts';
+import type { NodeRole } from '../../../../protocols/wire/catalogue.ts';
+import {
+  issueCertificate,
+  makeAuthority,
+  type Authority,
+} from '../../../../runtime/cluster/certificates/authority.ts';
+import { seededRandom } from '../../../../runtime/world/seeded-random.ts';
+import { realClock } from '../../../../runtime/world/real-clock.ts';
+import { nodeIdOf } from '../../../../transport/secure/credentials.ts';
+import { peerOf, type TlsIdentity } from '../../../../transport/secure/tls-identity.ts';
 
 const random = seededRandom(3);
 const label = 'c0ffee';

@@ -4,12 +4,12 @@
  */
 import { createPrivateKey, createPublicKey, type KeyObject, type X509Certificate } from 'node:crypto';
 import type * as X509 from '@peculiar/x509';
-import { coded } from '../../protocols/errors.ts';
-import { limits } from '../../protocols/limits.ts';
-import type { Random } from '../../protocols/ports.ts';
-import type { NodeRole } from '../../protocols/wire/catalogue.ts';
-import { nodeIdOf } from '../../transport/secure/credentials.ts';
-import { nodeUri } from '../../transport/secure/tls-identity.ts';
+import { coded } from '../../../protocols/errors.ts';
+import { limits } from '../../../protocols/limits.ts';
+import type { Random } from '../../../protocols/ports.ts';
+import type { NodeRole } from '../../../protocols/wire/catalogue.ts';
+import { nodeIdOf } from '../../../transport/secure/credentials.ts';
+import { nodeUri } from '../../../transport/secure/tls-identity.ts';
 import { algorithm, crypto, madeKey, privateKeyOf } from './x509-crypto.ts';
 
 /** Who vouches for the nodes of a cluster. */
