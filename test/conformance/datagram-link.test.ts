@@ -1,13 +1,15 @@
-/** Every datagram link under one suite: UDP over the loopback, and the network in memory. */
+/** Every datagram link under one suite: UDP over the loopback, and the network in memory, with each cipher. */
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { MemberAddress } from '../../protocols/membership/model.ts';
 import { packetBytes } from '../../protocols/membership/packets.ts';
+import { simulatedCipher } from '../../runtime/simulation/membership/cipher.ts';
 import { HeapClock } from '../../runtime/world/heap-clock.ts';
 import { seededRandom } from '../../runtime/world/seeded-random.ts';
 import { datagramBytes, type DatagramLink, type ReceivedDatagram } from '../../transport/datagram-link.ts';
 import { MemoryDatagrams } from '../../transport/memory/datagrams.ts';
 import { openMemoryLink } from '../../transport/memory/memory-link.ts';
+import { aesGcm } from '../../transport/secure/aes-gcm.ts';
 import { KeyRing, ringKey } from '../../transport/secure/key-ring.ts';
 import { SealedDatagrams } from '../../transport/secure/sealed-datagrams.ts';
 import { openUdpLink } from '../../transport/udp/udp-link.ts';
@@ -54,9 +56,11 @@ function udp(): Arm {
 }
 
 describe.each([
-  ['in memory', memory],
-  ['over UDP', udp],
-] as const)('a datagram link %s', (_, arm) => {
+  ['in memory', memory, aesGcm],
+  ['in memory, by a checksum', memory, simulatedCipher],
+  ['over UDP', udp, aesGcm],
+  ['over UDP, by a checksum', udp, simulatedCipher],
+] as const)('a datagram link %s', (_, arm, cipher) => {
   const opened: DatagramLink[] = [];
   afterEach(async () => {
     for (const link of opened.splice(0)) await link.close();
@@ -66,7 +70,7 @@ describe.each([
     const way = arm();
     const heard: ReceivedDatagram[] = [];
     const party = async (digit: string, ring: KeyRing, receive: (datagram: ReceivedDatagram) => void) => {
-      const seal = new SealedDatagrams({ ring, label: 'shop', id: idOf(digit), boot: 3 });
+      const seal = new SealedDatagrams({ cipher, ring, label: 'shop', id: idOf(digit), boot: 3 });
       const link = await way.open(seal, receive);
       opened.push(link);
       return link;
@@ -148,7 +152,13 @@ describe.each([
 });
 
 test('an address that is taken, or not of this machine, is said', async () => {
-  const seal = new SealedDatagrams({ ring: new KeyRing([key(1)]), label: 'shop', id: idOf('a'), boot: 1 });
+  const seal = new SealedDatagrams({
+    cipher: aesGcm,
+    ring: new KeyRing([key(1)]),
+    label: 'shop',
+    id: idOf('a'),
+    boot: 1,
+  });
   const first = await openUdpLink({ address: { host: '127.0.0.1', port: 0 }, seal, receive: () => {} });
   for (const address of [first.address, { host: '192.0.2.1', port: 0 }]) {
     await expect(openUdpLink({ address, seal, receive: () => {} })).rejects.toMatchObject({

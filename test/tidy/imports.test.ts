@@ -69,3 +69,17 @@ test('protocols decide without waiting: no async', () => {
     );
   expect(told(violations)).toBe('');
 });
+
+test('what only looks like the real thing is out of reach of the product', () => {
+  const simulates = /^(?:runtime\/simulation\/|runtime\/world\/simulated\/|test\/)/;
+  const violations = sources
+    .filter(({ path }) => !simulates.test(path))
+    .flatMap((source) =>
+      importsOf(source)
+        .filter(({ to }) => /^runtime\/(?:simulation|world\/simulated)\//.test(to))
+        .map(
+          ({ to, line }) => `${source.path}:${line}  imports ${to} — a node never runs on what is simulated`,
+        ),
+    );
+  expect(told(violations)).toBe('');
+});

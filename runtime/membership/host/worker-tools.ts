@@ -2,6 +2,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { MemberAddress } from '../../../protocols/membership/model.ts';
 import type { Credentials, GossipKeys } from '../../../protocols/membership/views/view.ts';
+import { aesGcm } from '../../../transport/secure/aes-gcm.ts';
 import { publicKeyOf } from '../../../transport/secure/credentials.ts';
 import { KeyRing, ringKey } from '../../../transport/secure/key-ring.ts';
 import { createNotary } from '../../../transport/secure/notary.ts';
@@ -31,7 +32,7 @@ export function realTools(
     random: realRandom,
     notary: renewable(secrets),
     openLink: (boot, receive) => {
-      const seal = new SealedDatagrams({ ring: ringOf(keys), label, id: self.id, boot });
+      const seal = new SealedDatagrams({ cipher: aesGcm, ring: ringOf(keys), label, id: self.id, boot });
       return openUdpLink({ address: self.address, seal, receive });
     },
     rotate: (link, next) => link.rotate(ringOf(next)),

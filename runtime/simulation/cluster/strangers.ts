@@ -11,7 +11,7 @@ import { simulatedLabel } from '../../world/simulated/simulated-cluster.ts';
 import { simulatedNotary } from '../membership/notary.ts';
 
 export function strangerPackets(
-  { seed, clock, hub, keys }: SimulatedWorld,
+  { seed, clock, hub, keys, cipher }: SimulatedWorld,
   to: string,
   packets: number,
 ): void {
@@ -22,7 +22,7 @@ export function strangerPackets(
   const versions = [protocolVersion, protocolVersion] as const;
   const self = new Self(id, 1, { name: 'stranger', address, zone: '', condition: 'ready', versions }, notary);
   const sealed = (secret: Uint8Array, label: string) =>
-    new SealedDatagrams({ ring: new KeyRing([ringKey(secret)]), label, id, boot: 1 });
+    new SealedDatagrams({ cipher, ring: new KeyRing([ringKey(secret)]), label, id, boot: 1 });
   const ways = [
     sealed(new Uint8Array(32).fill(66), simulatedLabel),
     sealed(keys[0], 'another cluster'),

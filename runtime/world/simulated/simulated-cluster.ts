@@ -13,6 +13,7 @@ import type { Caller, Peer } from '../../../protocols/wire/calls.ts';
 import type { StreamConnection, StreamEars, StreamLink } from '../../../transport/stream-link.ts';
 import { createCalls } from '../../../transport/calls/calls.ts';
 import { openMemoryLink, placeOf } from '../../../transport/memory/memory-link.ts';
+import type { DatagramCipher } from '../../../transport/secure/datagram-cipher.ts';
 import { KeyRing, ringKey } from '../../../transport/secure/key-ring.ts';
 import { SealedDatagrams } from '../../../transport/secure/sealed-datagrams.ts';
 import type { ClusterHandle } from '../../cluster/handle.ts';
@@ -58,6 +59,7 @@ export interface ClusterOptions {
   readonly offered: StateStore | undefined;
   readonly hub: Hub;
   readonly times: MembershipTimes;
+  readonly cipher: DatagramCipher;
   /** The cluster's, as it is now. */
   readonly keys: () => GossipKeys;
   readonly main: LifeThread;
@@ -114,7 +116,7 @@ export async function openSimulatedCluster(options: ClusterOptions): Promise<Sim
 }
 
 /** A life of the subtree on its own thread: what the two threads say to each other waits for who stands still. */
-function beginOf({ self, hub, keys, main, membership, random, onFrame }: ClusterOptions): BeginLife {
+function beginOf({ self, hub, cipher, keys, main, membership, random, onFrame }: ClusterOptions): BeginLife {
   const address = addressOf(self.name);
   return async (start, hear, ended) => {
     const host = new MembershipHost(
@@ -126,6 +128,7 @@ function beginOf({ self, hub, keys, main, membership, random, onFrame }: Cluster
           openMemoryLink({
             ...{ network: hub.datagrams, address },
             seal: new SealedDatagrams({
+              cipher,
               ring: new KeyRing(keys().map(ringKey)),
               label: simulatedLabel,
               id: self.id,

@@ -9,6 +9,7 @@ import type { MembershipTimes } from '../../../protocols/membership/profile.ts';
 import type { Membership } from '../../../protocols/membership/views/port.ts';
 import type { GossipKeys, MemberChange } from '../../../protocols/membership/views/view.ts';
 import type { Clock, Journal, Ports, Random, SecretBox } from '../../../protocols/ports.ts';
+import type { DatagramCipher } from '../../../transport/secure/datagram-cipher.ts';
 import { ScriptedImages, scriptedImageSource } from '../../drivers/container/scripted/images.ts';
 import { ScriptedMachine } from '../../drivers/container/scripted/machine.ts';
 import { scriptedRuntime } from '../../drivers/container/scripted/runtime.ts';
@@ -86,6 +87,7 @@ export interface Surroundings {
 export interface ClusterSurroundings {
   readonly hub: Hub;
   readonly times: MembershipTimes;
+  readonly cipher: DatagramCipher;
   readonly keys: () => GossipKeys;
   readonly server: () => SimulatedNode;
 }
@@ -203,11 +205,11 @@ export class SimulatedNode {
   ): Promise<SimulatedCluster | undefined> {
     const around = this.#cluster;
     if (!around) return undefined;
-    const { hub, times, keys, server } = around;
+    const { hub, times, cipher, keys, server } = around;
     const begunWith = keys();
     const { name, role } = this;
     const opened = await openSimulatedCluster({
-      ...{ hub, times, keys, ...threads },
+      ...{ hub, times, cipher, keys, ...threads },
       self: { id: this.id, name, role, boot },
       server: { id: server().id, name: server().name, address: addressOf(server().name) },
       offered: server() === this ? this.store : undefined,

@@ -5,10 +5,12 @@
 import { timesOf, type MembershipTimes } from '../../../protocols/membership/profile.ts';
 import type { GossipKeys } from '../../../protocols/membership/views/view.ts';
 import type { SecretBox } from '../../../protocols/ports.ts';
+import type { DatagramCipher } from '../../../transport/secure/datagram-cipher.ts';
 import type { ScriptOf } from '../../drivers/container/scripted/script.ts';
 import { MemoryKeys } from '../../drivers/secrets/key-ring.ts';
 import { createSecretBox } from '../../drivers/secrets/secret-box.ts';
 import { createMemoryStore, type MemoryStore } from '../../drivers/store/memory/memory-store.ts';
+import { cipherOf } from '../../simulation/membership/cipher.ts';
 import { HeapClock } from '../heap-clock.ts';
 import { chanceFor } from './chance.ts';
 import { Hub } from './hub.ts';
@@ -30,6 +32,8 @@ export class SimulatedWorld {
   /** `n1` is the first server: its process holds the store. */
   readonly nodes: readonly SimulatedNode[];
   readonly hub: Hub;
+  /** Of their datagrams. */
+  readonly cipher: DatagramCipher;
   /** Of members. */
   readonly times: MembershipTimes;
   memory: MemoryStore;
@@ -42,7 +46,8 @@ export class SimulatedWorld {
   constructor(seed: number, { images, scriptOf, nodes = 1, times = timesOf.lan }: WorldOptions) {
     this.seed = seed;
     this.times = times;
-    const { clock } = this;
+    this.cipher = cipherOf(seed);
+    const { clock, cipher } = this;
     this.memory = createMemoryStore({ clock, random: chanceFor(seed, 'memory') });
     this.secrets = createSecretBox({
       storage: new MemoryKeys(),
@@ -52,7 +57,7 @@ export class SimulatedWorld {
     const { memory, secrets } = this;
     const names = Array.from({ length: nodes }, (_, index) => `n${index + 1}`);
     this.hub = new Hub(clock, seed, names);
-    const cluster = { hub: this.hub, times, keys: () => this.#keys, server: () => this.first };
+    const cluster = { hub: this.hub, times, cipher, keys: () => this.#keys, server: () => this.first };
     this.nodes = names.map((name, index) => {
       // What one node alone draws does not depend on how many others there are.
       const chance = (purpose: string) => chanceFor(seed, index === 0 ? purpose : `${name} ${purpose}`);

@@ -20,6 +20,7 @@ import { SealedLink, type Carrier } from '../../../transport/sealed-link.ts';
 import { issueCredential, nodeIdOf } from '../../../transport/secure/credentials.ts';
 import { KeyRing, ringKey } from '../../../transport/secure/key-ring.ts';
 import { createNotary } from '../../../transport/secure/notary.ts';
+import { aesGcm } from '../../../transport/secure/aes-gcm.ts';
 import { SealedDatagrams } from '../../../transport/secure/sealed-datagrams.ts';
 
 const label = 'cluster-of-the-fuzz';
@@ -108,6 +109,7 @@ export type Party = 'member' | 'wrong key' | 'wrong label' | 'former life';
 /** Who seals a datagram for the listener: a member, or somebody who lacks the key, the label or a present life. */
 function sealer(who: Party, of: number): SealedDatagrams {
   return new SealedDatagrams({
+    cipher: aesGcm,
     ring: who === 'wrong key' ? strangeRing : ring,
     label: who === 'wrong label' ? 'another-cluster' : label,
     id: peers[of % peers.length]!.id,
@@ -136,7 +138,7 @@ export interface Listener {
 }
 
 /** Of all listeners: one that hears a million datagrams keeps no more of them than it may. */
-const seal = new SealedDatagrams({ ring, label, id: listener.id, boot });
+const seal = new SealedDatagrams({ cipher: aesGcm, ring, label, id: listener.id, boot });
 
 /** A fresh one that knows its members. */
 export function listen(): Listener {

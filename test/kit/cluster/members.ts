@@ -11,6 +11,7 @@ import type { Clock } from '../../../protocols/ports.ts';
 import type { Calls } from '../../../protocols/wire/calls.ts';
 import type { MembershipDoor } from '../../../runtime/membership/door.ts';
 import { openMembershipInProcess } from './in-process.ts';
+import { simulatedCipher } from '../../../runtime/simulation/membership/cipher.ts';
 import { simulatedNotary } from '../../../runtime/simulation/membership/notary.ts';
 import { HeapClock } from '../../../runtime/world/heap-clock.ts';
 import { seededRandom } from '../../../runtime/world/seeded-random.ts';
@@ -110,7 +111,13 @@ export function memberCluster(seed = 1): MemberCluster {
           openMemoryLink({
             network: datagrams,
             address,
-            seal: new SealedDatagrams({ ring: new KeyRing([ringKey(key)]), label: 'test', id, boot: life }),
+            seal: new SealedDatagrams({
+              cipher: simulatedCipher,
+              ring: new KeyRing([ringKey(key)]),
+              label: 'test',
+              id,
+              boot: life,
+            }),
             receive,
           }),
         rotate: (link, keys) => link.rotate(new KeyRing(keys.map(ringKey))),

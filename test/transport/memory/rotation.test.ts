@@ -5,6 +5,7 @@ import { HeapClock } from '../../../runtime/world/heap-clock.ts';
 import { seededRandom } from '../../../runtime/world/seeded-random.ts';
 import { calm, MemoryDatagrams } from '../../../transport/memory/datagrams.ts';
 import { openMemoryLink } from '../../../transport/memory/memory-link.ts';
+import { aesGcm } from '../../../transport/secure/aes-gcm.ts';
 import { KeyRing, ringKey } from '../../../transport/secure/key-ring.ts';
 import { SealedDatagrams } from '../../../transport/secure/sealed-datagrams.ts';
 
@@ -29,7 +30,7 @@ test('two rotations under way packets and at different moments lose nothing', ()
       const heard = new Set<string>();
       let rings = ids.map(() => new KeyRing([keys[0]!]));
       const links = ids.map((id, who) => {
-        const seal = new SealedDatagrams({ ring: rings[who]!, label: 'shop', id, boot: 1 });
+        const seal = new SealedDatagrams({ cipher: aesGcm, ring: rings[who]!, label: 'shop', id, boot: 1 });
         const receive = ({ bytes }: { bytes: Uint8Array }) => heard.add(Buffer.from(bytes).toString());
         return openMemoryLink({ network, address: addressOf(who), seal, receive });
       });
@@ -73,7 +74,7 @@ test('who takes away the old key before all use the new one loses what those sen
   let heard = 0;
   const both = new KeyRing([keys[0]!, keys[1]!]);
   const [a, b] = [0, 1].map((who) => {
-    const seal = new SealedDatagrams({ ring: both, label: 'shop', id: ids[who]!, boot: 1 });
+    const seal = new SealedDatagrams({ cipher: aesGcm, ring: both, label: 'shop', id: ids[who]!, boot: 1 });
     return openMemoryLink({ network, address: addressOf(who), seal, receive: () => (heard += 1) });
   });
   b!.rotate(both.using(keys[1]!.name).without(keys[0]!.name));

@@ -1,6 +1,8 @@
 /** Datagrams that only the cluster reads and writes, each once (M9, X1). */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { cipherOf, simulatedCipher } from '../../../runtime/simulation/membership/cipher.ts';
+import { aesGcm } from '../../../transport/secure/aes-gcm.ts';
 import { KeyRing, ringKey } from '../../../transport/secure/key-ring.ts';
 import { ReplayWindow } from '../../../transport/secure/replay-window.ts';
 import { sealBytes, SealedDatagrams } from '../../../transport/secure/sealed-datagrams.ts';
@@ -11,106 +13,133 @@ const key = (fill: number) => ringKey(new Uint8Array(32).fill(fill));
 const ids = ['aa', 'bb', 'cc'].map((pair) => pair.repeat(16));
 const text = (words: string) => new TextEncoder().encode(words);
 
-function party(
-  who: number,
-  options: { ring?: KeyRing; label?: string; boot?: number } = {},
-): SealedDatagrams {
-  const { ring = new KeyRing([key(1)]), label = 'shop', boot = 1 } = options;
-  return new SealedDatagrams({ ring, label, id: ids[who]!, boot });
-}
+describe.each([
+  ['AES-256-GCM', aesGcm],
+  ['the checksum of the simulation', simulatedCipher],
+])('sealed by %s', (_name, cipher) => {
+  const party = (
+    who: number,
+    options: { ring?: KeyRing; label?: string; boot?: number } = {},
+  ): SealedDatagrams => {
+    const { ring = new KeyRing([key(1)]), label = 'shop', boot = 1 } = options;
+    return new SealedDatagrams({ cipher, ring, label, id: ids[who]!, boot });
+  };
 
-test('a packet comes back with its sender, and a packet of full length is a datagram of 1,400 bytes at most', () => {
-  const [a, b] = [party(0, { boot: 7 }), party(1)];
-  expect(b.open(a.seal(text('hello')))).toEqual({ id: ids[0], boot: 7, bytes: Buffer.from('hello') });
-  expect(packetBytes + sealBytes).toBeLessThanOrEqual(1_400);
-  expect(a.seal(new Uint8Array(packetBytes)).length).toBe(packetBytes + sealBytes);
-});
+  test('a packet comes back with its sender, and a packet of full length is a datagram of 1,400 bytes at most', () => {
+    const [a, b] = [party(0, { boot: 7 }), party(1)];
+    expect(b.open(a.seal(text('hello')))).toEqual({ id: ids[0], boot: 7, bytes: Buffer.from('hello') });
+    expect(packetBytes + sealBytes).toBeLessThanOrEqual(1_400);
+    expect(a.seal(new Uint8Array(packetBytes)).length).toBe(packetBytes + sealBytes);
+  });
 
-test.each([
-  ['another key', { ring: new KeyRing([key(2)]) }, 'unknown-key'],
-  ['another label', { label: 'other' }, 'not-authentic'],
-])('of a cluster with %s nothing is read', (_, options, refused) => {
-  expect(party(1).open(party(0, options).seal(text('hello')))).toBe(refused);
-});
+  test.each([
+    ['another key', { ring: new KeyRing([key(2)]) }, 'unknown-key'],
+    [
+      'a key that bears the name of ours',
+      { ring: new KeyRing([{ ...key(2), name: key(1).name }]) },
+      'not-authentic',
+    ],
+    ['another label', { label: 'other' }, 'not-authentic'],
+    ['a label that ours begins with', { label: 'sho' }, 'not-authentic'],
+  ])('of a cluster with %s nothing is read', (_, options, refused) => {
+    expect(party(1).open(party(0, options).seal(text('hello')))).toBe(refused);
+  });
 
-test('no two packets are alike, and no byte of the text shows', () => {
-  const a = party(0);
-  const [first, second] = [a.seal(text('hello')), a.seal(text('hello'))];
-  expect(first).not.toEqual(second);
-  expect(Buffer.from(first).includes('hello')).toBe(false);
-});
+  test('no two packets are alike', () => {
+    const a = party(0);
+    expect(a.seal(text('hello'))).not.toEqual(a.seal(text('hello')));
+  });
 
-test('a packet counts once, in whatever order packets arrive', () => {
-  fc.assert(
-    fc.property(
-      fc.shuffledSubarray([...Array(60).keys(), ...Array(60).keys()], { minLength: 30 }),
-      (order) => {
-        const [a, b] = [party(0), party(1)];
-        const packets = Array.from({ length: 60 }, (_, at) => a.seal(Uint8Array.of(at)));
-        const read = order.map((at) => b.open(packets[at]!)).filter((opened) => typeof opened !== 'string');
-        expect(read.map(({ bytes }) => bytes[0])).toEqual([...new Set(order)]);
-      },
-    ),
-    { numRuns: 30 },
-  );
-});
-
-test('packets of a former life are refused once the next one spoke', () => {
-  const [old, next, b] = [party(0, { boot: 1 }), party(0, { boot: 2 }), party(1)];
-  const kept = old.seal(text('old'));
-  expect(b.open(old.seal(text('old')))).toMatchObject({ boot: 1 });
-  expect(b.open(next.seal(text('new')))).toMatchObject({ boot: 2 });
-  expect(b.open(kept)).toBe('former-life');
-});
-
-test('whatever is changed, cut or made up is refused, and nothing is remembered of it', () => {
-  const [a, b] = [party(0), party(1)];
-  const packet = a.seal(text('a packet of some length'));
-  for (let at = 0; at < packet.length; at++) {
-    for (const bit of [1, 0x80]) {
-      const forged = Uint8Array.from(packet);
-      forged[at]! ^= bit;
-      expect(typeof b.open(forged)).toBe('string');
-    }
-    expect(typeof b.open(packet.subarray(0, at))).toBe('string');
-  }
-  fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 1_500 }), (bytes) => {
-      expect(typeof b.open(bytes)).toBe('string');
-    }),
-    { numRuns: 2_000 },
-  );
-  expect(b.open(packet)).toMatchObject({ id: ids[0] });
-});
-
-describe('rotation', () => {
-  test('key by key, at each party in its own time, no packet is lost', () => {
-    const [old, fresh] = [key(1), key(2)];
-    const parties = ids.map((_, who) => party(who, { ring: new KeyRing([old]) }));
-    const rings = parties.map(() => new KeyRing([old]));
-    const steps: ((ring: KeyRing) => KeyRing)[] = [
-      (ring) => ring.with(fresh),
-      (ring) => ring.using(fresh.name),
-      (ring) => ring.without(old.name),
-    ];
-    const everyoneReadsEveryone = () => {
-      for (const from of parties) {
-        for (const to of parties)
-          if (to !== from) expect(to.open(from.seal(text('x')))).toMatchObject({ boot: 1 });
-      }
-    };
-    for (const step of steps) {
-      for (const [who, one] of parties.entries()) {
-        rings[who] = step(rings[who]!);
-        one.rotate(rings[who]!);
-        everyoneReadsEveryone();
-      }
-    }
-    expect(parties[0]!.open(party(1, { ring: new KeyRing([old]), boot: 2 }).seal(text('x')))).toBe(
-      'unknown-key',
+  test('a packet counts once, in whatever order packets arrive', () => {
+    fc.assert(
+      fc.property(
+        fc.shuffledSubarray([...Array(60).keys(), ...Array(60).keys()], { minLength: 30 }),
+        (order) => {
+          const [a, b] = [party(0), party(1)];
+          const packets = Array.from({ length: 60 }, (_, at) => a.seal(Uint8Array.of(at)));
+          const read = order.map((at) => b.open(packets[at]!)).filter((opened) => typeof opened !== 'string');
+          expect(read.map(({ bytes }) => bytes[0])).toEqual([...new Set(order)]);
+        },
+      ),
+      { numRuns: 30 },
     );
   });
 
+  test('packets of a former life are refused once the next one spoke', () => {
+    const [old, next, b] = [party(0, { boot: 1 }), party(0, { boot: 2 }), party(1)];
+    const kept = old.seal(text('old'));
+    expect(b.open(old.seal(text('old')))).toMatchObject({ boot: 1 });
+    expect(b.open(next.seal(text('new')))).toMatchObject({ boot: 2 });
+    expect(b.open(kept)).toBe('former-life');
+  });
+
+  test('whatever is changed, cut or made up is refused, and nothing is remembered of it', () => {
+    const [a, b] = [party(0), party(1)];
+    const packet = a.seal(text('a packet of some length'));
+    for (let at = 0; at < packet.length; at++) {
+      for (const bit of [1, 0x80]) {
+        const forged = Uint8Array.from(packet);
+        forged[at]! ^= bit;
+        expect(typeof b.open(forged)).toBe('string');
+      }
+      expect(typeof b.open(packet.subarray(0, at))).toBe('string');
+    }
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 1_500 }), (bytes) => {
+        expect(typeof b.open(bytes)).toBe('string');
+      }),
+      { numRuns: 2_000 },
+    );
+    expect(b.open(packet)).toMatchObject({ id: ids[0] });
+  });
+
+  describe('rotation', () => {
+    test('key by key, at each party in its own time, no packet is lost', () => {
+      const [old, fresh] = [key(1), key(2)];
+      const parties = ids.map((_, who) => party(who, { ring: new KeyRing([old]) }));
+      const rings = parties.map(() => new KeyRing([old]));
+      const steps: ((ring: KeyRing) => KeyRing)[] = [
+        (ring) => ring.with(fresh),
+        (ring) => ring.using(fresh.name),
+        (ring) => ring.without(old.name),
+      ];
+      const everyoneReadsEveryone = () => {
+        for (const from of parties) {
+          for (const to of parties)
+            if (to !== from) expect(to.open(from.seal(text('x')))).toMatchObject({ boot: 1 });
+        }
+      };
+      for (const step of steps) {
+        for (const [who, one] of parties.entries()) {
+          rings[who] = step(rings[who]!);
+          one.rotate(rings[who]!);
+          everyoneReadsEveryone();
+        }
+      }
+      expect(parties[0]!.open(party(1, { ring: new KeyRing([old]), boot: 2 }).seal(text('x')))).toBe(
+        'unknown-key',
+      );
+    });
+  });
+});
+
+test('no byte of the text shows', () => {
+  const seal = new SealedDatagrams({
+    cipher: aesGcm,
+    ring: new KeyRing([key(1)]),
+    label: 'shop',
+    id: ids[0]!,
+    boot: 1,
+  });
+  expect(Buffer.from(seal.seal(text('hello'))).includes('hello')).toBe(false);
+});
+
+test('one seed of eight runs with the cipher of real clusters', () => {
+  const drawn = Array.from({ length: 80 }, (_, seed) => cipherOf(seed));
+  expect(drawn.filter((cipher) => cipher === aesGcm)).toHaveLength(10);
+});
+
+describe('a ring of keys', () => {
   test.each<[string, () => unknown]>([
     ['an empty ring', () => new KeyRing([])],
     ['a short key', () => ringKey(new Uint8Array(16))],
