@@ -40,15 +40,17 @@ export const limits = {
   /** An `ask` that names no deadline of its own. */
   askTimeoutMs: 10_000,
 
-  /** Records of one node: a thousand slots twice over. */
-  recordsPerNode: 2_000,
+  /** Slots of one node that are told of: a thousand twice over … */
+  recordsSlots: 2_000,
+  /** … each with a container and an endpoint, and what the node says of itself. */
+  recordsPerNode: 4_008,
   /** One record: a slot's status is some 500 bytes, with a long reason 2 KiB; … */
   recordBytes: 8_192,
   /** … with its key and sequence. */
   recordsLineBytes: 8_704,
   /** Records in one piece of a pull: 20 slots fit a twentieth of it; the answer's frame holds a head besides. */
   recordsPieceBytes: 262_144,
-  /** Pieces of one pull: 4 MiB, three times 2,000 slots. */
+  /** Pieces of one pull: 4 MiB, more than twice 2,000 slots and their endpoints. */
   recordsPieces: 16,
   /** Records that are gone and can still be told of as such; who is further behind pulls everything. */
   recordsGone: 64,

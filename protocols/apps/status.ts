@@ -45,6 +45,10 @@ export interface SlotStatus {
   readonly since: number;
 }
 
+/** It is to be asked: in names, behind ports, in load balancing. */
+export const isReady = ({ phase, readiness, address }: SlotStatus): boolean =>
+  phase === 'running' && readiness === 'ready' && address !== undefined;
+
 export interface NextPlacement {
   readonly placement: number;
   readonly revision: number;

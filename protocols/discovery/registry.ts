@@ -3,7 +3,7 @@
  * address that is not ready is in no answer and behind no port.
  */
 import type { PortSpec, SlotName } from '../apps/model.ts';
-import type { SlotStatus } from '../apps/status.ts';
+import { isReady, type SlotStatus } from '../apps/status.ts';
 import { drive, emit, send, type Decision } from '../effects.ts';
 import type { Reason } from '../errors.ts';
 import { limits } from '../limits.ts';
@@ -36,8 +36,6 @@ type Value = RegistryValue;
 const byText = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 const byName = (a: SlotStatus, b: SlotStatus) =>
   byText(a.app, b.app) || byText(a.service, b.service) || a.index - b.index;
-const isReady = (slot: SlotStatus) =>
-  slot.phase === 'running' && slot.readiness === 'ready' && slot.address !== undefined;
 
 /** Names of ready slots; clients are all slots with an address, ready or not. */
 export function zoneOf(slots: Readonly<Record<SlotName, SlotStatus>>): ZoneUpdate {

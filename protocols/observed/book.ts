@@ -68,8 +68,8 @@ export function withMembers<Value extends Book>(
   now: number,
 ): Value {
   const members: Record<NodeId, KnownMember> = {};
-  for (const { id, self, name, address, status, since } of views.slice(0, limits.recordsNodes))
-    if (!self && id !== book.self) members[id] = { name, address, status, since };
+  for (const { id, self, name, address, status, condition, since } of views.slice(0, limits.recordsNodes))
+    if (!self && id !== book.self) members[id] = { name, address, status, condition, since };
   let next: Value = { ...book, members };
   for (const id of Object.keys(book.held))
     if (id !== book.self && !members[id]) next = bury(next, id, 'dead', now);
@@ -79,10 +79,10 @@ export function withMembers<Value extends Book>(
 
 /** One member changed. */
 export function withMember<Value extends Book>(book: Value, view: MemberView, now: number): Value {
-  const { id, name, address, status, since } = view;
+  const { id, name, address, status, condition, since } = view;
   if (view.self || id === book.self) return book;
   if (!at(book.members, id) && Object.keys(book.members).length >= limits.recordsNodes) return book;
-  const members = { ...book.members, [id]: { name, address, status, since } };
+  const members = { ...book.members, [id]: { name, address, status, condition, since } };
   return settled({ ...book, members }, id, now);
 }
 

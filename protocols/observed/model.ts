@@ -6,7 +6,7 @@
 import type { Capacity } from '../apps/capacity.ts';
 import type { RuntimeInfo } from '../containers/model.ts';
 import type { Reason } from '../errors.ts';
-import type { MemberAddress, MemberStatus, NodeId } from '../membership/model.ts';
+import type { Condition, MemberAddress, MemberStatus, NodeId } from '../membership/model.ts';
 import type { NodeRole } from '../wire/catalogue.ts';
 import type { SetVersion } from './digest.ts';
 
@@ -57,7 +57,10 @@ export interface NodeResources {
   readonly reserved: Capacity;
 }
 
-/** `facts`, `resources`, and `container/SLOT` for each slot that the node holds. Others may come: `KIND/NAME`. */
+/**
+ * `facts`, `resources`; `container/SLOT` for each slot that the node holds, `endpoint/SLOT` where it has one. Others may
+ * come: `KIND/NAME`.
+ */
 export type RecordKey = string;
 
 export interface RecordEntry {
@@ -110,6 +113,8 @@ export interface KnownMember {
   readonly name: string;
   readonly address: MemberAddress;
   readonly status: MemberStatus;
+  /** As it says itself. */
+  readonly condition: Condition;
   readonly since: number;
 }
 

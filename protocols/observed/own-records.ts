@@ -13,8 +13,10 @@ import type { MachineFacts, NodeFacts, NodeResources, RecordKey, RuntimeFacts } 
 export const factsKey = 'facts';
 export const resourcesKey = 'resources';
 export const containerPrefix = 'container/';
+export const endpointPrefix = 'endpoint/';
 
 export const containerKey = (slot: SlotName): RecordKey => containerPrefix + slot;
+export const endpointKey = (slot: SlotName): RecordKey => endpointPrefix + slot;
 
 /** Of what there is of it; less than this is wavering. A high load also wavers by as much of itself. */
 const steps = { load: 0.25, memory: 0.02, disk: 0.01 } as const;

@@ -4,7 +4,8 @@
  */
 import { z } from 'zod';
 import type { SlotStatus } from '../apps/status.ts';
-import { containerPrefix, factsKey, resourcesKey } from './own-records.ts';
+import { isOf, type EndpointRecord } from './endpoints.ts';
+import { containerKey, containerPrefix, endpointPrefix, factsKey, resourcesKey } from './own-records.ts';
 import type { NodeFacts, NodeResources, RecordKey, Records } from './model.ts';
 
 const count = z.number().min(0);
@@ -50,6 +51,15 @@ const forms = {
     since: count,
     reason: reason.optional(),
   }),
+  endpoint: z.looseObject({
+    slot: z.string(),
+    placement: count,
+    run: count,
+    address: z.string(),
+    ports: z.array(z.looseObject({ containerPort: count, protocol: z.enum(['tcp', 'udp']) })),
+    ready: z.boolean(),
+    since: count,
+  }),
 } as const;
 
 const wellNamed = /^(?:facts|resources|[a-z]{1,20}\/[^\s#]{1,255})$/;
@@ -67,12 +77,30 @@ export function faultOf(records: Records, node: string, known: Records): string 
     if (containerPrefix + slot !== key || holder !== node)
       return `the record ${key} is of ${slot} on ${holder}`;
   }
+  return faultOfEndpoints(records, known);
+}
+
+/** Each stands beside its container and says the same; only now is the form of both known to be good. */
+function faultOfEndpoints(records: Records, known: Records): string | undefined {
+  for (const [key, entry] of Object.entries(records)) {
+    if (!key.startsWith(endpointPrefix)) continue;
+    const beside = containerKey(key.slice(endpointPrefix.length));
+    const container = records[beside];
+    if (known[key] === entry && known[beside] === container) continue;
+    const endpoint = entry.value as EndpointRecord;
+    const agree =
+      container !== undefined &&
+      endpointPrefix + endpoint.slot === key &&
+      isOf(endpoint, container.value as SlotStatus);
+    if (!agree) return `the record ${key} is not of the container that it stands beside`;
+  }
   return undefined;
 }
 
 function formOf(key: RecordKey) {
   if (key === factsKey || key === resourcesKey) return forms[key];
-  return key.startsWith(containerPrefix) ? forms.container : undefined;
+  if (key.startsWith(containerPrefix)) return forms.container;
+  return key.startsWith(endpointPrefix) ? forms.endpoint : undefined;
 }
 
 export function factsIn(records: Records): NodeFacts | undefined {
@@ -83,8 +111,12 @@ export function resourcesIn(records: Records): NodeResources | undefined {
   return records[resourcesKey]?.value as NodeResources | undefined;
 }
 
-export function containersIn(records: Records): readonly SlotStatus[] {
+export const containersIn = (records: Records): readonly SlotStatus[] => below(records, containerPrefix);
+
+export const endpointsIn = (records: Records): readonly EndpointRecord[] => below(records, endpointPrefix);
+
+function below<Value>(records: Records, prefix: string): readonly Value[] {
   return Object.entries(records).flatMap(([key, { value }]) =>
-    key.startsWith(containerPrefix) ? [value as SlotStatus] : [],
+    key.startsWith(prefix) ? [value as Value] : [],
   );
 }

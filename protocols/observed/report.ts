@@ -1,17 +1,20 @@
 /** What the observed actor answers: every node it knows of, with what that node said of itself and how old that is. */
 import type { SlotStatus } from '../apps/status.ts';
-import type { MemberAddress, MemberStatus, NodeId } from '../membership/model.ts';
+import type { Condition, MemberAddress, MemberStatus, NodeId } from '../membership/model.ts';
 import { at, type Book } from './book.ts';
 import type { SetVersion } from './digest.ts';
+import type { EndpointRecord } from './endpoints.ts';
 import type { HeldSet, NodeFacts, NodeResources } from './model.ts';
 import type { Counts, Pulling } from './pulling.ts';
-import { containersIn, factsIn, resourcesIn } from './read.ts';
+import { containersIn, endpointsIn, factsIn, resourcesIn } from './read.ts';
 
 export interface ObservedNode {
   readonly id: NodeId;
   readonly name: string;
   readonly self: boolean;
   readonly status: MemberStatus;
+  /** As it says itself. */
+  readonly condition: Condition;
   readonly since?: number;
   readonly address?: MemberAddress;
   /** None of a node whose records have not come yet. */
@@ -28,6 +31,7 @@ export interface ObservedRecords {
   readonly facts?: NodeFacts;
   readonly resources?: NodeResources;
   readonly containers: readonly SlotStatus[];
+  readonly endpoints: readonly EndpointRecord[];
 }
 
 export interface ObservedReport {
@@ -42,14 +46,16 @@ export function reportOf(value: Pulling & { readonly name: string }): ObservedRe
     name: value.name,
     self: true,
     status: 'alive',
+    condition: 'ready',
     ...recordsOf(value, value.self),
   };
   const others = Object.entries(value.members).map(
-    ([id, { name, status, since, address }]): ObservedNode => ({
+    ([id, { name, status, condition, since, address }]): ObservedNode => ({
       id,
       name,
       self: false,
       status,
+      condition,
       since,
       address,
       ...recordsOf(value, id),
@@ -76,6 +82,7 @@ function shownOf({ boot, sequence, signedAt, confirmedAt, staleSince, records }:
     ...(facts ? { facts } : {}),
     ...(resources ? { resources } : {}),
     containers: containersIn(records),
+    endpoints: endpointsIn(records),
   };
 }
 /**

@@ -14,6 +14,7 @@ import { planCommands } from './commands/deploying/plan.ts';
 import { eventsCommand } from './commands/observing/events.ts';
 import { execCommand } from './commands/using/exec.ts';
 import { clusterCommands } from './commands/resources/cluster.ts';
+import { endpointCommands } from './commands/resources/endpoint.ts';
 import { imageCommands } from './commands/resources/image.ts';
 import { networkCommands } from './commands/resources/network.ts';
 import { memberCommands } from './commands/resources/node.ts';
@@ -85,6 +86,7 @@ export function declare(cli: Cli): Command {
     actorCommands,
     imageCommands,
     networkCommands,
+    endpointCommands,
     secretCommands,
     clusterCommands,
     tokenCommands,

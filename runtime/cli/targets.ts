@@ -41,6 +41,11 @@ function withoutApps(thrown: unknown): AppsAnswer {
   throw thrown;
 }
 
+/** HM-NODE-UNKNOWN, with the names there are. A node without containers is no mistake. */
+export async function mustBeNode(cli: Cli, name: string): Promise<void> {
+  await (await cli.client()).get(`/v1/nodes/${encodeURIComponent(name)}`);
+}
+
 /** Wanted slots and those that still exist. */
 export function slotNames({ apps, slots }: Known): string[] {
   return [

@@ -29,7 +29,14 @@ export async function knownNodes(node: NodeHandle): Promise<readonly ObservedNod
 
 /** All but this one, one a name. */
 async function otherNodes(node: NodeHandle): Promise<readonly ObservedNode[]> {
-  return latest((await knownNodes(node)).filter(({ self, name }) => !self && name !== node.name));
+  return newestOfName(node, await knownNodes(node));
+}
+
+export function newestOfName(
+  node: Pick<NodeHandle, 'name'>,
+  known: readonly ObservedNode[],
+): readonly ObservedNode[] {
+  return latest(known.filter(({ self, name }) => !self && name !== node.name));
 }
 
 /** Whoever has a name now, else who had it last: a node whose disk was lost comes back as another. */

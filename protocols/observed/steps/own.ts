@@ -8,11 +8,13 @@ import { reason, type Reason } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { paths } from '../../wire/paths.ts';
 import { at, withHeld } from '../book.ts';
+import { endpointOf, type EndpointRecord } from '../endpoints.ts';
 import { digestOf, type RecordDigest } from '../digest.ts';
 import type { HeldSet, MachineFacts, RecordKey } from '../model.ts';
 import {
   containerKey,
   containerRecord,
+  endpointKey,
   factsKey,
   factsOf,
   fits,
@@ -102,9 +104,14 @@ function wished(value: Value): Record<RecordKey, unknown> {
     else if (fits(brief)) wish[factsKey] = brief;
   }
   if (resources) wish[resourcesKey] = resources;
-  for (const status of Object.values(value.slots).slice(0, limits.recordsPerNode - 2)) {
+  const told = at(value.held, value.self)?.records ?? {};
+  for (const status of Object.values(value.slots).slice(0, limits.recordsSlots)) {
     const record = containerRecord(status);
-    if (record) wish[containerKey(status.slot)] = record;
+    if (!record) continue;
+    wish[containerKey(status.slot)] = record;
+    const key = endpointKey(status.slot);
+    const endpoint = endpointOf(status, told[key]?.value as EndpointRecord | undefined);
+    if (endpoint && fits(endpoint)) wish[key] = endpoint;
   }
   return wish;
 }

@@ -5,8 +5,11 @@ import { reasonOf } from '../../../protocols/errors.ts';
 import { paths } from '../../../protocols/wire/paths.ts';
 import type { NodeHandle } from '../../node-handle.ts';
 import { listRoute } from '../lists/list-route.ts';
+import { everyonesEndpoints } from '../../observed/endpoint-view.ts';
 import { jsonRoute } from '../route.ts';
+import { observedSlots } from './containers.ts';
 import { appName } from '../schemas/query.ts';
+import { endpointView } from '../schemas/views.ts';
 import { deploymentView, serviceView, type DeploymentRow, type ServiceRow } from '../schemas/resources.ts';
 
 export async function appViews(node: NodeHandle): Promise<readonly AppView[]> {
@@ -56,6 +59,19 @@ const services = listRoute({
   rows: async ({ node }) => (await appViews(node)).flatMap(servicesOf),
 });
 
+const endpoints = listRoute({
+  id: 'listEndpoints',
+  path: '/v1/endpoints',
+  summary:
+    'Where the containers of all services answer, on all nodes: ready or not, as of when, and which may be used',
+  name: 'endpoints',
+  row: endpointView,
+  key: ({ slot, node }) => `${slot} ${node}`,
+  held: ({ cluster }) => cluster === undefined,
+  quiet: ['observedAt'],
+  rows: async ({ node }) => everyonesEndpoints(node, await observedSlots(node)),
+});
+
 /** Reasons that pass by themselves: work is under way. */
 const passing: ReadonlySet<string> = new Set(['HM-HEALTH-STARTING', 'HM-DEPENDENCY-WAIT', 'HM-ROLLOUT-WAIT']);
 
@@ -100,4 +116,4 @@ const deployment = jsonRoute({
   },
 });
 
-export const serviceRoutes = [services, deployments, deployment];
+export const serviceRoutes = [services, endpoints, deployments, deployment];

@@ -9,6 +9,7 @@ import type { ActorView, TranscriptLine } from '../../../protocols/inspection.ts
 import type { SecretView } from '../../../protocols/security/model.ts';
 import type { ActorPath } from '../../../protocols/wire/address.ts';
 import type { ShownSlot } from '../../observed/cluster-view.ts';
+import type { ShownEndpoint } from '../../observed/endpoint-view.ts';
 import type { Finding, LogLine } from '../../node-handle.ts';
 import type { EventMark, SeenEvent } from '../lists/event-reader.ts';
 import { levels } from '../../../protocols/listing/log-levels.ts';
@@ -121,6 +122,33 @@ export const shownSlot: z.ZodType<ShownSlot> = z
       .openapi({ description: 'of a node that is not alive: what is shown may be so no more' }),
   })
   .openapi('Slot');
+
+export const endpointView: z.ZodType<ShownEndpoint> = z
+  .strictObject({
+    slot: z.string().openapi({ example: 'shop/web.2' }),
+    app: z.string(),
+    service: z.string(),
+    node: z.string(),
+    address: z.string(),
+    ports: z
+      .array(z.strictObject({ containerPort: count, protocol: z.enum(['tcp', 'udp']) }))
+      .readonly()
+      .openapi({ description: 'those that its service publishes, as its container has them' }),
+    ready: z.boolean(),
+    usable: z.boolean().openapi({
+      description: 'ready, of a node that is well; where there is none of the service, of one that may be',
+    }),
+    placement: count,
+    run: count,
+    since: time.openapi({ description: 'since when it is so, on the clock of its node' }),
+    observedAt: z
+      .exactOptional(time)
+      .openapi({ description: 'of another node: as of when it was so; absent: asked just now' }),
+    nodeStatus: z
+      .exactOptional(z.enum(['suspected', 'stalled', 'dead', 'left']))
+      .openapi({ description: 'of a node that is not well' }),
+  })
+  .openapi('Endpoint');
 
 export const appView: z.ZodType<AppView> = z
   .strictObject({

@@ -15,6 +15,8 @@ import type { Calls } from '../../../protocols/wire/calls.ts';
 import { paths } from '../../../protocols/wire/paths.ts';
 import { createKernel, type Kernel } from '../../../runtime/kernel/kernel.ts';
 import { machines } from '../../../runtime/machines.ts';
+import type { NodeHandle } from '../../../runtime/node-handle.ts';
+import { everyonesEndpoints, type ShownEndpoint } from '../../../runtime/observed/endpoint-view.ts';
 import { openRecordDoor } from '../../../runtime/observed/record-door.ts';
 import { recordPorts } from '../../../runtime/observed/record-ports.ts';
 import { simulatedNotary } from '../../../runtime/simulation/membership/notary.ts';
@@ -29,6 +31,7 @@ export interface Home {
   readonly index: number;
   boot: number;
   kernel: Kernel;
+  membership: Membership;
   calls: Calls;
   slots: Map<string, SlotStatus>;
   machine: MachineFacts;
@@ -160,6 +163,20 @@ export class ObservedTown {
     );
   }
 
+  /** What its API would answer of endpoints: each with its node, whether it is ready and used, and what its node is. */
+  async endpoints(index: number): Promise<readonly ShownEndpoint[]> {
+    const { kernel, membership, slots } = this.homes[index]!;
+    const handle = {
+      name: nameOf(index),
+      cluster: { membership },
+      ask: kernel.ask.bind(kernel),
+    } as unknown as NodeHandle;
+    await this.swarm.clock.settle();
+    const asked = everyonesEndpoints(handle, [...slots.values()]);
+    await this.swarm.clock.settle();
+    return asked;
+  }
+
   /** All that are up show the same, and of every one of them what its slots say. */
   async agreed(among: readonly number[] = this.swarm.up()): Promise<boolean> {
     for (const by of among) {
@@ -235,6 +252,7 @@ export class ObservedTown {
       boot,
       calls,
       kernel: undefined as unknown as Kernel,
+      membership: undefined as unknown as Membership,
       slots: before ?? new Map(),
       machine,
       events: [],
@@ -245,6 +263,7 @@ export class ObservedTown {
       close: () => {},
     };
     const membership = this.#membership(home);
+    home.membership = membership;
     const ports = {
       ...recordPorts({
         calls,

@@ -3,6 +3,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { compareVersions } from '../../../protocols/observed/digest.ts';
 import type { HeldSet } from '../../../protocols/observed/model.ts';
+import { endpointOf } from '../../../protocols/observed/endpoints.ts';
+import { endpointsIn } from '../../../protocols/observed/read.ts';
 import { idOf, Replicas } from './replicas.ts';
 
 const nodes = 5;
@@ -57,6 +59,12 @@ test('after quiet all have the same records of all, and each node’s are what i
           Object.keys(value.slots)
             .map((slot) => `container/${slot}`)
             .sort(),
+        );
+        expect(endpointsIn(own.records)).toEqual(
+          Object.values(value.slots).flatMap((slot) => {
+            const endpoint = endpointOf(slot, undefined);
+            return endpoint ? [endpoint] : [];
+          }),
         );
         expect(value.wanted).toEqual({});
         expect(value.counts.forged).toBe(0);

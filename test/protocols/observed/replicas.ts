@@ -85,6 +85,7 @@ export class Replicas {
           self: other.index === index,
           address: { host: String(other.index), port: 1 },
           status: 'alive',
+          condition: 'ready',
           since: 0,
         }) as unknown as MemberView,
     );
@@ -103,7 +104,9 @@ export class Replicas {
   /** One slot of a node says something; signed at once. */
   change(index: number, number: number, run: number): void {
     const slot = `app${index}/web.${number}`;
-    const slots = run > 0 ? [statusOf(index, slot, { run })] : [];
+    const readiness = run % 2 === 0 ? 'unready' : 'ready';
+    const phase = run === 4 ? 'stopping' : 'running';
+    const slots = run > 0 ? [statusOf(index, slot, { run, readiness, phase })] : [];
     this.tell(index, { type: 'observed.changed', slots, gone: run > 0 ? [] : [slot] });
     this.tell(index, { type: 'seal' });
   }

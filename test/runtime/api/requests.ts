@@ -24,6 +24,7 @@ export const requests: [route: string, path: string, asked?: () => Asked][] = [
   ['get /v1/containers', '/v1/containers'],
   ['get /v1/containers/{slot}', `/v1/containers/${slot}`],
   ['get /v1/services', '/v1/services'],
+  ['get /v1/endpoints', '/v1/endpoints'],
   ['get /v1/deployments', '/v1/deployments'],
   ['get /v1/deployments/{name}', '/v1/deployments/shop'],
   ['post /v1/volumes', '/v1/volumes', () => json({ app: 'shop', volume: 'spare' })],

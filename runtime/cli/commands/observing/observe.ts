@@ -7,7 +7,7 @@ import type { Cli, CommonOptions } from '../../cli.ts';
 import { appPath, type AppAnswer, type AppsAnswer, type StatsRow } from '../../connection/answers.ts';
 import { formOf, printListing, printOne, type Listing } from '../../output/listing.ts';
 import { age } from '../../output/units.ts';
-import { loadKnown, resolveTarget, slotsOf } from '../../targets.ts';
+import { loadKnown, mustBeNode, resolveTarget, slotsOf } from '../../targets.ts';
 import { isHappy, slotListing, slotRows, type SlotRow } from '../../views/slot-rows.ts';
 import { statusText } from '../../views/status-text.ts';
 import { action, leaf } from '../command.ts';
@@ -89,11 +89,6 @@ async function containers(
   if (target === undefined) return rows;
   const wanted = new Set(slotsOf(resolveTarget(target, known), known));
   return rows.filter(({ slot }) => wanted.has(slot));
-}
-
-/** HM-NODE-UNKNOWN, with the names there are. A node without containers is no mistake. */
-async function mustBeNode(cli: Cli, name: string): Promise<void> {
-  await (await cli.client()).get(`/v1/nodes/${encodeURIComponent(name)}`);
 }
 
 /** Where there is room for it: it takes another question. */

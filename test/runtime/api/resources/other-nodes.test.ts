@@ -4,6 +4,7 @@ import type { MemberStatus } from '../../../../protocols/membership/model.ts';
 import type { Membership } from '../../../../protocols/membership/views/port.ts';
 import type { HeardDigest, MemberChange, MemberView } from '../../../../protocols/membership/views/view.ts';
 import { digestOf } from '../../../../protocols/observed/digest.ts';
+import { endpointOf } from '../../../../protocols/observed/endpoints.ts';
 import type { HeldSet, NodeFacts, NodeResources, Records } from '../../../../protocols/observed/model.ts';
 import { answerPull, unpackRequest } from '../../../../protocols/observed/wire.ts';
 import type { Calls } from '../../../../protocols/wire/calls.ts';
@@ -96,8 +97,10 @@ async function setOf(records: Records, sequence: number): Promise<HeldSet> {
 }
 
 beforeAll(async () => {
+  const container = { ...statusOf(2, slot), ports: [] };
   const records: Records = {
-    [`container/${slot}`]: { sequence: 1, value: { ...statusOf(2, slot), ports: [] } },
+    [`container/${slot}`]: { sequence: 1, value: container },
+    [`endpoint/${slot}`]: { sequence: 1, value: { ...endpointOf(container, undefined)!, weight: 1 } },
     facts: { sequence: 1, value: facts },
     resources: { sequence: 1, value: resources },
   };
@@ -177,6 +180,30 @@ test('the list of nodes has its machine, what it holds, and how old that is', as
   expect(n2!.observed!.at).toBeGreaterThan(realClock.now() - 60_000);
 });
 
+interface EndpointRow {
+  readonly slot: string;
+  readonly node: string;
+  readonly usable: boolean;
+  readonly nodeStatus?: string;
+}
+
+async function endpoints(query = ''): Promise<readonly EndpointRow[]> {
+  const { json } = await rig.ask('GET', `/v1/endpoints${query}`);
+  return (json as { endpoints: readonly EndpointRow[] }).endpoints;
+}
+
+test('endpoints of all nodes, those of others as of when; what a later version tells of them is left out', async () => {
+  const [cache, web] = await endpoints();
+  const ready = { ready: true, usable: true, placement: expect.any(Number), since: expect.any(Number) };
+  expect(web).toMatchObject({ ...ready, slot: 'shop/web.1', app: 'shop', service: 'web', node: 'n1' });
+  expect(web).not.toHaveProperty('observedAt');
+  expect(cache).toMatchObject({ ...ready, slot, app: 'shop', service: 'cache', node: 'n2' });
+  expect(cache).toMatchObject({ address: '10.42.2.1', ports: [], observedAt: expect.any(Number) });
+  expect(cache).not.toHaveProperty('weight');
+  expect((await endpoints('?filter=service:cache')).map((row) => row.node)).toEqual(['n2']);
+  expect((await endpoints('?filter=node:n1')).map((row) => row.slot)).toEqual(['shop/web.1']);
+});
+
 test('what is nowhere is unknown, as ever', async () => {
   const { status: code, json } = await rig.ask('GET', '/v1/containers/shop%2Fnone.1/logs');
   expect([code, json]).toMatchObject([404, { code: 'HM-TARGET-UNKNOWN' }]);
@@ -187,6 +214,8 @@ test('rows of a node that is suspected or dead say so; a later placement elsewhe
     status = next;
     changed({ what: next === 'dead' ? 'died' : 'suspected', member: member(2), before: 'alive' });
     await until(`n2 is shown ${next}`, async () => (await slots())[0]!.nodeStatus === next);
+    // It is the last one of its service, and used until its node is held dead.
+    expect((await endpoints())[0]).toMatchObject({ nodeStatus: next, usable: next === 'suspected' });
   }
   status = 'alive';
   changed({ what: 'recovered', member: member(2), before: 'dead' });

@@ -85,6 +85,7 @@ const operations = [
   'listApps',
   'listContainers',
   'listDeployments',
+  'listEndpoints',
   'listEvents',
   'listImages',
   'listJoinTokens',

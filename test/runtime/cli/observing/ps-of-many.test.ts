@@ -59,11 +59,31 @@ const n2: NodeView = {
   member,
 };
 
+const endpoint = { app: 'shop', ports: [], ready: true, usable: true, placement: 7, run: 1 } as const;
+const endpoints = [
+  { ...endpoint, slot: 'shop/db.1', service: 'db', node: 'n1', address: '10.42.0.2', since: startMs - 9_000 },
+  {
+    ...endpoint,
+    ...{ slot: 'shop/web.1', service: 'web', node: 'n2', address: '10.42.1.2', since: startMs - 300_000 },
+    ports: [
+      { containerPort: 80, protocol: 'tcp' },
+      { containerPort: 53, protocol: 'udp' },
+    ],
+    ...{ observedAt: startMs - 4_000, nodeStatus: 'suspected' },
+  },
+  {
+    ...endpoint,
+    ...{ slot: 'shop/web.2', service: 'web', node: 'n3', address: '10.42.2.2', since: startMs - 900_000 },
+    ...{ usable: false, observedAt: startMs - 600_000, nodeStatus: 'dead' },
+  },
+];
+
 let node: NodeDouble;
 beforeAll(async () => {
   node = shopNode()
     .on('GET /v1/apps', () => ({ apps: [] }))
     .on('GET /v1/containers', () => ({ slots: rows }))
+    .on('GET /v1/endpoints', () => ({ endpoints }))
     .on('GET /v1/nodes', () => ({ nodes: [n1, n2] }))
     .on('GET /v1/nodes/n2', () => n2)
     .on('GET /v1/nodes/n4', () => ({ name: 'n4', state: 'alive' }))
@@ -100,6 +120,24 @@ test('--node: of one node; one without containers has none, one that is not ther
   const wrong = await hive('ps --node n9');
   expect(wrong.code).toBe(3);
   expect(wrong.stderr).toContain('there are: n1, n2, n3, n4');
+});
+
+test('endpoint ls: where services answer, which endpoints are used, and why of a node that is not well', async () => {
+  expect((await hive('endpoint ls')).stdout)
+    .toBe(`SLOT        ADDRESS    PORTS      READY  USED  NODE            AS OF    SINCE
+shop/db.1   10.42.0.2  -          yes    yes   n1              now      9s
+shop/web.1  10.42.1.2  80,53/udp  yes    yes   n2 (suspected)  4s ago   5m     ! n2 is suspected: so it was 4s ago; used all the same: its service has none of a node that is well
+shop/web.2  10.42.2.2  -          yes    no    n3 (dead)       10m ago  15m    ! n3 is dead: so it was 10m ago
+`);
+  expect((await hive('endpoint ls shop/web -o name')).stdout).toBe('shop/web.1@n2\nshop/web.2@n3\n');
+  expect((await hive('endpoint ls shop/web.2 -o name')).stdout).toBe('shop/web.2@n3\n');
+  expect((await hive('endpoint ls --node n2 -o name')).stdout).toBe('shop/web.1@n2\n');
+  expect(JSON.parse((await hive('endpoint ls web --json slot,usable,nodeStatus')).stdout)).toEqual([
+    { slot: 'shop/web.1', usable: true, nodeStatus: 'suspected' },
+    { slot: 'shop/web.2', usable: false, nodeStatus: 'dead' },
+  ]);
+  expect((await hive('endpoint ls --node n9')).code).toBe(3);
+  expect((await hive('endpoint ls shop/nothing')).code).toBe(3);
 });
 
 test('node ls and show: what a node has and what is taken of it, as of when', async () => {
