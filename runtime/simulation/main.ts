@@ -6,7 +6,7 @@
 import { campaign } from './campaign.ts';
 import { describe, lengthened, onlyFaults } from './plans/choice.ts';
 import { saveToCorpus } from './plans/corpus.ts';
-import { findMutants } from './mutants.ts';
+import { scoreMutants } from './mutants/score.ts';
 import { clusterArbitrary, clusterPlanOf } from './plans/cluster-arbitrary.ts';
 import { planArbitrary, planOf } from './plans/plan-arbitrary.ts';
 import type { Plan } from './plans/plan.ts';
@@ -16,7 +16,7 @@ import { simulate, type Outcome } from './simulation.ts';
 const usage = `npm run sim -- --seed N [--nodes K] [--faults none|network,kill,…] [--for 2m] [--trace]
 npm run sim -- campaign --seeds N [--from N] [--nodes K] [--until-failure]
 npm run sim -- shrink --seed N [--nodes K] [--tries N]
-npm run sim -- mutants [NAME…]`;
+npm run sim -- mutants [--workers W] [NAME…]`;
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
 
@@ -25,7 +25,18 @@ function option(args: readonly string[], name: string): string | undefined {
   return at < 0 ? undefined : args[at + 1];
 }
 
-const known = new Set(['nodes', 'faults', 'seed', 'seeds', 'from', 'for', 'tries', 'trace', 'until-failure']);
+const known = new Set([
+  'nodes',
+  'faults',
+  'seed',
+  'seeds',
+  'from',
+  'for',
+  'tries',
+  'trace',
+  'until-failure',
+  'workers',
+]);
 
 /** What would be left out in silence is refused: whoever asks for five nodes must not believe that five have run. */
 function refuseUnknown(args: readonly string[]): void {
@@ -141,7 +152,7 @@ async function main(args: readonly string[]): Promise<number> {
   refuseUnknown(args);
   if (args[0] === 'campaign') return runCampaign(args);
   if (args[0] === 'shrink') return runShrink(args);
-  if (args[0] === 'mutants') return (await findMutants(args.slice(1))) ? 0 : 1;
+  if (args[0] === 'mutants') return (await scoreMutants(args.slice(1), say)) ? 0 : 1;
   if (args.includes('--seed')) return replay(args);
   say(usage);
   return 2;
