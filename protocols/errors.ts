@@ -90,7 +90,7 @@ export const catalogue = {
   },
   'HM-TARGET-UNKNOWN': {
     cause: 'No slot, service, app or container matches.',
-    next: 'hivemind ps',
+    next: 'hivemind ps; nodes: hivemind node ls',
     status: 404,
   },
   'HM-LOGS-NONE': {
@@ -716,7 +716,7 @@ export const catalogue = {
   },
   'HM-CLUSTER-TOKEN': {
     cause: 'The join token is not valid.',
-    next: 'Make a new one on a node of the cluster: hivemind cluster token',
+    next: 'Make a new one on the server of the cluster: hivemind cluster token',
     status: 403,
   },
   'HM-CLUSTER-JOIN': {
@@ -731,12 +731,12 @@ export const catalogue = {
   },
   'HM-NODE-NAME-TAKEN': {
     cause: 'Another node of the cluster has this name.',
-    next: 'Give this node another name: --name; or wait until the other is dead or has left: hivemind node ls',
+    next: 'Give this node another name: --name; or wait until the other is dead or has left (hivemind node ls), for a minute when it is not listed there.',
     status: 409,
   },
   'HM-STORE-DENIED': {
     cause: 'An agent reaches its own rows of the store and nothing else.',
-    next: 'Ask the server: hivemind cluster status names it.',
+    next: 'Run the command on the server, or reach it from here: --context or --address. hivemind cluster status names it.',
     status: 403,
   },
   'HM-NODE-SLOTS': {
@@ -746,7 +746,7 @@ export const catalogue = {
   },
   'HM-CLUSTER-AGENT': {
     cause: 'Only a server answers this.',
-    next: 'Ask the server: hivemind cluster status names it.',
+    next: 'Run the command on the server, or reach it from here: --context or --address. hivemind cluster status names it.',
     status: 421,
   },
   'HM-GOSSIP-KEY': {

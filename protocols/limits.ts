@@ -508,6 +508,8 @@ export const limits = {
   remoteStoreRows: 500,
   /** How often a list that takes several pages is begun anew when its revision is compacted meanwhile. */
   remoteStoreLists: 3,
+  /** A node that joined and was not heard since, or not since its server began to listen, is gone after … */
+  unheardMs: 60_000,
   /** How long a node that joins waits for a seed that answers: machines of a cluster start together. */
   joinWaitMs: 60_000,
 } as const;

@@ -1,5 +1,6 @@
 /** What the store knows of the cluster itself: who it is, its nodes by name, the keys of its gossip. */
-import type { MemberAddress, NodeId } from '../membership/model.ts';
+import { limits } from '../limits.ts';
+import type { MemberAddress, MemberStatus, NodeId } from '../membership/model.ts';
 import type { NodeRole } from '../wire/catalogue.ts';
 
 /** Under `keys.cluster`, written once, by the first node. */
@@ -48,13 +49,27 @@ export interface GossipRing {
 export const gossipKey = (name: string) => ({ name: 'cluster/gossip', version: name }) as const;
 
 /**
- * May the identity have the name? Not while another one has it that may still live: `gone` says of an identity that the
- * membership knows it as dead or left; without a valid certificate nobody lives either.
+ * May the identity have the name? Not while another one has it that may still live: `gone` judges whose it is; without
+ * a valid certificate nobody lives either.
  */
 export function mayTakeName(
   row: MemberRecord | undefined,
   id: NodeId,
-  { now, gone }: { readonly now: number; readonly gone: (other: NodeId) => boolean },
+  { now, gone }: { readonly now: number; readonly gone: (other: MemberRecord) => boolean },
 ): boolean {
-  return row === undefined || row.id === id || row.notAfter <= now || gone(row.id);
+  return row === undefined || row.id === id || row.notAfter <= now || gone(row);
+}
+
+/**
+ * Whether a node is gone, by what the membership says of it. One that it knows nothing of joined and never came, or was
+ * away since before this server's start: it is gone as well once it had the time to be heard. `listeningMs`: for how long
+ * the server has heard.
+ */
+export function isGone(
+  status: MemberStatus | undefined,
+  { joinedAt }: Pick<MemberRecord, 'joinedAt'>,
+  { now, listeningMs }: { readonly now: number; readonly listeningMs: number },
+): boolean {
+  if (status !== undefined) return status === 'dead' || status === 'left';
+  return Math.min(now - joinedAt, listeningMs) >= limits.unheardMs;
 }

@@ -48,10 +48,10 @@ export async function runCli(args: readonly string[], process: CliProcess): Prom
     }
     if (args[0] === '__complete')
       return await answerCompletion(program, cli, args.slice(args[1] === '--' ? 2 : 1));
-    await program.parseAsync(settleJson(args), { from: 'user' });
+    await program.parseAsync(settleJson(connectionLast(args)), { from: 'user' });
     return cli.exitCode;
   } catch (thrown) {
-    return failed(cli, thrown, args);
+    return failed(cli, program, thrown, connectionLast(args));
   } finally {
     await cli.close();
   }
@@ -122,6 +122,18 @@ function refuseByThrowing(command: Command, cli: Cli): void {
   for (const child of command.commands) refuseByThrowing(child, cli);
 }
 
+const ofConnection = /^--(?:(address|context|token-file)(=.*)?|no-color)$/;
+
+/** `hivemind --context n2 ps`, as other tools have it, is `hivemind ps --context n2`: of a command, where they stand in its help. */
+export function connectionLast(args: readonly string[]): string[] {
+  let from = 0;
+  for (let found = ofConnection.exec(args[0] ?? ''); found; found = ofConnection.exec(args[from] ?? ''))
+    from += found[1] !== undefined && found[2] === undefined ? 2 : 1;
+  const dashes = args.indexOf('--', from);
+  const to = dashes === -1 ? args.length : dashes;
+  return [...args.slice(from, to), ...args.slice(0, from), ...args.slice(to)];
+}
+
 /** `--json` takes fields after `=` or, with a comma in them, after a space; a bare one never swallows what follows. */
 export function settleJson(args: readonly string[]): string[] {
   const out: string[] = [];
@@ -137,12 +149,13 @@ export function settleJson(args: readonly string[]): string[] {
   return out;
 }
 
-function failed(cli: Cli, thrown: unknown, args: readonly string[]): number {
+function failed(cli: Cli, program: Command, thrown: unknown, args: readonly string[]): number {
   if (thrown instanceof CommanderError) {
     if (thrown.exitCode === 0) return exitCodes.ok;
     const [text = '', suggestion] = thrown.message.replace(/^error: /, '').split('\n');
     const message = text === '(outputHelp)' ? 'A command is missing' : text;
-    printReasons(cli, [reason('HM-CLI-USAGE', message, {}, usageHint(thrown.code, suggestion, args))]);
+    const hint = usageHint(thrown.code, suggestion, args, program);
+    printReasons(cli, [reason('HM-CLI-USAGE', message, {}, hint)]);
     return exitCodes.usage;
   }
   if (cli.process.interrupted.aborted) return exitCodes.interrupted;
@@ -151,10 +164,26 @@ function failed(cli: Cli, thrown: unknown, args: readonly string[]): number {
   return exitCodeOf(because);
 }
 
-function usageHint(code: string, suggestion: string | undefined, args: readonly string[]): string {
+function usageHint(
+  code: string,
+  suggestion: string | undefined,
+  args: readonly string[],
+  program: Command,
+): string {
   if (suggestion) return `${suggestion.replace(/[()]/g, '')} Else: hivemind --help`;
   if (code === 'commander.unknownOption' && args[0] === 'exec')
     return 'Write -- before the command: hivemind exec TARGET -- CMD';
-  const command = args.find((arg) => /^[a-z]+$/.test(arg));
-  return code === 'commander.unknownCommand' || !command ? 'hivemind --help' : `hivemind help ${command}`;
+  return `hivemind ${[...commandPath(program, args), '--help'].join(' ')}`;
+}
+
+/** The words that name a command, `cluster token ls`: as many as there are commands of these names below each other. */
+function commandPath(program: Command, args: readonly string[]): readonly string[] {
+  const path: string[] = [];
+  for (let at = program; ;) {
+    const word = args[path.length];
+    const child = at.commands.find((each) => word === each.name() || each.aliases().includes(word ?? ''));
+    if (!child || word === undefined) return path;
+    path.push(word);
+    at = child;
+  }
 }

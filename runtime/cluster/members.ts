@@ -14,8 +14,8 @@ const attempts = 5;
 
 export interface Claim {
   readonly record: MemberRecord;
-  /** Whether the membership says of an identity that it is dead or has left. */
-  readonly gone: (id: NodeId) => boolean;
+  /** Whether who has the name is gone. */
+  readonly gone: (other: MemberRecord) => boolean;
   /** Written with it, or not at all: the use of a token. Asked anew at each attempt; may refuse by throwing. */
   readonly alongside?: () => Promise<{
     readonly compare: readonly Compare[];

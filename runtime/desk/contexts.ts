@@ -2,9 +2,11 @@
 import { coded } from '../../protocols/errors.ts';
 import { readContexts, writeContexts, type Contexts } from '../cli/connection/contexts.ts';
 import type { Environment } from '../config/environment.ts';
-import type { DeskName, DeskNode } from './names.ts';
+import { usualTag, type DeskName, type DeskNode } from './names.ts';
 
 const addressOf = ({ socketPath }: DeskNode): string => `unix://${socketPath}`;
+const startOf = ({ tag }: DeskName, { name }: DeskNode): string =>
+  `npm run cluster -- start ${name}${tag === usualTag ? '' : ` --desk ${tag}`}, or heal`;
 const isOf = ({ folder }: DeskName, address: string): boolean => address.startsWith(`unix://${folder}/`);
 
 /** HM-DESK-STATE when a node's name is already that of another cluster. */
@@ -22,9 +24,15 @@ export async function assertNamesFree(
   throw coded('HM-DESK-STATE', message, { context: taken.name }, `hivemind context rm ${taken.name}`);
 }
 
-export async function addContexts(environment: Environment, nodes: readonly DeskNode[]): Promise<void> {
+export async function addContexts(
+  environment: Environment,
+  desk: DeskName,
+  nodes: readonly DeskNode[],
+): Promise<void> {
   const known = await readContexts({ environment });
-  const own = Object.fromEntries(nodes.map((node) => [node.name, { address: addressOf(node) }]));
+  const own = Object.fromEntries(
+    nodes.map((node) => [node.name, { address: addressOf(node), start: startOf(desk, node) }]),
+  );
   await writeContexts({ environment }, { contexts: { ...known.contexts, ...own }, current: nodes[0]!.name });
 }
 

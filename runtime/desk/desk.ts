@@ -94,7 +94,7 @@ async function make(
     }
   };
   await Promise.all(Array.from({ length: startsAtOnce }, starter));
-  await addContexts(options.environment, nodes);
+  await addContexts(options.environment, desk, nodes);
 }
 
 /** Removes everything, also after a command that was killed in the middle; answers whether there was anything. */

@@ -4,7 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { coded } from '../../protocols/errors.ts';
+import { coded, reasonOf } from '../../protocols/errors.ts';
 import type { Registries } from '../../protocols/containers/registry/endpoints.ts';
 import { limits } from '../../protocols/limits.ts';
 import type {
@@ -152,9 +152,28 @@ async function openState(options: RealWorldOptions, settings: NodeSettings, clos
   // Others are told of each life of this node: it is counted before anything is said.
   const boot = cluster && (await countBoot(journal));
   const several = cluster && boot !== undefined ? { several: { settings: cluster, boot } } : {};
-  const state = await folder.open({ ...options, name: settings.name, journal, ...several });
+  const state = await folder
+    .open({ ...options, name: settings.name, journal, ...several })
+    .catch(async (thrown: unknown) => {
+      if (boot !== undefined) await tellRefused(options, settings.name, { boot, thrown });
+      throw thrown;
+    });
   closers.push(() => state.close());
   return { opened, state, boot };
+}
+
+/** A boot that was counted and came to nothing: the next one's events say so, and why. */
+async function tellRefused(
+  options: RealWorldOptions,
+  subject: string,
+  { boot, thrown }: { readonly boot: number; readonly thrown: unknown },
+): Promise<void> {
+  const because = reasonOf(thrown);
+  const { message } = because;
+  const events = await openEvents(options);
+  const event = { type: 'node.refused', subject, level: 'error', message, reason: because } as const;
+  events.store.append({ ...event, boot, seq: 1, at: realClock.now() });
+  await events.close();
 }
 
 async function openEvents({ dataDir, debug }: RealWorldOptions) {

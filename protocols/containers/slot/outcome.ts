@@ -118,7 +118,10 @@ function endReason(
     return reason('HM-CRASH-LOOP', `${what}, ${failures} times in a row`, { ...evidence, failures });
   }
   if (oom) return reason('HM-CONTAINER-OOM', what, evidence);
-  if (code === undefined) return reason('HM-CONTAINER-LOST', what, evidence);
+  if (code === undefined) {
+    const byHand = `Its restart policy starts no other: hivemind restart ${value.slot}`;
+    return reason('HM-CONTAINER-LOST', what, evidence, next.next === 'failed' ? byHand : undefined);
+  }
   return reason('HM-CONTAINER-EXIT', what, evidence, hint);
 }
 

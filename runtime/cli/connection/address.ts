@@ -6,23 +6,34 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { coded } from '../../../protocols/errors.ts';
 import { usage, type CliProcess, type CommonOptions } from '../cli.ts';
-import { contextNamed, readContexts, type Context } from './contexts.ts';
+import { contextNamed, readContexts, type Context, type Contexts } from './contexts.ts';
 
-export type ApiAddress =
-  | { readonly kind: 'socket'; readonly path: string }
-  | {
-      readonly kind: 'tcp';
-      readonly host: string;
-      readonly port: number;
-      readonly token: string | undefined;
-    };
+interface ToldWhenSilent {
+  /** What to do when nobody answers there; the usual, when there is nothing better. */
+  readonly whenSilent?: string;
+}
+
+export type ApiAddress = ToldWhenSilent &
+  (
+    | { readonly kind: 'socket'; readonly path: string }
+    | {
+        readonly kind: 'tcp';
+        readonly host: string;
+        readonly port: number;
+        readonly token: string | undefined;
+      }
+  );
 
 /** Rejects with HM-CLI-USAGE for an address that is none, HM-API-UNREACHABLE when nothing is there, HM-API-TOKEN for an unreadable token file. */
 export async function resolveAddress(process: CliProcess, options: CommonOptions): Promise<ApiAddress> {
   const { environment } = process;
   const chosen = await chosenPlace(process, options);
-  if (chosen === undefined) return localSocket(process.socketDirectories);
-  const parsed = parseAddress(chosen.address);
+  if (chosen === undefined) {
+    const { contexts } = await readContexts(process);
+    return localSocket(process.socketDirectories, Object.keys(contexts));
+  }
+  const { whenSilent } = chosen;
+  const parsed = { ...parseAddress(chosen.address), ...(whenSilent === undefined ? {} : { whenSilent }) };
   if (parsed.kind === 'socket') return parsed;
   const file = options.tokenFile ?? chosen.tokenFile ?? environment['HIVEMIND_TOKEN_FILE'];
   if (file !== undefined && file !== '') return { ...parsed, token: await readToken(file) };
@@ -31,15 +42,24 @@ export async function resolveAddress(process: CliProcess, options: CommonOptions
 }
 
 /** Flags before variables before the context in use; an address before a context. */
-async function chosenPlace(process: CliProcess, options: CommonOptions): Promise<Context | undefined> {
+async function chosenPlace(
+  process: CliProcess,
+  options: CommonOptions,
+): Promise<(Context & ToldWhenSilent) | undefined> {
   const { environment } = process;
-  const named = async (name: string) => contextNamed(await readContexts(process), name);
+  const among = (known: Contexts, name: string): Context & ToldWhenSilent => {
+    const context = contextNamed(known, name);
+    const others = 'hivemind context ls';
+    const whenSilent = context.start ?? `Start the node there; or ask another, by --context: ${others}`;
+    return { ...context, whenSilent };
+  };
+  const named = async (name: string) => among(await readContexts(process), name);
   if (options.address) return { address: options.address };
   if (options.context) return named(options.context);
   if (environment['HIVEMIND_ADDRESS']) return { address: environment['HIVEMIND_ADDRESS'] };
   if (environment['HIVEMIND_CONTEXT']) return named(environment['HIVEMIND_CONTEXT']);
   const known = await readContexts(process);
-  return known.current === undefined ? undefined : contextNamed(known, known.current);
+  return known.current === undefined ? undefined : among(known, known.current);
 }
 
 /** `unix:///run/hivemind/n1.sock`, `/run/…`, `127.0.0.1:4483`, `http://127.0.0.1:4483`. */
@@ -71,16 +91,21 @@ async function readToken(file: string): Promise<string> {
   }
 }
 
-async function localSocket(directories: readonly string[]): Promise<ApiAddress> {
+/** `contexts` that could be meant when no node is here. */
+async function localSocket(directories: readonly string[], contexts: readonly string[]): Promise<ApiAddress> {
   const found: string[] = [];
   for (const directory of directories) {
     const names = await readdir(directory).catch(() => []);
     found.push(...names.filter((name) => name.endsWith('.sock')).map((name) => join(directory, name)));
   }
   if (found.length === 0) {
-    throw coded('HM-API-UNREACHABLE', 'No hivemind-node runs on this machine', {
-      looked: directories.join(' '),
-    });
+    const looked = { looked: directories.join(' ') };
+    const [first] = contexts;
+    const hint =
+      first === undefined
+        ? undefined
+        : `Ask one that you have a context of: --context ${first}, or hivemind context use ${first}`;
+    throw coded('HM-API-UNREACHABLE', 'No hivemind-node runs on this machine', looked, hint);
   }
   const living = found.length === 1 ? found : await answering(found);
   if (living.length === 0) throw coded('HM-API-UNREACHABLE', undefined, { sockets: found.join(' ') });

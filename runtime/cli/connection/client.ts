@@ -148,7 +148,7 @@ export class ApiClient {
       const sent = this.#open(method, `${path}${queryText(query)}`, body, signal);
       sent.on('error', (error) => reject(error instanceof CodedError ? error : this.#unreachable(error)));
       sent.on('timeout', () => {
-        if (!answered) sent.destroy(coded('HM-API-UNREACHABLE', `${this.where} does not answer`));
+        if (!answered) sent.destroy(this.#silent(`${this.where} does not answer`, {}));
       });
       sent.on('response', (response) => {
         answered = true;
@@ -194,8 +194,12 @@ export class ApiClient {
       const hint = 'Run the command as root, or use --address 127.0.0.1:4483 with --token-file.';
       return coded('HM-API-TOKEN', `You may not use ${this.where}`, {}, hint);
     }
-    const text = `No hivemind-node answers at ${this.where}`;
-    return coded('HM-API-UNREACHABLE', text, { cause: code ?? message ?? 'unknown' });
+    const cause = code ?? message ?? 'unknown';
+    return this.#silent(`No hivemind-node answers at ${this.where}`, { cause });
+  }
+
+  #silent(message: string, evidence: Reason['evidence']): CodedError {
+    return coded('HM-API-UNREACHABLE', message, evidence, this.address.whenSilent);
   }
 }
 

@@ -12,6 +12,8 @@ export interface Context {
   /** As `--address` takes it. */
   readonly address: string;
   readonly tokenFile?: string;
+  /** What starts its node when it does not run, where that is known. */
+  readonly start?: string;
 }
 
 export interface Contexts {
@@ -56,7 +58,11 @@ const mayBeText = (value: unknown): boolean => value === undefined || typeof val
 function isContexts(read: unknown): read is Contexts {
   if (!isMap(read) || !mayBeText(read['current']) || !isMap(read['contexts'])) return false;
   return Object.values(read['contexts']).every(
-    (each) => isMap(each) && typeof each['address'] === 'string' && mayBeText(each['tokenFile']),
+    (each) =>
+      isMap(each) &&
+      typeof each['address'] === 'string' &&
+      mayBeText(each['tokenFile']) &&
+      mayBeText(each['start']),
   );
 }
 

@@ -27,8 +27,8 @@ export interface AdmissionOptions {
   readonly ports: ClusterPorts;
   /** This node. */
   readonly server: ServerPlace;
-  /** Whether the membership says of an identity that it is dead or has left. */
-  gone(id: NodeId): boolean;
+  /** Whether who has a name is gone. */
+  gone(other: MemberRecord): boolean;
   /** Where members are, for who joins. */
   peers(): readonly MemberAddress[];
 }

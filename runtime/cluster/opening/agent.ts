@@ -153,7 +153,7 @@ async function readToken(files: ClusterFiles, tokenFile: string | undefined): Pr
       'HM-CLUSTER-TOKEN',
       'joining needs a token',
       {},
-      'Make one on a node of the cluster: hivemind cluster token; write it to a file, and name it: --token-file FILE',
+      'Make one on the server of the cluster: hivemind cluster token; write it to a file, and name it: --token-file FILE',
     );
   let text: string;
   try {
@@ -213,7 +213,7 @@ function handleOf(options: ClusterOptions, parts: Parts, server: () => ServerPla
   const elsewhere = (): Promise<never> => {
     const { name, address } = server();
     const where = { server: name, address: `${address.host}:${address.port}` };
-    return Promise.reject(coded('HM-CLUSTER-AGENT', `the server ${name} does this`, where));
+    return Promise.reject(coded('HM-CLUSTER-AGENT', `only the server ${name} does this`, where));
   };
   let departed: () => void;
   const left = new Promise<void>((resolve) => (departed = resolve));

@@ -4,7 +4,7 @@
  */
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import { renewRequest, type Issued, type ServerPlace } from '../../../protocols/cluster/join.ts';
-import type { ClusterRecord, MemberRecord } from '../../../protocols/cluster/rows.ts';
+import { isGone, type ClusterRecord, type MemberRecord } from '../../../protocols/cluster/rows.ts';
 import { coded, reasonOf } from '../../../protocols/errors.ts';
 import { limits } from '../../../protocols/limits.ts';
 import type { MemberView } from '../../../protocols/membership/views/view.ts';
@@ -124,7 +124,7 @@ async function claimOwnName(
     joinedAt,
     notAfter,
   };
-  await claimName(ports, { record, gone: (id) => servers.has(id) });
+  await claimName(ports, { record, gone: ({ id }) => servers.has(id) });
 }
 
 const isLiving = ({ self, status }: MemberView): boolean =>
@@ -138,10 +138,14 @@ function serveNodes(
   { onJoin, calls, membership }: OpenParts,
 ): void {
   const members = (): readonly MemberView[] => membership()?.members() ?? [];
+  const since = clock.monotonicMs();
   const admission = new Admission({
     ports,
     server,
-    gone: (id) => members().some((one) => one.id === id && (one.status === 'dead' || one.status === 'left')),
+    gone: (other) => {
+      const known = members().find(({ id }) => id === other.id);
+      return isGone(known?.status, other, { now: ports.now(), listeningMs: clock.monotonicMs() - since });
+    },
     peers: () => seedsOf(membership(), []),
   });
   const failed = (thrown: unknown): void => debug(`a request to join failed: ${reasonOf(thrown).message}`);

@@ -298,9 +298,21 @@ describe('after a restart', () => {
     bench = await running();
     bench.containers.clear();
     await bench.reboot();
-    expect(bench.last()).toMatchObject({ phase: 'backoff', reason: { code: 'HM-CONTAINER-LOST' } });
+    expect(bench.last()).toMatchObject({
+      phase: 'backoff',
+      reason: { code: 'HM-CONTAINER-LOST', hint: 'Nothing: the slot starts a new one.' },
+    });
     await bench.clock.advance(1_000);
     expect(bench.there()).toEqual(['1.2.1 running']);
+  });
+
+  it('one that was lost and that its policy does not start again says what does', async () => {
+    bench = await running({ restart: { condition: 'none' } });
+    bench.containers.clear();
+    await bench.reboot();
+    const { phase, reason } = bench.last();
+    expect([phase, reason?.code]).toEqual(['failed', 'HM-CONTAINER-LOST']);
+    expect(reason?.hint).toContain(`hivemind restart ${slot}`);
   });
 
   it('what a create left behind is removed, and its run is tried again', async () => {

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
 import { Cli, type CliProcess } from '../../../runtime/cli/cli.ts';
-import { declare, settleJson } from '../../../runtime/cli/main.ts';
+import { connectionLast, declare, settleJson } from '../../../runtime/cli/main.ts';
 import { run } from './kit/run.ts';
 
 function leaves(command: Command): Command[] {
@@ -38,10 +38,12 @@ test('no command: help on stdout, exit 0', async () => {
 
 test.each([
   [['dploy'], "unknown command 'dploy'", 'Did you mean deploy?'],
-  [['ps', '--bogus'], "unknown option '--bogus'", 'hivemind help ps'],
+  [['ps', '--bogus'], "unknown option '--bogus'", 'hivemind ps --help'],
   [['ps', '--wath'], "unknown option '--wath'", 'Did you mean --watch?'],
-  [['status'], "missing required argument 'app'", 'hivemind help status'],
-  [['image'], 'A command is missing', 'hivemind help image'],
+  [['status'], "missing required argument 'app'", 'hivemind status --help'],
+  [['image'], 'A command is missing', 'hivemind image --help'],
+  [['node', 'rtt', 'n2'], "too many arguments for 'rtt'", 'hivemind node rtt --help'],
+  [['cluster', 'token', 'ls', '--all'], "unknown option '--all'", 'hivemind cluster token ls --help'],
   [['exec', 'shop/web.1', 'ls', '-l'], "unknown option '-l'", 'Write -- before the command'],
   [['deploy', '--timeout', 'soon'], '--timeout soon is not a duration', 'As in 90s or 5m.'],
   [['run', '--rm', '-d', 'i'], '--rm needs somebody who waits for the end', 'Leave out --rm or --detach.'],
@@ -55,6 +57,17 @@ test.each([
   expect(stderr).toContain(message);
   expect(stderr).toContain('HM-CLI-USAGE');
   expect(stderr).toContain(hint);
+});
+
+test('where to ask may stand before the command, as in other tools', () => {
+  expect(connectionLast(['--context', 'n2', '--no-color', 'node', 'ls', '-w'])).toEqual(
+    'node ls -w --context n2 --no-color'.split(' '),
+  );
+  expect(connectionLast(['--address=a:1', 'exec', 'web.1', '--', 'ls'])).toEqual(
+    'exec web.1 --address=a:1 -- ls'.split(' '),
+  );
+  for (const args of [[], ['ps', '--context', 'n2'], ['--help'], ['--version', '--context', 'n2']])
+    expect(connectionLast(args)).toEqual(args);
 });
 
 test('--json never swallows a target', () => {

@@ -81,13 +81,20 @@ function tokenCommands(cluster: Command, cli: Cli): void {
     .option('--uses <number>', 'how many nodes it lets in', '1');
   action(token, cli, async ({ ttl, uses }: CommonOptions & { ttl: string; uses: string }) => {
     const wish = { ttlS: seconds(ttl), uses: count(uses) };
-    const made = await (
-      await cli.client()
-    ).send<JoinTokenView & { token: string }>('POST', '/v1/cluster/join-tokens', wish);
+    const client = await cli.client();
+    const made = await client.send<JoinTokenView & { token: string }>(
+      'POST',
+      '/v1/cluster/join-tokens',
+      wish,
+    );
     cli.print(made.token);
+    const { place } = await client.get<ClusterAnswer>('/v1/cluster');
     const nodes = made.uses === 1 ? 'one node' : `${made.uses} nodes`;
     cli.say(
-      `It lets ${nodes} join within ${ttl}: hivemind-node --cluster-address … --join … --token-file FILE`,
+      `It lets ${nodes} join within ${ttl}. Copy it to a file there, and start the node with its own address:`,
+    );
+    cli.say(
+      `  hivemind-node --cluster-address ITS-ADDRESS --join ${place?.address ?? 'ADDRESS'} --token-file /ABSOLUTE/PATH`,
     );
     return 0;
   });

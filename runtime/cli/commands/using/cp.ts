@@ -30,7 +30,7 @@ async function copy(cli: Cli, source: string, destination: string, archive: bool
   const from = remoteOf(source);
   const to = remoteOf(destination);
   if ((from === undefined) === (to === undefined))
-    throw usage('One of source and destination is TARGET:PATH', 'hivemind help cp');
+    throw usage('One of source and destination is TARGET:PATH', 'hivemind cp --help');
   if (from) await download(cli, from, destination, archive);
   else if (to) await upload(cli, source, to, archive);
   return exitCodes.ok;

@@ -42,6 +42,17 @@ test('set, use, ls, rm', async () => {
   expect((await hive(['context', 'ls', '-o', 'name'])).stdout).toBe('prod\n');
 });
 
+test('nobody at a context: what is next is how its node is started, or another context', async () => {
+  const nobody = join(home, 'nobody.sock');
+  await hive(['context', 'set', 'home', nobody]);
+  expect((await hive(['ls', '--context', 'home'])).stderr).toContain('hivemind context ls');
+  const contexts = { home: { address: nobody, start: 'npm run cluster -- start n1' } };
+  await writeFile(file(), JSON.stringify({ contexts }));
+  expect((await hive(['--context', 'home', 'ls'])).stderr).toContain('next  npm run cluster -- start n1');
+  // Neither a node here nor a context in use.
+  expect((await hive(['ls'])).stderr).toContain('--context home');
+});
+
 test('which place is asked: a flag before a variable before the context in use', async () => {
   await hive(['context', 'set', 'home', node.socket]);
   await hive(['context', 'set', 'away', join(home, 'nobody.sock')]);

@@ -49,7 +49,7 @@ export class ClusterDesk {
     this.admission = new Admission({
       ports: this.ports,
       server,
-      gone: (id) => this.gone.has(id),
+      gone: ({ id }) => this.gone.has(id),
       peers: () => [],
     });
     const join = (request: Parameters<Admission['join']>[0]) => this.admission.join(request);

@@ -181,6 +181,24 @@ test('a name that another node has is refused, until that one has left', async (
   });
 }, 90_000);
 
+test('a name of who joined and never came is free once it had the time to be heard', async () => {
+  const { id } = server.handle.self;
+  const key = keys.member('n2');
+  const { kv } = await town.store.get({ key: keys.member('n1') });
+  const ghost = {
+    ...(kv!.value as object),
+    name: 'n2',
+    id: id.replace(/^./, (digit) => (digit === '0' ? '1' : '0')),
+    role: 'agent',
+    joinedAt: Date.now() - 2 * limits.unheardMs,
+  };
+  await town.store.txn({ requestId: 'ghost', compare: [], then: [{ op: 'put', key, value: ghost }] }, call());
+  expect(await refusalOf(joined())).toMatchObject({ code: 'HM-NODE-NAME-TAKEN' });
+  first.olderMs = limits.unheardMs;
+  const agent = await joined();
+  expect((await town.store.get({ key })).kv?.value).toMatchObject({ id: agent.handle.self.id });
+}, 90_000);
+
 test('a dead node gives its name to who comes with another key', async () => {
   const agent = await joined();
   await until('the server sees the agent', () => statusOf(server, 'n2') === 'alive');

@@ -29,6 +29,8 @@ export interface Machine {
   readonly folder: string;
   /** What its clock is off by, ms. */
   skewMs: number;
+  /** What it believes to have run longer than it has, ms. */
+  olderMs: number;
 }
 
 export class ClusterTown {
@@ -40,7 +42,7 @@ export class ClusterTown {
   async machine(name: string): Promise<Machine> {
     const folder = await mkdtemp(join(tmpdir(), `hm-town-${name}-`));
     this.#closers.unshift(() => rm(folder, { recursive: true, force: true }));
-    return { name, folder, skewMs: 0 };
+    return { name, folder, skewMs: 0, olderMs: 0 };
   }
 
   /** An address that nobody listens on. */
@@ -58,7 +60,11 @@ export class ClusterTown {
     machine: Machine,
     settings: Partial<ClusterSettings> & Pick<ClusterSettings, 'clusterAddress'>,
   ): Promise<ClusterOptions> {
-    const clock: Clock = { ...realClock, now: () => realClock.now() + machine.skewMs };
+    const clock: Clock = {
+      ...realClock,
+      now: () => realClock.now() + machine.skewMs,
+      monotonicMs: () => realClock.monotonicMs() + machine.olderMs,
+    };
     const path = join(machine.folder, 'node.journal');
     const opened = await openJournal({ disk: createFileDisk(), clock: realClock, path });
     this.#closers.push(() => opened.close());
