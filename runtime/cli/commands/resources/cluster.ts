@@ -88,13 +88,14 @@ function tokenCommands(cluster: Command, cli: Cli): void {
       wish,
     );
     cli.print(made.token);
-    const { place } = await client.get<ClusterAnswer>('/v1/cluster');
+    // The token is made: that nobody says where to come with it takes nothing from it.
+    const told = await client.get<ClusterAnswer>('/v1/cluster').catch(() => undefined);
     const nodes = made.uses === 1 ? 'one node' : `${made.uses} nodes`;
     cli.say(
       `It lets ${nodes} join within ${ttl}. Copy it to a file there, and start the node with its own address:`,
     );
     cli.say(
-      `  hivemind-node --cluster-address ITS-ADDRESS --join ${place?.address ?? 'ADDRESS'} --token-file /ABSOLUTE/PATH`,
+      `  hivemind-node --cluster-address ITS-ADDRESS --join ${told?.place?.address ?? 'ADDRESS'} --token-file /ABSOLUTE/PATH`,
     );
     return 0;
   });

@@ -17,7 +17,11 @@ test('a join token is printed alone, with its end and its uses as asked', async 
   node.on('POST /v1/cluster/join-tokens', () => ({ token: 'hm1.x', uses: 20 }));
   const made = await hive('cluster', 'token', '--ttl', '12h', '--uses', '20');
   expect(made).toMatchObject({ code: 0, stdout: 'hm1.x\n' });
-  expect(JSON.parse(node.requests.at(-1)!.body.toString())).toEqual({ ttlS: 43_200, uses: 20 });
+  const [asked] = node.requests.filter(({ method }) => method === 'POST');
+  expect(JSON.parse(asked!.body.toString())).toEqual({ ttlS: 43_200, uses: 20 });
+  const store = { revision: 7, phase: 'trusted' };
+  node.on('GET /v1/cluster', () => ({ place: { address: '10.0.0.1:4484' }, leader: 'n1', store }));
+  expect((await hive('cluster', 'token')).stderr).toContain('--join 10.0.0.1:4484 --token-file');
   expect((await hive('cluster', 'token', '--ttl', 'soon')).code).toBe(2);
   expect((await hive('cluster', 'token', '--uses', '0')).code).toBe(2);
 });
