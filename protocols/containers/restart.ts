@@ -62,6 +62,10 @@ function delayMs(policy: RestartPolicy, failuresInARow: number): number {
   return Math.max(first, Math.min(limits.backoffMaxMs, Math.max(doubled, backoffMs(failuresInARow))));
 }
 
+/** No end of a run is followed by a longer delay, before chance. */
+export const longestDelayMs = (policy?: RestartPolicy): number =>
+  Math.max(limits.backoffMaxMs, policy?.delayMs ?? 0);
+
 /** Before chance: 500 ms, 1 s, 2 s, … 30 s. */
 export function backoffMs(failuresInARow: number): number {
   return Math.min(

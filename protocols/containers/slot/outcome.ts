@@ -5,7 +5,7 @@
 import { emit, schedule, type Decision, type Effect } from '../../effects.ts';
 import { reason, type Reason } from '../../errors.ts';
 import { limits } from '../../limits.ts';
-import { afterExit, isCrashLoop, policyOf, stableMs } from '../restart.ts';
+import { afterExit, isCrashLoop, longestDelayMs, policyOf, stableMs } from '../restart.ts';
 import type { SlotEventOf } from './events.ts';
 import type { RunKey } from '../model.ts';
 import { keyOf, record, removeNow, type RunRecord, type SlotValue } from './value.ts';
@@ -164,7 +164,8 @@ const keptText = ({ slot }: SlotValue): string =>
 export const awaitStable = (value: SlotValue, at: number): readonly Effect[] => {
   const { assignment, record: held } = value;
   if (!assignment || !held || !isCrashLoop(held.history)) return [];
-  const leftMs = Math.max(0, (held.startedAt ?? at) + stableMs(policyOf(assignment.spec)) - at);
+  const afterMs = stableMs(policyOf(assignment.spec));
+  const leftMs = Math.max(0, Math.min(afterMs, (held.startedAt ?? at) + afterMs - at));
   return [schedule('stable', leftMs, { type: 'stable.due' })];
 };
 
@@ -176,6 +177,8 @@ export const noteStable = (value: SlotValue): Decision<SlotValue> => {
 };
 
 export const waitBackoff = (value: SlotValue, event: { readonly at: number }): Decision<SlotValue> => {
-  const delayMs = Math.max(0, (value.record?.nextStartAt ?? event.at) - event.at);
+  const leftMs = Math.max(0, (value.record?.nextStartAt ?? event.at) - event.at);
+  // A wall clock that was set back makes nobody wait longer than that.
+  const delayMs = Math.min(leftMs, longestDelayMs(value.assignment?.spec.restart));
   return [value, [schedule('backoff', delayMs, { type: 'backoff.due' }, limits.backoffJitter)]];
 };

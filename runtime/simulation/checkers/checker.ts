@@ -117,6 +117,8 @@ abstract class BareChecker<Sight> {
   onEnd(_remains: Remains, _at: NodeSight): void {}
   /** Its journal was cut: what it knew is partly gone. */
   onCut(_at: NodeSight): void {}
+  /** Its wall clock was set: what it measures between two times across this is wrong. */
+  onClockSet(_at: NodeSight): void {}
   /** Now and then, while the node runs. */
   onTick(_actors: () => readonly ActorView[], _counters: () => KernelCounters): void {}
 }

@@ -121,7 +121,7 @@ export class ClusterFaults {
     const { place, life } = node;
     switch (fault.do) {
       case 'jump':
-        return place.time.jump(fault.byMs);
+        return node.setClock(fault.byMs);
       case 'drift':
         return place.time.drift(1 + fault.ppm / 1_000_000);
       case 'wipe':
@@ -156,7 +156,7 @@ export class ClusterFaults {
     this.#stormEndedMs = this.#world.clock.monotonicMs();
     for (const undo of this.#undo) undo();
     this.#undo.clear();
-    for (const { place } of this.#nodes) place.time.correct();
+    for (const node of this.#nodes) node.correctClock();
   }
 
   #node(index: number): NodeRun {

@@ -47,6 +47,7 @@ export class NodeRun {
   readonly #events: NodeEvents;
   #calmSinceMs: number | undefined;
   #healedAtMs = Infinity;
+  #clockIsOff = false;
 
   constructor(place: SimulatedNode, around: NodeSurroundings, events: NodeEvents) {
     const { world, falseStore } = around;
@@ -142,6 +143,19 @@ export class NodeRun {
     this.place.renew();
     for (const { id } of this.place.machine.list()) this.place.machine.remove(id, 'fault');
     this.#cut();
+  }
+
+  /** Its wall clock is set; nobody but `correctClock` sets it right. */
+  setClock(byMs: number): void {
+    this.#clockIsOff = true;
+    this.place.time.jump(byMs);
+    this.each((checker) => checker.onClockSet(this.sight));
+  }
+
+  correctClock(): void {
+    this.place.time.correct();
+    if (this.#clockIsOff) this.each((checker) => checker.onClockSet(this.sight));
+    this.#clockIsOff = false;
   }
 
   #cut(): void {

@@ -134,7 +134,7 @@ export class SimulatedNode {
     this.#cluster = cluster;
     this.#id = this.#drawId();
     const pids = new Map<string, number>();
-    this.machine = new ScriptedMachine(clock, chance('machine'), scriptOf);
+    this.machine = new ScriptedMachine(engineClock(clock, this.time), chance('machine'), scriptOf);
     this.machine.observe(({ what, status }) => {
       if (what === 'exited' || what === 'removed') this.network.ended(pids.get(status.id) ?? 0);
       if (status.pid !== undefined) pids.set(status.id, status.pid);
@@ -244,3 +244,12 @@ export class SimulatedNode {
     return id;
   }
 }
+
+/** Containers end in true time; when that was, the engine reads off the machine's clock, as the daemon does. */
+const engineClock = (world: Clock, time: MachineTime): Clock => ({
+  now: () => time.now(),
+  monotonicMs: () => world.monotonicMs(),
+  setTimer: (delayMs, fire) => world.setTimer(delayMs, fire),
+  clearTimer: (timer) => world.clearTimer(timer),
+  defer: (run) => world.defer(run),
+});

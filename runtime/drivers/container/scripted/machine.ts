@@ -112,7 +112,7 @@ export class ScriptedMachine {
   /** ms since the start; 0 when it never started. */
   upMs(id: string): number {
     const startedAt = this.#held.get(id)?.startedAt;
-    return startedAt === undefined ? 0 : this.#clock.now() - startedAt;
+    return startedAt === undefined ? 0 : this.#clock.monotonicMs() - startedAt;
   }
 
   /** Containers that are there follow another script from now on; what was to end by itself no longer does. */
@@ -176,7 +176,7 @@ export class ScriptedMachine {
   start(id: string): void {
     const held = this.#must(id);
     if (held.status.phase !== 'created') return;
-    held.startedAt = this.#clock.now();
+    held.startedAt = this.#clock.monotonicMs();
     held.status = { ...held.status, phase: 'running' };
     this.#tell('started', held.status, 'call');
     const exit = held.script.exit;
@@ -188,7 +188,7 @@ export class ScriptedMachine {
     const held = this.#must(id);
     if (held.status.phase !== 'running') return;
     this.#clock.clearTimer(held.timer);
-    held.pausedAt = this.#clock.now();
+    held.pausedAt = this.#clock.monotonicMs();
     held.status = { ...held.status, phase: 'paused' };
     this.#tell('paused', held.status, 'call');
     if (!this.deaf) this.#send({ type: 'paused', id, paused: true });
@@ -254,7 +254,7 @@ export class ScriptedMachine {
   #endIn(held: Held, afterMs: number, code: number, by: MachineEvent['by'], oom: boolean): void {
     this.#clock.clearTimer(held.timer);
     const run = () => this.#end(held, code, by, oom);
-    held.end = { at: this.#clock.now() + afterMs, run };
+    held.end = { at: this.#clock.monotonicMs() + afterMs, run };
     held.timer = this.#clock.setTimer(afterMs, run);
   }
 

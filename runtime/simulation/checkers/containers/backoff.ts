@@ -28,6 +28,11 @@ export class BackoffKept extends Checker {
     this.#chains.clear();
   }
 
+  /** How long a run lasted, and whether its backoff is over when the daemon begins anew, goes by the wall clock. */
+  override onClockSet(): void {
+    this.#chains.clear();
+  }
+
   override onBoot(): void {
     this.#restarts.clear();
   }
@@ -76,7 +81,8 @@ export class BackoffKept extends Checker {
     if (!chain || chain.placement !== key.placement) return;
     const policy = this.sight.machine.created(id)?.spec.restart;
     const lived = (exit?.at ?? 0) > 0 ? this.sight.nowMs() - chain.startedAt : 0;
-    const lasted = lived >= (policy?.windowMs || limits.backoffResetMs);
+    // A clock may run a little fast.
+    const lasted = lived * 1.001 >= (policy?.windowMs || limits.backoffResetMs);
     // A window of its own gives the budget back. How long the node thinks it lived, which it may have missed, is not seen.
     if (policy?.windowMs && (lasted || by === 'fault')) chain.starts = 1;
     // Asked for: a stop, or a health check that failed. Its delay is counted from the verdict, which is not seen here.
