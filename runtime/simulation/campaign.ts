@@ -81,32 +81,56 @@ export interface CampaignWish {
   readonly planOf: (seed: number) => Plan;
 }
 
+/** In this process; `workers/spread.ts` shares seeds among several. */
 export async function campaign(
   { fromSeed, seeds, nodes, planOf }: CampaignWish,
   onOutcome: (outcome: Outcome) => void = () => {},
 ): Promise<CampaignReport> {
-  const failed: Outcome[] = [];
-  const exercised: Record<string, number> = { S5: 0 };
-  const sum = { virtualMs: 0, frames: 0, boots: 0, kills: 0 };
+  const tally = new Tally();
   for (let seed = fromSeed; seed < fromSeed + seeds; seed += 1) {
-    const outcome = await once(seed, planOf(seed), exercised);
-    for (const [checker, count] of Object.entries(outcome.exercised))
-      exercised[checker] = (exercised[checker] ?? 0) + count;
-    for (const key of ['virtualMs', 'frames', 'boots', 'kills'] as const) sum[key] += outcome[key];
-    if (outcome.violation) failed.push(outcome);
+    const outcome = await judgeSeed(seed, planOf(seed));
+    tally.add(outcome);
     onOutcome(outcome);
   }
-  return { seeds, failed, exercised, tame: tameIn(exercised, seeds, nodes), ...sum };
+  return tally.report(nodes);
 }
 
-async function once(seed: number, plan: Plan, exercised: Record<string, number>): Promise<Outcome> {
+/** Runs it, sometimes twice. */
+export async function judgeSeed(seed: number, plan: Plan): Promise<Outcome> {
   const outcome = await simulate(seed, plan);
   if (outcome.violation || seed % twiceEvery !== 0) return outcome;
   const again = await simulate(seed, plan);
-  exercised['S5'] = (exercised['S5'] ?? 0) + 1;
-  if (again.hash === outcome.hash) return outcome;
+  const twice = { ...outcome, exercised: { ...outcome.exercised, S5: 1 } };
+  if (again.hash === outcome.hash) return twice;
   const text = `S5: seed ${seed} gave ${outcome.hash}, and then ${again.hash}`;
-  return { ...outcome, violation: { checker: 'S5', text, atMs: outcome.virtualMs } };
+  return { ...twice, violation: { checker: 'S5', text, atMs: outcome.virtualMs } };
+}
+
+/** What many seeds come to, in whatever order they end. */
+export class Tally {
+  readonly failed: Outcome[] = [];
+  seeds = 0;
+  virtualMs = 0;
+  readonly #exercised: Record<string, number> = { S5: 0 };
+  readonly #sum = { frames: 0, boots: 0, kills: 0 };
+
+  add(outcome: Outcome): void {
+    for (const [checker, count] of Object.entries(outcome.exercised))
+      this.#exercised[checker] = (this.#exercised[checker] ?? 0) + count;
+    this.seeds += 1;
+    this.virtualMs += outcome.virtualMs;
+    for (const key of ['frames', 'boots', 'kills'] as const) this.#sum[key] += outcome[key];
+    if (outcome.violation) this.failed.push(outcome);
+  }
+
+  report(nodes: number): CampaignReport {
+    const { seeds, virtualMs } = this;
+    const failed = [...this.failed].sort((a, b) => a.seed - b.seed);
+    const exercised = Object.fromEntries(
+      Object.entries(this.#exercised).sort(([a], [b]) => (a < b ? -1 : 1)),
+    );
+    return { seeds, virtualMs, failed, exercised, tame: tameIn(exercised, seeds, nodes), ...this.#sum };
+  }
 }
 
 /** Which invariants so many seeds did not exercise enough, in words. */

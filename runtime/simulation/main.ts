@@ -1,167 +1,167 @@
 /**
  * `npm run sim -- --seed N [--nodes K] [--trace] [--for 2m]` replays one seed; `campaign --seeds N` runs many and keeps
  * those that fail in the corpus; `shrink --seed N` looks for a smaller plan that fails alike; `mutants` plants defects
- * and says which were found.
+ * and says which were found. `--help` says it all.
  */
-import { campaign } from './campaign.ts';
-import { describe, lengthened, onlyFaults } from './plans/choice.ts';
+import { reasonOf } from '../../protocols/errors.ts';
+import { exitCodeOf, exitCodes } from '../cli/failure.ts';
+import { realClock } from '../world/real-clock.ts';
+import type { CampaignReport, Tally } from './campaign.ts';
+import { readCommandLine, usage, type CommandLine } from './command-line.ts';
+import { describe, planFor, type RunWish } from './plans/choice.ts';
 import { saveToCorpus } from './plans/corpus.ts';
 import { scoreMutants } from './mutants/score.ts';
-import { clusterArbitrary, clusterPlanOf } from './plans/cluster-arbitrary.ts';
-import { planArbitrary, planOf } from './plans/plan-arbitrary.ts';
-import type { Plan } from './plans/plan.ts';
+import { clusterArbitrary } from './plans/cluster-arbitrary.ts';
+import { planArbitrary } from './plans/plan-arbitrary.ts';
+import { faultyMs } from './plans/plan.ts';
 import { shrink } from './shrink.ts';
 import { simulate, type Outcome } from './simulation.ts';
-
-const usage = `npm run sim -- --seed N [--nodes K] [--faults none|network,kill,…] [--for 2m] [--trace]
-npm run sim -- campaign --seeds N [--from N] [--nodes K] [--until-failure]
-npm run sim -- shrink --seed N [--nodes K] [--tries N]
-npm run sim -- mutants [--workers W] [NAME…]`;
+import { spreadCampaign } from './workers/spread.ts';
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
+const progress = (text: string) => process.stderr.write(`${text}\n`);
 
-function option(args: readonly string[], name: string): string | undefined {
-  const at = args.indexOf(`--${name}`);
-  return at < 0 ? undefined : args[at + 1];
-}
+/** Of a run with faults for two minutes: far more than one takes on a machine that has other things to do. */
+const seedLimitMs = 600_000;
+const progressMs = 10_000;
+/** One defect may fail many seeds: so many of each invariant are kept. */
+const keptOfEach = 5;
 
-const known = new Set([
-  'nodes',
-  'faults',
-  'seed',
-  'seeds',
-  'from',
-  'for',
-  'tries',
-  'trace',
-  'until-failure',
-  'workers',
-]);
+const seconds = (ms: number) => Math.round(ms / 1_000);
 
-/** What would be left out in silence is refused: whoever asks for five nodes must not believe that five have run. */
-function refuseUnknown(args: readonly string[]): void {
-  const strange = args.find((arg) => arg.startsWith('--') && !known.has(arg.slice(2)));
-  if (strange) throw new Error(`${strange} is not known\n${usage}`);
-}
-
-const mostNodes = 30;
-
-function nodesOf(args: readonly string[]): number {
-  const nodes = numberOf(args, 'nodes', 1);
-  if (nodes < 1 || nodes > mostNodes) throw new Error(`--nodes is 1 to ${mostNodes}, not ${nodes}`);
-  return nodes;
-}
-
-/** The plan of a seed, for one node or several. */
-function planFor(args: readonly string[], seed: number): Plan {
-  const nodes = nodesOf(args);
-  const drawn = (one: number) => (nodes === 1 ? planOf(one) : clusterPlanOf(one, nodes));
-  const forText = option(args, 'for');
-  const forMs = forText === undefined ? 0 : durationOf(forText);
-  // Seeds far from those that campaigns begin with.
-  const plan = lengthened(drawn(seed), forMs, (turn) => drawn(seed + turn * 1_000_003));
-  const faults = option(args, 'faults');
-  return faults === undefined ? plan : onlyFaults(plan, faults);
-}
-
-function numberOf(args: readonly string[], name: string, otherwise: number): number {
-  const text = option(args, name);
-  const value = text === undefined ? otherwise : Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`--${name} is a whole number, not ${text}`);
-  return value;
-}
-
-/** `1h`, `2m`, `90s`, `500ms`. */
-function durationOf(text: string): number {
-  const match = /^(\d+)(ms|s|m|h)$/.exec(text);
-  if (!match) throw new Error(`"${text}" is no duration: 500ms, 90s, 2m or 1h`);
-  return Number(match[1]) * { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[match[2] as 'ms' | 's' | 'm' | 'h'];
-}
-
-function summary(outcome: Outcome): string {
-  const { seed, hash, virtualMs, frames, boots, kills, violation } = outcome;
+function summary({ seed, hash, virtualMs, frames, boots, kills, violation }: Outcome): string {
   const end = violation ? `FAILED ${violation.text}` : 'ok';
-  return `seed ${seed}  hash ${hash}  ${Math.round(virtualMs / 1_000)} virtual s  ${frames} frames  ${boots} boots  ${kills} kills  ${end}`;
+  return `seed ${seed}  hash ${hash}  ${seconds(virtualMs)} virtual s  ${frames} frames  ${boots} boots  ${kills} kills  ${end}`;
 }
 
-async function replay(args: readonly string[]): Promise<number> {
-  const seed = numberOf(args, 'seed', 1);
-  const forText = option(args, 'for');
-  const plan = planFor(args, seed);
-  if (args.includes('--trace')) say(describe(plan));
-  const outcome = await simulate(seed, plan, {
-    ...(args.includes('--trace') ? { onLine: say } : {}),
-    ...(forText === undefined ? {} : { forMs: durationOf(forText) }),
-  });
+/** How a run is asked for again, beside its seed. */
+function optionsOf({ nodes, forMs, faults }: RunWish): string {
+  const time = forMs === undefined ? '' : ` --for ${forMs}ms`;
+  const kinds = faults === undefined ? '' : ` --faults ${faults.join(',') || 'none'}`;
+  return `${nodes === 1 ? '' : ` --nodes ${nodes}`}${time}${kinds}`;
+}
+
+async function replay({ seed, wish, trace }: CommandLine): Promise<number> {
+  const plan = planFor(wish, seed);
+  if (trace) say(describe(plan));
+  const outcome = await simulate(seed, plan, trace ? { onLine: say } : {});
   say(summary(outcome));
-  return outcome.violation ? 1 : 0;
+  return outcome.violation ? exitCodes.error : exitCodes.ok;
 }
 
-async function runCampaign(args: readonly string[]): Promise<number> {
-  const seeds = numberOf(args, 'seeds', 500);
-  if (args.includes('--until-failure')) return untilFailure(args, numberOf(args, 'from', 1), seeds);
-  const startedMs = performance.now();
-  const report = await campaign(
+async function runCampaign(line: CommandLine): Promise<number> {
+  if (line.untilFailure) return untilFailure(line);
+  const { wish, seeds, from, workers } = line;
+  const startedMs = realClock.monotonicMs();
+  const interrupt = new AbortController();
+  process.once('SIGINT', () => interrupt.abort());
+  const tell = progressOf(seeds, startedMs);
+  const report = await spreadCampaign(
     {
-      fromSeed: numberOf(args, 'from', 1),
-      seeds,
-      nodes: nodesOf(args),
-      planOf: (seed) => planFor(args, seed),
+      ...{ wish, fromSeed: from, seeds, workers, clock: realClock, signal: interrupt.signal },
+      seedLimitMs: Math.ceil(Math.max(1, (wish.forMs ?? faultyMs) / faultyMs) * seedLimitMs),
     },
-    (outcome) => {
+    (outcome, sofar) => {
       if (outcome.violation) say(summary(outcome));
+      tell(sofar);
     },
   );
-  for (const { seed, violation } of report.failed) {
-    const name = nodesOf(args) === 1 ? `seed-${seed}` : `seed-${seed}-of-${nodesOf(args)}-nodes`;
-    const kept = await saveToCorpus(name, { found: violation!.text, seed, plan: planFor(args, seed) });
-    say(`kept ${kept}`);
-  }
-  const seconds = (performance.now() - startedMs) / 1_000;
-  const speed = report.virtualMs / 1_000 / seconds;
+  await keep(report, wish);
   say(`exercised ${JSON.stringify(report.exercised)}`);
-  for (const line of report.tame) say(`too tame: ${line}`);
+  for (const text of report.tame) say(`too tame: ${text}`);
+  say(`${tempo(report, startedMs)}, at most ${Math.round(report.rssBytes / 2 ** 20)} MiB a process`);
+  const left = from + seeds - report.nextSeed;
+  if (left <= 0) return report.failed.length + report.tame.length > 0 ? exitCodes.error : exitCodes.ok;
   say(
-    `${seeds} seeds, ${report.failed.length} failed, in ${seconds.toFixed(1)} s: ${(seeds / seconds).toFixed(1)} seeds/s, ${speed.toFixed(0)} × real time`,
+    `interrupted; to go on: npm run sim -- campaign --from ${report.nextSeed} --seeds ${left}${optionsOf(wish)}`,
   );
-  return report.failed.length + report.tame.length > 0 ? 1 : 0;
+  return exitCodes.interrupted;
+}
+
+/** Once in a while, to those who look on. */
+function progressOf(seeds: number, startedMs: number): (sofar: Tally) => void {
+  let toldMs = startedMs;
+  return (sofar) => {
+    const nowMs = realClock.monotonicMs();
+    if (nowMs - toldMs < progressMs) return;
+    toldMs = nowMs;
+    const left = seconds(((nowMs - startedMs) / sofar.seeds) * (seeds - sofar.seeds));
+    progress(`${tempo(sofar, startedMs)}; ${left} s left of ${seeds} seeds`);
+  };
+}
+
+function tempo(
+  { seeds, failed, virtualMs }: Pick<CampaignReport, 'seeds' | 'failed' | 'virtualMs'>,
+  startedMs: number,
+): string {
+  const tookMs = realClock.monotonicMs() - startedMs;
+  const perSecond = ((seeds / tookMs) * 1_000).toFixed(2);
+  return `${seeds} seeds, ${failed.length} failed, in ${(tookMs / 1_000).toFixed(1)} s: ${perSecond} seeds/s, ${(virtualMs / tookMs).toFixed(0)} × real time`;
+}
+
+/** Files of the corpus, and how to make them smaller. */
+async function keep({ failed }: CampaignReport, wish: RunWish): Promise<void> {
+  const kept = new Map<string, number>();
+  for (const { seed, violation } of failed) {
+    const { checker, text } = violation!;
+    const count = (kept.get(checker) ?? 0) + 1;
+    kept.set(checker, count);
+    if (count > keptOfEach) continue;
+    const name = ['seed', seed, ...(wish.nodes === 1 ? [] : ['of', wish.nodes, 'nodes'])].join('-');
+    say(`kept ${await saveToCorpus(name, { found: text, seed, plan: planFor(wish, seed) })}`);
+    say(`  next  npm run sim -- shrink --seed ${seed}${optionsOf(wish)} --keep ${name}`);
+  }
 }
 
 /** For those who only ask whether anything fails: nothing is kept. */
-async function untilFailure(args: readonly string[], from: number, seeds: number): Promise<number> {
+async function untilFailure({ wish, from, seeds }: CommandLine): Promise<number> {
   for (let seed = from; seed < from + seeds; seed += 1) {
-    const outcome = await simulate(seed, planFor(args, seed));
+    const outcome = await simulate(seed, planFor(wish, seed));
     if (!outcome.violation) continue;
     say(summary(outcome));
-    return 1;
+    return exitCodes.error;
   }
   say(`${seeds} seeds, none failed`);
-  return 0;
+  return exitCodes.ok;
 }
 
-async function runShrink(args: readonly string[]): Promise<number> {
-  const plan = await shrink(numberOf(args, 'seed', 1), {
-    plans: nodesOf(args) === 1 ? planArbitrary : clusterArbitrary(nodesOf(args)),
-    tries: numberOf(args, 'tries', 300),
-  });
-  say(plan === undefined ? 'this seed does not fail' : JSON.stringify(plan, null, 1));
-  return 0;
+async function runShrink({ seed, wish, tries, keep: name }: CommandLine): Promise<number> {
+  const drawn = wish.forMs === undefined && wish.faults === undefined;
+  const plans = wish.nodes === 1 ? planArbitrary : clusterArbitrary(wish.nodes);
+  const shrunk = await shrink({ seed, plan: planFor(wish, seed), tries, ...(drawn ? { plans } : {}) });
+  if (shrunk === undefined) {
+    say(`seed ${seed} does not fail`);
+    return exitCodes.ok;
+  }
+  say(shrunk.found);
+  if (name === undefined) say(JSON.stringify(shrunk.plan, null, 1));
+  else say(`kept ${await saveToCorpus(name, { found: shrunk.found, seed, plan: shrunk.plan })}`);
+  return exitCodes.error;
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  refuseUnknown(args);
-  if (args[0] === 'campaign') return runCampaign(args);
-  if (args[0] === 'shrink') return runShrink(args);
-  if (args[0] === 'mutants') return (await scoreMutants(args.slice(1), say)) ? 0 : 1;
-  if (args.includes('--seed')) return replay(args);
-  say(usage);
-  return 2;
+  const line = readCommandLine(args);
+  switch (line.command) {
+    case 'campaign':
+      return runCampaign(line);
+    case 'shrink':
+      return runShrink(line);
+    case 'mutants':
+      return (await scoreMutants(line, say)) ? exitCodes.ok : exitCodes.error;
+    case 'replay':
+      return replay(line);
+    case 'help':
+      say(usage);
+      return args.length === 0 ? exitCodes.usage : exitCodes.ok;
+  }
 }
 
 main(process.argv.slice(2)).then(
   (code) => (process.exitCode = code),
-  (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    process.exitCode = 1;
+  (thrown: unknown) => {
+    const { message, hint, code } = reasonOf(thrown);
+    progress(`✗ ${message}  ${code}`);
+    progress(`  next  ${hint}`);
+    process.exitCode = exitCodeOf(reasonOf(thrown));
   },
 );

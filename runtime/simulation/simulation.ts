@@ -28,8 +28,6 @@ import { scriptOf } from './plans/workload.ts';
 export interface SimulationOptions {
   /** Told every line of the transcript. */
   readonly onLine?: (line: string) => void;
-  /** Virtual ms of the part with faults, instead of `faultyMs`. */
-  readonly forMs?: number;
 }
 
 export interface Outcome {
@@ -150,7 +148,7 @@ class Simulation {
   }
 
   async #phases(): Promise<void> {
-    const forMs = this.#options.forMs ?? faultyMs;
+    const { forMs = faultyMs, lastKill = true } = this.#plan;
     this.#view.follow(this.#world.memory);
     this.#world.onMemory = (memory) => this.#view.follow(memory);
     this.#schedule(forMs);
@@ -163,7 +161,7 @@ class Simulation {
     this.#say('everything is healed');
     await this.#converge('healed', convergeMs);
     await this.#staySettled();
-    await this.#restart();
+    if (lastKill) await this.#restart();
     await this.#finish();
   }
 

@@ -4,7 +4,8 @@
  * `npm run sim -- mutants [--workers W] [NAME…]`
  */
 import { readdir } from 'node:fs/promises';
-import { availableParallelism, setPriority, constants } from 'node:os';
+import { setPriority, constants } from 'node:os';
+import { coded } from '../../../protocols/errors.ts';
 import { judgeMutant, mutantsFolder, readMutant, type Judgement, type Mutant } from './mutant.ts';
 
 /** Seconds on two idle processors of 2020, for the estimate alone: of a seed, of tests, of a copy. */
@@ -14,9 +15,14 @@ const shareOfSeeds = 0.25;
 
 type Say = (text: string) => void;
 
+interface MutantsWish {
+  /** All, when there are none. */
+  readonly words: readonly string[];
+  readonly workers: number;
+}
+
 /** Of all patches, or of those named. False when a mutant lives, or is found by chance. */
-export async function scoreMutants(args: readonly string[], say: Say): Promise<boolean> {
-  const { workers, names } = wishOf(args);
+export async function scoreMutants({ words: names, workers }: MutantsWish, say: Say): Promise<boolean> {
   const mutants = await chosen(names);
   setPriority(constants.priority.PRIORITY_LOW);
   const startedMs = performance.now();
@@ -56,21 +62,19 @@ const failing = (end: () => void) => (error: unknown) => {
   throw error;
 };
 
-function wishOf(args: readonly string[]): { readonly workers: number; readonly names: readonly string[] } {
-  const at = args.indexOf('--workers');
-  const workers = at < 0 ? availableParallelism() : Number(args[at + 1]);
-  if (!Number.isInteger(workers) || workers < 1 || workers > 64)
-    throw new Error(`--workers is 1 to 64, not ${args[at + 1]}`);
-  return { workers, names: at < 0 ? args : [...args.slice(0, at), ...args.slice(at + 2)] };
-}
-
 async function chosen(names: readonly string[]): Promise<readonly Mutant[]> {
   const all = (await readdir(mutantsFolder))
     .filter((file) => file.endsWith('.patch'))
     .map((file) => file.replace('.patch', ''))
     .sort();
   const strange = names.find((name) => !all.includes(name));
-  if (strange !== undefined) throw new Error(`no mutant is called ${strange}: ${all.join(' ')}`);
+  if (strange !== undefined)
+    throw coded(
+      'HM-CLI-USAGE',
+      `no mutant is called ${strange}`,
+      {},
+      `one of these, or none for all: ${all.join(' ')}`,
+    );
   return Promise.all((names.length === 0 ? all : all.filter((name) => names.includes(name))).map(readMutant));
 }
 

@@ -124,9 +124,13 @@ export interface Plan {
   readonly cluster?: ClusterPlan;
   /** All apps are removed at the end; else they stay and the node is stopped under them. */
   readonly removeAll: boolean;
+  /** Orders and faults end here, instead of at `faultyMs`. */
+  readonly forMs?: number;
+  /** False: no kill −9 of every daemon once all is well. */
+  readonly lastKill?: false;
 }
 
-/** Orders and faults end here; then everything is healed. */
+/** Orders and faults end here, virtual ms; then everything is healed. */
 export const faultyMs = 120_000;
 
 export const appName = (app: number): string => `app${app}`;
