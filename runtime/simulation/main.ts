@@ -134,7 +134,7 @@ async function runShrink({ seed, wish, tries, keep: name }: CommandLine): Promis
     return exitCodes.ok;
   }
   say(shrunk.found);
-  if (name === undefined) say(JSON.stringify(shrunk.plan, null, 1));
+  if (name === undefined) say(JSON.stringify(shrunk.plan, null, 2));
   else say(`kept ${await saveToCorpus(name, { found: shrunk.found, seed, plan: shrunk.plan })}`);
   return exitCodes.error;
 }

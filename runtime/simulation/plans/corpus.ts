@@ -16,7 +16,7 @@ const folder = fileURLToPath(new URL('../../../test/simulation/corpus/', import.
 export async function saveToCorpus(name: string, entry: CorpusEntry): Promise<string> {
   await mkdir(folder, { recursive: true });
   const path = join(folder, `${name}.json`);
-  await writeFile(path, `${JSON.stringify(entry, null, 1)}\n`);
+  await writeFile(path, `${JSON.stringify(entry, null, 2)}\n`);
   return path;
 }
 
