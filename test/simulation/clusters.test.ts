@@ -14,7 +14,9 @@ test.each([
     ({ seed, violation }) => `npm run sim -- --seed ${seed} --nodes ${nodes} --trace: ${violation!.text}`,
   );
   expect(failures).toEqual([]);
-  const idle = ['M1', 'M3', 'M4', 'M7', 'M8'].filter((checker) => !report.exercised[checker]);
+  const idle = ['M1', 'M2', 'M3', 'M4', 'M7', 'M8', 'C1', 'C2', 'C3'].filter(
+    (checker) => !report.exercised[checker],
+  );
   expect(idle).toEqual([]);
 });
 

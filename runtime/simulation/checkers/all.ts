@@ -21,6 +21,7 @@ import { Walls } from './network/walls.ts';
 import { DeadStaysDead, LeftForGood, OnlyOwnerRaises } from './membership/claims.ts';
 import { PacketsFit, StrangersRefused, ViewsEqual } from './membership/quiet.ts';
 import { DeathsSeen, NoFalseDeath, Reunited } from './membership/verdicts.ts';
+import { AsWritten, NewestShown, VersionsRise } from './observed/records.ts';
 import { OneByOne } from './roll-outs.ts';
 import { SecretsKept } from './secrets.ts';
 import { WatchesWhole } from './store.ts';
@@ -68,7 +69,11 @@ export function clusterCheckers(sight: ClusterSight) {
 
 /** Of members, where there are several. */
 export function memberCheckers(sight: ClusterSight) {
+  const asWritten = new AsWritten(sight);
   return {
+    asWritten,
+    versionsRise: new VersionsRise(sight),
+    newestShown: new NewestShown(sight, asWritten),
     noFalseDeath: new NoFalseDeath(sight),
     deathsSeen: new DeathsSeen(sight),
     reunited: new Reunited(sight),

@@ -141,6 +141,7 @@ export class ClusterFaults {
       const names = new Set(away.map(({ place }) => place.name));
       for (const [from, to] of this.#world.hub.ways())
         if (names.has(from) !== names.has(to)) this.#undo.add(this.#world.hub.cut(from, to));
+      this.#storms = this.#undo.size;
     } else for (const { life } of away) life.keepDown();
   }
 

@@ -1,13 +1,18 @@
 /** What a run of several nodes has beside them: their network, what befalls it, and the checkers of their membership. */
 import type { SimulatedWorld } from '../../world/simulated/simulated-world.ts';
 import { calm } from '../../../transport/memory/datagrams.ts';
+import type { ObservedReport } from '../../../protocols/observed/report.ts';
+import { paths } from '../../../protocols/wire/paths.ts';
 import { memberCheckers, type MemberCheckers } from '../checkers/all.ts';
 import type { ClusterChecker, ClusterSight } from '../checkers/checker.ts';
 import { agreedWithinMs, deadWithinMs } from '../checkers/membership/verdicts.ts';
 import type { NodeRun } from '../node/node-run.ts';
 import type { ClusterFault, ClusterPlan } from '../plans/cluster-plan.ts';
 import { ClusterFaults, isIn } from './cluster-faults.ts';
-import { apart } from './views.ts';
+import { beyond, lacking } from './views.ts';
+
+/** So often every node is asked what it shows of all. */
+const askMs = 5_000;
 
 export class ClusterRun {
   readonly checkers: readonly ClusterChecker[];
@@ -28,6 +33,7 @@ export class ClusterRun {
     this.checkers = Object.values(this.named);
     this.#faults = new ClusterFaults(world, nodes, (packets) => this.named.strangersRefused.sent(packets));
     world.hub.base = plan.network;
+    this.#ask();
   }
 
   get calm(): boolean {
@@ -51,7 +57,7 @@ export class ClusterRun {
 
   /** How long those who are down must be dead for the others before they are healed as well. */
   get mourningMs(): number {
-    return this.#plan.apart === 'down' ? deadWithinMs(this.#world.times, this.#nodes.length) + 2_000 : 0;
+    return this.#plan.apart === 'down' ? this.#deadWithinMs + 2_000 : 0;
   }
 
   heal(): void {
@@ -63,14 +69,43 @@ export class ClusterRun {
     this.#awaitedSinceMs = this.#nowMs;
   }
 
-  /** In what they do not agree yet. */
+  /** In what they do not agree yet: they see each other alive, and after longer none of the others. */
   apart(well: readonly NodeRun[]): readonly string[] {
-    const lacks = apart(well);
+    const [lacks, rest] = [lacking(well), beyond(well)];
     const since = this.#awaitedSinceMs;
-    if (since === undefined || (lacks.length > 0 && this.#nowMs - since < agreedWithinMs)) return lacks;
+    if (since === undefined) return [...lacks, ...rest];
+    const waitedMs = this.#nowMs - since;
+    if (lacks.length > 0 && waitedMs >= agreedWithinMs) this.named.reunited.judge(lacks, agreedWithinMs);
+    if (rest.length > 0 && waitedMs >= this.#deadWithinMs)
+      this.named.reunited.judge(rest, this.#deadWithinMs);
+    if (lacks.length + rest.length > 0) return [...lacks, ...rest];
     this.#awaitedSinceMs = undefined;
-    this.named.reunited.judge(lacks);
-    return lacks;
+    this.named.reunited.judge([], waitedMs);
+    return [];
+  }
+
+  /** Of those who are not of the core. */
+  get #deadWithinMs(): number {
+    const core = this.#nodes.filter((_, index) => index === 0 || isIn(this.#plan.core, index));
+    return deadWithinMs(this.#world.times, this.#nodes.length, core.length);
+  }
+
+  #ask(): void {
+    const { asWritten, versionsRise, newestShown } = this.named;
+    for (const { life, sight } of this.#nodes) {
+      const asked = life.during((node) =>
+        node.ask<ObservedReport>(paths.observed, { type: 'records.report' }),
+      );
+      // Who stands still or ends meanwhile shows nothing; what a checker says of an answer is heard.
+      void asked.then(
+        (report) => {
+          if (report)
+            for (const checker of [asWritten, versionsRise, newestShown]) checker.shown(report, sight);
+        },
+        () => undefined,
+      );
+    }
+    this.#world.clock.setTimer(askMs, () => this.#ask());
   }
 
   beginQuiet(): void {

@@ -1,39 +1,28 @@
 /** Whether nodes agree on who lives, as their membership says. */
-import type { MemberView } from '../../../protocols/membership/views/view.ts';
 import type { NodeRun } from '../node/node-run.ts';
 
-/** What the views of the nodes that are well lack, in words: they see each other alive, and none of the others. */
-export function apart(well: readonly NodeRun[]): readonly string[] {
-  const ids = new Map(well.map(({ place }) => [place.id, place.name]));
+/** Whom of each other those that are well do not see alive, in words. */
+export function lacking(well: readonly NodeRun[]): readonly string[] {
   return well.flatMap(({ place, sight }) => {
-    const membership = sight.membership();
-    if (!membership) return [`${place.name} does not run`];
-    const views = membership.members();
-    return [...lacking(place.name, ids, views), ...beyond(place.name, ids, views)];
+    const views = sight.membership()?.members();
+    if (!views) return [`${place.name} does not run`];
+    return well.flatMap(({ place: { id, name } }) => {
+      const seen = views.find((view) => view.id === id);
+      return seen?.status === 'alive' ? [] : [`${place.name} sees ${name} ${seen?.status ?? 'not at all'}`];
+    });
   });
 }
 
-function lacking(
-  by: string,
-  ids: ReadonlyMap<string, string>,
-  views: readonly MemberView[],
-): readonly string[] {
-  return [...ids].flatMap(([id, name]) => {
-    const seen = views.find((view) => view.id === id);
-    return seen?.status === 'alive' ? [] : [`${by} sees ${name} ${seen?.status ?? 'not at all'}`];
-  });
-}
-
-function beyond(
-  by: string,
-  ids: ReadonlyMap<string, string>,
-  views: readonly MemberView[],
-): readonly string[] {
-  return (
-    views
+/** Whom of the others they still see. */
+export function beyond(well: readonly NodeRun[]): readonly string[] {
+  const ids = new Set(well.map(({ place }) => place.id));
+  return well.flatMap(({ place, sight }) => {
+    const others = (sight.membership()?.members() ?? []).filter(
       // Who said when to be back is not dead before.
-      .filter(({ id, condition }) => !ids.has(id) && condition !== 'away')
+      ({ id, condition }) => !ids.has(id) && condition !== 'away',
+    );
+    return others
       .filter(({ status }) => status === 'alive' || status === 'suspected')
-      .map(({ name, status }) => `${by} sees ${name} ${status}, which is not there`)
-  );
+      .map(({ name, status }) => `${place.name} sees ${name} ${status}, which is not there`);
+  });
 }
