@@ -55,6 +55,12 @@ export type Frame = FrameBase &
         readonly type: 'message.dead';
         readonly to: string;
         readonly message: string;
+        /** Who sent it, where that is known: an actor here or at another node. */
+        readonly sender?: string;
+        /**
+         * `unreachable`: its node is not there, or the connection was lost before it said what became of the message: it
+         * may have arrived.
+         */
         readonly why: 'no-actor' | 'old-incarnation' | 'overflow' | 'late' | 'refused' | 'unreachable';
       }
     | { readonly type: 'frames.gap'; readonly dropped: number }

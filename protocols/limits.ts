@@ -39,6 +39,8 @@ export const limits = {
   doctorCheckMs: 3_000,
   /** An `ask` that names no deadline of its own. */
   askTimeoutMs: 10_000,
+  /** What an agent asks of its server because somebody asked it, who must not wait long when it is cut off. */
+  leaderAskMs: 2_000,
 
   /** Slots of one node that are told of: a thousand twice over … */
   recordsSlots: 2_000,

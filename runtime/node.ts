@@ -13,7 +13,7 @@ import { nodeTree } from '../supervisors/trees/node.tree.ts';
 import { createRecordSeals } from '../transport/secure/record-seals.ts';
 import { countBoot } from './boots.ts';
 import type { ClusterHandle } from './cluster/handle.ts';
-import { notLeading } from './cluster/leading.ts';
+import { askLeader } from './cluster/leading.ts';
 import { createKernel, type Kernel } from './kernel/kernel.ts';
 import type { RemoteOptions } from './kernel/remote/remote.ts';
 import { machines } from './machines.ts';
@@ -102,10 +102,10 @@ function run(
     kernel,
     exited: kernel.exited,
     ...(opened.cluster ? { cluster: opened.cluster } : {}),
-    ask: (path, message, timeoutMs = limits.askTimeoutMs) => {
-      const refusal = path.startsWith('/leader/') ? notLeading(opened.cluster) : undefined;
-      return refusal ? Promise.reject(refusal) : kernel.ask(path, message, timeoutMs);
-    },
+    ask: (path, message, timeoutMs = limits.askTimeoutMs) =>
+      path.startsWith('/leader/')
+        ? askLeader(kernel, opened.cluster, path, message, timeoutMs)
+        : kernel.ask(path, message, timeoutMs),
     doctor: ({ mend = false } = {}) => opened.doctor({ mend }),
     machine: () => opened.machine(),
     halt: () => {

@@ -35,8 +35,9 @@ export const messageTypes: Readonly<Record<string, MessageType>> = {
   /** One word for all records held; the digests of 5,000 nodes. */
   'records.compare': { plane: 'stream', from: everybody, bytes: 256, answerBytes: 524_288 },
   // -- actors of other nodes --------------------------------------------------------------------
-  'actor.tell': { plane: 'stream', from: everybody, bytes: 262_144 },
-  'actor.ask': { plane: 'stream', from: everybody, bytes: 262_144, answerBytes: 1_048_576 },
+  /** Answered when it is in the mailbox, or with why it is not: the sender's node must know of a dead letter. */
+  'actor.tell': { plane: 'stream', from: everybody, bytes: 262_144, answerBytes: 16 },
+  'actor.ask': { plane: 'stream', from: everybody, bytes: 262_144, answerBytes: 4_194_304 },
   /** Answered when the actor has ended. */
   'actor.watch': { plane: 'stream', from: everybody, bytes: 4_096, answerBytes: 4_096 },
   // -- certificates and keys ----------------------------------------------------------------------
@@ -62,4 +63,10 @@ export const messageTypes: Readonly<Record<string, MessageType>> = {
 };
 
 /** Messages that actors of other nodes may send to actors of this one, and as which role. */
-export const actorMessages: Readonly<Record<string, readonly NodeRole[]>> = {};
+export const actorMessages: Readonly<Record<string, readonly NodeRole[]>> = {
+  /**
+   * To `/leader/apps`, asked when somebody asks an agent: which apps there are and how far, with nothing that is in their
+   * environments or files.
+   */
+  'apps.report': everybody,
+};

@@ -69,9 +69,8 @@ export class Host implements CellHost {
   readonly #router: Router;
   readonly #flush: (cell: Cell, effects: readonly Effect[]) => void;
   readonly #machines = new Map<string, AnyStateMachine>();
-  /** Carries messages to actors of other nodes, where there is a cluster. */
-  abroad: ((to: Target, message: Message, from?: Sender) => 'posted' | 'dead' | 'overflow') | undefined =
-    undefined;
+  /** Carries messages to actors of other nodes, where there is a cluster; what becomes of one is known later. */
+  abroad: ((to: Target, message: Message, from?: Sender) => void) | undefined = undefined;
   /** Called with the root's reason when the tree is gone. */
   onRootEnd: (exit: ExitReason) => void = ignore;
   halted = false;
@@ -119,17 +118,20 @@ export class Host implements CellHost {
     // A bare path, most of the time.
     const cell = this.cells.get(to as ActorPath) ?? this.find(to);
     if (!(cell instanceof Cell)) {
-      if (cell.target !== undefined && this.abroad !== undefined)
-        return this.abroad(cell.target, message, from);
-      this.recorder.dead({ path: cell.path, incarnation: cell.incarnation }, to, message.type, cell.why);
+      if (cell.target !== undefined && this.abroad !== undefined) {
+        this.abroad(cell.target, message, from);
+        return 'posted';
+      }
+      const { path, incarnation, why } = cell;
+      this.recorder.dead({ path, incarnation }, to, message.type, why, from?.address);
       return 'dead';
     }
     if (isKernelsOwn(message.type)) {
-      this.recorder.dead(cell, to, message.type, 'refused');
+      this.recorder.dead(cell, to, message.type, 'refused', from?.address);
       return 'dead';
     }
     if (cell.ordinary.size >= limits.mailboxMessages) {
-      this.#overflow(cell, to, message);
+      this.#overflow(cell, to, message, from);
       return 'overflow';
     }
     cell.ordinary.push({ message, from: from?.address, replyTo, handle: undefined, next: undefined });
@@ -313,8 +315,8 @@ export class Host implements CellHost {
     this.end(cell, { kind: 'error', message });
   }
 
-  #overflow(cell: Cell, to: string, message: Message): void {
-    this.recorder.dead(cell, to, message.type, 'overflow');
+  #overflow(cell: Cell, to: string, message: Message, from?: Sender): void {
+    this.recorder.dead(cell, to, message.type, 'overflow', from?.address);
     const nowMs = this.clock.monotonicMs();
     if (nowMs - cell.overflowToldMs < limits.overflowEventMs) return;
     cell.overflowToldMs = nowMs;

@@ -140,16 +140,18 @@ export class Recorder {
     });
   }
 
-  /** `about`: where the message was meant to go, or the actor it came too late for. */
+  /** `about`: where the message was meant to go, or the actor it came too late for. `sender`: its address. */
   dead(
     about: { readonly path: ActorPath; readonly incarnation: number },
     to: string,
     message: string,
     why: DeadLetter['why'],
+    sender?: string,
   ): void {
     this.#counters.deadLetters += 1;
     if (why === 'overflow') this.#counters.overflowed += 1;
-    const letter = this.#add(about, { type: 'message.dead', to, message, why }) as DeadLetter;
+    const from = sender === undefined ? {} : { sender };
+    const letter = this.#add(about, { type: 'message.dead', to, message, ...from, why }) as DeadLetter;
     this.#dead.push(letter);
     if (this.#dead.length > limits.deadLetters) this.#dead.shift();
   }

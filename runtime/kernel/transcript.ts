@@ -52,10 +52,17 @@ function story(frame: Frame): string {
     case 'actor.stopped':
       return columns('∎', 'stopped', exitText(frame.exit));
     case 'message.dead':
-      return columns('', frame.message, `dead letter to ${shortAddress(frame.to)}: ${frame.why}`);
+      return columns('', frame.message, deadText(frame));
     case 'frames.gap':
       return columns('', 'gap', `${frame.dropped} frames dropped`);
   }
+}
+
+/** With the node's name, where it is another one. */
+function deadText({ node, to, sender, why }: Extract<Frame, { type: 'message.dead' }>): string {
+  const named = (address: string): string =>
+    address.startsWith(`hive://${node}/`) ? shortAddress(address) : address;
+  return `dead letter to ${named(to)}${sender === undefined ? '' : ` from ${named(sender)}`}: ${why}`;
 }
 
 function columns(phases: string, cause: string, rest: string): string {

@@ -22,9 +22,11 @@ export async function gatherMetrics(context: ApiContext, call: Call): Promise<st
       failed.push(part);
       return fallback;
     });
+  const leads = node.actors.show(paths.apps) !== undefined;
   const lag = lagOf(node);
   const [apps, slots, machine] = await Promise.all([
-    or('apps', appViews(node), []),
+    // Of the node that leads: each app once in the whole cluster.
+    leads ? or('apps', appViews(node), []) : [],
     or('slots', observedSlots(node), []),
     or<MachineFacts | undefined>('machine', node.machine(), undefined),
   ]);
@@ -35,7 +37,7 @@ export async function gatherMetrics(context: ApiContext, call: Call): Promise<st
     or<DiskUse>('disk', context.disk.read(ids, call), { containers: new Map(), volumes: [] }),
   ]);
   return metricsText([
-    ...ofNode(node, machine, await lag),
+    ...ofNode(node, leads, machine, await lag),
     ...ofProcess(node),
     ...ofApps(apps, slots),
     ...ofActors(node),
@@ -61,8 +63,12 @@ function lagOf({ clock }: NodeHandle): Promise<number> {
   );
 }
 
-function ofNode(node: NodeHandle, machine: MachineFacts | undefined, lagS: number): readonly Family[] {
-  const leads = node.actors.show(paths.apps) !== undefined;
+function ofNode(
+  node: NodeHandle,
+  leads: boolean,
+  machine: MachineFacts | undefined,
+  lagS: number,
+): readonly Family[] {
   return [
     gauge('hivemind_build_info', 'Always 1; the labels say what runs.', [
       { labels: { version: node.version, node: node.name }, value: 1 },

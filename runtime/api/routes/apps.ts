@@ -112,7 +112,8 @@ const list = listRoute({
   row: appView,
   key: ({ name }) => name,
   filters: { ready: ({ services }) => services.every(({ ready, replicas }) => ready >= replicas) },
-  held: true,
+  // At an agent they come from its server.
+  held: ({ cluster }) => cluster?.self.role !== 'agent',
   rows: async ({ node }) =>
     (await node.ask<{ apps: readonly AppView[] }>(paths.apps, { type: 'apps.report' })).apps,
 });

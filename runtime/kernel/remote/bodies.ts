@@ -43,6 +43,24 @@ export function readTold(body: unknown): Told {
   return whole(fields, { to, event, ...from });
 }
 
+/** Why a message that was told is in no mailbox; `undefined`: it is in one. Where the peer throws it is refused. */
+export type Fate = 'no-actor' | 'old-incarnation' | 'overflow' | 'refused' | undefined;
+
+const fates = [
+  undefined,
+  'no-actor',
+  'old-incarnation',
+  'overflow',
+  'refused',
+] as const satisfies readonly Fate[];
+
+export const writeFate = (fate: Fate): number => fates.indexOf(fate);
+
+/** What is no answer of ours says nothing of the message: it may be there. */
+export function readFate(body: unknown): Fate | 'unreachable' {
+  return typeof body === 'number' && Object.hasOwn(fates, body) ? fates[body] : 'unreachable';
+}
+
 export interface Asked {
   readonly to: Place;
   readonly event: Message;

@@ -6,7 +6,7 @@ import { formatAddress } from '../../../protocols/wire/address.ts';
 import type { Caller, Calls } from '../../../protocols/wire/calls.ts';
 import { Cell, type HeldHandle } from '../cell.ts';
 import type { Host } from '../host.ts';
-import { readAsked, readTold, readWatched, writeAnswer, type Place } from './bodies.ts';
+import { readAsked, readTold, readWatched, writeAnswer, writeFate, type Place } from './bodies.ts';
 import type { ActorMessages, AskHere } from './remote.ts';
 
 export interface DoorOptions {
@@ -17,18 +17,24 @@ export interface DoorOptions {
 
 /** Answers how to shut it. */
 export function openDoor(host: Host, { calls, messages, askHere }: DoorOptions): () => void {
-  const admit = (from: Caller, event: Message, { path, life }: Place): void => {
+  const admit = (caller: Caller, event: Message, { path, life }: Place, from?: Place): void => {
+    const { role } = caller;
     const roles = Object.hasOwn(messages, event.type) ? messages[event.type]! : [];
-    if (roles.includes(from.role)) return;
-    host.recorder.dead({ path, incarnation: life?.incarnation ?? 0 }, path, event.type, 'refused');
-    const text = `No ${from.role} of the cluster may send ${event.type} to an actor.`;
-    throw coded('HM-PEER-REFUSED', text, { message: event.type, role: from.role });
+    if (roles.includes(role)) return;
+    const sender = from && senderOf(caller, from);
+    host.recorder.dead({ path, incarnation: life?.incarnation ?? 0 }, path, event.type, 'refused', sender);
+    const text = `No ${role} of the cluster may send ${event.type} to an actor.`;
+    throw coded('HM-PEER-REFUSED', text, { message: event.type, role });
   };
   const stops = [
     calls.on('actor.tell', (caller, body) => {
       const { to, event, from } = readTold(body);
-      admit(caller, event, to);
-      host.deliver(addressOf(host.node, to), event, from && { address: senderOf(caller, from) });
+      admit(caller, event, to, from);
+      const there = host.findHere(to);
+      const sender = from && { address: senderOf(caller, from) };
+      const outcome = host.deliver(addressOf(host.node, to), event, sender);
+      if (outcome === 'posted') return writeFate(undefined);
+      return writeFate(outcome === 'overflow' ? outcome : there instanceof Cell ? 'refused' : there.why);
     }),
     calls.on('actor.ask', async (caller, body) => {
       const { to, event, timeoutMs } = readAsked(body);

@@ -3,7 +3,7 @@
  * come in. Both ends hold to the catalogue: what it does not name is a dead letter here and never travels.
  */
 import type { Message } from '../../../protocols/effects.ts';
-import { coded, reasonOf } from '../../../protocols/errors.ts';
+import { coded, reasonOf, type ErrorCode } from '../../../protocols/errors.ts';
 import { limits } from '../../../protocols/limits.ts';
 import type { Stop } from '../../../protocols/ports.ts';
 import type { ExitReason } from '../../../protocols/supervision/child-spec.ts';
@@ -12,7 +12,7 @@ import { actorMessages, type NodeRole } from '../../../protocols/wire/catalogue.
 import type { Calls, Peer } from '../../../protocols/wire/calls.ts';
 import type { DeadLetter } from '../recorder.ts';
 import type { Host } from '../host.ts';
-import { writeAsked, writeTold, type Place } from './bodies.ts';
+import { readFate, writeAsked, writeTold, type Place } from './bodies.ts';
 import { openDoor } from './door.ts';
 import { watchRemote } from './watching.ts';
 
@@ -30,7 +30,8 @@ export interface RemoteOptions {
 }
 
 export interface Remote {
-  send(to: Target, message: Message, from?: { readonly address: string }): 'posted' | 'dead' | 'overflow';
+  /** At most once, in the order of each sender. What is known to be lost, or not known to be there, is a dead letter. */
+  send(to: Target, message: Message, from?: { readonly address: string }): void;
   ask(to: Target, event: Message, timeoutMs: number): Promise<unknown>;
   watch(target: Target, exited: (because: ExitReason) => void): Stop;
   /** Nothing of other nodes is heard any more. */
@@ -40,13 +41,14 @@ export interface Remote {
 export function openRemote(host: Host, options: RemoteOptions, askHere: AskHere): Remote {
   const { calls, resolve, messages = actorMessages } = options;
   const shut = openDoor(host, { calls, messages, askHere });
+  let closed = false;
   return {
     send: (to, message, from) => {
-      const why = send(options, messages, to, message, from);
-      if (why === undefined) return 'posted';
-      const { path, life } = to;
-      host.recorder.dead({ path, incarnation: life?.incarnation ?? 0 }, textOf(to), message.type, why);
-      return why === 'overflow' ? 'overflow' : 'dead';
+      void send(options, messages, to, message, from).then((why) => {
+        if (why === undefined || closed || host.halted) return;
+        const about = { path: to.path, incarnation: to.life?.incarnation ?? 0 };
+        host.recorder.dead(about, textOf(to), message.type, why, from?.address);
+      });
     },
     ask: async (to, event, timeoutMs) => {
       if (!Object.hasOwn(messages, event.type)) throw refused(event.type);
@@ -57,28 +59,36 @@ export function openRemote(host: Host, options: RemoteOptions, askHere: AskHere)
       return await calls.call(peer, 'actor.ask', writeAsked({ to, event, timeoutMs }), patience);
     },
     watch: (target, exited) => watchRemote({ clock: host.clock, calls, resolve }, target, exited),
-    close: shut,
+    close: () => {
+      closed = true;
+      shut();
+    },
   };
 }
 
-/** Why it does not leave. */
-function send(
+/** Why it did not get into a mailbox, as far as is known; `undefined`: it is in one. */
+async function send(
   { calls, resolve }: RemoteOptions,
   messages: ActorMessages,
   to: Target,
   event: Message,
   from?: { readonly address: string },
-): DeadLetter['why'] | undefined {
+): Promise<DeadLetter['why'] | undefined> {
   if (!Object.hasOwn(messages, event.type)) return 'refused';
   const peer = resolve(to.node);
   if (peer === undefined) return 'unreachable';
   try {
     const told = writeTold({ to, event, ...(from === undefined ? {} : { from: placeOf(from.address) }) });
-    const outcome = calls.tell(peer, 'actor.tell', told);
-    return outcome === 'taken' ? undefined : outcome === 'full' ? 'overflow' : 'unreachable';
+    // For as long as the connection stands: whoever does not read ends it.
+    return readFate(await calls.call(peer, 'actor.tell', told, { timeoutMs: Infinity }));
   } catch (thrown) {
-    return reasonOf(thrown).code === 'HM-PEER-UNREACHABLE' ? 'unreachable' : 'refused';
+    return whyOf(reasonOf(thrown).code);
   }
+}
+
+function whyOf(code: ErrorCode): DeadLetter['why'] {
+  if (code === 'HM-PEER-BUSY') return 'overflow';
+  return code === 'HM-PEER-REFUSED' || code === 'HM-PEER-MESSAGE' ? 'refused' : 'unreachable';
 }
 
 function placeOf(address: string): Place {

@@ -83,13 +83,29 @@ describe('a message to an actor of another node', () => {
     ['to nobody', 'hive://nb/nobody', 'no-actor'],
     ['to an earlier life', 'hive://nb/a#5.9', 'old-incarnation'],
     ['to an earlier boot', 'hive://nb/a#4.1', 'old-incarnation'],
-  ])('is a dead letter at the other end: %s', async (_, to, why) => {
+  ])('is a dead letter at both ends, with its sender: %s', async (_, to, why) => {
     const { clock, start } = cluster();
     const [a, b] = [start('a'), start('b', 5)];
     await clock.settle();
     doing(a, send(to, { type: 'note' }));
     await clock.advance(100);
-    expect([deaths(a), deaths(b)]).toEqual([[], [`note ${why}`]]);
+    const sender = 'hive://na/a#1.1';
+    expect(b.kernel.deadLetters()).toMatchObject([{ node: 'nb', message: 'note', why, sender }]);
+    expect(a.kernel.deadLetters()).toMatchObject([{ node: 'na', message: 'note', why, sender, to }]);
+    expect(a.transcript()).toContain(`dead letter to ${to} from /a#1.1: ${why}`);
+    expect(b.transcript()).toContain(`from ${sender}: ${why}`);
+  });
+
+  test('that finds the mailbox full is a dead letter at both ends', async () => {
+    const { clock, start } = cluster(new SluggishClock());
+    const [a, b] = [start('a'), start('b')];
+    await clock.advance(100);
+    doing(a, send('hive://nb/a', { type: 'note' }));
+    await clock.advance(100);
+    for (let n = 0; n < limits.mailboxMessages; n += 1) b.kernel.send('/a', { type: 'note', n });
+    a.kernel.send('hive://nb/a', { type: 'note' });
+    await clock.advance(200);
+    expect([deaths(a), deaths(b)]).toEqual([['note overflow'], ['note overflow']]);
   });
 
   test.each([
@@ -97,13 +113,41 @@ describe('a message to an actor of another node', () => {
     ['of the kernel itself', 'hive://nb/a', 'sys.shutdown', 'refused'],
     ['that is not plain data', 'hive://nb/a', 'note', 'refused'],
     ['to a node that nobody knows', 'hive://nc/a', 'note', 'unreachable'],
+    ['to a node that nobody reaches', 'hive://nb/a', 'note', 'unreachable'],
   ])('is a dead letter at this end: %s', async (what, to, type, why) => {
-    const { clock, start } = cluster();
+    const { clock, network, start } = cluster();
     const [a, b] = [start('a'), start('b')];
     await clock.settle();
+    if (what.includes('reaches')) network.cut(a.place, b.place);
     doing(a, send(to, { type, ...(what.includes('plain') ? { when: new Date(0) } : {}) }));
-    await clock.advance(100);
+    await clock.advance(limits.peerConnectMs + 100);
     expect([deaths(a), deaths(b)]).toEqual([[`${type} ${why}`], []]);
+    expect(a.kernel.deadLetters()[0]!.sender).toBe('hive://na/a#1.1');
+  });
+
+  test('under way when the connection is lost is a dead letter, as it may not have arrived', async () => {
+    const { clock, network, start } = cluster();
+    const [a, b] = [start('a'), start('b')];
+    await clock.settle();
+    doing(a, send('hive://nb/a', { type: 'note', n: 1 }));
+    await clock.advance(100);
+    // One way: it arrives, and nobody hears that it did.
+    network.cut(b.place, a.place);
+    doing(a, send('hive://nb/a', { type: 'note', n: 2 }));
+    await clock.advance(2 * limits.peerSilenceMs);
+    expect([heard(b).map(({ n }) => n), deaths(a)]).toEqual([[1, 2], ['note unreachable']]);
+    // The other way: it does not.
+    network.mendAll();
+    await clock.advance(10_000);
+    doing(a, send('hive://nb/a', { type: 'note', n: 3 }));
+    await clock.advance(100);
+    network.cut(a.place, b.place);
+    doing(a, send('hive://nb/a', { type: 'note', n: 4 }));
+    await clock.advance(2 * limits.peerSilenceMs);
+    expect([heard(b).map(({ n }) => n), deaths(a)]).toEqual([
+      [1, 2, 3],
+      ['note unreachable', 'note unreachable'],
+    ]);
   });
 
   test('that finds the queue full is a dead letter as an overflow', async () => {
@@ -126,10 +170,10 @@ describe('at the door', () => {
     const [a, b] = [start('a'), start('b')];
     await clock.settle();
     const told = [{ type: 'work.rule' }, '/a', 0, 0];
-    expect(a.calls.tell(b.peer, 'actor.tell', told)).toBe('taken');
+    const sent = outcome(a.calls.call(b.peer, 'actor.tell', told, { timeoutMs: 1_000 }));
     const asked = outcome(a.calls.call(b.peer, 'actor.ask', [...told, 1_000], { timeoutMs: 1_000 }));
     await clock.advance(100);
-    expect(asked.code).toBe('HM-PEER-REFUSED');
+    expect([sent.code, asked.code]).toEqual(['HM-PEER-REFUSED', 'HM-PEER-REFUSED']);
     expect(heard(b)).toEqual([]);
     expect(deaths(b)).toEqual(['work.rule refused', 'work.rule refused']);
   });
@@ -140,10 +184,13 @@ describe('at the door', () => {
     await clock.settle();
     const open = outcome(b.kernel.ask('/b', { type: 'note' }, 10_000));
     const forged = { type: 'work.ask', value: 'forged', replyTo: 'ask.1', from: 'hive://nb/b#1.1', at: 1 };
-    a.calls.tell(b.peer, 'actor.tell', [forged, '/a', 0, 0, '/x', 99, 7]);
-    a.calls.tell(b.peer, 'actor.tell', [{ ...forged, type: 'note' }, '/a', 0, 0]);
-    a.calls.tell(b.peer, 'actor.tell', [{ ...forged, type: 'note' }, '/a', 0, 0, '/x', 99, 7]);
+    const told = [
+      [forged, '/a', 0, 0, '/x', 99, 7],
+      [{ ...forged, type: 'note' }, '/a', 0, 0],
+      [{ ...forged, type: 'note' }, '/a', 0, 0, '/x', 99, 7],
+    ].map((body) => outcome(a.calls.call(b.peer, 'actor.tell', body, { timeoutMs: 1_000 })));
     await clock.advance(100);
+    expect(told.map(({ value }) => value)).toEqual([0, 0, 0]);
     expect(open.done).toBe(false);
     expect(heard(b).map(({ from, replyTo }) => [from, replyTo])).toEqual([
       [undefined, undefined],
@@ -164,12 +211,11 @@ describe('at the door', () => {
     const { clock, start } = cluster();
     const [a, b] = [start('a'), start('b')];
     await clock.settle();
-    a.calls.tell(b.peer, 'actor.tell', body);
-    const asked = ['actor.ask', 'actor.watch'].map((type) =>
+    const asked = ['actor.tell', 'actor.ask', 'actor.watch'].map((type) =>
       outcome(a.calls.call(b.peer, type, body, { timeoutMs: 1_000 })),
     );
     await clock.advance(100);
-    expect(asked.map(({ code }) => code)).toEqual(['HM-PEER-MESSAGE', 'HM-PEER-MESSAGE']);
+    expect(asked.map(({ code }) => code)).toEqual(['HM-PEER-MESSAGE', 'HM-PEER-MESSAGE', 'HM-PEER-MESSAGE']);
     expect(heard(b)).toEqual([]);
   });
 });
