@@ -54,7 +54,10 @@ export class SealedLink implements DatagramLink {
     this.counts.receivedBytes += sealed.length;
     const opened = this.#seal.open(sealed);
     if (typeof opened === 'string') this.counts.refused[opened] += 1;
-    else this.#receive({ ...opened, address });
+    else {
+      const { id, boot, bytes } = opened;
+      this.#receive({ id, boot, address, bytes });
+    }
   }
 
   rotate(ring: KeyRing): void {

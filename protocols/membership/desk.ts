@@ -117,12 +117,8 @@ export class Desk {
     this.counts.sent += 1;
     let room = roomBeside(message);
     for (const claim of first) room -= packedBytes(claim);
-    const claims = [...first, ...this.news.take(room, sendLimit(this.size))];
-    this.effect({
-      kind: 'send',
-      to,
-      packet: encodePacket(message, claims),
-      ...(id === undefined ? {} : { id }),
-    });
+    const news = this.news.size === 0 ? first : [...first, ...this.news.take(room, sendLimit(this.size))];
+    const packet = encodePacket(message, news);
+    this.effect(id === undefined ? { kind: 'send', to, packet } : { kind: 'send', to, packet, id });
   }
 }

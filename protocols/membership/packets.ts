@@ -2,9 +2,8 @@
  * What members send each other as datagrams: a probe, its answers, or gossip alone; each carries claims in what room is
  * left. One self-contained msgpack array a packet: nothing of one is needed to read another.
  */
-import { decodePlain } from '../wire/codec.ts';
-import { unpackPiece, type PackedClaim, type Told } from './claims/codec.ts';
-import { Fields } from '../wire/fields.ts';
+import { readPiece, type PackedClaim, type Told } from './claims/codec.ts';
+import { Reader } from '../wire/reader.ts';
 import { Writer } from '../wire/writer.ts';
 import type { Accusation, MemberAddress, NodeId } from './model.ts';
 
@@ -31,6 +30,9 @@ export type Message =
   | { readonly kind: 'gossip' };
 
 const kinds = ['ping', 'ack', 'nack', 'ping-request', 'gossip'] as const;
+const wordsOf: Readonly<Record<Message['kind'], number>> = {
+  ...{ ping: 2, ack: 1, nack: 1, 'ping-request': 5, gossip: 0 },
+};
 
 export interface Packet {
   readonly message: Message;
@@ -60,10 +62,8 @@ function words(message: Message): readonly (number | string)[] {
 
 /** Bytes that a message leaves to claims. */
 export function roomBeside(message: Message): number {
-  const taken = words(message).reduce<number>(
-    (sum, word) => sum + (typeof word === 'string' ? word.length + 2 : 5),
-    8,
-  );
+  let taken = 8;
+  for (const word of words(message)) taken += typeof word === 'string' ? word.length + 2 : 5;
   return packetBytes - taken;
 }
 
@@ -91,34 +91,32 @@ function writeWords(list: readonly (number | string)[]): void {
   }
 }
 
-/** `undefined` for whatever is not a packet of ours, whole and in form. */
+/** `undefined` for whatever is not a packet of ours, whole and in form. Sealed statements are windows into it. */
 export function decodePacket(bytes: Uint8Array): Packet | undefined {
-  let value: unknown;
-  try {
-    value = decodePlain(bytes, packetBytes);
-  } catch {
-    return undefined;
+  if (bytes.length > packetBytes) return undefined;
+  const reader = new Reader(bytes);
+  const values = reader.array();
+  if (values < 3 || reader.natural(255) !== protocolVersion) return undefined;
+  const message = readMessage(reader);
+  if (!message) return undefined;
+  const claims: (Accusation | Told | Uint8Array)[] = [];
+  for (let left = values - 3; left > 0; left--) {
+    const piece = readPiece(reader);
+    if (!piece) return undefined;
+    claims.push(piece);
   }
-  const fields = Fields.of(value);
-  if (fields.natural(255) !== protocolVersion) return undefined;
-  const kind = fields.one(kinds);
-  const [own, ...packed] = fields.rest();
-  if (!fields.good()) return undefined;
-  const message = messageOf(kind, Fields.of(own));
-  const claims = packed.map(unpackPiece);
-  if (!message || claims.includes(undefined)) return undefined;
-  return { message, claims: claims as Packet['claims'] };
+  return reader.good() ? { message, claims } : undefined;
 }
 
-function messageOf(kind: Message['kind'], fields: Fields): Message | undefined {
-  const message = ((): Message => {
-    if (kind === 'gossip') return { kind };
-    const sequence = fields.natural();
-    if (kind === 'ack' || kind === 'nack') return { kind, sequence };
-    const target = fields.word(63);
-    if (kind === 'ping') return { kind, sequence, target };
-    const address = { host: fields.word(253), port: fields.natural(65_535) };
-    return { kind, sequence, target, address, remainingMs: fields.natural(3_600_000) };
-  })();
-  return fields.good() ? message : undefined;
+/** Its kind, then its words. */
+function readMessage(reader: Reader): Message | undefined {
+  const kind = kinds[reader.natural(kinds.length - 1)]!;
+  if (reader.array() !== wordsOf[kind]) return undefined;
+  if (kind === 'gossip') return { kind };
+  const sequence = reader.natural();
+  if (kind === 'ack' || kind === 'nack') return { kind, sequence };
+  const target = reader.word(63);
+  if (kind === 'ping') return { kind, sequence, target };
+  const address = { host: reader.word(253), port: reader.natural(65_535) };
+  return { kind, sequence, target, address, remainingMs: reader.natural(3_600_000) };
 }

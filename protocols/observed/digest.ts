@@ -4,6 +4,7 @@
  */
 import type { NodeId } from '../membership/model.ts';
 import { Fields } from '../wire/fields.ts';
+import type { Reader } from '../wire/reader.ts';
 
 /** How new a set of records is: only the node that it is about raises either. */
 export interface SetVersion {
@@ -42,6 +43,13 @@ export type PackedDigest = readonly [id: NodeId, boot: number, sequence: number,
 
 export function packDigest({ id, boot, sequence, hash }: RecordDigest): PackedDigest {
   return [id, boot, sequence, hash];
+}
+
+/** The reader knows whether it is one in form. */
+export function readDigest(reader: Reader): RecordDigest {
+  const id = reader.word(idChars);
+  const [boot, sequence] = [reader.natural(), reader.natural()];
+  return { id, boot, sequence, hash: reader.word(digestHashChars, digestHashChars) };
 }
 
 /** `undefined` for what is not a digest in our form. */

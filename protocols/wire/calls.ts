@@ -113,5 +113,7 @@ export interface Calls {
   /** A connection is kept, and made again after a loss, until it is let go. */
   keep(to: Peer): Stop;
   conditions(): readonly PeerCondition[];
+  /** Of peers with a connection: frames that came over it, and the round trip of its newest heartbeat. Asked twice a second. */
+  eachHeard(tell: (id: NodeId, frames: number, rttMs: number | undefined) => void): void;
   close(): Promise<void>;
 }

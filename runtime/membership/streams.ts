@@ -56,12 +56,12 @@ export class MembershipStreams {
   /** Peers from whom anything came since the last look, heartbeats too. */
   heard(): readonly HeardPeer[] {
     const before = this.#frames;
+    const peers: HeardPeer[] = [];
     this.#frames = new Map();
-    return this.#calls.conditions().flatMap(({ id, rttMs, heard = 0 }) => {
-      if (heard === 0) return [];
-      this.#frames.set(id, heard);
-      if (heard === before.get(id)) return [];
-      return [{ id, ...(rttMs === undefined ? {} : { rttMs }) }];
+    this.#calls.eachHeard((id, frames, rttMs) => {
+      this.#frames.set(id, frames);
+      if (frames !== before.get(id)) peers.push(rttMs === undefined ? { id } : { id, rttMs });
     });
+    return peers;
   }
 }

@@ -92,6 +92,10 @@ class StreamCalls implements Calls {
     return [...this.#channels.values()].map((channel) => channel.condition());
   }
 
+  eachHeard(tell: Parameters<Calls['eachHeard']>[0]): void {
+    for (const channel of this.#channels.values()) channel.tellHeard(tell);
+  }
+
   async close(): Promise<void> {
     if (this.#closed !== undefined) return;
     this.#closed = reason('HM-PEER-UNREACHABLE', 'The node is stopping.');

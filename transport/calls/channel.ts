@@ -5,7 +5,7 @@
 import { coded, reason, type CodedError, type Reason } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
 import type { MemberAddress } from '../../protocols/membership/model.ts';
-import type { CallOptions, PeerCondition, PeerCounts, PeerEvent } from '../../protocols/wire/calls.ts';
+import type { CallOptions, Calls, PeerCondition, PeerCounts, PeerEvent } from '../../protocols/wire/calls.ts';
 import { encodeFrame, type Frame } from '../../protocols/wire/frames.ts';
 import type { StreamConnection, StreamIdentity } from '../stream-link.ts';
 import { Answering } from './answering.ts';
@@ -136,6 +136,11 @@ export class Channel implements ConnectorOwner {
       ...(this.#failure === undefined ? {} : { failure: this.#failure }),
       counts: { ...this.#counts },
     };
+  }
+
+  tellHeard(tell: Parameters<Calls['eachHeard']>[0]): void {
+    const { session } = this.#connector;
+    if (session && session.heard > 0) tell(this.#options.id, session.heard, session.rttMs);
   }
 
   accept(connection: StreamConnection): void {

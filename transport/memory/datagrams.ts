@@ -23,6 +23,20 @@ export const calm: Faults = { loss: 0, delayMs: 0.2, meanMs: 0.3, duplicate: 0, 
 
 type Receive = (from: Place, bytes: Uint8Array) => void;
 
+/** From one place to another. */
+interface Way {
+  readonly from: Place;
+  readonly to: Place;
+  cut: boolean;
+  /** Better or worse than the others. */
+  own: Faults | undefined;
+  cloggedUntil: number;
+  /** Packets. */
+  underWay: number;
+  /** Its own, where each way has one. */
+  random: Random | undefined;
+}
+
 interface Packet {
   readonly from: Place;
   readonly to: Place;
@@ -33,21 +47,20 @@ interface Packet {
 const wayCapacity = 4_096;
 /** Packets remembered for replays. */
 const remembered = 256;
+/** Ways held before those that are like all others and empty are forgotten: a thousand members have a million. */
+const mostWays = 100_000;
 
 export class MemoryDatagrams {
   readonly #clock: Clock;
   readonly #chance: Random | ((from: Place, to: Place) => Random);
-  readonly #chances = new Map<string, Random>();
   readonly #mtu: number;
   faults: Faults = calm;
-  /** `from>to`: of ways with faults of their own. */
-  readonly #own = new Map<string, Faults>();
   readonly counts = { sent: 0, delivered: 0, lost: 0, tooLong: 0 };
   readonly #receivers = new Map<Place, Receive>();
-  /** `from>to` */
-  readonly #cut = new Set<string>();
-  readonly #cloggedUntil = new Map<string, number>();
-  readonly #underWay = new Map<string, number>();
+  /** By `from`, by `to`. */
+  readonly #ways = new Map<Place, Map<Place, Way>>();
+  #held = 0;
+  #forgetAt = mostWays;
   readonly #past: Packet[] = [];
 
   /** One chance for all ways, or one for each. */
@@ -66,94 +79,109 @@ export class MemoryDatagrams {
   }
 
   send(from: Place, to: Place, bytes: Uint8Array): void {
-    const { loss, duplicate, replay } = this.#faultsOf(`${from}>${to}`);
+    const way = this.#way(from, to);
+    const { loss, duplicate, replay } = way.own ?? this.faults;
     this.counts.sent += 1;
     if (bytes.length > this.#mtu) {
       this.counts.tooLong += 1;
       return;
     }
-    const packet = { from, to, bytes };
-    const random = this.#random(from, to);
+    const random = this.#random(way);
     if (happens(random, loss)) this.counts.lost += 1;
-    else this.#carry(packet);
-    if (happens(random, duplicate)) this.#carry(packet);
-    if (replay > 0) this.#remember(packet, random, replay);
+    else this.#carry(way, bytes, random);
+    if (happens(random, duplicate)) this.#carry(way, bytes, random);
+    if (replay > 0) this.#remember({ from, to, bytes }, random, replay);
   }
 
   /** Nothing from `from` arrives at `to` any more; the other way stays. */
   cut(from: Place, to: Place): void {
-    this.#cut.add(`${from}>${to}`);
+    this.#way(from, to).cut = true;
   }
 
   mend(from: Place, to: Place): void {
-    this.#cut.delete(`${from}>${to}`);
+    this.#way(from, to).cut = false;
   }
 
   mendAll(): void {
-    this.#cut.clear();
-    this.#own.clear();
-    this.#cloggedUntil.clear();
+    for (const way of this.#all()) {
+      way.cut = false;
+      way.own = undefined;
+      way.cloggedUntil = 0;
+    }
   }
 
   isCut(from: Place, to: Place): boolean {
-    return this.#cut.has(`${from}>${to}`);
+    return this.#ways.get(from)?.get(to)?.cut ?? false;
   }
 
   /** What is sent on this way in the next `ms` arrives after them, all at once. */
   clog(from: Place, to: Place, ms: number): void {
-    this.#cloggedUntil.set(`${from}>${to}`, this.#clock.monotonicMs() + ms);
+    this.#way(from, to).cloggedUntil = this.#clock.monotonicMs() + ms;
   }
 
   /** This way is better or worse than the others; as they are again with nothing. */
   set(from: Place, to: Place, faults: Faults | undefined): void {
-    if (faults === undefined) this.#own.delete(`${from}>${to}`);
-    else this.#own.set(`${from}>${to}`, faults);
+    this.#way(from, to).own = faults;
   }
 
-  #faultsOf(way: string): Faults {
-    return this.#own.get(way) ?? this.faults;
-  }
-
-  #random(from: Place, to: Place): Random {
-    if (typeof this.#chance !== 'function') return this.#chance;
-    const way = `${from}>${to}`;
-    const known = this.#chances.get(way);
+  #way(from: Place, to: Place): Way {
+    const known = this.#ways.get(from)?.get(to);
     if (known) return known;
-    const random = this.#chance(from, to);
-    this.#chances.set(way, random);
-    return random;
+    if (this.#held >= this.#forgetAt) this.#forget();
+    const way = { from, to, cut: false, own: undefined, cloggedUntil: 0, underWay: 0, random: undefined };
+    const ways = this.#ways.get(from) ?? new Map<Place, Way>();
+    this.#ways.set(from, ways.set(to, way));
+    this.#held += 1;
+    return way;
   }
 
-  #carry(packet: Packet): void {
-    const way = `${packet.from}>${packet.to}`;
-    const underWay = this.#underWay.get(way) ?? 0;
-    if (underWay >= wayCapacity) {
+  *#all(): Iterable<Way> {
+    for (const ways of this.#ways.values()) yield* ways.values();
+  }
+
+  /** Ways of which nothing has to be remembered. */
+  #forget(): void {
+    const now = this.#clock.monotonicMs();
+    for (const { from, to, cut, own, cloggedUntil, underWay, random } of this.#all()) {
+      if (cut || own || cloggedUntil > now || underWay > 0 || random) continue;
+      this.#ways.get(from)!.delete(to);
+      this.#held -= 1;
+    }
+    this.#forgetAt = Math.max(mostWays, 2 * this.#held);
+  }
+
+  #random(way: Way): Random {
+    if (typeof this.#chance !== 'function') return this.#chance;
+    return (way.random ??= this.#chance(way.from, way.to));
+  }
+
+  #carry(way: Way, bytes: Uint8Array, random: Random): void {
+    if (way.underWay >= wayCapacity) {
       this.counts.lost += 1;
       return;
     }
-    this.#underWay.set(way, underWay + 1);
-    this.#clock.setTimer(this.#delay(packet, way), () => {
-      const left = this.#underWay.get(way)! - 1;
-      if (left > 0) this.#underWay.set(way, left);
-      else this.#underWay.delete(way);
-      if (this.#cut.has(way)) return;
+    way.underWay += 1;
+    this.#clock.setTimer(this.#delay(way, random), () => {
+      way.underWay -= 1;
+      if (way.cut) return;
       this.counts.delivered += 1;
-      this.#receivers.get(packet.to)?.(packet.from, packet.bytes);
+      this.#receivers.get(way.to)?.(way.from, bytes);
     });
   }
 
-  #delay({ from, to }: Packet, way: string): number {
-    const { delayMs, meanMs } = this.#faultsOf(way);
-    const clogged = (this.#cloggedUntil.get(way) ?? 0) - this.#clock.monotonicMs();
-    return Math.max(0, clogged) + delayMs - meanMs * Math.log(1 - this.#random(from, to).next());
+  #delay({ own, cloggedUntil }: Way, random: Random): number {
+    const { delayMs, meanMs } = own ?? this.faults;
+    const clogged = cloggedUntil === 0 ? 0 : Math.max(0, cloggedUntil - this.#clock.monotonicMs());
+    return clogged + delayMs - meanMs * Math.log(1 - random.next());
   }
 
   #remember(packet: Packet, random: Random, replay: number): void {
     this.#past.push(packet);
     if (this.#past.length > remembered) this.#past.shift();
     if (!happens(random, replay)) return;
-    const old = this.#past[Math.floor(random.next() * this.#past.length)]!;
-    this.#carry(old);
+    const { from, to, bytes } = this.#past[Math.floor(random.next() * this.#past.length)]!;
+    const way = this.#way(from, to);
+    this.#carry(way, bytes, this.#random(way));
   }
 }
 

@@ -27,11 +27,26 @@ export function openMemoryLink({ network, address, seal, receive }: MemoryLinkOp
   return link;
 }
 
-export function placeOf({ host, port }: MemberAddress): Place {
-  return `${host} ${port}`;
+/** Of addresses that were asked for before: they are the same few objects, a packet each. */
+const places = new WeakMap<MemberAddress, Place>();
+const addresses = new Map<Place, MemberAddress>();
+/** Beyond, all are forgotten at once. */
+const mostAddresses = 10_000;
+
+export function placeOf(address: MemberAddress): Place {
+  const known = places.get(address);
+  if (known !== undefined) return known;
+  const place = `${address.host} ${address.port}`;
+  places.set(address, place);
+  return place;
 }
 
 function addressOf(place: Place): MemberAddress {
+  const known = addresses.get(place);
+  if (known) return known;
+  if (addresses.size >= mostAddresses) addresses.clear();
   const [host, port] = place.split(' ');
-  return { host: host!, port: Number(port) };
+  const address = { host: host!, port: Number(port) };
+  addresses.set(place, address);
+  return address;
 }

@@ -4,7 +4,8 @@
  */
 import { decodePlain, encodePlain } from '../../wire/codec.ts';
 import { Fields } from '../../wire/fields.ts';
-import { packDigest, unpackDigest, type RecordDigest } from '../../observed/digest.ts';
+import type { Reader } from '../../wire/reader.ts';
+import { packDigest, readDigest, type RecordDigest } from '../../observed/digest.ts';
 import type { Accusation, Claim, Condition, NodeId, Notary, Profile, Signed, Statement } from '../model.ts';
 
 /** Name, host and zone are short texts; with credential and signature a statement stays below 700 bytes. */
@@ -98,11 +99,19 @@ export function packTold(digest: RecordDigest): PackedClaim {
   return [digestMark, ...packDigest(digest)];
 }
 
-/** A piece of gossip: a claim, or a digest. */
-export function unpackPiece(packed: unknown): Accusation | Told | Uint8Array | undefined {
-  if (!Array.isArray(packed) || packed[0] !== digestMark) return unpackClaim(packed);
-  const digest = unpackDigest(packed.slice(1));
-  return digest && { kind: 'digest', digest };
+/** Values of an accusation, and of a digest with its mark. */
+const pieceWords = 5;
+
+/** A piece of gossip: a claim, or a digest. `undefined` where there is none; whether it is one in form, the reader knows. */
+export function readPiece(reader: Reader): Accusation | Told | Uint8Array | undefined {
+  if (reader.atBytes()) return reader.byteString(claimBytes);
+  if (reader.array() !== pieceWords) return undefined;
+  const mark = reader.natural(digestMark);
+  if (mark === digestMark) return { kind: 'digest', digest: readDigest(reader) };
+  const kind = accusations[mark]!;
+  const id: NodeId = reader.word(nameLength);
+  const incarnation = { boot: reader.natural(), counter: reader.natural() };
+  return { kind, id, incarnation, from: reader.word(nameLength) };
 }
 
 /** `undefined` when it is not a claim in our form; a statement is not opened yet: most are known already. */

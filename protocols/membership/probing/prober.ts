@@ -12,6 +12,8 @@ import { ProbeRing } from './ring.ts';
 
 interface Probe {
   readonly id: NodeId;
+  /** Of its deadlines. */
+  readonly keys: readonly [direct: string, end: string];
   readonly startedAt: number;
   readonly endsAt: number;
   /** Relays that were asked, less those that said they heard nothing either. */
@@ -29,8 +31,6 @@ const mostAsked = 16;
 const verifiers = 3;
 
 export const probeDue = 'probe';
-const directKey = (sequence: number): string => `direct ${sequence}`;
-const endKey = (sequence: number): string => `end ${sequence}`;
 
 export class Prober {
   readonly #desk: Desk;
@@ -58,7 +58,8 @@ export class Prober {
   }
 
   #isBusy(id: NodeId): boolean {
-    return [...this.#probes.values()].some((probe) => probe.id === id);
+    for (const probe of this.#probes.values()) if (probe.id === id) return true;
+    return false;
   }
 
   /** Asks the next one. */
@@ -77,17 +78,14 @@ export class Prober {
     const { deadlines, now, times, health, counts } = this.#desk;
     const sequence = this.#nextSequence();
     const endsAt = now + times.probeMs * health.factor;
-    this.#probes.set(sequence, { id: entry.id, startedAt: now, endsAt, silentRelays: 0, relayed: false });
-    deadlines.set(directKey(sequence), now + times.directMs);
-    deadlines.set(endKey(sequence), endsAt);
+    const keys = [`direct ${sequence}`, `end ${sequence}`] as const;
+    const { id } = entry;
+    this.#probes.set(sequence, { id, keys, startedAt: now, endsAt, silentRelays: 0, relayed: false });
+    deadlines.set(keys[0], now + times.directMs);
+    deadlines.set(keys[1], endsAt);
     counts.probes += 1;
     const { address } = entry.statement!.profile;
-    this.#desk.send(
-      address,
-      { kind: 'ping', sequence, target: entry.id },
-      entry.id,
-      chargesAgainst(this.#desk, entry),
-    );
+    this.#desk.send(address, { kind: 'ping', sequence, target: id }, id, chargesAgainst(this.#desk, entry));
   }
 
   /** Does it know what is said of it? A word to a suspect itself, again and again: it answers with its own. */
@@ -176,9 +174,9 @@ export class Prober {
   }
 
   #end(sequence: number): void {
+    const { keys } = this.#probes.get(sequence)!;
     this.#probes.delete(sequence);
-    this.#desk.deadlines.delete(directKey(sequence));
-    this.#desk.deadlines.delete(endKey(sequence));
+    for (const key of keys) this.#desk.deadlines.delete(key);
   }
 }
 

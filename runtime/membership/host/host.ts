@@ -59,6 +59,8 @@ export class MembershipHost {
   readonly #vigil = new Vigil();
   #link: DatagramLink | undefined;
   #deadline: unknown;
+  /** When it fires. */
+  #wakesAt: number | undefined;
   #lookTimer: unknown;
   #lookedAt = 0;
   #silent = false;
@@ -175,6 +177,11 @@ export class MembershipHost {
     this.#arm();
   }
 
+  readonly #due = (): void => {
+    this.#wakesAt = undefined;
+    this.#input({ kind: 'tick' });
+  };
+
   /** Silent, it neither hears nor says nor judges: time in which it did nothing counts for nobody afterwards. */
   #step({ input, then }: Input): void {
     if (this.#closed || this.#silent) return then?.([]);
@@ -189,11 +196,12 @@ export class MembershipHost {
 
   #arm(): void {
     const { clock } = this.#tools;
+    const next = this.#closed || this.#silent ? undefined : this.#swim.nextDeadline();
+    if (next === this.#wakesAt) return;
+    this.#wakesAt = next;
     clock.clearTimer(this.#deadline);
-    const next = this.#swim.nextDeadline();
-    if (this.#closed || this.#silent || next === undefined) return;
-    const inMs = Math.max(0, next - clock.monotonicMs());
-    this.#deadline = clock.setTimer(inMs, () => this.#input({ kind: 'tick' }));
+    if (next === undefined) return;
+    this.#deadline = clock.setTimer(Math.max(0, next - clock.monotonicMs()), this.#due);
   }
 
   #perform(effect: Effect): void {
@@ -306,6 +314,9 @@ export class MembershipHost {
 
 /** What an exchange says of one member comes claim by claim: that it lived, and then that it died. What it is in the end is news. */
 function settled(effects: readonly Effect[]): readonly Effect[] {
+  let changes = 0;
+  for (const { kind } of effects) if (kind === 'changed') changes += 1;
+  if (changes < 2) return effects;
   const last = new Map<NodeId, Effect>();
   for (const effect of effects) if (effect.kind === 'changed') last.set(effect.member.id, effect);
   return effects.filter((effect) => effect.kind !== 'changed' || last.get(effect.member.id) === effect);
