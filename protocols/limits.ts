@@ -77,8 +77,10 @@ export const limits = {
   recordsCompareMs: 30_000,
   /** Peers that came back are compared with after this, so that many together are one. */
   recordsReunionMs: 300,
-  /** The machine is measured so often, and a change of it told at most so often. */
+  /** The machine is measured so often, and a change of it told at most so often … */
   resourcesMs: 10_000,
+  /** … and a small one after this: a load that dies away would be told six times by each of them. */
+  resourcesRestMs: 60_000,
   /** Records of a dead node are shown for so long: an hour to look what ran there … */
   recordsDeadMs: 3_600_000,
   /** … and their old versions refused for another day: longer than any node that still has them is unheard of. */
@@ -384,15 +386,18 @@ export const limits = {
   unprovenOfAddress: 64,
   /** How often connections are looked through for certificates out of their term: terms are days. */
   certificateLookMs: 60_000,
+  /** An idle connection is asked so rarely whether its other end is there; where gossip or a late answer makes one doubt it, at once … */
+  peerQuietMs: 60_000,
+  /** … and again after this, until something comes. */
   peerHeartbeatMs: 5_000,
-  /** A peer that says nothing for three heartbeats is gone: its machine is, or the way to it. */
+  /** A peer that says nothing to three questions is gone: its machine is, or the way to it. */
   peerSilenceMs: 15_000,
   /** Connections that this node made and does not need at the moment. */
   peerIdle: 32,
-  /** … for so long: then the heartbeats of one cost more than to make it anew. */
-  peerRestMs: 30_000,
+  /** … for so long: then its heartbeats, three packets each, have cost nearly what it costs to make one. */
+  peerRestMs: 300_000,
   /** … looked at so often. */
-  peerTidyMs: 5_000,
+  peerTidyMs: 15_000,
   /** The pause after an attempt that failed doubles from first to last, and varies by half. */
   peerBackoffMs: 200,
   peerBackoffMaxMs: 5_000,

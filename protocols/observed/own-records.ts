@@ -21,7 +21,10 @@ export const endpointKey = (slot: SlotName): RecordKey => endpointPrefix + slot;
 /** Of what there is of it; less than this is wavering. A high load also wavers by as much of itself. */
 const steps = { load: 0.25, memory: 0.02, disk: 0.01 } as const;
 
-/** The record to tell: the one before, while nothing moved by more than a step. */
+/** So many steps are told as soon as they are measured, a single one after `resourcesRestMs`: every node pulls what is told. */
+const far = 3;
+
+/** The record to tell: the one before, while nothing moved that far. Times are ms since 1970. */
 export function resourcesOf(
   machine: MachineFacts,
   reserved: Capacity,
@@ -39,10 +42,11 @@ export function resourcesOf(
     reserved,
   };
   if (!before) return next;
+  const many = measuredAt - before.measuredAt >= limits.resourcesRestMs ? 1 : far;
   const moved =
-    Math.abs(next.load - before.load) > steps.load * Math.max(1, machine.cpus, before.load) ||
-    Math.abs(next.memoryUsedBytes - before.memoryUsedBytes) > steps.memory * memoryBytes ||
-    Math.abs(next.diskUsedBytes - before.diskUsedBytes) > steps.disk * diskBytes ||
+    Math.abs(next.load - before.load) > many * steps.load * Math.max(1, machine.cpus, before.load) ||
+    Math.abs(next.memoryUsedBytes - before.memoryUsedBytes) > many * steps.memory * memoryBytes ||
+    Math.abs(next.diskUsedBytes - before.diskUsedBytes) > many * steps.disk * diskBytes ||
     memoryBytes !== before.memoryBytes ||
     diskBytes !== before.diskBytes ||
     reserved.cpus !== before.reserved.cpus ||

@@ -112,6 +112,8 @@ export interface Calls {
   onPeer(notify: (event: PeerEvent) => void): Stop;
   /** A connection is kept, and made again after a loss, until it is let go. */
   keep(to: Peer): Stop;
+  /** Something speaks against the peer: its connection, which is trusted while it is idle, shows soon whether it is there. */
+  doubt(id: NodeId): void;
   conditions(): readonly PeerCondition[];
   /** Of peers with a connection: frames that came over it, and the round trip of its newest heartbeat. Asked twice a second. */
   eachHeard(tell: (id: NodeId, frames: number, rttMs: number | undefined) => void): void;

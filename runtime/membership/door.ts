@@ -221,6 +221,7 @@ export class MembershipDoor implements Membership {
     const before = this.#views.get(view.id);
     this.#views.set(view.id, view);
     if (view.self) return;
+    this.#options.streams.viewed(view, before);
     const what = newsOf(before && standingOfView(before), standingOfView(view)) ?? 'described';
     if (before && what === 'described' && sameWords(before, view)) return;
     const change: MemberChange = { what, member: view, ...(before ? { before: before.status } : {}) };

@@ -4,6 +4,7 @@
  */
 import { coded, reasonOf } from '../../protocols/errors.ts';
 import type { NodeId } from '../../protocols/membership/model.ts';
+import type { MemberView } from '../../protocols/membership/views/view.ts';
 import type { Clock, Stop } from '../../protocols/ports.ts';
 import type { Calls } from '../../protocols/wire/calls.ts';
 import type { FromHost, HeardPeer, ToHost } from './messages.ts';
@@ -51,6 +52,12 @@ export class MembershipStreams {
     } catch (thrown) {
       return { kind: 'called', request, error: reasonOf(thrown) };
     }
+  }
+
+  /** Gossip finds first who is gone: a connection with it must not be trusted for as long as an idle one is. */
+  viewed({ id, status, incarnation }: MemberView, before: MemberView | undefined): void {
+    const anew = before !== undefined && before.incarnation.boot !== incarnation.boot;
+    if (status !== 'alive' || anew) this.#calls.doubt(id);
   }
 
   /** Peers from whom anything came since the last look, heartbeats too. */

@@ -88,6 +88,10 @@ class StreamCalls implements Calls {
     return this.#channel(to).keep();
   }
 
+  doubt(id: NodeId): void {
+    this.#channels.get(id)?.doubt();
+  }
+
   conditions(): readonly PeerCondition[] {
     return [...this.#channels.values()].map((channel) => channel.condition());
   }
@@ -198,12 +202,13 @@ class StreamCalls implements Calls {
     });
   }
 
+  /** Those of which it is not known yet whether all was read are asked, and closed the next time. */
   #closeIdle(): void {
-    const idle = [...this.#channels.values()].filter((channel) => channel.idle);
-    idle.sort((a, b) => a.usedMs - b.usedMs);
+    const spare = [...this.#channels.values()].filter((channel) => channel.spare);
+    spare.sort((a, b) => a.usedMs - b.usedMs);
     const untilMs = this.#options.clock.monotonicMs() - limits.peerRestMs;
-    for (const [at, channel] of idle.entries())
-      if (idle.length - at > limits.peerIdle || channel.usedMs <= untilMs) channel.rest(notNeeded);
+    for (const [at, channel] of spare.entries())
+      if (spare.length - at > limits.peerIdle || channel.usedMs <= untilMs) channel.rest(notNeeded);
   }
 }
 

@@ -36,7 +36,7 @@ export class Channel implements ConnectorOwner {
     this.#options = options;
     this.#usedMs = options.clock.monotonicMs();
     this.#connector = new Connector(options, this);
-    this.#questions = new Questions(options.clock, (id) => this.#cancel(id));
+    this.#questions = new Questions(options.clock, (id, why) => this.#cancel(id, why));
   }
 
   // -- what is said -------------------------------------------------------------------------------
@@ -93,10 +93,9 @@ export class Channel implements ConnectorOwner {
     return this.#connector.session?.dialled === true;
   }
 
-  /** This end made the connection, neither needs it now, and nothing is on its way over it. */
-  get idle(): boolean {
-    const { session } = this.#connector;
-    return session?.dialled === true && !this.wants && session.readUntilMs >= this.#usedMs;
+  /** This end made the connection, and has no need of it now. */
+  get spare(): boolean {
+    return this.dialled && !this.wants;
   }
 
   /** Nothing would be lost with it but figures. */
@@ -152,9 +151,16 @@ export class Channel implements ConnectorOwner {
     this.#connector.adopt(connection);
   }
 
-  /** Ends the connection; it comes again when it is wanted. */
+  /** Ends the connection once nothing is on its way over it; it comes again when it is wanted. */
   rest(because: Reason): void {
-    this.#connector.session?.end({ why: 'closing', because });
+    const { session } = this.#connector;
+    if (session === undefined) return;
+    if (session.readUntilMs >= this.#usedMs) session.end({ why: 'closing', because });
+    else session.doubt();
+  }
+
+  doubt(): void {
+    this.#connector.session?.doubt();
   }
 
   close(because: Reason): void {
@@ -297,9 +303,11 @@ export class Channel implements ConnectorOwner {
     }
   }
 
-  /** Nobody waits for an answer: if the question has left already, the peer hears of it. */
-  #cancel(id: number): void {
-    if (this.#connector.session !== undefined) this.#say({ kind: 'cancel', id });
+  /** Nobody waits for an answer: if the question has left already, the peer hears of it, unless it is not there at all. */
+  #cancel(id: number, why: 'overdue' | 'let go'): void {
+    if (this.#connector.session === undefined) return;
+    if (why === 'overdue') this.doubt();
+    this.#say({ kind: 'cancel', id });
   }
 }
 

@@ -15,10 +15,10 @@ export class Questions {
   readonly #clock: Clock;
   readonly #open = new Map<number, Question>();
   /** Called when a question ends without the peer's doing: it need not answer any more. */
-  readonly #cancelled: (id: number) => void;
+  readonly #cancelled: (id: number, why: 'overdue' | 'let go') => void;
   #asked = 0;
 
-  constructor(clock: Clock, cancelled: (id: number) => void) {
+  constructor(clock: Clock, cancelled: (id: number, why: 'overdue' | 'let go') => void) {
     this.#clock = clock;
     this.#cancelled = cancelled;
   }
@@ -36,10 +36,10 @@ export class Questions {
     const answer = new Promise<unknown>((resolve, reject) => {
       const overdue = (): void => {
         const text = `The node did not answer ${type} within ${timeoutMs} ms.`;
-        this.#give(id, text, { message: type, timeoutMs });
+        this.#give(id, 'overdue', text, { message: type, timeoutMs });
       };
       const aborted = (): void =>
-        this.#give(id, `Nobody waits for the answer to ${type} any more.`, { message: type });
+        this.#give(id, 'let go', `Nobody waits for the answer to ${type} any more.`, { message: type });
       signal?.addEventListener('abort', aborted, { once: true });
       this.#open.set(id, {
         type,
@@ -73,10 +73,10 @@ export class Questions {
     for (const id of [...this.#open.keys()]) this.refused(id, because);
   }
 
-  #give(id: number, text: string, evidence: Reason['evidence']): void {
+  #give(id: number, why: 'overdue' | 'let go', text: string, evidence: Reason['evidence']): void {
     const question = this.#close(id);
     if (question === undefined) return;
-    this.#cancelled(id);
+    this.#cancelled(id, why);
     question.reject(coded('HM-PEER-TIMEOUT', text, evidence));
   }
 

@@ -42,8 +42,10 @@ export interface SessionOwner {
   ended(session: Session, bye: Omit<Bye, 'kind'>): void;
 }
 
-/** Heartbeats of the end that was dialled, of which one is asked. */
-const seldom = 12;
+/** The end that was dialled waits so much longer: the other's question shows it what its own would. */
+const patienceMs = limits.peerHeartbeatMs / 2;
+/** How far away the other is, and what it has read, is not known anew as long as others' frames keep heartbeats away. */
+const measuredMs = 10 * limits.peerQuietMs;
 
 export class Session {
   readonly connection: StreamConnection;
@@ -62,8 +64,9 @@ export class Session {
   #paused = false;
   #timer: unknown;
   #heardMs: number;
-  #beats = 0;
-  /** The newest question among them, and when it was asked. */
+  /** Heartbeats since anything came. */
+  #unanswered = 0;
+  /** The newest heartbeat, and when it was asked. */
   #asked = 0;
   #askedMs = 0;
 
@@ -91,6 +94,7 @@ export class Session {
     });
     if (dial !== undefined) {
       const { versions, boot, life } = self;
+      this.#askedMs = this.#heardMs;
       this.#write({ kind: 'hello', versions, boot, life, dial, now: wallTime(clock) });
     }
   }
@@ -108,9 +112,16 @@ export class Session {
     if (this.#paused === !taken || this.#ended) return;
     this.#paused = !taken;
     if (taken) {
-      this.#heardMs = this.#clock.monotonicMs();
+      this.#noted();
       this.connection.resume();
     } else this.connection.pause();
+    if (this.peer !== undefined) this.#beatLater();
+  }
+
+  /** Something speaks against the other end: where nothing came of late it is asked now whether it is there. */
+  doubt(): void {
+    if (this.#ended || this.peer === undefined || this.#paused || this.#unanswered > 0) return;
+    this.#beatAt(this.#heardMs + limits.peerHeartbeatMs, limits.peerHeartbeatMs);
   }
 
   /** The other end is told why, and the owner hears of it. */
@@ -134,7 +145,7 @@ export class Session {
 
   #heard(bytes: Uint8Array): void {
     if (this.#ended) return;
-    this.#heardMs = this.#clock.monotonicMs();
+    this.#noted();
     this.heard += 1;
     const frame = decodeFrame(bytes, streamFrameBytes);
     if (frame === undefined) return this.#unreadable();
@@ -181,7 +192,11 @@ export class Session {
   #open({ boot, life, dial }: Hello | Welcome): void {
     this.#clock.clearTimer(this.#timer);
     this.peer = { ...this.connection.peer, boot };
-    this.#timer = this.#beatLater();
+    // The greeting has shown the end that dialled how far away the other is; the other one asks once.
+    if (this.dialled) {
+      this.rttMs = this.#heardMs - this.#askedMs;
+      this.#beatLater();
+    } else this.#beatAt(this.#heardMs + limits.peerHeartbeatMs, limits.peerHeartbeatMs);
     this.#owner.opened(this, { life, dial });
   }
 
@@ -207,29 +222,44 @@ export class Session {
     }
   }
 
-  #beatLater(): unknown {
-    const dueMs = this.#clock.monotonicMs() + limits.peerHeartbeatMs;
-    return this.#clock.setTimer(limits.peerHeartbeatMs, () => this.#beat(dueMs));
+  #noted(): void {
+    this.#heardMs = this.#clock.monotonicMs();
+    this.#unanswered = 0;
   }
 
-  #beat(dueMs: number): void {
+  /** Who waits for an answer asks again and again; who does not listen would not answer, and so speaks itself. */
+  #beatLater(): void {
+    if (this.#paused || this.#unanswered > 0)
+      return this.#beatAt(this.#clock.monotonicMs() + limits.peerHeartbeatMs, limits.peerHeartbeatMs);
+    const quietMs = limits.peerQuietMs + (this.dialled ? 0 : patienceMs);
+    this.#beatAt(this.#heardMs + quietMs, quietMs);
+  }
+
+  #beatAt(atMs: number, quietMs: number): void {
     const nowMs = this.#clock.monotonicMs();
-    // Who stood still itself has not listened either.
-    if (this.#paused || nowMs - dueMs > limits.peerHeartbeatMs) this.#heardMs = nowMs;
-    if (nowMs - this.#heardMs > limits.peerSilenceMs) {
+    const dueMs = Math.max(atMs, nowMs);
+    this.#clock.clearTimer(this.#timer);
+    this.#timer = this.#clock.setTimer(dueMs - nowMs, () => this.#beat(dueMs, quietMs));
+  }
+
+  /** Asks when nothing came for `quietMs`. A cluster is mostly idle, and what shows that it is there is most of what it sends. */
+  #beat(dueMs: number, quietMs: number): void {
+    const nowMs = this.#clock.monotonicMs();
+    // Who stood still itself, or does not listen, has heard nothing either.
+    if (this.#paused || nowMs - dueMs > limits.peerHeartbeatMs) this.#noted();
+    if (this.#unanswered * limits.peerHeartbeatMs >= limits.peerSilenceMs) {
       const text = `The node said nothing for ${limits.peerSilenceMs / 1_000} s.`;
       return this.#end(reason('HM-PEER-UNREACHABLE', text, { silenceMs: limits.peerSilenceMs }));
     }
-    this.#beats += 1;
-    // One end's question and the other's answer show both that the other is there: a cluster is mostly idle, and packets
-    // of idle connections are most of what it sends. The other end asks seldom, to know how far away this one is.
-    // Who does not listen at the moment would not answer either, and so speaks itself.
-    if (this.dialled || this.#paused || this.#beats % seldom === 1) {
-      this.#asked = this.#beats;
+    const isQuiet = this.#heardMs + quietMs <= dueMs;
+    const isMeasured = this.rttMs !== undefined && nowMs - this.#askedMs < measuredMs;
+    if (this.#paused || isQuiet || !isMeasured) {
+      this.#asked += 1;
       this.#askedMs = nowMs;
-      this.#write({ kind: 'ping', count: this.#beats });
+      this.#unanswered += 1;
+      this.#write({ kind: 'ping', count: this.#asked });
     }
-    this.#timer = this.#beatLater();
+    this.#beatLater();
   }
 }
 

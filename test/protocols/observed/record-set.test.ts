@@ -108,7 +108,7 @@ test('a reason of a thousand words is shortened; what is longer still is left ou
   expect(containerRecord(statusOf(1, 'shop/web.1'))).toEqual(statusOf(1, 'shop/web.1'));
 });
 
-test('the machine’s wavering is no change; a step is', () => {
+test('the machine’s wavering is no change; a step is, after a while, and three are at once', () => {
   const machine = {
     hostname: 'h',
     os: 'o',
@@ -124,8 +124,15 @@ test('the machine’s wavering is no change; a step is', () => {
   };
   const reserved = { cpus: 0, memoryBytes: 0 };
   const first = resourcesOf(machine, reserved, 1, undefined);
-  expect(resourcesOf({ ...machine, load: 1.9, memoryFreeBytes: 485 }, reserved, 2, first)).toBe(first);
-  expect(resourcesOf({ ...machine, load: 2.1 }, reserved, 2, first).load).toBe(2.1);
-  expect(resourcesOf({ ...machine, memoryFreeBytes: 470 }, reserved, 2, first).memoryUsedBytes).toBe(530);
+  const later = 1 + limits.resourcesRestMs;
+  for (const at of [2, later]) {
+    expect(resourcesOf({ ...machine, load: 1.9, memoryFreeBytes: 485 }, reserved, at, first)).toBe(first);
+    expect(resourcesOf({ ...machine, load: 4.1 }, reserved, at, first).load).toBe(4.1);
+    expect(resourcesOf({ ...machine, memoryFreeBytes: 430 }, reserved, at, first).memoryUsedBytes).toBe(570);
+  }
+  for (const some of [{ load: 2.1 }, { memoryFreeBytes: 470 }, { diskFreeBytes: 480 }]) {
+    expect(resourcesOf({ ...machine, ...some }, reserved, later - 1, first)).toBe(first);
+    expect(resourcesOf({ ...machine, ...some }, reserved, later, first)).not.toBe(first);
+  }
   expect(resourcesOf(machine, { cpus: 1, memoryBytes: 0 }, 2, first).reserved.cpus).toBe(1);
 });

@@ -77,10 +77,76 @@ describe('a connection', () => {
     a.calls.tell(b.peer, 'test.tell', 1);
     await clock.advance(100);
     network.vanish(b.place, true);
-    await clock.advance(limits.peerSilenceMs - 1_000);
+    await clock.advance(limits.peerQuietMs + limits.peerSilenceMs - 1_000);
     expect(whats(a)).toEqual(['made']);
-    await clock.advance(limits.peerHeartbeatMs + 2_000);
+    await clock.advance(1_000);
     expect(whats(a)).toEqual(['made', 'lost']);
+  });
+
+  test.each(['the end that dialled', 'the other end'])('is lost sooner when %s hears doubts', async (end) => {
+    const { clock, network, node } = callsRig();
+    const [a, b] = [node('a'), node('b')];
+    const [doubting, gone] = end === 'the other end' ? [b, a] : [a, b];
+    a.calls.tell(b.peer, 'test.tell', 1);
+    await clock.advance(20_000);
+    network.vanish(gone.place, true);
+    await clock.advance(2_000);
+    doubting.calls.doubt(gone.peer.id);
+    // Gossip says so again and again: one doubt is enough.
+    await clock.advance(limits.peerSilenceMs - 1_000);
+    doubting.calls.doubt(gone.peer.id);
+    expect(whats(doubting)).toEqual(['made']);
+    await clock.advance(1_000);
+    expect(whats(doubting)).toEqual(['made', 'lost']);
+  });
+
+  test('is lost sooner when it does not answer a question in time', async () => {
+    const { clock, network, node } = callsRig();
+    const [a, b] = [node('a'), node('b')];
+    a.calls.keep(b.peer);
+    await clock.advance(20_000);
+    network.vanish(b.place, true);
+    const asked = outcome(a.calls.call(b.peer, 'test.ask', null, { timeoutMs: 1_000 }));
+    await clock.advance(1_000);
+    expect(asked.code).toBe('HM-PEER-TIMEOUT');
+    await clock.advance(limits.peerSilenceMs);
+    expect(whats(a)).toEqual(['made', 'lost']);
+  });
+
+  test('that is doubted for nothing stays, and costs one heartbeat', async () => {
+    const { clock, node } = callsRig();
+    const [a, b] = [node('a'), node('b')];
+    a.calls.keep(b.peer);
+    await clock.advance(20_000);
+    const heard = () => a.calls.conditions()[0]!.heard!;
+    const before = heard();
+    for (let at = 0; at < 10; at += 1) {
+      a.calls.doubt(b.peer.id);
+      await clock.advance(100);
+    }
+    expect(heard()).toBe(before + 1);
+    a.calls.doubt('f'.repeat(32));
+    await clock.advance(10_000);
+    expect(whats(a)).toEqual(['made']);
+  });
+
+  test('that is idle costs few heartbeats, and none while frames come anyway', async () => {
+    const { clock, node } = callsRig();
+    const [a, b] = [node('a'), node('b')];
+    a.calls.keep(b.peer);
+    await clock.advance(limits.peerHeartbeatMs + 1_000);
+    const heard = () => [a, b].map(({ calls }) => calls.conditions()[0]!.heard!);
+    const before = heard();
+    await clock.advance(4 * limits.peerQuietMs);
+    // One question and one answer each time.
+    expect(heard()).toEqual(before.map((count) => count + 4));
+    b.calls.on('test.ask', () => 1);
+    const asked = heard();
+    for (let at = 0; at < 6; at += 1) {
+      void outcome(a.calls.call(b.peer, 'test.ask', null, { timeoutMs: 1_000 }));
+      await clock.advance(limits.peerQuietMs / 2);
+    }
+    expect(heard()).toEqual(asked.map((count) => count + 6));
   });
 
   test('is lost when one way alone is cut, and comes again when it is mended', async () => {
@@ -89,7 +155,7 @@ describe('a connection', () => {
     a.calls.keep(b.peer);
     await clock.advance(1_000);
     network.cut(b.place, a.place);
-    await clock.advance(30_000);
+    await clock.advance(limits.peerQuietMs + limits.peerSilenceMs);
     expect(whats(a)).toEqual(['made', 'lost']);
     network.mendAll();
     await clock.advance(20_000);
