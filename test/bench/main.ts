@@ -114,7 +114,7 @@ const wanted = process.argv.slice(2).filter((name) => name in suites);
 for (const [name, measure] of Object.entries(suites)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   for (const { figure, measured, limit, ok } of await measure()) {
-    const mark = ok === undefined ? ' ' : ok ? '✓' : '✗';
+    const mark = ok === undefined ? '    ' : ok ? 'PASS' : 'MISS';
     console.log(`${mark} ${name.padEnd(10)} ${figure.padEnd(52)} ${measured.padStart(12)}   ${limit}`);
   }
 }

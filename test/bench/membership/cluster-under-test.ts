@@ -25,9 +25,7 @@ export interface News {
   readonly at: number;
 }
 
-export interface MembershipFigures {
-  /** By kill, in ms until the last of the others called it dead. */
-  readonly deadEverywhereMs: readonly number[];
+export interface IdleFigures {
   /** Sent over the link by one node in a second, of any kind; nothing happens meanwhile. */
   readonly packetsPerSecond: number;
   /** Of these the datagrams: probes, answers and gossip. */
@@ -36,20 +34,35 @@ export interface MembershipFigures {
   readonly rssMb: number;
 }
 
-const idleMs = 40_000;
-/** Ten heartbeats or probes: what the start or the last return brought about has calmed down. */
-const quietMs = 10_000;
+export interface KillFigures {
+  /** By kill, in ms until the last of the others called it dead. */
+  readonly deadEverywhereMs: readonly number[];
+  /** How often somebody was called dead who lived. */
+  readonly falseDeaths: number;
+}
 
-/** Idle first, then kills in turn, each after the one before is back everywhere. */
-export async function measure(cluster: ClusterUnderTest, kills: number): Promise<MembershipFigures> {
-  await pause(quietMs);
-  const idle = await measureIdle(cluster);
+/** One kill in turn after the other, each when the one before is back everywhere; none begins once `withinMs` are over. */
+export async function measureKills(
+  cluster: ClusterUnderTest,
+  kills: number,
+  withinMs: number,
+): Promise<KillFigures> {
+  const { names, news } = cluster;
+  const endsAt = performance.now() + withinMs;
   const deadEverywhereMs: number[] = [];
-  for (let turn = 0; turn < kills; turn++) {
-    const victim = cluster.names[(turn * 3 + 1) % cluster.names.length]!;
+  const killed: { readonly victim: string; readonly from: number; readonly until: number }[] = [];
+  for (let turn = 0; turn < kills && performance.now() < endsAt; turn++) {
+    const victim = names[(turn * 3 + 1) % names.length]!;
+    const from = performance.now();
     deadEverywhereMs.push(await killOne(cluster, victim));
+    killed.push({ victim, from, until: performance.now() });
+    // At another moment of everybody's probes than the last one.
+    await pause(1_000 + 250 * (turn % 7));
   }
-  return { ...idle, deadEverywhereMs };
+  const isTrue = ({ about, at }: News): boolean =>
+    killed.some(({ victim, from, until: end }) => victim === about && at >= from && at <= end);
+  const falseDeaths = news.filter((one) => one.what === 'dead' && !isTrue(one)).length;
+  return { deadEverywhereMs, falseDeaths };
 }
 
 async function killOne(cluster: ClusterUnderTest, victim: string): Promise<number> {
@@ -69,8 +82,6 @@ async function killOne(cluster: ClusterUnderTest, victim: string): Promise<numbe
     () => firstOf(cluster.news.slice(again), others, victim, 'alive'),
     60_000,
   );
-  // At another moment of everybody's probes than the last one.
-  await pause(2_000 + 300 * (begun % 7));
   return Math.max(...times) - from;
 }
 
@@ -87,20 +98,25 @@ function firstOf(
   return times.every((at) => at !== undefined) ? (times as number[]) : undefined;
 }
 
-async function measureIdle({
-  names,
-  pidOf,
-}: ClusterUnderTest): Promise<Omit<MembershipFigures, 'deadEverywhereMs'>> {
+/** A mean over all nodes, after `quietMs` in which the start's own news calms down. */
+export async function measureIdle(
+  { names, pidOf }: ClusterUnderTest,
+  quietMs: number,
+  idleMs: number,
+): Promise<IdleFigures> {
+  await pause(quietMs);
   const pids = names.map(pidOf);
+  const from = performance.now();
   const before = pids.map(readUse);
   await pause(idleMs);
+  const passedMs = performance.now() - from;
   const after = pids.map(readUse);
   const grown = (part: 'packets' | 'datagrams' | 'cpuMs'): number =>
     after.reduce((sum, use, at) => sum + use[part] - before[at]![part], 0) / pids.length;
   return {
-    packetsPerSecond: grown('packets') / (idleMs / 1_000),
-    datagramsPerSecond: grown('datagrams') / (idleMs / 1_000),
-    cpuPercent: (grown('cpuMs') / idleMs) * 100,
+    packetsPerSecond: grown('packets') / (passedMs / 1_000),
+    datagramsPerSecond: grown('datagrams') / (passedMs / 1_000),
+    cpuPercent: (grown('cpuMs') / passedMs) * 100,
     rssMb: after.reduce((sum, { rssMb }) => sum + rssMb, 0) / pids.length,
   };
 }

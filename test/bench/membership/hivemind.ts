@@ -1,10 +1,10 @@
 /** Ours: daemons as users run them, one in each network namespace of a desk, without containers; they tell news by their API. */
-import { rm } from 'node:fs/promises';
-import { bringDown, bringUp, start } from '../../../runtime/desk/desk.ts';
-import { deskCalled, nodesOf } from '../../../runtime/desk/names.ts';
+import { bringUp, start } from '../../../runtime/desk/desk.ts';
+import { nodesOf } from '../../../runtime/desk/names.ts';
 import { daemonOf } from '../../../runtime/desk/processes.ts';
 import { watchMembers } from '../../kit/cluster/member-watch.ts';
 import type { ClusterUnderTest, News } from './cluster-under-test.ts';
+import { sweptDesk } from './swept-desk.ts';
 
 const kinds: Readonly<Record<string, News['what']>> = {
   died: 'dead',
@@ -13,12 +13,8 @@ const kinds: Readonly<Record<string, News['what']>> = {
   recovered: 'alive',
 };
 
-/** All of them alive to all of them. `home`: where the tool's contexts may be written. */
-export async function startHivemind(count: number, home: string): Promise<ClusterUnderTest> {
-  const desk = deskCalled('bench');
-  const environment = { HOME: home };
-  await bringDown(desk, environment, () => undefined);
-  const nodes = nodesOf(desk, count);
+/** All of them alive to all of them. */
+export async function startHivemind(count: number): Promise<ClusterUnderTest> {
   const members = watchMembers();
   const news: News[] = [];
   members.onTold(({ by, about, what, at }) => {
@@ -26,33 +22,29 @@ export async function startHivemind(count: number, home: string): Promise<Cluste
     if (kind) news.push({ by, about, what: kind, at });
   });
   const pids = new Map<string, number>();
-  const met = async (name: string): Promise<void> => {
-    const node = nodes.find((one) => one.name === name)!;
-    await members.follow(node);
-    pids.set(name, (await daemonOf(node))!.pid);
-  };
-  const end = async (): Promise<void> => {
-    members.close();
-    await bringDown(desk, environment, () => undefined);
-    await rm(home, { recursive: true, force: true });
-  };
-  try {
-    await bringUp(desk, { count, runtime: 'process', environment, progress: () => undefined });
-    for (const { name } of nodes) await met(name);
-    const alive = Object.fromEntries(nodes.map(({ name }) => [name, 'alive']));
-    await members.agree(nodes, alive);
-  } catch (thrown) {
-    await end();
-    throw thrown;
-  }
+  const desk = await sweptDesk('bench', async ({ name, environment }) => {
+    await bringUp(name, { count, runtime: 'process', environment, progress: () => undefined });
+    const nodes = nodesOf(name, count);
+    for (const node of nodes) {
+      await members.follow(node);
+      pids.set(node.name, (await daemonOf(node))!.pid);
+    }
+    await members.agree(nodes, Object.fromEntries(nodes.map((node) => [node.name, 'alive'])));
+  });
+  const nodes = nodesOf(desk.name, count);
   return {
     names: nodes.map(({ name }) => name),
     news,
     pidOf: (name) => pids.get(name)!,
     start: async (name) => {
-      await start(desk, name);
-      await met(name);
+      const node = nodes.find((one) => one.name === name)!;
+      await start(desk.name, name);
+      await members.follow(node);
+      pids.set(name, (await daemonOf(node))!.pid);
     },
-    end,
+    end: async () => {
+      members.close();
+      await desk.end();
+    },
   };
 }
