@@ -651,7 +651,7 @@ export const catalogue = {
   },
   'HM-SLOT-ELSEWHERE': {
     cause: 'The container is on another node, and only that one can do this.',
-    next: 'Run the same command on the node that is named.',
+    next: 'Run the same command on the node that is named; hivemind node show NAME says where its API listens.',
     status: 421,
   },
   'HM-PEER-UNREACHABLE': {

@@ -11,6 +11,7 @@ import type { CollectionSettings } from '../protocols/containers/registry/collec
 import { reasonOf, type Reason } from '../protocols/errors.ts';
 import { limits } from '../protocols/limits.ts';
 import type { SlotStatus } from '../protocols/apps/status.ts';
+import { placeText } from '../protocols/membership/actors/telling.ts';
 import { paths } from '../protocols/wire/paths.ts';
 import { serveApi } from './api/server.ts';
 import { loadNodeConfig, nodeHelp, type NodeConfig } from './config/node-config.ts';
@@ -102,6 +103,7 @@ function nodeSettings(config: NodeConfig): NodeSettings {
   return {
     name: config.name,
     version: manifest.version,
+    ...apiAddressOf(config),
     containerPool: config.containerPool,
     bridge: config.bridge,
     networkTag: networkTag(config.name),
@@ -110,6 +112,11 @@ function nodeSettings(config: NodeConfig): NodeSettings {
     dnsPort: config.dnsPort,
     upstreams: config.dnsUpstreams.length > 0 ? config.dnsUpstreams : machineResolvers(),
   };
+}
+
+/** Not of a port that the system chooses: it is known only when it listens. */
+function apiAddressOf({ apiAddress: { host, port } }: NodeConfig): Pick<NodeSettings, 'apiAddress'> {
+  return port === 0 ? {} : { apiAddress: placeText({ host, port }) };
 }
 
 /** The machine's own resolvers, IPv4. */

@@ -83,7 +83,10 @@ function run(
   const { cluster } = opened;
   const observed = cluster && {
     id: cluster.self.id,
-    words: { role, version: settings.version, startedAt },
+    words: {
+      ...{ role, version: settings.version, startedAt },
+      ...(settings.apiAddress === undefined ? {} : { apiAddress: settings.apiAddress }),
+    },
   };
   kernel.start(nodeTree({ node: settings.name, role, network, ...(observed ? { observed } : {}) }));
   const shut = cluster ? openRecordDoor(kernel, cluster) : () => {};

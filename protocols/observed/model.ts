@@ -38,7 +38,7 @@ export interface NodeFacts extends Pick<
   readonly role: NodeRole;
   readonly version: string;
   readonly startedAt: number;
-  /** Where its API is reached, when not from the machine alone. */
+  /** Where its API listens besides the socket: mostly an address of its machine alone, as 127.0.0.1:4483. */
   readonly apiAddress?: string;
   /** Absent while the runtime does not answer; then there is a reason. */
   readonly runtime?: RuntimeFacts;

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import type { SlotStatus } from '../apps/status.ts';
+import { apiAddressPattern } from '../cluster/api-place.ts';
 import { isOf, type EndpointRecord } from './endpoints.ts';
 import { containerKey, containerPrefix, endpointPrefix, factsKey, resourcesKey } from './own-records.ts';
 import type { NodeFacts, NodeResources, RecordKey, Records } from './model.ts';
@@ -22,6 +23,7 @@ const forms = {
     role: z.enum(['server', 'agent']),
     version: z.string(),
     startedAt: count,
+    apiAddress: z.string().regex(apiAddressPattern).optional(),
     reason: reason.optional(),
   }),
   resources: z.looseObject({

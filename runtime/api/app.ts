@@ -7,6 +7,7 @@ import { HTTPException } from 'hono/http-exception';
 import type { ZodError } from 'zod';
 import { coded, reason, reasonOf } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
+import { withApiPlace } from '../observed/api-places.ts';
 import type { ApiContext, Env, Identity } from './context.ts';
 import { MalformedError, problemHeaders, problemOf, type Fault } from './problem.ts';
 import { respond, type Route } from './route.ts';
@@ -110,8 +111,9 @@ export function createApp(context: ApiContext, { door, gate = openGate }: AppOpt
   app.notFound((c) => {
     throw unrouted(c.req.method, c.req.path);
   });
-  app.onError((thrown, c) => {
-    const because = thrown instanceof HTTPException ? ofHttp(thrown) : reasonOf(thrown);
+  app.onError(async (thrown, c) => {
+    const told = thrown instanceof HTTPException ? ofHttp(thrown) : reasonOf(thrown);
+    const because = await withApiPlace(context.node, told);
     if (because.code === 'HM-INTERNAL')
       context.logger.error({ err: thrown, path: c.req.path }, 'a request failed');
     const identity: Identity | undefined = c.get('identity');

@@ -35,6 +35,7 @@ import { topCommand } from './commands/observing/top.ts';
 import { openCommand } from './commands/observing/open.ts';
 import { whyCommand } from './commands/observing/why.ts';
 import { localCommands } from './commands/meta/local.ts';
+import { withCommandThere } from './connection/elsewhere.ts';
 import { exitCodeOf, exitCodes, printReasons } from './failure.ts';
 
 /** Run one command line (without node and script). Answers the exit code; never throws. */
@@ -51,7 +52,7 @@ export async function runCli(args: readonly string[], process: CliProcess): Prom
     await program.parseAsync(settleJson(connectionLast(args)), { from: 'user' });
     return cli.exitCode;
   } catch (thrown) {
-    return failed(cli, program, thrown, connectionLast(args));
+    return await failed(cli, program, thrown, connectionLast(args));
   } finally {
     await cli.close();
   }
@@ -149,7 +150,7 @@ export function settleJson(args: readonly string[]): string[] {
   return out;
 }
 
-function failed(cli: Cli, program: Command, thrown: unknown, args: readonly string[]): number {
+async function failed(cli: Cli, program: Command, thrown: unknown, args: readonly string[]): Promise<number> {
   if (thrown instanceof CommanderError) {
     if (thrown.exitCode === 0) return exitCodes.ok;
     const [text = '', suggestion] = thrown.message.replace(/^error: /, '').split('\n');
@@ -159,7 +160,7 @@ function failed(cli: Cli, program: Command, thrown: unknown, args: readonly stri
     return exitCodes.usage;
   }
   if (cli.process.interrupted.aborted) return exitCodes.interrupted;
-  const because = reasonOf(thrown);
+  const because = await withCommandThere(cli.process, reasonOf(thrown), args);
   printReasons(cli, [because]);
   return exitCodeOf(because);
 }

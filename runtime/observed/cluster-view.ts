@@ -1,6 +1,7 @@
 /** What this node knows of the others, as its API answers it: their records, how old, and how they stand as members. */
 import type { SlotName } from '../../protocols/apps/model.ts';
 import type { SlotStatus } from '../../protocols/apps/status.ts';
+import { reachApi } from '../../protocols/cluster/api-place.ts';
 import { coded, reasonOf, type CodedError } from '../../protocols/errors.ts';
 import type { MemberStatus } from '../../protocols/membership/model.ts';
 import { observedAt, type ObservedNode, type ObservedReport } from '../../protocols/observed/report.ts';
@@ -95,11 +96,12 @@ function isLater(row: ShownSlot, than: ShownSlot): boolean {
 
 /** HM-SLOT-ELSEWHERE when another node holds the slot: only that one can do something with it. */
 export async function elsewhere(node: NodeHandle, slot: SlotName): Promise<CodedError | undefined> {
-  for (const { name, records } of await otherNodes(node)) {
+  for (const { name, address, records } of await otherNodes(node)) {
     if (!records?.containers.some((one) => one.slot === slot)) continue;
     const { apiAddress } = records.facts ?? {};
+    const told = apiAddress === undefined ? {} : { apiAddress };
     const evidence = { slot, node: name, ...(apiAddress === undefined ? {} : { api: apiAddress }) };
-    const hint = apiAddress === undefined ? `On ${name}, run the same command` : `--address ${apiAddress}`;
+    const hint = reachApi({ name, host: address?.host ?? name, ...told });
     return coded('HM-SLOT-ELSEWHERE', `${slot} is on ${name}, not on ${node.name}`, evidence, hint);
   }
   return undefined;

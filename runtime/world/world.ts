@@ -16,6 +16,8 @@ export interface NodeSettings {
   /** A server, unless said otherwise, leads and holds the store; an agent has joined one. */
   readonly role?: NodeRole;
   readonly version: string;
+  /** Where its API listens besides the socket, for the others to know. */
+  readonly apiAddress?: string;
   /** CIDR of all nodes' container addresses. */
   readonly containerPool: string;
   /** Linux bridge of this node, ≤ 15 characters. */

@@ -90,6 +90,8 @@ export interface NodeView {
   /** Of other nodes known only once they told of themselves, as what follows. */
   readonly version?: string;
   readonly startedAt?: number;
+  /** Where its API listens besides the socket. */
+  readonly apiAddress?: string;
   readonly slots?: number;
   readonly running?: number;
   readonly machine?: MachineFacts;
@@ -118,6 +120,9 @@ export const nodeView: z.ZodType<NodeView> = z
     boot: count,
     version: z.exactOptional(z.string()),
     startedAt: z.exactOptional(time),
+    apiAddress: z
+      .exactOptional(z.string())
+      .openapi({ description: 'where its API listens, mostly of its machine alone' }),
     slots: z.exactOptional(count),
     running: z.exactOptional(count),
     machine: z.exactOptional(machine),

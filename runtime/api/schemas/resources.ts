@@ -42,7 +42,13 @@ export const joinTokenMade: z.ZodType<JoinTokenView & { token: string }> = z.str
   token: z.string(),
 });
 
-const place = z.strictObject({ name: z.string(), address: z.string().openapi({ example: '10.0.0.1:4484' }) });
+const place = z.strictObject({
+  name: z.string(),
+  address: z.string().openapi({ example: '10.0.0.1:4484' }),
+  apiAddress: z
+    .exactOptional(z.string())
+    .openapi({ description: 'where its API listens, mostly of its machine alone; absent: not told' }),
+});
 
 /** This node's place among the others. */
 const placeView = z.strictObject({

@@ -1,4 +1,5 @@
 /** A node as a member, for people: how it stands, who says so, what each plane says. */
+import { isLoopback } from '../../../protocols/cluster/api-place.ts';
 import { reason, type Reason } from '../../../protocols/errors.ts';
 import type { NodeRow, PlaneAnswer } from '../connection/answers.ts';
 import { bytes, elapsed, timeOfDay } from '../output/units.ts';
@@ -54,7 +55,7 @@ export function reasonOfNode(row: NodeRow): Reason | undefined {
 }
 
 export function describeNode(row: NodeRow, now: number): string[] {
-  const { name, role, leader, boot, version, member, machine, slots, running } = row;
+  const { name, role, leader, boot, version, apiAddress, member, machine, slots, running } = row;
   return [
     `${name}  ${standing(row)}`,
     `  role       ${role}${leader ? ', leads' : ''}`,
@@ -65,6 +66,9 @@ export function describeNode(row: NodeRow, now: number): string[] {
           `  id         ${member.id}`,
         ]
       : []),
+    ...(apiAddress === undefined
+      ? []
+      : [`  API        ${apiAddress}${isLoopback(apiAddress) ? ' of its machine' : ''}`]),
     `  boot       ${boot}${version === undefined ? '' : `, version ${version}`}`,
     ...planesText(row, now),
     ...accusersText(row, now),

@@ -5,6 +5,7 @@ import type { MemberAddress } from '../../../../protocols/membership/model.ts';
 import type { Call } from '../../../../protocols/ports.ts';
 import { paths } from '../../../../protocols/wire/paths.ts';
 import type { NodeHandle } from '../../../node-handle.ts';
+import { apiPlaceOf } from '../../../observed/api-places.ts';
 import { jsonRoute } from '../../route.ts';
 import { clusterView } from '../../schemas/resources.ts';
 
@@ -22,18 +23,23 @@ async function storeOf({ ports, cluster: handle }: NodeHandle, call: Call) {
 }
 
 /** This node's place among the others; nothing when it is alone. */
-function placeOf({ cluster: handle }: NodeHandle) {
+async function placeOf(node: NodeHandle) {
+  const { cluster: handle } = node;
   if (!handle) return undefined;
   const { label, address, ...self } = handle.self;
   const members = { alive: 0, suspected: 0, dead: 0, left: 0 };
   for (const { status } of handle.membership.members()) members[status] += 1;
   const { name, address: where } = handle.server();
+  const { apiAddress } = await apiPlaceOf(node, { name, host: where.host });
   const { care } = handle;
   return {
     ...self,
     label,
     address: addressText(address),
-    server: { name, address: addressText(where) },
+    server: {
+      ...{ name, address: addressText(where) },
+      ...(apiAddress === undefined ? {} : { apiAddress }),
+    },
     members,
     ...(care ? { certificate: care.certificate(), gossipKeys: care.gossipKeys() } : {}),
   };
@@ -49,7 +55,7 @@ const cluster = jsonRoute({
   summary: 'The cluster: its nodes, its leader, its store',
   answer: clusterView,
   run: async ({ node, call }) => {
-    const place = placeOf(node);
+    const place = await placeOf(node);
     return {
       ...(place ? { place } : {}),
       nodes: place ? place.members.alive + place.members.suspected : 1,

@@ -69,7 +69,8 @@ function toldBy(
 ): Partial<NodeView> {
   const { facts, resources, containers, version, staleSince } = records;
   const reserved = resources ? { reserved: resources.reserved } : {};
-  if (one.self) return reserved;
+  const api = facts?.apiAddress === undefined ? {} : { apiAddress: facts.apiAddress };
+  if (one.self) return { ...reserved, ...api };
   const stale = staleSince === undefined ? {} : { stale: true as const };
   const { runtime, reason } = facts ?? {};
   return {
@@ -78,6 +79,7 @@ function toldBy(
     running: containers.filter(({ phase }) => phase === 'running').length,
     ...(facts && resources ? { machine: machineOf(facts, resources) } : {}),
     ...reserved,
+    ...api,
     ...(runtime ? { runtime } : {}),
     ...(reason ? { reason } : {}),
     observed: { at: observedAt(one, records, heard.get(one.id)), version, ...stale },

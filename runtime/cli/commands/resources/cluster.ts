@@ -1,6 +1,7 @@
 /** The cluster: `cluster status`, `cluster token`, `cluster rotate`, `cluster leave`. */
 import type { Command } from 'commander';
 import type { JoinTokenView } from '../../../../protocols/cluster/token.ts';
+import { apiText } from '../../../../protocols/cluster/api-place.ts';
 import type { Reason } from '../../../../protocols/errors.ts';
 import { usage, type Cli, type CommonOptions } from '../../cli.ts';
 import { printListing, printOne, type Listing } from '../../output/listing.ts';
@@ -15,7 +16,7 @@ interface ClusterAnswer {
     readonly name: string;
     readonly role: string;
     readonly address: string;
-    readonly server: { readonly name: string; readonly address: string };
+    readonly server: { readonly name: string; readonly address: string; readonly apiAddress?: string };
     readonly members: Readonly<Record<string, number>>;
     readonly certificate?: { readonly until: number; readonly unrenewed?: Reason };
     readonly gossipKeys?: readonly string[];
@@ -134,6 +135,7 @@ function statusLines({ place, store, leader }: ClusterAnswer, now: number): read
       .map(([state, many]) => `${many} ${state}`);
     rows.push(['cluster', label], ['node', `${name} (${role}) at ${address}, ${id}`]);
     rows.push(['server', `${server.name} at ${server.address}; the only one: no failover yet`]);
+    rows.push(['', serverApi(server)]);
     rows.push(['members', counts.join(', ')]);
     if (certificate) rows.push(['certificate', certificateText(certificate, now)]);
     rows.push(['gossip key', gossipKeys.join(', ')]);
@@ -141,6 +143,11 @@ function statusLines({ place, store, leader }: ClusterAnswer, now: number): read
   const { revision, phase, reason } = store;
   rows.push(['store', reason ? `${reason.message} (${reason.code})` : `revision ${revision}, ${phase}`]);
   return rows.map(([title, text]) => `${title.padEnd(12)}  ${text}`);
+}
+
+function serverApi({ name, address, apiAddress }: NonNullable<ClusterAnswer['place']>['server']): string {
+  const host = address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '');
+  return apiText({ name, host, ...(apiAddress === undefined ? {} : { apiAddress }) });
 }
 
 function certificateText(

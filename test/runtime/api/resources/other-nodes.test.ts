@@ -1,5 +1,6 @@
 /** What a node's API answers of other nodes: their containers with the age of what is known, and what it cannot do there. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { reason } from '../../../../protocols/errors.ts';
 import type { MemberStatus } from '../../../../protocols/membership/model.ts';
 import type { Membership } from '../../../../protocols/membership/views/port.ts';
 import type { HeardDigest, MemberChange, MemberView } from '../../../../protocols/membership/views/view.ts';
@@ -10,6 +11,7 @@ import { answerPull, unpackRequest } from '../../../../protocols/observed/wire.t
 import type { Calls } from '../../../../protocols/wire/calls.ts';
 import { nodeView } from '../../../../runtime/api/schemas/nodes.ts';
 import type { ClusterHandle } from '../../../../runtime/cluster/handle.ts';
+import { withApiPlace } from '../../../../runtime/observed/api-places.ts';
 import { simulatedNotary } from '../../../../runtime/simulation/membership/notary.ts';
 import { realClock } from '../../../../runtime/world/real-clock.ts';
 import { seededRandom } from '../../../../runtime/world/seeded-random.ts';
@@ -34,6 +36,7 @@ const facts: NodeFacts = {
   role: 'agent',
   version: '0.9.9',
   startedAt: 1,
+  apiAddress: '127.0.0.1:4483',
 };
 const resources: NodeResources = {
   measuredAt: 1,
@@ -58,6 +61,8 @@ function callsOf(index: number): Calls {
   const link = streams.open(self, address(index));
   return createCalls({ self: { ...self, boot: 1 }, link, clock: realClock, random: seededRandom(index) });
 }
+
+const serverIs2 = () => ({ id: 'id2', name: 'n2', address: address(2) });
 
 const member = (index: number): MemberView => ({
   id: `id${index}`,
@@ -153,7 +158,11 @@ test.each([
   const { status: code, json } = await rig.ask(method, path);
   expect([code, json]).toMatchObject([
     421,
-    { code: 'HM-SLOT-ELSEWHERE', reason: { evidence: { node: 'n2', slot } } },
+    {
+      code: 'HM-SLOT-ELSEWHERE',
+      hint: expect.stringMatching(/^ssh -fNL 14483:127\.0\.0\.1:4483 10\.0\.0\.2 and the same command/),
+      reason: { evidence: { node: 'n2', slot, api: '127.0.0.1:4483' } },
+    },
   ]);
 });
 
@@ -173,6 +182,7 @@ test('the list of nodes has its machine, what it holds, and how old that is', as
     slots: 1,
     running: 1,
     version: '0.9.9',
+    apiAddress: '127.0.0.1:4483',
     machine: { cpus: 2, memoryBytes: 1_000, memoryFreeBytes: 600, labels: { zone: 'b' } },
     reserved: { cpus: 1, memoryBytes: 100 },
     observed: { version: { boot: 1, sequence: 1 } },
@@ -202,6 +212,23 @@ test('endpoints of all nodes, those of others as of when; what a later version t
   expect(cache).not.toHaveProperty('weight');
   expect((await endpoints('?filter=service:cache')).map((row) => row.node)).toEqual(['n2']);
   expect((await endpoints('?filter=node:n1')).map((row) => row.slot)).toEqual(['shop/web.1']);
+});
+
+test('the cluster’s answer says where the API of the server is, or nothing when it has not told', async () => {
+  const { json } = await rig.ask('GET', '/v1/cluster');
+  expect((json as { place: { server: object } }).place.server).toEqual({
+    name: 'n1',
+    address: '10.0.0.1:4484',
+  });
+  const asAgent = { ...rig.node, cluster: { ...rig.node.cluster!, server: serverIs2 } };
+  const refusal = reason('HM-CLUSTER-AGENT', undefined, { server: 'n2' });
+  expect(await withApiPlace(asAgent, refusal)).toMatchObject({
+    hint: expect.stringMatching(/^ssh -fNL 14483:127\.0\.0\.1:4483 10\.0\.0\.2 and the same command/),
+    evidence: { server: 'n2', api: '127.0.0.1:4483' },
+  });
+  expect((await withApiPlace(rig.node, refusal)).hint).toBe(
+    'The same command on n1 (10.0.0.1), which told of no API address.',
+  );
 });
 
 test('what is nowhere is unknown, as ever', async () => {

@@ -54,6 +54,12 @@ test('a node alone, and one whose store does not answer', async () => {
   const { stdout } = await hive('cluster', 'status');
   expect(stdout).toContain('n2 (agent) at 10.0.0.2:4484');
   expect(stdout).toContain('n1 at 10.0.0.1:4484; the only one: no failover yet');
+  expect(stdout).toContain('API at an address that it has not told');
+  const server = { ...place.server, apiAddress: '127.0.0.1:4483' };
+  node.on('GET /v1/cluster', () => ({ place: { ...place, server }, leader: 'n1', store }));
+  expect((await hive('cluster', 'status')).stdout).toContain(
+    'API at 127.0.0.1:4483 of its machine; from elsewhere: ssh -fNL 14483:127.0.0.1:4483 10.0.0.1',
+  );
   expect(stdout).toContain('1 alive, 1 suspected');
   expect(stdout).toContain('it is silent (HM-STORE-DOWN)');
 });
