@@ -47,6 +47,9 @@ export interface NodeSight {
   saidAway(): boolean;
   /** Its main thread does nothing. */
   stands(): boolean;
+  /** Its wall clock against true time, and when somebody set it the last time. */
+  clockOffMs(): number;
+  clockSetMs(): number;
 }
 
 /** What checkers of the whole may look at. */

@@ -14,6 +14,8 @@ const mildLoss = 0.1;
 const mildStallMs = 1_000;
 /** Between two steps of a rotation: longer than a packet is under way. */
 const stepMs = 12_000;
+/** A clock that was set wrong is set right: nodes whose times are too far apart speak to nobody meanwhile. */
+const clockOffMs = 40_000;
 
 export class ClusterFaults {
   readonly #world: SimulatedWorld;
@@ -121,6 +123,7 @@ export class ClusterFaults {
     const { place, life } = node;
     switch (fault.do) {
       case 'jump':
+        this.#world.clock.setTimer(clockOffMs, () => node.correctClock());
         return node.setClock(fault.byMs);
       case 'drift':
         return place.time.drift(1 + fault.ppm / 1_000_000);

@@ -47,7 +47,9 @@ export class NodeRun {
   readonly #events: NodeEvents;
   #calmSinceMs: number | undefined;
   #healedAtMs = Infinity;
-  #clockIsOff = false;
+  /** Its wall clock against true time, and when it was set the last time. */
+  #clockOffMs = 0;
+  #clockSetMs = -Infinity;
 
   constructor(place: SimulatedNode, around: NodeSurroundings, events: NodeEvents) {
     const { world, falseStore } = around;
@@ -105,6 +107,8 @@ export class NodeRun {
       downSinceMs: () => this.life.downSinceMs,
       saidAway: () => this.life.wasStopped,
       stands: () => this.life.stands,
+      clockOffMs: () => this.#clockOffMs,
+      clockSetMs: () => this.#clockSetMs,
     };
   }
 
@@ -147,15 +151,21 @@ export class NodeRun {
 
   /** Its wall clock is set; nobody but `correctClock` sets it right. */
   setClock(byMs: number): void {
-    this.#clockIsOff = true;
+    this.#clockOffMs += byMs;
     this.place.time.jump(byMs);
-    this.each((checker) => checker.onClockSet(this.sight));
+    this.#clockWasSet();
   }
 
   correctClock(): void {
     this.place.time.correct();
-    if (this.#clockIsOff) this.each((checker) => checker.onClockSet(this.sight));
-    this.#clockIsOff = false;
+    if (this.#clockOffMs === 0) return;
+    this.#clockOffMs = 0;
+    this.#clockWasSet();
+  }
+
+  #clockWasSet(): void {
+    this.#clockSetMs = this.#around.world.clock.monotonicMs();
+    this.each((checker) => checker.onClockSet(this.sight));
   }
 
   #cut(): void {

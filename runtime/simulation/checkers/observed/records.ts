@@ -162,7 +162,11 @@ export class NewestShown extends ShownChecker {
       const newest = this.#written.newest(owner.identity());
       const upSinceMs = owner.upSinceMs();
       if (!newest || upSinceMs === undefined) continue;
-      if (now - Math.max(calmSinceMs, readSinceMs, upSinceMs, newest.atMs) < shownWithinMs) continue;
+      // Whose times are too far apart say nothing to each other.
+      if (Math.abs(owner.clockOffMs() - at.clockOffMs()) > limits.clusterSkewMs - 1_000) continue;
+      const clocksSetMs = Math.max(owner.clockSetMs(), at.clockSetMs());
+      const sinceMs = Math.max(calmSinceMs, readSinceMs, upSinceMs, newest.atMs, clocksSetMs);
+      if (now - sinceMs < shownWithinMs) continue;
       const shown = nodes.find(({ id }) => id === owner.identity());
       this.#compare(owner, newest, shown, at);
     }
