@@ -7,6 +7,7 @@ import type { RunRecord } from '../../../protocols/containers/slot/value.ts';
 import type { ActorView, Frame, KernelCounters } from '../../../protocols/inspection.ts';
 import type { MembershipTimes } from '../../../protocols/membership/profile.ts';
 import type { Membership } from '../../../protocols/membership/views/port.ts';
+import type { Incarnation, NodeId } from '../../../protocols/membership/model.ts';
 import type { MemberChange } from '../../../protocols/membership/views/view.ts';
 import type { StoreEvent } from '../../../protocols/state/model.ts';
 import type { MemoryNames } from '../../drivers/dns/memory-names.ts';
@@ -40,6 +41,8 @@ export interface NodeSight {
   membership(): Membership | undefined;
   /** The id of its key. */
   identity(): string;
+  /** The newest that its membership said of itself under this id, whatever its main thread knows of that. */
+  said(id: NodeId): Incarnation | undefined;
   /** Since when its process is there, or is not. */
   upSinceMs(): number | undefined;
   downSinceMs(): number | undefined;

@@ -106,6 +106,7 @@ export class NodeRun {
       upSinceMs: () => this.life.upSinceMs,
       downSinceMs: () => this.life.downSinceMs,
       saidAway: () => this.life.wasStopped,
+      said: (id) => this.place.said.get(id),
       stands: () => this.life.stands,
       clockOffMs: () => this.#clockOffMs,
       clockSetMs: () => this.#clockSetMs,

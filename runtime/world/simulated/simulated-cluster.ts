@@ -6,7 +6,7 @@
 import { reason } from '../../../protocols/errors.ts';
 import type { Frame } from '../../../protocols/inspection.ts';
 import type { MembershipTimes } from '../../../protocols/membership/profile.ts';
-import type { GossipKeys } from '../../../protocols/membership/views/view.ts';
+import type { GossipKeys, MemberView } from '../../../protocols/membership/views/view.ts';
 import type { Clock, Random, StateStore } from '../../../protocols/ports.ts';
 import type { ServerPlace } from '../../../protocols/cluster/join.ts';
 import type { Caller, Peer } from '../../../protocols/wire/calls.ts';
@@ -68,6 +68,8 @@ export interface ClusterOptions {
   raiseBoot(above: number): Promise<number>;
   /** Of the membership's kernel. */
   onFrame(frame: Frame): void;
+  /** Its membership has said this of itself; its main thread may hear of it later, or never. */
+  onSaid(own: MemberView): void;
 }
 
 export interface SimulatedCluster {
@@ -116,7 +118,17 @@ export async function openSimulatedCluster(options: ClusterOptions): Promise<Sim
 }
 
 /** A life of the subtree on its own thread: what the two threads say to each other waits for who stands still. */
-function beginOf({ self, hub, cipher, keys, main, membership, random, onFrame }: ClusterOptions): BeginLife {
+function beginOf({
+  self,
+  hub,
+  cipher,
+  keys,
+  main,
+  membership,
+  random,
+  onFrame,
+  onSaid,
+}: ClusterOptions): BeginLife {
   const address = addressOf(self.name);
   return async (start, hear, ended) => {
     const host = new MembershipHost(
@@ -138,7 +150,10 @@ function beginOf({ self, hub, cipher, keys, main, membership, random, onFrame }:
           }),
         rotate: (opened, next) => opened.rotate(new KeyRing(next.map(ringKey))),
       },
-      (message) => main.arrive(() => hear(message)),
+      (message) => {
+        if (message.kind === 'viewed' && message.view.self) onSaid(message.view);
+        main.arrive(() => hear(message));
+      },
       (why) => main.arrive(() => ended(why)),
     );
     try {

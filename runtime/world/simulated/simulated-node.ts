@@ -5,6 +5,7 @@
 import type { NodeRole } from '../../../protocols/wire/catalogue.ts';
 import { coded } from '../../../protocols/errors.ts';
 import type { Frame } from '../../../protocols/inspection.ts';
+import type { Incarnation } from '../../../protocols/membership/model.ts';
 import type { MembershipTimes } from '../../../protocols/membership/profile.ts';
 import type { Membership } from '../../../protocols/membership/views/port.ts';
 import type { GossipKeys, MemberChange } from '../../../protocols/membership/views/view.ts';
@@ -114,6 +115,8 @@ export class SimulatedNode {
   #id: string;
   /** All that it ever had. */
   readonly ids = new Set<string>();
+  /** By id: the newest that it said of itself. */
+  readonly said = new Map<string, Incarnation>();
   /** Of the newest life that opened it. */
   membership: Membership | undefined;
   /** Told what its membership finds, and each frame of its actors. */
@@ -215,6 +218,7 @@ export class SimulatedNode {
       offered: server() === this ? this.store : undefined,
       random: this.#chance(`cluster ${life}`),
       onFrame: (frame) => this.onMembershipFrame(frame),
+      onSaid: ({ id, incarnation }) => this.said.set(id, incarnation),
       raiseBoot: (above) => raiseBoot(journal, above),
     });
     const { membership } = opened.handle;

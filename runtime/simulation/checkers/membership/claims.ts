@@ -3,7 +3,6 @@
  * has said. M5: who left has left for that boot. M6: dead at one incarnation is never alive at the same or a lower one.
  */
 import { compareIncarnations } from '../../../../protocols/membership/claims/precedence.ts';
-import type { Incarnation } from '../../../../protocols/membership/model.ts';
 import type { MemberChange, MemberView } from '../../../../protocols/membership/views/view.ts';
 import { ClusterChecker, type NodeSight } from '../checker.ts';
 
@@ -36,31 +35,14 @@ abstract class Claims extends ClusterChecker {
 
 export class OnlyOwnerRaises extends Claims {
   readonly name = 'M4';
-  /** By id: the greatest that it said of itself. */
-  readonly #own = new Map<string, Incarnation>();
-
-  override onEnd(_remains: unknown, at: NodeSight): void {
-    this.#note(at);
-  }
 
   protected judge(now: MemberView, before: MemberView | undefined, at: NodeSight): void {
     if (before && compareIncarnations(now.incarnation, before.incarnation) < 0)
       this.complain(now, before, at);
     if (before && compareIncarnations(now.incarnation, before.incarnation) > 0) this.exercised += 1;
-    const owner = this.sight.nodes.find(({ identity }) => identity() === now.id);
-    // What one has said whose main thread stands still, or that is starting, is not seen.
-    if (owner?.stands() || (owner && !owner.membership() && owner.downSinceMs() === undefined)) return;
-    if (owner) this.#note(owner);
-    const said = this.#own.get(now.id);
+    const said = this.sight.nodes.find((node) => node.said(now.id))?.said(now.id);
     if (said && compareIncarnations(now.incarnation, said) > 0)
       this.fail(`${at.node} sees ${now.name} ${text(now)}, and it has said ${said.boot}.${said.counter}`);
-  }
-
-  #note({ membership }: NodeSight): void {
-    const own = membership()?.members()[0];
-    if (!own?.self) return;
-    const before = this.#own.get(own.id);
-    if (!before || compareIncarnations(own.incarnation, before) > 0) this.#own.set(own.id, own.incarnation);
   }
 }
 
