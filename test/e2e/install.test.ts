@@ -15,6 +15,7 @@ import {
   type BootedRoot,
   type FreshRoot,
 } from '../kit/install/fresh-root.ts';
+import { twoNodes } from '../kit/install/two-nodes.ts';
 import { freePort } from '../kit/node/daemon.ts';
 import { until } from '../kit/until.ts';
 
@@ -85,7 +86,7 @@ describe.skipIf(missing !== undefined)('installed in a fresh Debian', () => {
   }, 120_000);
 
   test('the executable alone: both programs, without Node', async () => {
-    must(await root.run('mkdir /root/alone'));
+    must(await root.run('mkdir /root/alone /root/two'));
     await root.put(join(project, 'dist/executable/hivemind'), 'root/alone/hivemind');
     const output = must(
       await root.run(
@@ -101,12 +102,26 @@ describe.skipIf(missing !== undefined)('installed in a fresh Debian', () => {
     // Processes of their own: what is left at the end goes with the first.
     const output = must(
       await root.run(
-        'cd /root/alone && unshare --pid --fork --kill-child --mount-proc --propagation unchanged sh try.sh && rm -r /root/alone',
+        'cd /root/alone && unshare --pid --fork --kill-child --mount-proc --propagation unchanged sh try.sh',
       ),
     );
     const [before, after, restarts, left] = output.trim().split('\n').slice(-4);
     expect(before).toMatch(/^\d+$/);
     expect([after, restarts, left]).toEqual([before, '"restarts": 0', 'left:']);
+  }, 180_000);
+
+  test('two nodes of the executable alone join, and miss the one that is killed: its thread of membership runs', async () => {
+    const ports = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
+    await writeFile(
+      join(root.dir, 'root/two/try.sh'),
+      twoNodes('../alone/hivemind', '../alone/hivemind-node', ports),
+    );
+    const output = must(
+      await root.run(
+        'cd /root/two && unshare --pid --fork --kill-child --mount-proc --propagation unchanged sh try.sh',
+      ),
+    );
+    expect(output.trim().split('\n').at(-1)).toBe('ended 0 0');
   }, 180_000);
 
   test('the Debian package brings what it stands on', async () => {

@@ -9,7 +9,7 @@ import { fuzzCompose } from './compose/target.ts';
 import { fuzzPackets } from './packets/target.ts';
 import { fuzzFrames } from './frames/target.ts';
 import { fuzzRegistry } from './registry/target.ts';
-import type { Target } from './target.ts';
+import { endTargets, type Target } from './target.ts';
 
 const targets: Readonly<Record<string, Target>> = {
   api: fuzzApi,
@@ -60,9 +60,9 @@ async function main(args: readonly string[]): Promise<number> {
   return findings === 0 ? 0 : 1;
 }
 
-process.exit(
-  await main(process.argv.slice(2)).catch((thrown: unknown) => {
-    console.error(thrown);
-    return 2;
-  }),
-);
+const code = await main(process.argv.slice(2)).catch((thrown: unknown) => {
+  console.error(thrown);
+  return 2;
+});
+await endTargets();
+process.exit(code);

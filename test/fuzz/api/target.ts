@@ -6,7 +6,7 @@ import { catalogue } from '../../../protocols/errors.ts';
 import { seededRandom } from '../../../runtime/world/seeded-random.ts';
 import { problemView } from '../../../runtime/api/schemas/views.ts';
 import { apiRig, app, service, type ApiRig } from '../../runtime/api/rig.ts';
-import type { Outcome } from '../target.ts';
+import { atEnd, type Outcome } from '../target.ts';
 import { askRaw, type RawAnswer } from './ask.ts';
 import { mutatedRequest } from './mutate.ts';
 
@@ -20,6 +20,10 @@ let crashes = 0;
 
 async function open(): Promise<ApiRig> {
   const rig = await apiRig();
+  atEnd(async () => {
+    opened = undefined;
+    await rig.end();
+  });
   await rig.deploy(app('shop', service('web', { replicas: 2 })));
   for (const event of ['uncaughtException', 'unhandledRejection'] as const)
     process.on(
@@ -27,11 +31,6 @@ async function open(): Promise<ApiRig> {
       (thrown: unknown) => (loose ??= thrown instanceof Error ? thrown.stack : String(thrown)),
     );
   return rig;
-}
-
-export async function endFuzzApi(): Promise<void> {
-  await (await opened)?.end();
-  opened = undefined;
 }
 
 export async function fuzzApi(seed: number): Promise<Outcome> {

@@ -2,9 +2,8 @@
  * Archives that somebody brings: images that are imported, files that are copied into a container. Each is read or
  * refused with a code, in bounded time and memory, and nothing outside of the folder is ever touched.
  */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { catalogue, CodedError } from '../../../protocols/errors.ts';
@@ -12,7 +11,7 @@ import type { Random } from '../../../protocols/ports.ts';
 import { checkArchive } from '../../../runtime/drivers/container/containerd/images/archive.ts';
 import { writeFiles } from '../../../runtime/files/copy.ts';
 import { seededRandom } from '../../../runtime/world/seeded-random.ts';
-import type { Outcome } from '../target.ts';
+import { fuzzFolder, type Outcome } from '../target.ts';
 import { madeArchive, madeFiles } from './make.ts';
 
 const megabyte = 1_048_576;
@@ -22,13 +21,7 @@ const roomBytes = 64 * megabyte;
 const mostMemory = 400 * megabyte;
 const mostMs = 20_000;
 
-let folder: string | undefined;
-
-function openFolder(): string {
-  const made = mkdtempSync(join(tmpdir(), 'hm-fuzz-archives-'));
-  process.once('exit', () => rmSync(made, { recursive: true, force: true }));
-  return made;
-}
+let folder: Promise<string> | undefined;
 
 async function fuzzImage(random: Random, room: string): Promise<Outcome> {
   const { shape, bytes } = madeArchive(random);
@@ -84,7 +77,7 @@ function judged(what: string, refused: unknown, codes: readonly string[]): Outco
 
 export async function fuzzArchives(seed: number): Promise<Outcome> {
   const random = seededRandom(seed);
-  const room = (folder ??= openFolder());
+  const room = await (folder ??= fuzzFolder('archives'));
   try {
     return await (random.next() < 0.5 ? fuzzImage(random, room) : fuzzFiles(random, room));
   } catch (thrown) {

@@ -3,9 +3,7 @@
  * else is thrown, nothing leads where it must not, nothing passes a bound.
  */
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   rangeStart,
@@ -35,7 +33,7 @@ import {
   readLayout,
 } from '../../../runtime/drivers/container/containerd/images/layout.ts';
 import { seededRandom } from '../../../runtime/world/seeded-random.ts';
-import type { Outcome } from '../target.ts';
+import { fuzzFolder, type Outcome } from '../target.ts';
 import { mutatedTar, mutatedText, mutatedTree, pick, type TarFile } from './mutate.ts';
 
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
@@ -171,20 +169,16 @@ async function fuzzArchive(random: Random, path: string): Promise<Outcome> {
   }
 }
 
-let folder: string | undefined;
+let folder: Promise<string> | undefined;
 
 /** One of so many is an archive, which is written to a file. */
 const archiveEach = 16;
 
 export async function fuzzRegistry(seed: number): Promise<Outcome> {
   const random = seededRandom(seed);
-  if (folder === undefined) {
-    const made = mkdtempSync(join(tmpdir(), 'hm-fuzz-'));
-    process.once('exit', () => rmSync(made, { recursive: true, force: true }));
-    folder = made;
-  }
+  const room = await (folder ??= fuzzFolder('registry'));
   try {
-    if (seed % archiveEach === 0) return await fuzzArchive(random, join(folder, 'archive.tar'));
+    if (seed % archiveEach === 0) return await fuzzArchive(random, join(room, 'archive.tar'));
     return pick(random, [fuzzDocument, fuzzHeader, fuzzLogin])(random);
   } catch (thrown) {
     return { outcome: 'thrown', finding: String((thrown as Error).stack ?? thrown) };

@@ -116,6 +116,17 @@ test('its tool has every part it may load, and nothing besides', async () => {
   expect([...read].toSorted()).toEqual([join(dist, 'hivemind.js'), ...parts].toSorted());
 });
 
+test('its daemon has the programs beside it: that of the membership thread, and that of certificates', async () => {
+  const dist = join(dir, 'node_modules/hivemind/dist');
+  const text = await readFile(join(dist, 'hivemind-node.js'), 'utf8');
+  const beside = [...text.matchAll(/(?:new URL|import)\("(?:\.\/)?(hivemind-[a-z0-9]+\.js)"/g)].map(
+    ([, name]) => name!,
+  );
+  expect(beside.toSorted()).toEqual(['hivemind-membership.js', 'hivemind-x509.js']);
+  const there = await readdir(dist);
+  expect(beside.filter((name) => !there.includes(name))).toEqual([]);
+});
+
 test('its tool runs: what it reads at once, and what it loads later', async () => {
   const tool = async (...args: string[]): Promise<string> =>
     (await run(process.execPath, ['node_modules/hivemind/dist/hivemind.js', ...args], { cwd: dir })).stdout;

@@ -1,6 +1,9 @@
 /** A few of the archives of `npm run fuzz -- archives`, in every test run. */
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { fuzzArchives } from '../../fuzz/archives/target.ts';
+import { endTargets } from '../../fuzz/target.ts';
+
+afterAll(endTargets);
 
 test('whatever is brought is read or refused with a code, within bounds, and nothing outside is touched', async () => {
   const seen = new Set<string>();

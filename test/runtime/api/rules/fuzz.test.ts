@@ -1,8 +1,9 @@
 /** A few of the mutated requests of `npm run fuzz -- api`, in every test run. */
 import { afterAll, expect, test } from 'vitest';
-import { endFuzzApi, fuzzApi } from '../../../fuzz/api/target.ts';
+import { fuzzApi } from '../../../fuzz/api/target.ts';
+import { endTargets } from '../../../fuzz/target.ts';
 
-afterAll(endFuzzApi);
+afterAll(endTargets);
 
 // It was thrown at nobody, which ends a daemon: an upload that breaks off before anybody reads it.
 test('an upload that breaks off before it is read is nobody’s loose end', async () => {

@@ -1,6 +1,9 @@
 /** A few mutated answers of registries and archives; `npm run fuzz -- registry` does many. */
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { fuzzRegistry } from '../../../fuzz/registry/target.ts';
+import { endTargets } from '../../../fuzz/target.ts';
+
+afterAll(endTargets);
 
 test('whatever registries and archives say is read, or refused with a code', async () => {
   const seen = new Set<string>();
