@@ -81,7 +81,7 @@ function contradictionIn(times: MembershipTimes): string | undefined {
   if (probeMs > longestMs / worstFactor)
     return `probeMs is ${probeMs}: a node that is not well waits ${worstFactor} times as long, more than an hour`;
   if (directMs >= probeMs * (1 - 2 * wayShare))
-    return `a direct answer may take ${directMs} ms of a probe's ${probeMs}: no time is left for others to try`;
+    return `directMs is ${directMs} of a probe's ${probeMs} (probeMs): no time is left for others to try`;
   if (suspicionFactor < 2)
     return `suspicionFactor is ${suspicionFactor}: at least 2 probes must be able to refute`;
   if (suspicionSpan < 1)

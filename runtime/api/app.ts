@@ -5,8 +5,9 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { HTTPException } from 'hono/http-exception';
 import type { ZodError } from 'zod';
-import { coded, reason, reasonOf } from '../../protocols/errors.ts';
+import { coded, reason, reasonOf, type Reason } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
+import { notLeading } from '../cluster/leading.ts';
 import { withApiPlace } from '../observed/api-places.ts';
 import type { ApiContext, Env, Identity } from './context.ts';
 import { MalformedError, problemHeaders, problemOf, type Fault } from './problem.ts';
@@ -112,7 +113,7 @@ export function createApp(context: ApiContext, { door, gate = openGate }: AppOpt
     throw unrouted(c.req.method, c.req.path);
   });
   app.onError(async (thrown, c) => {
-    const told = thrown instanceof HTTPException ? ofHttp(thrown) : reasonOf(thrown);
+    const told = thrown instanceof HTTPException ? ofHttp(thrown) : asAsked(context, reasonOf(thrown));
     const because = await withApiPlace(context.node, told);
     if (because.code === 'HM-INTERNAL')
       context.logger.error({ err: thrown, path: c.req.path }, 'a request failed');
@@ -164,6 +165,10 @@ function malformed(target: string, { issues }: ZodError): MalformedError {
     .map(({ path, message }) => ({ in: parts[target] ?? 'body', pointer: pointerOf(path), detail: message }));
   return new MalformedError(`${at}: ${first?.message ?? 'wrong'}${more}`, faults, at);
 }
+
+/** Who asks an agent for what stands in rows it may not reach is told where they are, not what they are called. */
+const asAsked = ({ node }: ApiContext, because: Reason): Reason =>
+  because.code === 'HM-STORE-DENIED' ? (notLeading(node.cluster)?.reason ?? because) : because;
 
 /** What hono itself refuses: a body that is not JSON. */
 const ofHttp = (thrown: HTTPException) =>

@@ -8,6 +8,12 @@ import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 import { coded } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
+import {
+  checkTimes,
+  timesOf,
+  type MembershipTimes,
+  type NetworkKind,
+} from '../../protocols/membership/profile.ts';
 
 interface HostPort {
   readonly host: string;
@@ -20,6 +26,14 @@ export const clusterPort = 4484;
 const addressHint =
   'an address of this machine that the others reach, as 10.0.0.1:4484: they are told it, so no host name, and not 0.0.0.0';
 const seedHint = 'addresses of nodes of the cluster as 10.0.0.1:4484,10.0.0.2:4484';
+
+const timesHint = 'times as JSON, numbers of milliseconds or counts, as {"probeMs":1000,"directMs":400}';
+const times = z.strictObject(
+  Object.fromEntries(
+    Object.keys(timesOf.lan).map((name) => [name, z.exactOptional(z.number(timesHint))]),
+  ) as Record<keyof MembershipTimes, z.ZodExactOptional<z.ZodNumber>>,
+  timesHint,
+);
 
 export const clusterSettings = {
   clusterAddress: {
@@ -57,6 +71,11 @@ export const clusterSettings = {
     argument: 'KIND',
     help: 'times of probing: lan, wan between data centres, fast in tests (lan)',
   },
+  membershipTimes: {
+    form: z.union([times, z.string(timesHint).transform(parseJson).pipe(times)], timesHint),
+    argument: 'JSON',
+    help: `single times that are not the profile's, alike at all nodes: ${Object.keys(timesOf.lan).join(', ')}`,
+  },
 } as const;
 
 interface Combined {
@@ -64,10 +83,14 @@ interface Combined {
   readonly join?: readonly HostPort[];
   readonly tokenFile?: string;
   readonly role: 'auto' | 'server' | 'agent';
+  readonly membershipProfile: NetworkKind;
+  readonly membershipTimes?: Partial<MembershipTimes>;
 }
 
-/** Throws HM-CONFIG or HM-CLUSTER-ROLE for what contradicts itself. */
-export function checkCluster({ clusterAddress, join, tokenFile, role }: Combined): void {
+/** Throws HM-CONFIG, HM-CLUSTER-ROLE or HM-MEMBERSHIP-TIMES for what contradicts itself. */
+export function checkCluster(settings: Combined): void {
+  const { clusterAddress, join, tokenFile, role, membershipProfile, membershipTimes = {} } = settings;
+  checkTimes({ ...timesOf[membershipProfile], ...membershipTimes });
   if (join !== undefined && clusterAddress === undefined)
     throw coded(
       'HM-CONFIG',
@@ -100,6 +123,15 @@ export function checkCluster({ clusterAddress, join, tokenFile, role }: Combined
       { role },
       'Add --cluster-address and --join, or leave --role out.',
     );
+}
+
+/** Left as text when it is none: the form then says what it should be. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
 }
 
 /** `10.0.0.1:4484`, `[fd00::1]:4484`, with or without a port; `undefined` when it is none. */

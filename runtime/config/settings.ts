@@ -163,7 +163,7 @@ export type NodeConfig = {
 };
 
 /** Without a default. */
-type Optional = 'dnsAddress' | 'clusterAddress' | 'join' | 'tokenFile' | 'zone';
+type Optional = 'dnsAddress' | 'clusterAddress' | 'join' | 'tokenFile' | 'zone' | 'membershipTimes';
 
 /** `dataDir` → `--data-dir`. */
 export function flagOf(name: SettingName): string {

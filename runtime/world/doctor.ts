@@ -7,7 +7,9 @@ import { readFile, statfs, writeFile } from 'node:fs/promises';
 import { stockInWords } from '../../protocols/containers/cdi/choose.ts';
 import { reasonOf } from '../../protocols/errors.ts';
 import { foreignRoutes } from '../../protocols/network/forwarding.ts';
+import type { MemberView } from '../../protocols/membership/views/view.ts';
 import type { Call, Clock, Ports } from '../../protocols/ports.ts';
+import type { ClusterHandle } from '../cluster/handle.ts';
 import type { ContainerdPlace } from '../drivers/container/containerd/bootstrap.ts';
 import type { LinuxNetwork } from '../drivers/network/linux/driver.ts';
 import type { Finding } from '../node-handle.ts';
@@ -19,6 +21,8 @@ interface Subject {
   readonly ports: Ports;
   readonly settings: NodeSettings;
   readonly dataDir: string;
+  /** Absent at a node that is alone. */
+  readonly cluster?: ClusterHandle;
   /** Absent where services are processes of the machine. */
   readonly engineRoom?: EngineRoom;
 }
@@ -34,17 +38,19 @@ export function examine(subject: Subject): Promise<readonly Finding[]> {
   return findingsInTime(subject.clock, checksOf(subject));
 }
 
-function checksOf({ ports, settings, dataDir, engineRoom }: Subject): readonly Check[] {
+function checksOf({ ports, settings, dataDir, cluster, engineRoom }: Subject): readonly Check[] {
+  const place = storePlace(cluster);
   const everywhere: readonly Check[] = [
-    { id: 'store', run: (call) => store(ports, call) },
-    { id: 'secrets', run: (call) => secretKey(ports, call) },
+    ...(cluster ? [{ id: 'cluster', run: () => Promise.resolve(others(cluster.membership.members())) }] : []),
+    { id: 'store', run: (call) => store(ports, place, call) },
+    { id: 'secrets', run: (call) => secretKey(ports, place, call) },
     { id: 'disk', run: () => disk(dataDir) },
   ];
   if (!engineRoom) return [{ id: 'processes', run: (call) => processes(ports, call) }, ...everywhere];
-  const { network, place } = engineRoom;
-  const remedy = containerdRemedy(place);
+  const { network, place: engine } = engineRoom;
+  const remedy = containerdRemedy(engine);
   return [
-    { id: 'containerd', run: (call) => containerd(ports, place, call), remedy, code: 'HM-RUNTIME-TIMEOUT' },
+    { id: 'containerd', run: (call) => containerd(ports, engine, call), remedy, code: 'HM-RUNTIME-TIMEOUT' },
     ...everywhere,
     { id: 'ip-forward', run: forwarding },
     { id: 'forward-policy', run: (call) => forwardPolicy(network, call) },
@@ -123,22 +129,42 @@ async function containerd(ports: Ports, place: ContainerdPlace, call: Call): Pro
   }
 }
 
-async function secretKey(ports: Ports, call: Call): Promise<Finding> {
+/** Where an agent's store is; nothing where it is the node's own. */
+function storePlace(cluster: ClusterHandle | undefined): string | undefined {
+  if (cluster?.self.role !== 'agent') return undefined;
+  const { name, address } = cluster.server();
+  return `the server ${name} at ${address.host}:${address.port}`;
+}
+
+/** Whom of the others this node sees, and whom it misses. */
+export function others(members: readonly MemberView[]): Finding {
+  const id = 'cluster';
+  const named = (states: readonly string[]): readonly string[] =>
+    members.filter(({ self, status }) => !self && states.includes(status)).map(({ name }) => name);
+  const [alive, missed] = [named(['alive']), named(['suspected', 'dead'])];
+  const seen = `${alive.length} other ${alive.length === 1 ? 'node is' : 'nodes are'} alive`;
+  if (missed.length === 0) return { id, verdict: 'ok', detail: seen };
+  const detail = `${seen}, and ${missed.join(', ')} not heard`;
+  return { id, verdict: 'warning', detail, remedy: `hivemind why ${missed[0]}` };
+}
+
+async function secretKey(ports: Ports, place: string | undefined, call: Call): Promise<Finding> {
   const id = 'secrets';
+  if (place !== undefined) return { id, verdict: 'ok', detail: `kept by ${place}` };
   const { keyId, locked } = await ports.secrets.status({}, call);
   if (locked)
     return { id, verdict: 'failed', detail: `${locked.code}: ${locked.message}`, remedy: locked.hint };
   return { id, verdict: 'ok', detail: keyId === undefined ? 'none yet' : `key ${keyId}` };
 }
 
-async function store(ports: Ports, call: Call): Promise<Finding> {
+async function store(ports: Ports, place: string | undefined, call: Call): Promise<Finding> {
   const id = 'store';
   try {
     const status = await ports.store.status({}, call);
     return {
       id,
       verdict: 'ok',
-      detail: `embedded store ${status.identity.id} at revision ${status.position.revision}; one server, no failover yet`,
+      detail: `${place === undefined ? 'embedded store' : `of ${place}:`} ${status.identity.id} at revision ${status.position.revision}; one server, no failover yet`,
     };
   } catch (thrown) {
     const because = reasonOf(thrown);

@@ -125,7 +125,11 @@ async function open(options: RealWorldOptions, settings: NodeSettings): Promise<
       close,
       doctor: ({ mend }) => {
         const engineRoom = bridged && engine.place ? { network: bridged, place: engine.place } : undefined;
-        const subject = { clock: realClock, ports, settings, dataDir, ...(engineRoom ? { engineRoom } : {}) };
+        const subject = {
+          ...{ clock: realClock, ports, settings, dataDir },
+          ...(state.cluster ? { cluster: state.cluster } : {}),
+          ...(engineRoom ? { engineRoom } : {}),
+        };
         return mend ? mendAndExamine(subject) : examine(subject);
       },
       machine: () => measureMachine(dataDir, options.labels ?? {}),

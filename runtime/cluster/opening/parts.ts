@@ -8,7 +8,7 @@ import type { Issued, ServerPlace } from '../../../protocols/cluster/join.ts';
 import type { NodeEvent } from '../../../protocols/effects.ts';
 import { limits } from '../../../protocols/limits.ts';
 import type { MemberAddress } from '../../../protocols/membership/model.ts';
-import { timesOf, type NetworkKind } from '../../../protocols/membership/profile.ts';
+import { timesOf, type MembershipTimes, type NetworkKind } from '../../../protocols/membership/profile.ts';
 import type { Membership } from '../../../protocols/membership/views/port.ts';
 import type { Clock, Journal, Random, Stop } from '../../../protocols/ports.ts';
 import type { Calls } from '../../../protocols/wire/calls.ts';
@@ -35,6 +35,7 @@ export interface ClusterSettings {
   readonly role: 'auto' | 'server' | 'agent';
   readonly zone?: string;
   readonly membershipProfile: NetworkKind;
+  readonly membershipTimes?: Partial<MembershipTimes>;
   readonly labels: Readonly<Record<string, string>>;
 }
 
@@ -148,12 +149,12 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     calls = createCalls({ self: { id: identity.id, name, role, boot }, link, clock, random });
     const onJoin: ClusterLink['onJoin'] = (door) => shown.onJoin(door);
     options.prepare({ self, onJoin, calls, care, membership: () => membership, tell });
-    const { join = [], membershipProfile } = cluster.settings;
+    const { join = [], membershipProfile, membershipTimes } = cluster.settings;
     const seeds = await resolved([...join, server().address, ...given.seeds], address);
     membership = await cluster.openMembership({
       clock,
       random,
-      start: { self, boot, seeds, times: timesOf[membershipProfile] },
+      start: { self, boot, seeds, times: { ...timesOf[membershipProfile], ...membershipTimes } },
       secrets: { label, key: identity.key, ...credentialsOf(given.issued), keys: gossipKeysOf(given.issued) },
       calls,
       raiseBoot: (above) => raiseBoot(cluster.journal, above),

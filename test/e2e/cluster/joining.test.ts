@@ -68,6 +68,9 @@ describe.skipIf(missing !== undefined)('two nodes that joined', () => {
     expect(refused.code).not.toBe(0);
     expect(refused.stderr).toContain('HM-CLUSTER-AGENT');
     expect(refused.stderr).toContain(name(1));
+    // What stands in rows it may not reach, too.
+    expect((await cli(2, 'secret', 'ls')).stderr).toContain(`the server is ${name(1)}  HM-CLUSTER-AGENT`);
+    expect((await cli(2, 'doctor')).stdout).toContain(`of the server ${name(1)}`);
   });
 
   test('without its server an agent lives on, says what is missing, and finds it again by itself', async () => {

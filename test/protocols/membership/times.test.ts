@@ -89,9 +89,9 @@ test.each(Object.entries(timesOf))('the times of %s leave a relay time to answer
 });
 
 test.each<[string, Partial<MembershipTimes>]>([
-  ['a direct answer may take 500 ms', { directMs: 500 }],
-  ['a direct answer may take 700 ms', { directMs: 700 }],
-  ['a direct answer may take 450 ms', { directMs: 450 }],
+  ['directMs is 500 of', { directMs: 500 }],
+  ['directMs is 700 of', { directMs: 700 }],
+  ['directMs is 450 of', { directMs: 450 }],
   ['probeMs is 0', { probeMs: 0 }],
   ['probeMs is -1', { probeMs: -1 }],
   ['probeMs is 500000', { probeMs: 500_000, farewellMs: 3_600_000, exchangeMs: 600_000, reunionMs: 600_000 }],

@@ -51,6 +51,20 @@ test.each(['', 'a b', 'http://10.0.0.1', '10.0.0.1:0', '[10.0.0.1]:4484'])(
   },
 );
 
+test('single times of probing, of which a probe must leave some to others', () => {
+  const times = (text: string) => ['--cluster-address', '10.0.0.1', '--membership-times', text];
+  expect(read(...times('{"probeMs":1000}')).membershipTimes).toEqual({ probeMs: 1_000 });
+  for (const directMs of [500, 700])
+    expect(refusal(...times(`{"directMs":${directMs}}`))).toBe(
+      `HM-MEMBERSHIP-TIMES directMs is ${directMs} of a probe's 500 (probeMs): no time is left for others to try → Correct the setting that is named, or leave it out: the network profile has one.`,
+    );
+  expect(refusal(...times('{"probeMs":150}'), '--membership-profile', 'lan')).toContain(
+    'HM-MEMBERSHIP-TIMES directMs',
+  );
+  for (const text of ['{"probeTimeoutMs":1}', '{"probeMs":"1s"}', '500', 'fast', ''])
+    expect(refusal(...times(text))).toContain('HM-CONFIG --membership-times');
+});
+
 test('settings that contradict each other say what to add or leave out', () => {
   expect(refusal('--join', '10.0.0.1')).toContain('HM-CONFIG --join needs --cluster-address');
   expect(refusal('--cluster-address', '10.0.0.1', '--token-file', '/t')).toContain('without --join');
