@@ -12,6 +12,8 @@ export interface Planes {
   streamAt?: number;
   /** Since when no probe by datagrams found it; `undefined` while they do. */
   datagramFailingSince?: number;
+  /** Since when only others' probes find it, for this node; `undefined` while its own do. */
+  datagramIndirectSince?: number;
   /** Of the last direct answer, ms. */
   roundTripMs?: number;
 }

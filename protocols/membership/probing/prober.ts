@@ -138,6 +138,8 @@ export class Prober {
     if (planes) {
       delete planes.datagramFailingSince;
       planes.datagramAt = this.#desk.now;
+      if (from === probe.id) delete planes.datagramIndirectSince;
+      else planes.datagramIndirectSince ??= probe.startedAt;
       if (from === probe.id && !probe.relayed) planes.roundTripMs = this.#desk.now - probe.startedAt;
     }
     this.#desk.health.note(-1);

@@ -45,6 +45,8 @@ export interface PlaneView {
   readonly rttMs?: number;
   /** The last probe over it found nobody: since when. */
   readonly failingSince?: number;
+  /** This node's own probes find nobody, those of others do: since when. */
+  readonly indirectSince?: number;
 }
 
 /**

@@ -28,6 +28,9 @@ const plane = z
     heardAt: z.exactOptional(time),
     rttMs: z.exactOptional(z.number().min(0)).openapi({ description: 'of the last direct answer' }),
     failingSince: z.exactOptional(time),
+    indirectSince: z
+      .exactOptional(time)
+      .openapi({ description: 'since when it is found by way of other nodes alone' }),
   })
   .openapi('Plane', { description: 'what the node that answers finds over it' });
 

@@ -20,11 +20,13 @@ export function standing({ state, member }: NodeRow): string {
 export const roundTrip = ({ rttMs }: PlaneAnswer): string =>
   rttMs === undefined ? '-' : `${rttMs.toFixed(1)} ms`;
 
-/** `heard 0.2s ago`, `silent for 4.1s`, `not tried yet`. */
-export function planeSays({ heardAt, rttMs, failingSince }: PlaneAnswer, now: number): string {
+/** `heard 0.2s ago`, `silent for 4.1s`, `not tried yet`, `heard 0.2s ago, for 24s by way of others alone`. */
+export function planeSays({ heardAt, rttMs, failingSince, indirectSince }: PlaneAnswer, now: number): string {
   if (heardAt === undefined) return failingSince === undefined ? 'not tried yet' : 'never heard';
   const silence = elapsed(Math.max(0, now - heardAt));
   if (failingSince !== undefined) return `silent for ${silence}`;
+  if (indirectSince !== undefined)
+    return `heard ${silence} ago, for ${elapsed(Math.max(0, now - indirectSince))} by way of others alone`;
   return `heard ${silence} ago${rttMs === undefined ? '' : `, round trip ${rttMs.toFixed(1)} ms`}`;
 }
 

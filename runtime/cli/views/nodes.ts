@@ -42,14 +42,22 @@ function explainNode(cli: Cli, node: NodeRow, because: Reason | undefined): stri
   const now = cli.now();
   const { name, member } = node;
   const since = member ? `, for ${elapsed(Math.max(0, now - member.since))}` : '';
+  if (node.state === 'left' && member)
+    return [`${ink.good('✓')} ${name} has left, ${elapsed(Math.max(0, now - member.since))} ago`];
   const head = because ? `${ink.bad('✗')} ${because.message}  ${ink.faint(because.code)}` : undefined;
   return [
     `${head ?? `${ink.good('✓')} ${name} is ${standing(node)}`}${since}`,
     ...accusersText(node, now),
     ...planesText(node, now),
-    ...(because ? [`  next  ${because.hint}`] : []),
+    ...(because ? [`  next  ${nextOf(because)}`] : []),
   ];
 }
+
+/** What lists lead to is shown here already. */
+const nextOf = ({ code, hint }: Reason): string =>
+  code === 'HM-MEMBER-SUSPECTED'
+    ? 'Look at its machine and the network between. It is declared dead unless it answers within seconds.'
+    : hint;
 
 async function load(cli: Cli): Promise<readonly NodeRow[]> {
   return (await (await cli.client()).get<{ nodes: readonly NodeRow[] }>('/v1/nodes')).nodes;

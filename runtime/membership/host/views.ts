@@ -96,6 +96,7 @@ export class Views {
         this.#wallOr(planes?.datagramAt),
         planes?.roundTripMs,
         this.#wallOr(planes?.datagramFailingSince),
+        this.#wallOr(planes?.datagramIndirectSince),
       ),
       stream: plane(this.#wallOr(planes?.streamAt), stream?.rttMs, stream?.failingSince),
     };
@@ -111,10 +112,11 @@ export class Views {
   }
 }
 
-function plane(heardAt?: number, rttMs?: number, failingSince?: number): PlaneView {
+function plane(heardAt?: number, rttMs?: number, failingSince?: number, indirectSince?: number): PlaneView {
   return {
     ...(heardAt === undefined ? {} : { heardAt }),
     ...(rttMs === undefined ? {} : { rttMs }),
     ...(failingSince === undefined ? {} : { failingSince }),
+    ...(indirectSince === undefined ? {} : { indirectSince }),
   };
 }

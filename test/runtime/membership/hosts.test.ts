@@ -131,6 +131,26 @@ describe('five members', () => {
     expect(view.planes.stream.failingSince).toBeUndefined();
     expect(view.planes.stream.heardAt).toBeGreaterThan(cluster.clock.now() - 10_000);
   });
+
+  test('a way that is cut between two of them: each says since when others alone find the other', async () => {
+    const { cluster, nodes } = await five();
+    const [n1, n2] = nodes as [ClusterNode, ClusterNode];
+    const datagrams = async () => {
+      const looked = n1.membership.look();
+      await cluster.clock.settle();
+      return (await looked).find(({ name }) => name === 'n2')!.planes.datagram;
+    };
+    const cutAt = cluster.clock.now();
+    cluster.datagrams.cut(n1.place, n2.place);
+    cluster.datagrams.cut(n2.place, n1.place);
+    await cluster.clock.advance(20_000);
+    expect(n1.sees()['n2']).toBe('alive');
+    expect((await datagrams()).failingSince).toBeUndefined();
+    expect((await datagrams()).indirectSince).toBeGreaterThanOrEqual(cutAt);
+    cluster.datagrams.mendAll();
+    await cluster.clock.advance(20_000);
+    expect((await datagrams()).indirectSince).toBeUndefined();
+  });
 });
 
 test('two processes under one identity: the journal of one was lost, so it raises its boot and is heard', async () => {

@@ -118,8 +118,21 @@ test('why NODE: who suspects it, since when, and what each plane says', async ()
   n3 says so since 11:59:58.500 (1.5s)
   datagrams  silent for 4.1s
   streams    heard 0.2s ago, round trip 1.3 ms
-  next  Look at its machine and the network between: hivemind why n2 shows what each plane says.
+  next  Look at its machine and the network between. It is declared dead unless it answers within seconds.
 `);
+  const row = (change: object) => ({ ...rows[1]!, ...change });
+  const indirect = { datagram: { heardAt: startMs - 200, indirectSince: startMs - 24_900 }, stream: {} };
+  node.on('GET /v1/nodes', () => ({
+    nodes: [
+      row({ state: 'alive', member: member({ suspectedBy: [], planes: indirect }) }),
+      row({ name: 'n4', state: 'left', member: member({ since: startMs - 3_300 }) }),
+    ],
+  }));
+  expect((await hive('why n2')).stdout).toContain(
+    'datagrams  heard 0.2s ago, for 24.9s by way of others alone',
+  );
+  expect((await hive('why n4')).stdout).toBe('✓ n4 has left, 3.3s ago\n');
+  node.on('GET /v1/nodes', () => ({ nodes: rows }));
   expect((await hive('why n1')).stdout).toBe('✓ n1 is alive, for 1m30s\n');
   const said = JSON.parse((await hive('why n2 --json')).stdout) as {
     reasons: { code: string }[];
