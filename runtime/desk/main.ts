@@ -30,6 +30,7 @@ import { requireRecord } from './record.ts';
 import { statusOf } from './status.ts';
 
 const usage = `npm run cluster -- 3 [--runtime containerd|process]   three nodes: n1, n2, n3
+npm run cluster -- hello                   the hello app on it: images are built and brought, no registry
 npm run cluster -- cut n1 n2 [--one-way]   nothing passes between them (n1,n2 n3 between groups)
 npm run cluster -- lose 10%                so many packets between all nodes are lost; 0% ends it
 npm run cluster -- crash n3                kill -9 of the daemon; its containers run on
@@ -46,7 +47,11 @@ let desk: DeskName = deskCalled(usualTag);
 const environment = readEnvironment();
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const progress = (line: string): void => void process.stderr.write(`${line}\n`);
-const misused = (message: string): Error => coded('HM-CLI-USAGE', message, {}, `\n${usage}`);
+/** With the line of the command that was meant, where there is one. */
+const misused = (message: string, command = ''): Error => {
+  const line = usage.split('\n').find((one) => command !== '' && one.includes(`-- ${command} `));
+  return coded('HM-CLI-USAGE', message, {}, line?.replace(/ {2,}.*/, '') ?? 'npm run cluster -- --help');
+};
 
 interface Command {
   /** How many words follow. */
@@ -117,7 +122,7 @@ async function main(args: readonly string[]): Promise<void> {
     throw misused(`"${name}" is no command${near === undefined ? '' : `; did you mean ${near}?`}`);
   }
   if (words.length !== command.words)
-    throw misused(`${name} takes ${command.words} words, not ${words.length}`);
+    throw misused(`${name} takes ${command.words} words, not ${words.length}`, name);
   await command.run(words, values);
 }
 
@@ -161,7 +166,7 @@ async function up(count: number, runtime = 'containerd'): Promise<void> {
 async function lose(share: string): Promise<void> {
   const percent = /^(\d{1,3}(?:\.\d{1,2})?)%?$/.exec(share)?.[1];
   if (percent === undefined || Number(percent) > 100)
-    throw misused(`lose takes a share as 10% or 0.5%, not ${share}`);
+    throw misused(`lose takes a share as 10% or 0.5%, not ${share}`, 'lose');
   await requireRecord(desk);
   await losePackets(desk, Number(percent));
   say(

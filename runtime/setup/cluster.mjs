@@ -1,9 +1,9 @@
 /**
  * `npm run cluster -- 3`: several nodes on this machine, each in a network of its own. Sets up what they need and builds
- * before nodes are started; everything else is `runtime/desk`.
+ * before nodes are started; `hello` deploys the hello app; everything else is `runtime/desk`.
  */
 import { build } from './build.mjs';
-import { packageProgram, run } from './commands.mjs';
+import { packageProgram, run, say } from './commands.mjs';
 import { ensureDebianPackages } from './debian-packages.mjs';
 import { ensureNpmPackages } from './npm-packages.mjs';
 
@@ -14,4 +14,12 @@ if (/^(\d+|start|heal)$/.test(args[0] ?? '')) {
   ensureDebianPackages('node');
   await build();
 }
-process.exitCode = await run(packageProgram('tsx'), ['runtime/desk/main.ts', ...args]);
+if (args.length === 1 && args[0] === 'hello') {
+  await build();
+  const { deployHello } = await import('./hello.mjs');
+  const deployed = await deployHello({});
+  if (deployed) say('try next  npx hivemind port-forward hello/web 8080:8000, and http://127.0.0.1:8080/');
+  process.exitCode = deployed ? 0 : 1;
+} else {
+  process.exitCode = await run(packageProgram('tsx'), ['runtime/desk/main.ts', ...args]);
+}

@@ -7,8 +7,9 @@ import { request } from 'node:http';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build, daemonEnvironment } from './build.mjs';
-import { gather, giveUp, isRoot, root, run, say } from './commands.mjs';
+import { giveUp, isRoot, root, say } from './commands.mjs';
 import { ensureDebianPackages } from './debian-packages.mjs';
+import { deployHello } from './hello.mjs';
 import { ensureNpmPackages } from './npm-packages.mjs';
 import { keepRunning } from './restarter.mjs';
 
@@ -58,7 +59,7 @@ async function readConfig() {
 async function welcome(child) {
   if (!(await ready(child))) return;
   const { host, port } = config.apiAddress;
-  const running = withDemo ? await deployHello() : true;
+  const running = withDemo ? await deployHello({ HIVEMIND_ADDRESS: `unix://${config.socketPath}` }) : true;
   if (child.exitCode !== null) return;
   say('');
   if (withDemo && running) say('hello runs        http://127.0.0.1:8080/');
@@ -100,24 +101,4 @@ function answers(socketPath) {
     asked.on('error', () => resolve(false));
     asked.end();
   });
-}
-
-/** Builds its images where they are missing, brings them to the node, deploys. */
-async function deployHello() {
-  const { buildHelloImages } = await load('build-hello');
-  const { archives } = await buildHelloImages({
-    imagesDir: join(root, '.cache', 'images'),
-    contentDir: join(root, 'examples', 'hello', 'web'),
-    progress: (line) => say(line),
-  });
-  const options = { env: { ...process.env, HIVEMIND_ADDRESS: `unix://${config.socketPath}` } };
-  const cli = (...args) => [process.execPath, [bundle('hivemind'), ...args], options];
-  for (const archive of archives) {
-    const { code, output } = gather(...cli('image', 'import', archive));
-    if (code !== 0) {
-      say(output.trim());
-      return false;
-    }
-  }
-  return (await run(...cli('deploy', '-f', join(root, 'examples', 'hello', 'compose.yaml')))) === 0;
 }
