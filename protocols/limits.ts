@@ -484,6 +484,8 @@ export const limits = {
   certificateMs: 604_800_000,
   /** The authority's own: longer than a cluster lives. */
   authorityMs: 315_360_000_000,
+  /** How soon a node sees that its clock was set, and that its certificate is of no use by the new time. */
+  clockLookMs: 10_000,
   /** A renewal that failed is tried again after so long, then twice as long … */
   renewalRetryMs: 1_000,
   /** … and this at most: a server that comes back is not asked by all at once, and none waits for hours. */

@@ -1,8 +1,12 @@
 /** When a certificate is renewed: at two thirds of its term, and again and again until it is done. */
 import { limits } from '../limits.ts';
 
-/** ms until the renewal is due; 0 when it is. `term`: first and last moment of the certificate. All ms since 1970. */
+/**
+ * ms until the renewal is due; 0 when it is, also for a certificate of the future: it was made by a clock that was set since.
+ * `term`: first and last moment of the certificate. All ms since 1970.
+ */
 export function renewalDelay([from, to]: readonly [number, number], now: number): number {
+  if (now < from) return 0;
   return Math.max(0, from + ((to - from) * 2) / 3 - now);
 }
 

@@ -12,7 +12,7 @@ import type { Calls } from '../../protocols/wire/calls.ts';
 import { MembershipDoor } from './door.ts';
 import type { BeginLife, FromHost, LifeStart, ToHost } from './messages.ts';
 import { MembershipStreams } from './streams.ts';
-import type { ClusterSecrets } from './host/worker-tools.ts';
+import type { ClusterSecrets } from './host/renewable-notary.ts';
 import type { Ending, Refused, WorkerStart } from './host/worker.ts';
 
 export interface OpenMembershipOptions {

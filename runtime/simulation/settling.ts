@@ -50,7 +50,7 @@ export class Settling {
     const { nodes, view } = this.#watched;
     const sum = (count: (node: NodeRun) => number) => nodes.reduce((total, node) => total + count(node), 0);
     return {
-      revision: view.revision,
+      revision: view.revision - view.housekeeping,
       appends: sum(({ journal }) => journal.appends),
       network: sum(({ place }) => place.network.changes),
       volumes: sum(({ place }) => place.volumes.changes),

@@ -8,6 +8,7 @@
 import type { Frame } from '../../protocols/inspection.ts';
 import { limits } from '../../protocols/limits.ts';
 import { timesOf } from '../../protocols/membership/profile.ts';
+import { library } from '../cluster/certificates/authority.ts';
 import { transcriptLine } from '../kernel/transcript.ts';
 import { turn } from '../world/heap-clock.ts';
 import { SimulatedWorld } from '../world/simulated/simulated-world.ts';
@@ -87,6 +88,7 @@ class Simulation {
       images: names,
       scriptOf: (create) => scriptOf(create, false),
       ...(plan.cluster ? { nodes: plan.cluster.nodes, times: timesOf[plan.cluster.network.kind] } : {}),
+      ...plan.cluster?.joining,
     });
     this.#view = new StoreView((events, revision) =>
       this.#all((checker) => checker.onRevision(events, revision)),
@@ -148,6 +150,8 @@ class Simulation {
   }
 
   async #phases(): Promise<void> {
+    // Read before time begins: nothing waits for it later.
+    if (this.#plan.cluster?.joining) await library();
     const { forMs = faultyMs, lastKill = true } = this.#plan;
     this.#view.follow(this.#world.memory);
     this.#world.onMemory = (memory) => this.#view.follow(memory);
@@ -209,6 +213,7 @@ class Simulation {
   #tick(): void {
     this.#world.clock.setTimer(tickMs, () => {
       this.#look();
+      this.#cluster?.tick();
       if (this.#world.clock.monotonicMs() % 10_000 < tickMs) this.#falseStore.remember();
       this.#tick();
     });

@@ -8,12 +8,7 @@ import {
   type StreamIdentity,
 } from '../stream-link.ts';
 import type { Place } from './datagrams.ts';
-import type { MemoryStreams } from './streams.ts';
-
-interface Side {
-  readonly place: Place;
-  readonly identity: StreamIdentity;
-}
+import type { MemoryStreams, Party } from './streams.ts';
 
 export interface MemoryConnection {
   readonly dialled: StreamConnection;
@@ -27,7 +22,7 @@ export interface MemoryConnection {
   wake(): void;
 }
 
-export function connect(network: MemoryStreams, dialler: Side, listener: Side): MemoryConnection {
+export function connect(network: MemoryStreams, dialler: Party, listener: Party): MemoryConnection {
   const there = new Way(network, dialler.place, listener.place);
   const back = new Way(network, listener.place, dialler.place);
   const breakUp = (because: Reason): void => {

@@ -11,6 +11,7 @@ import type { Peer } from '../../protocols/wire/calls.ts';
 import type { StreamConnection, StreamIdentity, StreamLink } from '../stream-link.ts';
 import type { Place } from './datagrams.ts';
 import { placeOf } from './memory-link.ts';
+import type { Proof } from './proven-streams.ts';
 import { connect, type MemoryConnection } from './stream-connection.ts';
 
 export interface StreamFaults {
@@ -25,9 +26,16 @@ export interface StreamFaults {
 
 export const calmStreams: StreamFaults = { delayMs: 0.2, meanMs: 0.3, reset: 0, bytesPerMs: Infinity };
 
-interface Listener {
+export interface Listener {
   readonly identity: StreamIdentity;
   readonly accept: (connection: StreamConnection) => void;
+  /** What it shows to who wants proof: `proven-streams.ts`. */
+  readonly proof?: Proof;
+}
+
+export interface Party {
+  readonly place: Place;
+  readonly identity: StreamIdentity;
 }
 
 export class MemoryStreams {
@@ -128,14 +136,21 @@ export class MemoryStreams {
     this.#connections.delete(connection);
   }
 
-  /** As a dial over TCP: nothing is heard while a way is cut, and a place without a listener refuses. */
-  async dial(
-    from: Place,
-    identity: StreamIdentity,
-    to: Peer,
-    signal: AbortSignal,
-  ): Promise<StreamConnection> {
+  /** Whoever listens there is who it says it is. */
+  async dial(from: Party, to: Peer, signal: AbortSignal): Promise<StreamConnection> {
+    const listener = await this.reach(from.place, to.address, signal);
+    const { identity, accept } = listener;
     const place = placeOf(to.address);
+    if (to.id !== '' && identity.id !== to.id)
+      throw coded('HM-PEER-IDENTITY', `At ${place} answers ${identity.id}, not ${to.id}.`);
+    const { dialled, accepted } = this.join(from, { place, identity });
+    accept(accepted);
+    return dialled;
+  }
+
+  /** As a dial over TCP: nothing is heard while a way is cut, and a place without a listener refuses. */
+  async reach(from: Place, to: MemberAddress, signal: AbortSignal): Promise<Listener> {
+    const place = placeOf(to);
     this.counts.dialled += 1;
     // There and back, and once more for the handshake; while a way is cut, packets are sent again.
     for (let trip = 0; trip < 3; trip += 1) {
@@ -148,12 +163,14 @@ export class MemoryStreams {
       this.counts.refused += 1;
       throw coded('HM-PEER-UNREACHABLE', `Nobody listens on ${place}.`);
     }
-    if (to.id !== '' && listener.identity.id !== to.id)
-      throw coded('HM-PEER-IDENTITY', `At ${place} answers ${listener.identity.id}, not ${to.id}.`);
-    const connection = connect(this, { place: from, identity }, { place, identity: listener.identity });
+    return listener;
+  }
+
+  /** A connection between two that have met. */
+  join(dialler: Party, listener: Party): MemoryConnection {
+    const connection = connect(this, dialler, listener);
     this.#connections.add(connection);
-    listener.accept(connection.accepted);
-    return connection.dialled;
+    return connection;
   }
 
   #wait(ms: number, signal: AbortSignal): Promise<void> {
@@ -200,7 +217,8 @@ class MemoryStreamLink implements StreamLink {
 
   async dial(to: Peer, signal: AbortSignal): Promise<StreamConnection> {
     this.counts.dialled += 1;
-    return await this.#network.dial(placeOf(this.address), this.#identity, to, signal);
+    const from = { place: placeOf(this.address), identity: this.#identity };
+    return await this.#network.dial(from, to, signal);
   }
 
   async close(): Promise<void> {

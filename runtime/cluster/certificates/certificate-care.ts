@@ -7,6 +7,7 @@ import type { Issued } from '../../../protocols/cluster/join.ts';
 import { renewalDelay, renewalRetry } from '../../../protocols/cluster/terms.ts';
 import type { NodeEvent } from '../../../protocols/effects.ts';
 import { coded, reasonOf, type Reason } from '../../../protocols/errors.ts';
+import { limits } from '../../../protocols/limits.ts';
 import type { Notary } from '../../../protocols/membership/model.ts';
 import type { Clock, Random } from '../../../protocols/ports.ts';
 import { createNotary } from '../../../transport/secure/notary.ts';
@@ -72,7 +73,8 @@ export class CertificateCare {
 
   /** Renews when it is due, from now on; also `now`, when the cluster is to know something new of this node. */
   start(now = false): void {
-    this.#after(now ? 0 : renewalDelay(this.#term(), this.#options.clock.now()));
+    if (now) this.#after(0, () => this.#try());
+    else this.#wait();
   }
 
   stop(): void {
@@ -99,21 +101,28 @@ export class CertificateCare {
     await this.#options.renewed(issued);
   }
 
-  #after(ms: number): void {
+  /** Timers know nothing of a clock that is set meanwhile: when it is due is looked up again and again. */
+  #wait(): void {
+    const delay = renewalDelay(this.#term(), this.#options.clock.now());
+    if (delay <= limits.clockLookMs) this.#after(delay, () => this.#try());
+    else this.#after(limits.clockLookMs, () => this.#wait());
+  }
+
+  #after(ms: number, run: () => unknown): void {
     const { clock } = this.#options;
     clock.clearTimer(this.#timer);
-    if (!this.#stopped) this.#timer = clock.setTimer(ms, () => void this.#try());
+    if (!this.#stopped) this.#timer = clock.setTimer(ms, () => void run());
   }
 
   async #try(): Promise<void> {
-    const { name, clock, random, tell } = this.#options;
+    const { name, random, tell } = this.#options;
     try {
       await this.renew();
       this.#failures = 0;
       this.#unrenewed = undefined;
       const message = `the certificate of ${name} is renewed`;
       tell({ type: 'cluster.renewed', subject: name, level: 'info', message });
-      this.#after(renewalDelay(this.#term(), clock.now()));
+      this.#wait();
     } catch (thrown) {
       const because = reasonOf(thrown);
       // Once a cause: tries come every few minutes, for days.
@@ -126,7 +135,7 @@ export class CertificateCare {
           reason: because,
         });
       this.#unrenewed = because;
-      this.#after(renewalRetry(this.#failures++, random.next()));
+      this.#after(renewalRetry(this.#failures++, random.next()), () => this.#try());
     }
   }
 

@@ -19,7 +19,7 @@ import type { NodeRole } from '../../../protocols/wire/catalogue.ts';
 import { issueCredential, nodeIdOf } from '../../../transport/secure/credentials.ts';
 import { termOf } from '../../../transport/secure/tls-identity.ts';
 import { issueCertificate, keyOfRequest } from '../certificates/authority.ts';
-import { readAuthority, readGossipKeys, type ClusterPorts } from '../cluster-store.ts';
+import { readAuthority, type ClusterPorts } from '../cluster-store.ts';
 import { claimName, memberOf, releaseName } from '../members.ts';
 import { judgeJoinToken, takeJoinToken } from './join-tokens.ts';
 
@@ -31,6 +31,8 @@ export interface AdmissionOptions {
   gone(other: MemberRecord): boolean;
   /** Where members are, for who joins. */
   peers(): readonly MemberAddress[];
+  /** In use now, as they stand in `Issued`; the store may be one of before they were exchanged. */
+  gossipKeys(): readonly string[];
 }
 
 /** A node that proved who it is. */
@@ -57,7 +59,7 @@ export class Admission {
     if (id === server.id)
       throw coded('HM-CLUSTER-JOIN', 'a server cannot join itself', {}, 'Leave --join out.');
     const authority = await readAuthority(ports);
-    const given = await issueTo(ports, authority, { name, role: 'agent', key });
+    const given = await issueTo(ports, authority, { name, role: 'agent', key }, this.#options.gossipKeys());
     await claimName(ports, {
       record: {
         name,
@@ -87,7 +89,8 @@ export class Admission {
         `${from.name} asks for a certificate on another key than its own`,
       );
     const authority = await readAuthority(ports);
-    const { issued, notAfter } = await issueTo(ports, authority, { name: from.name, role: member.role, key });
+    const leaf = { name: from.name, role: member.role, key };
+    const { issued, notAfter } = await issueTo(ports, authority, leaf, this.#options.gossipKeys());
     const { address, zone } = request;
     const record: MemberRecord = { ...member, address, zone, notAfter };
     await claimName(ports, { record, gone: () => false });
@@ -110,6 +113,7 @@ export async function issueTo(
   ports: ClusterPorts,
   authority: Awaited<ReturnType<typeof readAuthority>>,
   { name, role, key }: { readonly name: string; readonly role: NodeRole; readonly key: KeyObject },
+  gossipKeys: readonly string[],
 ): Promise<{ readonly issued: Issued; readonly notAfter: number }> {
   const { label } = authority;
   const now = ports.now();
@@ -124,13 +128,12 @@ export async function issueTo(
     key,
     notAfter: Math.floor(notAfter / 1_000),
   });
-  const gossipKeys = await readGossipKeys(ports);
   return {
     issued: {
       certificate,
       authority: authority.certificate,
       credential: Buffer.from(credential).toString('base64'),
-      gossipKeys: gossipKeys.map(({ secret }) => Buffer.from(secret).toString('base64')),
+      gossipKeys: [...gossipKeys],
     },
     notAfter,
   };

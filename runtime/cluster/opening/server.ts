@@ -8,12 +8,19 @@ import { isGone, type ClusterRecord, type MemberRecord } from '../../../protocol
 import { coded, reasonOf } from '../../../protocols/errors.ts';
 import { limits } from '../../../protocols/limits.ts';
 import type { MemberView } from '../../../protocols/membership/views/view.ts';
+import { keys } from '../../../protocols/state/keys.ts';
 import type { SecretBox, StateStore } from '../../../protocols/ports.ts';
 import type { RingKey } from '../../../transport/secure/key-ring.ts';
 import { ringKey } from '../../../transport/secure/key-ring.ts';
 import { termOf } from '../../../transport/secure/tls-identity.ts';
 import { openStoreDoor } from '../../drivers/store/remote/store-door.ts';
-import { ensureCluster, readAuthority, readGossipKeys, type ClusterPorts } from '../cluster-store.ts';
+import {
+  ensureCluster,
+  readAuthority,
+  readGossipKeys,
+  readRow,
+  type ClusterPorts,
+} from '../cluster-store.ts';
 import { readGiven, writeGiven, type Given } from '../given-file.ts';
 import type { ClusterHandle } from '../handle.ts';
 import { ensureIdentity, type NodeIdentity } from '../identity-file.ts';
@@ -43,10 +50,11 @@ export async function openServer(
     ...(certificateMs === undefined ? {} : { certificateMs }),
   };
   const identity = await ensureIdentity(files, random, keyPath(folder));
-  const record = await ensureCluster(ports);
+  const before = await givenBefore(options, identity);
+  const isOwn = before === undefined || (await holdsCluster(ports, before.label));
   const members = await listMembers(ports);
-  const given = await givenToServer(options, ports, identity, record);
-  await claimOwnName(options, ports, given, members);
+  const given = isOwn ? await givenToServer(options, ports, { identity, before }) : before;
+  if (isOwn) await claimOwnName(options, ports, given, members);
   const place: ServerPlace = { id: identity.id, name, address: given.address };
   const others = members.filter(({ id }) => id !== identity.id).map(({ address }) => address);
   const parts = await openParts({
@@ -55,9 +63,11 @@ export async function openServer(
     given: { ...given, seeds: others.slice(0, limits.clusterSeeds) },
     server: () => place,
     renew: async () => {
+      await requireCluster(ports, given.label);
       const authority = await readAuthority(ports);
       const key = createPublicKey(identity.key);
-      return (await issueTo(ports, authority, { name, role: 'server', key })).issued;
+      const { gossipKeys } = parts.care.issued;
+      return (await issueTo(ports, authority, { name, role: 'server', key }, gossipKeys)).issued;
     },
     prepare: (open) => serveNodes(options, ports, place, open),
   });
@@ -68,34 +78,69 @@ export async function openServer(
   };
 }
 
-/** What it had before, if that is still good for it; else made now, with the authority's key out of the store. */
+/** What it had before as the server of that name, where it is now. */
+async function givenBefore(
+  { settings, folder, name, files }: ClusterOptions,
+  identity: NodeIdentity,
+): Promise<Given | undefined> {
+  const before = await readGiven(files, givenPath(folder), identity);
+  if (before?.name !== name || before.role !== 'server') return undefined;
+  const { clusterAddress: address, zone = '' } = settings;
+  return { ...before, address, zone, server: { id: identity.id, name, address } };
+}
+
+/**
+ * A store that is empty, or of another cluster, in place of its own: the node serves on with what it has, and writes nothing
+ * there. Else it would be the server of another cluster, and none of its nodes would know it.
+ */
+async function holdsCluster(ports: ClusterPorts, label: string): Promise<boolean> {
+  return (await readRow<ClusterRecord>(ports, keys.cluster))?.value.label === label;
+}
+
+/** HM-STORE-FOREIGN. */
+async function requireCluster(ports: ClusterPorts, label: string): Promise<void> {
+  if (await holdsCluster(ports, label)) return;
+  throw coded(
+    'HM-STORE-FOREIGN',
+    `the store does not hold the cluster ${label} that this node is the server of`,
+    { cluster: label },
+  );
+}
+
+/** What it had before, if that is still good; else made now, with the authority's key out of the store. */
 async function givenToServer(
   { settings, folder, name, clock, files }: ClusterOptions,
   ports: ClusterPorts,
-  identity: NodeIdentity,
-  { label }: ClusterRecord,
+  { identity, before }: { readonly identity: NodeIdentity; readonly before: Given | undefined },
 ): Promise<Given> {
+  const { label } = await ensureCluster(ports);
   const { clusterAddress: address, zone = '' } = settings;
   const path = givenPath(folder);
-  const before = await readGiven(files, path, identity);
   const place = { id: identity.id, name, address };
   const now = { name, role: 'server', address, zone, server: place } as const;
-  if (before && before.label === label && before.name === name && before.role === 'server') {
+  if (before) {
     const [, until] = termOf(new X509Certificate(before.issued.certificate));
-    if (clock.now() < until) return { ...before, ...now, issued: await withNewestKeys(ports, before.issued) };
+    if (clock.now() < until) return { ...before, issued: await withNewestKeys(ports, before.issued) };
   }
   const key = createPublicKey(identity.key);
-  const { issued } = await issueTo(ports, await readAuthority(ports), { name, role: 'server', key });
+  const ring = before
+    ? (await withNewestKeys(ports, before.issued)).gossipKeys
+    : (await readGossipKeys(ports)).map(({ secret }) => textOf(secret));
+  const { issued } = await issueTo(ports, await readAuthority(ports), { name, role: 'server', key }, ring);
   const given: Given = { ...now, label, issued, seeds: [] };
   await writeGiven(files, path, given);
   return given;
 }
 
-/** The store's are the newest: an exchange may have broken off. Without the key that opens them those it had serve on. */
+/**
+ * An exchange may have broken off one step before what the store says, or the store is one of before an exchange: what this
+ * node sends with is understood by all others in both cases. Without the key that opens them those it had serve on.
+ */
 async function withNewestKeys(ports: ClusterPorts, issued: Issued): Promise<Issued> {
   try {
-    const ring = await readGossipKeys(ports);
-    return { ...issued, gossipKeys: ring.map(({ secret }) => textOf(secret)) };
+    const ring = (await readGossipKeys(ports)).map(({ secret }) => textOf(secret));
+    const isSame = ring[0] === issued.gossipKeys[0];
+    return { ...issued, gossipKeys: isSame ? ring : [...new Set([...issued.gossipKeys, ...ring])] };
   } catch (thrown) {
     if (reasonOf(thrown).code !== 'HM-SECRET-KEY') throw thrown;
     return issued;
@@ -135,7 +180,7 @@ function serveNodes(
   { clock, debug }: ClusterOptions,
   ports: ClusterPorts,
   server: ServerPlace,
-  { onJoin, calls, membership }: OpenParts,
+  { onJoin, calls, care, membership }: OpenParts,
 ): void {
   const members = (): readonly MemberView[] => membership()?.members() ?? [];
   const since = clock.monotonicMs();
@@ -147,6 +192,7 @@ function serveNodes(
       return isGone(known?.status, other, { now: ports.now(), listeningMs: clock.monotonicMs() - since });
     },
     peers: () => seedsOf(membership(), []),
+    gossipKeys: () => care.issued.gossipKeys,
   });
   const failed = (thrown: unknown): void => debug(`a request to join failed: ${reasonOf(thrown).message}`);
   onJoin(createJoinDoor({ clock, join: (request) => admission.join(request), failed }));
@@ -162,7 +208,7 @@ function serveNodes(
   });
   calls.on('ring.get', async (from) => {
     await memberOf(ports, from);
-    return { keys: (await readGossipKeys(ports)).map(({ secret }) => secret) };
+    return { keys: care.issued.gossipKeys.map(bytesOf) };
   });
 }
 

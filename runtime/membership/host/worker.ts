@@ -6,7 +6,8 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { reasonOf, type Reason } from '../../../protocols/errors.ts';
 import { MembershipHost } from './host.ts';
 import type { FromHost, LifeStart, ToHost } from '../messages.ts';
-import { realTools, type ClusterSecrets } from './worker-tools.ts';
+import type { ClusterSecrets } from './renewable-notary.ts';
+import { realTools } from './worker-tools.ts';
 
 export interface WorkerStart {
   readonly start: LifeStart;

@@ -4,7 +4,7 @@ import type { Life } from '../node/life.ts';
 import type { NodeRun } from '../node/node-run.ts';
 import { strangerPackets } from './strangers.ts';
 import { Windows } from '../node/windows.ts';
-import type { ClusterFault, ClusterPlan, NetworkPlan } from '../plans/cluster-plan.ts';
+import type { ClusterFault, ClusterPlan, JoiningPlan, NetworkPlan } from '../plans/cluster-plan.ts';
 
 type Ways = readonly (readonly [string, string])[];
 type Undo = () => void;
@@ -16,11 +16,16 @@ const mildStallMs = 1_000;
 const stepMs = 12_000;
 /** A clock that was set wrong is set right: nodes whose times are too far apart speak to nobody meanwhile. */
 const clockOffMs = 40_000;
+/** Until a person asks for a rotation again that broke off. */
+const rotateAgainMs = 3_000;
+/** Certificates are good for days where clocks are off by an hour. */
+const dayMs = 86_400_000;
 
 export class ClusterFaults {
   readonly #world: SimulatedWorld;
   readonly #nodes: readonly NodeRun[];
   readonly #windows: Windows;
+  readonly #joined: JoiningPlan | undefined;
   readonly #onStrangers: (packets: number) => void;
   /** Of what nobody need survive as alive: so many are open, and when the last was over. */
   #rotating = false;
@@ -33,15 +38,20 @@ export class ClusterFaults {
   /** Lives with a short stall. */
   readonly #standing = new Set<Life>();
 
-  constructor(world: SimulatedWorld, nodes: readonly NodeRun[], onStrangers: (packets: number) => void) {
+  constructor(
+    world: SimulatedWorld,
+    nodes: readonly NodeRun[],
+    { joined, onStrangers }: { joined: JoiningPlan | undefined; onStrangers: (packets: number) => void },
+  ) {
     this.#world = world;
+    this.#joined = joined;
     this.#nodes = nodes;
     this.#onStrangers = onStrangers;
     this.#windows = new Windows(world.clock);
   }
 
   get calm(): boolean {
-    return this.#windows.open === 0;
+    return this.#windows.open === 0 && !(this.#joined && this.#rotating);
   }
 
   /** When the last was over of what makes the living look dead; `Infinity` while it lasts. */
@@ -101,6 +111,7 @@ export class ClusterFaults {
   #rotate(): void {
     if (this.#rotating) return;
     this.#rotating = true;
+    if (this.#joined) return this.#rotateJoined();
     const [old] = this.#world.keys;
     const next = new Uint8Array(32).fill((this.#rotations += 1));
     const { clock } = this.#world;
@@ -110,6 +121,18 @@ export class ClusterFaults {
       this.#world.rotate([next]);
       this.#rotating = false;
     });
+  }
+
+  /** By the product's own command. What broke off is gone on with: a rotation begun is always brought to its end. */
+  #rotateJoined(): void {
+    const { life, place } = this.#nodes[0]!;
+    const again = () => this.#world.clock.setTimer(rotateAgainMs, () => this.#rotateJoined());
+    life
+      .during(async () => {
+        await place.cluster?.care?.rotateKeys();
+        return true;
+      })
+      .then((done) => (done ? (this.#rotating = false) : again()), again);
   }
 
   /** Somebody without the key, or of another cluster, says that there is one more member. */
@@ -123,8 +146,7 @@ export class ClusterFaults {
     const { place, life } = node;
     switch (fault.do) {
       case 'jump':
-        this.#world.clock.setTimer(clockOffMs, () => node.correctClock());
-        return node.setClock(fault.byMs);
+        return this.#setClock(node, fault.byMs);
       case 'drift':
         return place.time.drift(1 + fault.ppm / 1_000_000);
       case 'wipe':
@@ -134,6 +156,20 @@ export class ClusterFaults {
           life.restartIn(fault.downMs);
         });
     }
+  }
+
+  #setClock(node: NodeRun, byMs: number): void {
+    node.setClock(byMs);
+    // By such a clock nobody's certificate is good that is short: whoever has it may think what it likes.
+    const isStorm = this.#joined !== undefined && this.#joined.certificateMs < dayMs;
+    if (isStorm) this.#storms += 1;
+    this.#world.clock.setTimer(clockOffMs, () => {
+      if (isStorm && !this.#healed) {
+        this.#storms -= 1;
+        this.#stormEndedMs = this.#world.clock.monotonicMs();
+      }
+      node.correctClock();
+    });
   }
 
   /** Nodes of the core hear each other, keep their time, and are up; the others are down, or nobody hears them. */

@@ -9,6 +9,7 @@ import { agreedWithinMs, deadWithinMs } from '../checkers/membership/verdicts.ts
 import type { NodeRun } from '../node/node-run.ts';
 import type { ClusterFault, ClusterPlan } from '../plans/cluster-plan.ts';
 import { ClusterFaults, isIn } from './cluster-faults.ts';
+import { Registrar } from './registrar.ts';
 import { beyond, lacking } from './views.ts';
 
 /** So often every node is asked what it shows of all. */
@@ -21,6 +22,7 @@ export class ClusterRun {
   readonly #nodes: readonly NodeRun[];
   readonly #plan: ClusterPlan;
   readonly #faults: ClusterFaults;
+  readonly #registrar: Registrar | undefined;
   /** Since when agreement is waited for, until it is there. */
   #awaitedSinceMs: number | undefined;
   #quiet: { readonly atMs: number; readonly sent: number } | undefined;
@@ -31,13 +33,21 @@ export class ClusterRun {
     this.#plan = plan;
     this.named = memberCheckers(sight);
     this.checkers = Object.values(this.named);
-    this.#faults = new ClusterFaults(world, nodes, (packets) => this.named.strangersRefused.sent(packets));
+    this.#faults = new ClusterFaults(world, nodes, {
+      joined: plan.joining,
+      onStrangers: (packets) => this.named.strangersRefused.sent(packets),
+    });
+    this.#registrar = plan.joining && new Registrar(nodes);
     world.hub.base = plan.network;
     this.#ask();
   }
 
   get calm(): boolean {
     return this.#faults.calm;
+  }
+
+  tick(): void {
+    this.#registrar?.look();
   }
 
   stormEndedMs(): number {

@@ -2,6 +2,7 @@
  * The lives of the simulated daemon: it is started, killed, stopped, started again. What a restarter around the real
  * daemon does (systemd, or ours) is done here: a node that ends by itself or cannot start is started again.
  */
+import { reasonOf, type Reason } from '../../../protocols/errors.ts';
 import type { Frame } from '../../../protocols/inspection.ts';
 import type { Clock } from '../../../protocols/ports.ts';
 import { startNode, type RunningNode } from '../../node.ts';
@@ -49,6 +50,8 @@ export class Life {
   #callsToKill: { left: number; kill: () => void } | undefined;
   /** Of its last start or end. */
   #changedAtMs = 0;
+  /** Why the last start failed, until one succeeds. */
+  refusal: Reason | undefined;
   /** It was told to stop; until it starts again. */
   wasStopped = false;
   boots = 0;
@@ -119,6 +122,7 @@ export class Life {
   #started(boot: Boot, node: RunningNode): void {
     if (boot !== this.#boot) return;
     this.#node = node;
+    this.refusal = undefined;
     this.#changedAtMs = this.#clock.monotonicMs();
     void node.exited.then((exit) => {
       if (boot !== this.#boot || exit.kind !== 'error') return;
@@ -132,6 +136,7 @@ export class Life {
     // What no world says when it refuses to open.
     if (error instanceof TypeError || error instanceof ReferenceError) this.#events.onDefect(error);
     if (boot !== this.#boot) return;
+    this.refusal = reasonOf(error);
     this.#finish('kill');
     this.restartIn(restartMs);
   }

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import type { ClusterFault, ClusterPlan, NetworkPlan } from './cluster-plan.ts';
 import { faultyMs, type Fault, type Plan, type Timed } from './plan.ts';
+import { withJoining } from './joining-draws.ts';
 import { byTime, fault, planArbitrary, planParameters, timed } from './plan-arbitrary.ts';
 
 const { constant, constantFrom, integer, boolean, record, array, oneof } = fc;
@@ -137,5 +138,6 @@ export function clusterArbitrary(nodes: number): fc.Arbitrary<Plan> {
 
 /** The plan of a seed for so many nodes. */
 export function clusterPlanOf(seed: number, nodes: number): Plan {
-  return fc.sample(clusterArbitrary(nodes), planParameters(seed) as fc.Parameters<Plan>)[0]!;
+  const plan = fc.sample(clusterArbitrary(nodes), planParameters(seed) as fc.Parameters<Plan>)[0]!;
+  return withJoining(seed, plan);
 }

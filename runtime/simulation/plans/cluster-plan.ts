@@ -57,6 +57,13 @@ export interface ClusterPlan {
   readonly core: number;
   /** What the others are meanwhile. */
   readonly apart: 'down' | 'cut';
+  /** Nodes begin without a place in the cluster, and join as real ones do. */
+  readonly joining?: JoiningPlan;
+}
+
+export interface JoiningPlan {
+  /** How long certificates are good: shorter than a run, or never over in it. */
+  readonly certificateMs: number;
 }
 
 const clusterFaults: Readonly<Record<ClusterFault['do'], true>> = {

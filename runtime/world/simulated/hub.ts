@@ -13,9 +13,6 @@ const port = 4_484;
 /** Until a lost packet of a stream is sent again. */
 const resendMs = 200;
 
-/** Of the node with this name: `n3`. */
-export const addressOf = (name: string): MemberAddress => ({ host: `10.9.0.${name.slice(1)}`, port });
-const placeOfNode = (name: string): Place => placeOf(addressOf(name));
 const nameAt = (place: Place): string => `n${place.split(' ')[0]!.split('.')[3]!}`;
 
 export class Hub {
@@ -26,6 +23,8 @@ export class Hub {
   readonly #cuts = new Map<string, number>();
   readonly #layers = new Map<string, Set<Partial<Faults>>>();
   #base: Faults = calm;
+  /** By name: how often it has moved. */
+  readonly #moves = new Map<string, number>();
 
   constructor(clock: Clock, seed: number, names: readonly string[]) {
     this.#names = names;
@@ -33,6 +32,20 @@ export class Hub {
     this.datagrams = new MemoryDatagrams(clock, (from, to) =>
       chanceFor(seed, `link ${nameAt(from)} ${nameAt(to)}`),
     );
+  }
+
+  /** Of the node with this name: `n3`. */
+  addressOf(name: string): MemberAddress {
+    return { host: `10.9.0.${name.slice(1)}`, port: port + (this.#moves.get(name) ?? 0) };
+  }
+
+  /** From now on it has another address. What befalls the ways of the old one stays there. */
+  move(name: string): void {
+    this.#moves.set(name, (this.#moves.get(name) ?? 0) + 1);
+  }
+
+  #placeOf(name: string): Place {
+    return placeOf(this.addressOf(name));
   }
 
   /** What all ways are like, beside faults. */
@@ -70,7 +83,7 @@ export class Hub {
 
   clog(from: string, to: string, ms: number): void {
     for (const network of [this.datagrams, this.streams])
-      network.clog(placeOfNode(from), placeOfNode(to), ms);
+      network.clog(this.#placeOf(from), this.#placeOf(to), ms);
   }
 
   /** Every way between two different nodes. */
@@ -85,8 +98,8 @@ export class Hub {
     const cuts = (this.#cuts.get(way) ?? 0) + by;
     this.#cuts.set(way, cuts);
     for (const network of [this.datagrams, this.streams]) {
-      if (cuts > 0) network.cut(placeOfNode(from), placeOfNode(to));
-      else network.mend(placeOfNode(from), placeOfNode(to));
+      if (cuts > 0) network.cut(this.#placeOf(from), this.#placeOf(to));
+      else network.mend(this.#placeOf(from), this.#placeOf(to));
     }
   }
 
@@ -94,7 +107,7 @@ export class Hub {
     const [from, to] = way.split('>') as [string, string];
     let faults = this.#base;
     for (const layer of this.#layers.get(way) ?? []) faults = worse(faults, layer);
-    this.datagrams.set(placeOfNode(from), placeOfNode(to), faults === this.#base ? undefined : faults);
+    this.datagrams.set(this.#placeOf(from), this.#placeOf(to), faults === this.#base ? undefined : faults);
   }
 }
 

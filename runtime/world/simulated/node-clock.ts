@@ -70,8 +70,9 @@ export class ThreadClock implements Clock {
     this.#time = time;
   }
 
+  /** Also while it does what came meanwhile. */
   get stands(): boolean {
-    return this.#causes > 0;
+    return this.#causes > 0 || this.#held.length > 0;
   }
 
   now(): number {

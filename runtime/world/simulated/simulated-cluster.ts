@@ -5,6 +5,7 @@
  */
 import { reason } from '../../../protocols/errors.ts';
 import type { Frame } from '../../../protocols/inspection.ts';
+import type { MemberAddress, NodeId } from '../../../protocols/membership/model.ts';
 import type { MembershipTimes } from '../../../protocols/membership/profile.ts';
 import type { GossipKeys, MemberView } from '../../../protocols/membership/views/view.ts';
 import type { Clock, Random, StateStore } from '../../../protocols/ports.ts';
@@ -20,11 +21,11 @@ import type { ClusterHandle } from '../../cluster/handle.ts';
 import { RemoteStore } from '../../drivers/store/remote/remote-store.ts';
 import { openStoreDoor } from '../../drivers/store/remote/store-door.ts';
 import { MembershipDoor } from '../../membership/door.ts';
-import { MembershipHost } from '../../membership/host/host.ts';
+import { MembershipHost, type RenewableNotary } from '../../membership/host/host.ts';
 import type { BeginLife } from '../../membership/messages.ts';
 import { MembershipStreams } from '../../membership/streams.ts';
 import { simulatedNotary } from '../../simulation/membership/notary.ts';
-import { addressOf, type Hub } from './hub.ts';
+import type { Hub } from './hub.ts';
 import { BootClock } from './boot-clock.ts';
 import { ThreadClock, type MachineTime } from './node-clock.ts';
 
@@ -75,7 +76,7 @@ export interface ClusterOptions {
 export interface SimulatedCluster {
   readonly handle: ClusterHandle;
   /** The server's, as an agent reaches it. */
-  readonly store?: RemoteStore;
+  readonly store?: StateStore;
   close(): Promise<void>;
 }
 
@@ -87,7 +88,7 @@ export function vanish(hub: Hub, address: Peer['address']): void {
 /** Rejects as membership and connections do. */
 export async function openSimulatedCluster(options: ClusterOptions): Promise<SimulatedCluster> {
   const { self, server, offered, hub, main, random, times } = options;
-  const address = addressOf(self.name);
+  const address = hub.addressOf(self.name);
   const link = onThread(hub.streams.open(self, address), main);
   const calls = createCalls({ self, link, clock: main.clock, random });
   const closeDoor = offered && openStoreDoor({ calls, store: offered, admit: () => Promise.resolve() });
@@ -98,7 +99,11 @@ export async function openSimulatedCluster(options: ClusterOptions): Promise<Sim
       self: { id: self.id, name: self.name, address, zone: '' },
       ...{ boot: self.boot, seeds: offered ? [] : [server.address], times },
     },
-    begin: beginOf(options),
+    begin: beginOf({
+      ...options,
+      ...{ address, label: simulatedLabel },
+      notary: { ...simulatedNotary(self.id, self.name), renew: () => {} },
+    }),
     streams: new MembershipStreams(calls, main.clock, self.id),
   }).open();
   return {
@@ -117,32 +122,33 @@ export async function openSimulatedCluster(options: ClusterOptions): Promise<Sim
   };
 }
 
+export interface SubtreeOptions extends Pick<
+  ClusterOptions,
+  'hub' | 'cipher' | 'keys' | 'main' | 'membership' | 'random' | 'onFrame' | 'onSaid'
+> {
+  readonly self: { readonly id: NodeId };
+  readonly address: MemberAddress;
+  readonly label: string;
+  readonly notary: RenewableNotary;
+}
+
 /** A life of the subtree on its own thread: what the two threads say to each other waits for who stands still. */
-function beginOf({
-  self,
-  hub,
-  cipher,
-  keys,
-  main,
-  membership,
-  random,
-  onFrame,
-  onSaid,
-}: ClusterOptions): BeginLife {
-  const address = addressOf(self.name);
+export function beginOf(options: SubtreeOptions): BeginLife {
+  const { self, address, label, notary, hub, cipher, keys, main, membership, random } = options;
+  const { onFrame, onSaid } = options;
   return async (start, hear, ended) => {
     const host = new MembershipHost(
       start,
       {
         ...{ clock: membership.clock, random, onFrame },
-        notary: { ...simulatedNotary(self.id, self.name), renew: () => {} },
+        notary,
         openLink: async (boot, receive) =>
           openMemoryLink({
             ...{ network: hub.datagrams, address },
             seal: new SealedDatagrams({
               cipher,
               ring: new KeyRing(keys().map(ringKey)),
-              label: simulatedLabel,
+              label,
               id: self.id,
               boot,
             }),
@@ -169,14 +175,14 @@ function beginOf({
   };
 }
 
-/** What comes in over streams waits while the thread stands still. */
-function onThread(link: StreamLink, thread: LifeThread): StreamLink {
+/** What comes in over a connection waits while the thread stands still. */
+export function heardOn(connection: StreamConnection, thread: LifeThread): StreamConnection {
   const heard = (ears: StreamEars): StreamEars => ({
     frame: (bytes) => thread.arrive(() => ears.frame(bytes)),
     drained: () => thread.arrive(() => ears.drained()),
     ended: (because) => thread.arrive(() => ears.ended(because)),
   });
-  const over = (connection: StreamConnection): StreamConnection => ({
+  return {
     peer: connection.peer,
     hear: (ears) => connection.hear(heard(ears)),
     send: (frame) => connection.send(frame),
@@ -186,7 +192,19 @@ function onThread(link: StreamLink, thread: LifeThread): StreamLink {
     pause: () => connection.pause(),
     resume: () => connection.resume(),
     close: (because) => connection.close(because),
-  });
+  };
+}
+
+/** Its process is gone: the other end sees that at once, and nobody goes on here. */
+export function abandoned<Value>(connection: StreamConnection): Promise<Value> {
+  connection.hear({ frame: () => {}, drained: () => {}, ended: () => {} });
+  connection.close(reason('HM-PEER-UNREACHABLE', 'The process is gone.'));
+  return new Promise(() => {});
+}
+
+/** All connections of a link. */
+export function onThread(link: StreamLink, thread: LifeThread): StreamLink {
+  const over = (connection: StreamConnection) => heardOn(connection, thread);
   return {
     address: link.address,
     get counts() {
@@ -194,11 +212,7 @@ function onThread(link: StreamLink, thread: LifeThread): StreamLink {
     },
     dial: async (to, signal) => {
       const connection = await link.dial(to, signal);
-      if (!thread.isOver) return over(connection);
-      // Its process is gone: the other end sees that at once.
-      connection.hear({ frame: () => {}, drained: () => {}, ended: () => {} });
-      connection.close(reason('HM-PEER-UNREACHABLE', 'The process is gone.'));
-      return new Promise(() => {});
+      return thread.isOver ? abandoned(connection) : over(connection);
     },
     accept: (notify) => link.accept((connection) => notify(over(connection))),
     close: () => link.close(),

@@ -5,10 +5,10 @@
 import type { NodeRole } from '../../../protocols/wire/catalogue.ts';
 import { coded } from '../../../protocols/errors.ts';
 import type { Frame } from '../../../protocols/inspection.ts';
-import type { Incarnation } from '../../../protocols/membership/model.ts';
+import type { Incarnation, MemberAddress } from '../../../protocols/membership/model.ts';
 import type { MembershipTimes } from '../../../protocols/membership/profile.ts';
 import type { Membership } from '../../../protocols/membership/views/port.ts';
-import type { GossipKeys, MemberChange } from '../../../protocols/membership/views/view.ts';
+import type { GossipKeys, MemberChange, MemberView } from '../../../protocols/membership/views/view.ts';
 import type { Clock, Journal, Ports, Random, SecretBox } from '../../../protocols/ports.ts';
 import type { DatagramCipher } from '../../../transport/secure/datagram-cipher.ts';
 import { ScriptedImages, scriptedImageSource } from '../../drivers/container/scripted/images.ts';
@@ -18,6 +18,7 @@ import type { ScriptOf } from '../../drivers/container/scripted/script.ts';
 import { MemoryNames } from '../../drivers/dns/memory-names.ts';
 import { MemoryGrants } from '../../drivers/grants/memory-grants.ts';
 import { unsealFrom, withGrants } from '../../drivers/grants/unseal.ts';
+import type { Disk } from '../../drivers/journal/disk.ts';
 import { openJournal } from '../../drivers/journal/journal.ts';
 import { MemoryNetwork } from '../../drivers/network/memory/memory-network.ts';
 import type { MemoryStore } from '../../drivers/store/memory/memory-store.ts';
@@ -25,14 +26,22 @@ import { scriptedProbe } from '../../drivers/probe/scripted-probe.ts';
 import { MemoryVolumes } from '../../drivers/volume/memory.ts';
 import { countBoot, raiseBoot } from '../../boots.ts';
 import type { MachineFacts } from '../../../protocols/observed/model.ts';
+import type { ClusterHandle } from '../../cluster/handle.ts';
 import type { LogStore } from '../../node-handle.ts';
 import type { OpenedWorld, World } from '../world.ts';
 import type { BootClock } from './boot-clock.ts';
 import { FaultyStore } from './faulty-store.ts';
 import { Gate } from './gate.ts';
-import { addressOf, type Hub } from './hub.ts';
+import type { Hub } from './hub.ts';
+import { openJoinedCluster, type JoinedOptions } from './joined-cluster.ts';
 import { MachineTime } from './node-clock.ts';
-import { LifeThread, openSimulatedCluster, vanish, type SimulatedCluster } from './simulated-cluster.ts';
+import {
+  LifeThread,
+  openSimulatedCluster,
+  vanish,
+  type ClusterOptions,
+  type SimulatedCluster,
+} from './simulated-cluster.ts';
 import { VirtualDisk } from './virtual-disk.ts';
 
 /** Nothing in the simulation measures: it is always the same. */
@@ -91,6 +100,14 @@ export interface ClusterSurroundings {
   readonly cipher: DatagramCipher;
   readonly keys: () => GossipKeys;
   readonly server: () => SimulatedNode;
+  /** Nodes come by their place in the cluster as real ones do; without it they have had it from the beginning. */
+  readonly joining?: Joining;
+}
+
+export interface Joining {
+  readonly certificateMs: number;
+  /** Where the node of this name asks to be let in. */
+  readonly seeds: (name: string) => readonly MemberAddress[];
 }
 
 export class SimulatedNode {
@@ -119,6 +136,9 @@ export class SimulatedNode {
   readonly said = new Map<string, Incarnation>();
   /** Of the newest life that opened it. */
   membership: Membership | undefined;
+  cluster: ClusterHandle | undefined;
+  /** With what that life began to speak, where it joined. */
+  gossip: { readonly label: string; readonly keys: GossipKeys } | undefined;
   /** Told what its membership finds, and each frame of its actors. */
   onMember: (change: MemberChange) => void = () => {};
   onMembershipFrame: (frame: Frame) => void = () => {};
@@ -162,13 +182,14 @@ export class SimulatedNode {
       threads.membership.clock.end();
       gate.shut();
       runtime.close();
-      if (this.#cluster) vanish(this.#cluster.hub, addressOf(this.name));
+      if (this.#cluster) vanish(this.#cluster.hub, this.#cluster.hub.addressOf(this.name));
     };
     const open = async (): Promise<OpenedWorld> => {
       if (gate.isShut) throw coded('HM-DATA-DIR', 'this life is over');
       const { journal, recovered, close } = await openJournal({ disk, clock, path: journalPath });
       const boot = this.#cluster && (await countBoot(journal));
-      const cluster = boot === undefined ? undefined : await this.#openCluster(boot, life, threads, journal);
+      const cluster =
+        boot === undefined ? undefined : await this.#openCluster(boot, life, threads, { journal, disk });
       const ports: Ports = {
         store: this.store,
         journal,
@@ -204,36 +225,70 @@ export class SimulatedNode {
     boot: number,
     life: number,
     threads: Readonly<Record<ThreadName, LifeThread>>,
-    journal: Journal,
+    { journal, disk }: { readonly journal: Journal; readonly disk: Disk },
   ): Promise<SimulatedCluster | undefined> {
     const around = this.#cluster;
     if (!around) return undefined;
-    const { hub, times, cipher, keys, server } = around;
+    const { hub, times, cipher, keys, joining } = around;
     const begunWith = keys();
-    const { name, role } = this;
-    const opened = await openSimulatedCluster({
-      ...{ hub, times, cipher, keys, ...threads },
-      self: { id: this.id, name, role, boot },
-      server: { id: server().id, name: server().name, address: addressOf(server().name) },
-      offered: server() === this ? this.store : undefined,
+    const means = {
+      ...{ hub, times, cipher, ...threads },
       random: this.#chance(`cluster ${life}`),
-      onFrame: (frame) => this.onMembershipFrame(frame),
-      onSaid: ({ id, incarnation }) => this.said.set(id, incarnation),
-      raiseBoot: (above) => raiseBoot(journal, above),
-    });
+      onFrame: (frame: Frame) => this.onMembershipFrame(frame),
+      onSaid: ({ id, incarnation }: MemberView) => void this.said.set(id, incarnation),
+      raiseBoot: (above: number) => raiseBoot(journal, above),
+    };
+    const opened = joining
+      ? await this.#join(joining, { ...means, boot, journal, disk })
+      : await this.#found(around, { ...means, keys }, boot);
     const { membership } = opened.handle;
     membership.onChange((change) => this.onMember(change));
     this.membership = membership;
+    this.cluster = opened.handle;
     // Told to those that were up: this one was on its way.
-    if (keys() !== begunWith) membership.rotate(keys());
+    if (!joining && keys() !== begunWith) membership.rotate(keys());
     if (opened.store) this.store.exchange(opened.store);
     return opened;
+  }
+
+  /** It finds itself in the cluster, as if it had always been there. */
+  #found(
+    { hub, server }: ClusterSurroundings,
+    means: Omit<ClusterOptions, 'self' | 'server' | 'offered'>,
+    boot: number,
+  ): Promise<SimulatedCluster> {
+    const { name, role } = this;
+    const first = server();
+    return openSimulatedCluster({
+      ...means,
+      self: { id: this.id, name, role, boot },
+      server: { id: first.id, name: first.name, address: hub.addressOf(first.name) },
+      offered: first === this ? this.store : undefined,
+    });
+  }
+
+  /** With a token and by the door, or with what it was given before. */
+  #join(
+    { certificateMs, seeds }: Joining,
+    means: Omit<JoinedOptions, 'name' | 'address' | 'seeds' | 'offered' | 'certificateMs' | 'onGossip'>,
+  ): Promise<SimulatedCluster> {
+    const { name, role } = this;
+    return openJoinedCluster({
+      ...means,
+      ...{ name, certificateMs, seeds: seeds(name), address: means.hub.addressOf(name) },
+      offered: role === 'server' ? { store: this.store, secrets: this.#secrets } : undefined,
+      onGossip: (id, label, gossipKeys) => {
+        this.#id = id;
+        this.ids.add(id);
+        this.gossip = { label, keys: gossipKeys };
+      },
+    });
   }
 
   /** Another disk, another key: it is somebody else from now on. */
   renew(): void {
     this.disk.wipe();
-    this.#id = this.#drawId();
+    if (!this.#cluster?.joining) this.#id = this.#drawId();
   }
 
   /** Of its key. */

@@ -24,6 +24,8 @@ export interface WorldOptions {
   readonly nodes?: number;
   /** Of members, where there are several. */
   readonly times?: MembershipTimes;
+  /** Nodes begin without a place in the cluster, and join; so long their certificates are good. */
+  readonly certificateMs?: number;
 }
 
 export class SimulatedWorld {
@@ -43,7 +45,10 @@ export class SimulatedWorld {
   /** Its keys outlive every life, as a key file does. */
   readonly secrets: SecretBox;
 
-  constructor(seed: number, { images, scriptOf, nodes = 1, times = timesOf.lan }: WorldOptions) {
+  constructor(
+    seed: number,
+    { images, scriptOf, nodes = 1, times = timesOf.lan, certificateMs }: WorldOptions,
+  ) {
     this.seed = seed;
     this.times = times;
     this.cipher = cipherOf(seed);
@@ -57,7 +62,10 @@ export class SimulatedWorld {
     const { memory, secrets } = this;
     const names = Array.from({ length: nodes }, (_, index) => `n${index + 1}`);
     this.hub = new Hub(clock, seed, names);
-    const cluster = { hub: this.hub, times, cipher, keys: () => this.#keys, server: () => this.first };
+    const cluster = {
+      ...{ hub: this.hub, times, cipher, keys: () => this.#keys, server: () => this.first },
+      ...(certificateMs === undefined ? {} : { joining: { certificateMs, seeds: this.#seedsOf } }),
+    };
     this.nodes = names.map((name, index) => {
       // What one node alone draws does not depend on how many others there are.
       const chance = (purpose: string) => chanceFor(seed, index === 0 ? purpose : `${name} ${purpose}`);
@@ -67,6 +75,12 @@ export class SimulatedWorld {
       });
     });
   }
+
+  /** The node before it, which says where the server is if it has joined, and the server. */
+  readonly #seedsOf = (name: string) => {
+    const before = `n${Math.max(1, Number(name.slice(1)) - 1)}`;
+    return [...new Set([before, 'n1'])].map((seed) => this.hub.addressOf(seed));
+  };
 
   /** Keys of the gossip, told to every node that is up; the others read them when they start. */
   rotate(keys: GossipKeys): void {

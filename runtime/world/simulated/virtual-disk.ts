@@ -48,6 +48,24 @@ export class VirtualDisk {
     return inode?.bytes.subarray(0, inode.synced);
   }
 
+  /** Other hands put a whole file there. */
+  put(path: string, text: string): void {
+    const bytes = Buffer.from(text);
+    const inode: Inode = { bytes, synced: bytes.length };
+    this.#names.set(path, inode);
+    this.#safeNames.set(path, inode);
+  }
+
+  /** Other hands take it away. */
+  take(path: string): void {
+    this.#names.delete(path);
+    this.#safeNames.delete(path);
+  }
+
+  has(path: string): boolean {
+    return this.#names.has(path);
+  }
+
   /** Damages a byte. */
   spoil(path: string, atShare: number): void {
     const inode = this.#names.get(path);

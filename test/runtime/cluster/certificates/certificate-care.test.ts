@@ -17,6 +17,8 @@ import { seededRandom } from '../../../../runtime/world/seeded-random.ts';
 import { issueCredential, nodeIdOf } from '../../../../transport/secure/credentials.ts';
 
 const label = 'c0ffee';
+/** Short, as a node looks at its clock again and again. */
+const certificateMs = 3_600_000;
 const random = seededRandom(9);
 const { privateKey: key, publicKey } = generateKeyPairSync('ed25519');
 const identity = { id: nodeIdOf(publicKey), key };
@@ -31,8 +33,8 @@ const events: NodeEvent[] = [];
 
 async function issue(): Promise<Issued> {
   const now = clock.now();
-  const leaf = { label, name: 'n2', role: 'agent', key: publicKey, now } as const;
-  const notAfter = Math.floor((now + limits.certificateMs) / 1_000);
+  const leaf = { label, name: 'n2', role: 'agent', key: publicKey, now, termMs: certificateMs } as const;
+  const notAfter = Math.floor((now + certificateMs) / 1_000);
   const credential = issueCredential(createPrivateKey(authority.key), {
     label,
     name: 'n2',
@@ -79,7 +81,7 @@ async function pass(ms: number, times: number): Promise<void> {
   expect(asked).toBe(times);
 }
 
-const term = limits.certificateMs + limits.clusterSkewMs;
+const term = certificateMs + limits.clusterSkewMs;
 
 test('renewed at two thirds of its term, again and again; what is shown and sealed is the new one', async () => {
   care.start();
@@ -91,7 +93,7 @@ test('renewed at two thirds of its term, again and again; what is shown and seal
   expect(kept.length).toBe(1);
   expect(care.tls().certificate).not.toBe(old);
   expect(care.tls().certificate).toContain(kept[0]!.certificate);
-  expect(care.view().until).toBeGreaterThan(clock.now() + limits.certificateMs - 10_000);
+  expect(care.view().until).toBeGreaterThan(clock.now() + certificateMs - 10_000);
   // What was sealed before stays good for its term.
   expect(care.notary.open(sealed)).toMatchObject({ id: identity.id, name: 'n2' });
   expect(events[0]).toMatchObject({ type: 'cluster.renewed', subject: 'n2' });
@@ -135,4 +137,38 @@ test('a certificate for another key or name is not taken', async () => {
   expect(kept).toEqual([]);
   const shown = new X509Certificate(wrong.tls().certificate);
   expect(shown.publicKey.equals(createPublicKey(key))).toBe(true);
+});
+
+test('a clock that was ahead when the certificate was made, and is set right: another one at once', async () => {
+  const ahead = new HeapClock(clock.now() + 10 * certificateMs);
+  let time: HeapClock = ahead;
+  const real = clock;
+  const moved = {
+    now: () => time.now(),
+    monotonicMs: () => real.monotonicMs(),
+    setTimer: (ms: number, run: () => void) => real.setTimer(ms, run),
+    clearTimer: (timer: unknown) => real.clearTimer(timer),
+    defer: (run: () => void) => real.defer(run),
+  };
+  clock = ahead;
+  const issued = await issue();
+  clock = real;
+  const tried = new CertificateCare({
+    identity,
+    name: 'n2',
+    label,
+    issued,
+    clock: moved,
+    random,
+    renew: () => issue(),
+    renewed: async (next) => void kept.push(next),
+    tell: () => undefined,
+  });
+  tried.start();
+  await clock.advance(limits.clockLookMs);
+  expect(kept).toEqual([]);
+  time = clock;
+  await clock.advance(limits.clockLookMs);
+  expect(kept.length).toBe(1);
+  tried.stop();
 });

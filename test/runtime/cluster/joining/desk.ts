@@ -26,6 +26,9 @@ import { createJoinToken } from '../../../../runtime/cluster/joining/join-tokens
 import { reachOverTls } from '../../../../runtime/cluster/joining/tls-door.ts';
 import { nodeIdOf } from '../../../../transport/secure/credentials.ts';
 
+/** Base64, 32 bytes. */
+const gossipKey = Buffer.alloc(32, 7).toString('base64');
+
 export class ClusterDesk {
   readonly store = createMemoryStore({ clock: realClock, random: realRandom });
   /** What is added to the clock of the server. */
@@ -51,6 +54,7 @@ export class ClusterDesk {
       server,
       gone: ({ id }) => this.gone.has(id),
       peers: () => [],
+      gossipKeys: () => [gossipKey],
     });
     const join = (request: Parameters<Admission['join']>[0]) => this.admission.join(request);
     this.address = await this.listen(key, 'server', { join });
@@ -64,7 +68,9 @@ export class ClusterDesk {
     door: Partial<Parameters<typeof createJoinDoor>[0]>,
   ): Promise<MemberAddress> {
     const authority = await readAuthority(this.ports);
-    const { issued } = await issueTo(this.ports, authority, { name: role, role, key: publicKey });
+    const { issued } = await issueTo(this.ports, authority, { name: role, role, key: publicKey }, [
+      gossipKey,
+    ]);
     const listener = createServer({
       key: privateKey.export({ format: 'pem', type: 'pkcs8' }),
       cert: `${issued.certificate}\n${issued.authority}`,

@@ -4,6 +4,12 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { limits } from '../../../../protocols/limits.ts';
 import { keys } from '../../../../protocols/state/keys.ts';
+import {
+  createMemoryStore,
+  type MemoryStore,
+} from '../../../../runtime/drivers/store/memory/memory-store.ts';
+import { realClock } from '../../../../runtime/world/real-clock.ts';
+import { realRandom } from '../../../../runtime/world/real-random.ts';
 import type { OpenedCluster } from '../../../../runtime/cluster/opening/server.ts';
 import { call } from '../../../conformance/state-store/rig.ts';
 import { until } from '../../../kit/until.ts';
@@ -254,6 +260,27 @@ test('a server without the key of its secrets serves on, and lets nobody in', as
   const refused = town.agent(third, { clusterAddress: await town.address(), ...seeds(), tokenFile });
   expect(await refusalOf(refused)).toMatchObject({ code: 'HM-SECRET-KEY' });
 }, 60_000);
+
+test('a server that meets an empty store stays the server of its cluster, and makes no other there', async () => {
+  await joined();
+  const own = town.store;
+  await server.close();
+  town.store = createMemoryStore({ clock: realClock, random: realRandom });
+  server = await town.server(first, server.handle.self.address);
+  expect(server.handle.self.label).toBe(await labelIn(own));
+  const { kvs } = await town.store.list({ prefix: '' });
+  expect(kvs).toEqual([]);
+  await server.close();
+  await town.store.close();
+  town.store = own;
+  server = await town.server(first, server.handle.self.address);
+  await until('the agent is seen again', () =>
+    server.handle.membership.members().some(({ self, status }) => !self && status === 'alive'),
+  );
+}, 60_000);
+
+const labelIn = async (store: MemoryStore): Promise<unknown> =>
+  ((await store.get({ key: keys.cluster })).kv?.value as { readonly label: string } | undefined)?.label;
 
 test('nothing of a secret stands in clear text outside the files that only the owner reads', async () => {
   const agent = await joined();
