@@ -18,48 +18,76 @@ export class CodecError extends Error {
 
 const packr = new Packr({ useRecords: false, copyBuffers: true, moreTypes: false });
 
-const loneSurrogate = /\p{Surrogate}/u;
-
 /** Text that survives UTF-8: no half of a surrogate pair. */
 export function isWellFormed(text: string): boolean {
-  return !loneSurrogate.test(text);
+  // Of ES2024: every Node that runs this has it, the types come with that target.
+  return (text as string & { isWellFormed(): boolean }).isWellFormed();
 }
 
-function refuse(path: string, what: string): never {
+/** Where in the value a walk is: words for errors are made of it when there is one. */
+type Trail = (string | number)[];
+
+function refuse(trail: Trail, what: string): never {
+  const path = trail.reduce<string>((above, key) => {
+    if (typeof key === 'number') return `${above}[${key}]`;
+    return above === '' ? key : `${above}.${key}`;
+  }, '');
   throw new CodecError('not-plain', `${path === '' ? 'the value' : path} ${what}`);
 }
 
-function plainText(text: string, path: string): string {
-  return isWellFormed(text) ? text : refuse(path, 'holds half of a surrogate pair');
+function checkText(text: string, trail: Trail): void {
+  if (!isWellFormed(text)) refuse(trail, 'holds half of a surrogate pair');
 }
 
-function plainObject(value: object, path: string, depth: number): Record<string, unknown> {
+/** As `check`. */
+function checkObject(value: object, trail: Trail): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   // Prototypes of other realms (test runners, workers) are not our Object.prototype, but have none above them.
-  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
-    return refuse(path, `is a ${value.constructor.name}, not plain data`);
+  if (prototype !== null && prototype !== Object.prototype && Object.getPrototypeOf(prototype) !== null)
+    refuse(trail, `is a ${value.constructor.name}, not plain data`);
+  let clean = prototype === Object.prototype;
+  for (const key of Object.keys(value)) {
+    const item = (value as Readonly<Record<string, unknown>>)[key];
+    trail.push(key);
+    if (key === '__proto__') refuse(trail, 'cannot be a key');
+    if (item !== undefined) checkText(key, trail);
+    clean = item !== undefined && check(item, trail) && clean;
+    trail.pop();
   }
-  const copy: Record<string, unknown> = {};
-  for (const [key, item] of Object.entries(value)) {
-    const at = path === '' ? key : `${path}.${key}`;
-    if (key === '__proto__') refuse(at, 'cannot be a key');
-    if (item !== undefined) copy[plainText(key, at)] = plain(item, at, depth + 1);
-  }
-  return copy;
+  return clean;
 }
 
-/** The value with absent properties left out, as JSON leaves them out; throws on what is not plain. */
-function plain(value: unknown, path: string, depth: number): unknown {
-  if (depth > maxDepth) return refuse(path, `is nested more than ${maxDepth} deep`);
-  if (value === null || typeof value === 'boolean') return value;
-  if (typeof value === 'string') return plainText(value, path);
-  if (typeof value === 'number') return Number.isFinite(value) ? value : refuse(path, `is ${value}`);
-  if (typeof value !== 'object') return refuse(path, `is ${typeof value}`);
-  if (value instanceof Uint8Array) return value;
-  if (Array.isArray(value)) {
-    return Array.from(value, (item, index) => plain(item, `${path}[${index}]`, depth + 1));
+/** As `check`. */
+function checkArray(value: readonly unknown[], trail: Trail): boolean {
+  let clean = Object.getPrototypeOf(value) === Array.prototype;
+  for (let at = 0; at < value.length; at++) {
+    trail.push(at);
+    clean = check(value[at], trail) && clean;
+    trail.pop();
   }
-  return plainObject(value, path, depth);
+  return clean;
+}
+
+/** Throws on what is not plain; answers whether it can be packed as it is: nothing is to be left out, all is of this realm. */
+function check(value: unknown, trail: Trail): boolean {
+  if (trail.length > maxDepth) refuse(trail, `is nested more than ${maxDepth} deep`);
+  if (value === null || typeof value === 'boolean') return true;
+  if (typeof value === 'string') checkText(value, trail);
+  else if (typeof value === 'number') {
+    if (!Number.isFinite(value)) refuse(trail, `is ${value}`);
+  } else if (typeof value !== 'object') refuse(trail, `is ${typeof value}`);
+  else if (Array.isArray(value)) return checkArray(value, trail);
+  else if (!(value instanceof Uint8Array)) return checkObject(value, trail);
+  return true;
+}
+
+/** Of checked data, without absent properties, as JSON leaves them out. */
+function cleaned(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value;
+  if (Array.isArray(value)) return Array.from(value, cleaned);
+  const copy: Record<string, unknown> = {};
+  for (const [key, item] of Object.entries(value)) if (item !== undefined) copy[key] = cleaned(item);
+  return copy;
 }
 
 /**
@@ -67,7 +95,7 @@ function plain(value: unknown, path: string, depth: number): unknown {
  * Throws `CodecError`: `not-plain` (a function, a class, NaN, a cycle, …), `too-large` (more than `maxBytes`).
  */
 export function encodePlain(value: unknown, maxBytes: number): Uint8Array {
-  const packed = packr.pack(plain(value, '', 0));
+  const packed = packr.pack(check(value, []) ? value : cleaned(value));
   if (packed.length > maxBytes) {
     throw new CodecError('too-large', `${packed.length} bytes are more than ${maxBytes}`);
   }

@@ -78,16 +78,31 @@ function longRun(hours: number): Record<'falseDeaths' | 'suspicions' | 'ratio', 
   const tookMs = performance.now() - start;
   return { falseDeaths, suspicions, ratio: (hours * 3_600_000) / tookMs };
 }
-/** Packets a second a member sends when nothing happens, and virtual by real time. */
-function idle(members: number, seconds: number): { readonly packets: number; readonly ratio: number } {
+
+interface Rest {
+  /** Packets a second a member sends when nothing happens. */
+  readonly packets: number;
+  /** Virtual by real time, and CPU of one packet: sent, carried, heard, and what followed from it; of the best part of ten. */
+  readonly ratio: number;
+  readonly microseconds: number;
+}
+
+function idle(members: number, seconds: number): Rest {
   const swarm = settled(1, members);
   swarm.runUntil(() => swarm.up().every((index) => swarm.core(index)!.condition.news === 0), 300_000, 1_000);
-  const sent = swarm.network.counts.sent;
-  const start = performance.now();
-  swarm.run(seconds * 1_000);
+  const { counts } = swarm.network;
+  const before = counts.sent;
+  const parts = Array.from({ length: 10 }, () => {
+    const [sent, start, used] = [counts.sent, performance.now(), process.cpuUsage()];
+    swarm.run(seconds * 100);
+    const { user, system } = process.cpuUsage(used);
+    const tookMs = performance.now() - start;
+    return { ratio: (seconds * 100) / tookMs, microseconds: (user + system) / (counts.sent - sent) };
+  });
   return {
-    packets: (swarm.network.counts.sent - sent) / members / seconds,
-    ratio: (seconds * 1_000) / (performance.now() - start),
+    packets: (counts.sent - before) / members / seconds,
+    ratio: Math.max(...parts.map(({ ratio }) => ratio)),
+    microseconds: Math.min(...parts.map(({ microseconds }) => microseconds)),
   };
 }
 
@@ -112,6 +127,23 @@ export function swarmRows(hours: number): readonly Row[] {
     row(`false deaths, 10 members, 10 % loss, stalls, ${hours} h`, long.falseDeaths, '', most(0)),
     row('suspicions meanwhile', long.suspicions, ''),
     row('virtual by real time of it', long.ratio, ' ×'),
-    row('virtual by real time, 1,000 members idle', idle(1_000, 20).ratio, ' ×', least(1)),
+    ...restRows(),
   ];
+}
+
+/** How fast cores at rest are simulated. */
+function restRows(): readonly Row[] {
+  const sizes: readonly (readonly [members: number, seconds: number, atLeast: number])[] = [
+    [5, 10_000, 500],
+    [100, 200, 10],
+    [1_000, 20, 1],
+  ];
+  return sizes.flatMap(([members, seconds, atLeast]) => {
+    const { ratio, microseconds } = idle(members, seconds);
+    const who = `${members.toLocaleString('en')} members at rest`;
+    return [
+      row(`${who}: virtual by real time`, ratio, ' ×', least(atLeast)),
+      row('the same: CPU of one packet', microseconds, ' µs'),
+    ];
+  });
 }
