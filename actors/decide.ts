@@ -3,7 +3,7 @@
  * `(value, event) → [value, effects]`; `deciding` turns them into named actions that assign the value and hand
  * all effects to one `perform`. So a machine's file holds only the chart.
  */
-import { enqueueActions } from 'xstate';
+import type { AnyMachineSnapshot } from 'xstate';
 import type { Decision, Effect } from '../protocols/effects.ts';
 
 // Steps narrow the event themselves: the chart says which event reaches which step.
@@ -20,22 +20,30 @@ export function perform(_: unknown, params: { readonly effects: readonly Effect[
 /** The steps as actions, under their own names. Context must be the steps' value. */
 export function deciding<Value extends object, Steps extends Record<string, Step<Value>>>(steps: Steps) {
   const actions: Record<string, unknown> = {};
-  for (const [name, step] of Object.entries(steps)) {
-    actions[name] = enqueueActions(({ context, event, enqueue }) => {
-      const [value, effects] = step(context as unknown as Value, event);
-      if (value !== (context as unknown)) enqueue.assign(replacing(context, value));
-      if (effects.length > 0) enqueue({ type: 'perform', params: { effects } } as never);
-    });
-  }
-  // XState resolves them as its own `enqueueActions`; to the type checker a plain action is enough.
+  for (const [name, step] of Object.entries(steps)) actions[name] = asAction(step);
+  // XState resolves them as it does its own; to the type checker a plain action is enough.
   return actions as { [Name in keyof Steps]: () => void };
 }
 
-/** `assign` merges: what a step left out of its value must be cleared by name. */
-function replacing(before: object, value: object): object {
-  const cleared: Record<string, undefined> = {};
-  for (const key of Object.keys(before)) if (!(key in value)) cleared[key] = undefined;
-  return { ...cleared, ...value };
+/**
+ * An action as XState makes its own (`assign`, `enqueueActions`): what it answers is the next snapshot and the actions
+ * that follow. Of those two together a step took four times as long (measured): each assignment works out phase and tags
+ * anew, which a step cannot change.
+ */
+function asAction<Value>(step: Step<Value>): unknown {
+  const action = () => {};
+  action.type = 'deciding';
+  action.resolve = (
+    _scope: unknown,
+    snapshot: AnyMachineSnapshot,
+    { event }: { readonly event: unknown },
+  ) => {
+    const before = snapshot.context as Value;
+    const [value, effects] = step(before, event);
+    const next = value === before ? snapshot : { ...snapshot, context: value };
+    return [next, undefined, effects.length > 0 ? [{ type: 'perform', params: { effects } }] : undefined];
+  };
+  return action;
 }
 
 /** Guards the same way: plain questions about value and event. */
