@@ -11,6 +11,7 @@ import { membershipRows } from './membership/membership.ts';
 import { measureNode } from './node.ts';
 import { observedRows } from './observed.ts';
 import { least, most, row, skipped, type Row } from './row.ts';
+import { simulationRows } from './simulation.ts';
 import { measureStore } from './store.ts';
 import { swarmRows } from './swarm.ts';
 
@@ -94,6 +95,7 @@ const suites: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   membership: membershipRows,
   observed: observedRows,
   swarm: async () => swarmRows(hours),
+  simulation: simulationRows,
   compose: async () => {
     const { deployMs, chainMs, ratio, dockerMs, why = '' } = await measureCompose();
     return [
