@@ -105,6 +105,8 @@ export interface KernelCounters {
   readonly changed: number;
   readonly deadLetters: number;
   readonly overflowed: number;
+  /** Most messages that ever waited in one lane of a mailbox. */
+  readonly fullest: number;
   readonly crashes: number;
   readonly restarts: number;
 }

@@ -24,7 +24,7 @@ interface Request {
   readonly failed: string;
   readonly timeoutMs: number;
   /** What it means that no answer came. */
-  readonly overdue: Reason;
+  overdue(): Reason;
   invoke(call: Call): Promise<unknown>;
 }
 
@@ -72,8 +72,10 @@ export class Calls {
       (args: unknown, call: Call) => Promise<unknown>
     >;
     const operation = `${call.port}.${call.op}`;
-    const text = `${operation} did not answer within ${timeoutMs} ms.`;
-    const overdue = reason('HM-RUNTIME-TIMEOUT', text, { operation, timeoutMs });
+    const overdue = () => {
+      const text = `${operation} did not answer within ${timeoutMs} ms.`;
+      return reason('HM-RUNTIME-TIMEOUT', text, { operation, timeoutMs });
+    };
     const invoke = (handed: Call) => port[call.op]!(call.args, handed);
     this.#request(cell, { id, done, failed, timeoutMs, overdue, invoke });
   }
@@ -81,7 +83,7 @@ export class Calls {
   write(cell: Cell, { id, txn, done, failed }: WriteEffect): void {
     const store = this.#port('store');
     const invoke = (call: Call) => store.txn({ ...txn, requestId: call.key }, call);
-    const overdue = reason('HM-STORE-UNKNOWN-OUTCOME', undefined, { timeoutMs: limits.writeMs });
+    const overdue = () => reason('HM-STORE-UNKNOWN-OUTCOME', undefined, { timeoutMs: limits.writeMs });
     this.#request(cell, { id, done, failed, timeoutMs: limits.writeMs, overdue, invoke });
   }
 
@@ -149,7 +151,7 @@ export class Calls {
 
   #request(cell: Cell, { id, done, failed, timeoutMs, overdue, invoke }: Request): void {
     const host = this.#host;
-    const controller = new AbortController();
+    const { call, abort } = ownCall(`${this.#life}/${cell.address.slice('hive://'.length)}:${id}`);
     let answered = false;
     let timedOut = false;
     const handle: HeldHandle = {
@@ -159,7 +161,7 @@ export class Calls {
       last: true,
       release: (abandoned) => {
         host.clock.clearTimer(timer);
-        if (!answered && !abandoned) controller.abort();
+        if (!answered && !abandoned) abort();
       },
     };
     const answer = (message: Message): void => {
@@ -174,18 +176,41 @@ export class Calls {
     cell.hold(handle);
     const timer = host.clock.setTimer(timeoutMs, () => {
       timedOut = true;
-      controller.abort();
+      abort();
       // A port that hears the signal may know better what became of it.
       host.clock.defer(() => {
-        if (!answered && handle.live) fail(overdue);
+        if (!answered && handle.live) fail(overdue());
       });
     });
-    const key = `${this.#life}/${cell.address.slice('hive://'.length)}:${id}`;
-    Promise.resolve(invoke({ key, signal: controller.signal })).then(
+    Promise.resolve(invoke(call)).then(
       (value) => answer({ type: done, id, value }),
-      (thrown: unknown) => fail(timedOut && !(thrown instanceof CodedError) ? overdue : reasonOf(thrown)),
+      (thrown: unknown) => fail(timedOut && !(thrown instanceof CodedError) ? overdue() : reasonOf(thrown)),
     );
   }
+}
+
+/**
+ * Most ports never look at the signal, and one costs as much as the rest of a call: it is made for who does. A property
+ * of its own, so that a copy of the call has it as well.
+ */
+function ownCall(key: string): { readonly call: Call; abort(): void } {
+  let aborted = false;
+  let controller: AbortController | undefined;
+  const call = {
+    key,
+    get signal() {
+      if (controller === undefined) {
+        controller = new AbortController();
+        if (aborted) controller.abort();
+      }
+      return controller.signal;
+    },
+  };
+  const abort = () => {
+    aborted = true;
+    controller?.abort();
+  };
+  return { call, abort };
 }
 
 function storeMessage(id: string, notice: WatchNotice): Message {

@@ -24,7 +24,7 @@ export function createDirectory(host: Host): ActorDirectory {
     },
     transcript: ({ under = '/', limit }) => newestLines(host, under, limit),
     watch: (listener) => recorder.watch(listener),
-    counters: () => ({ actors: host.cells.size, ...recorder.counters() }),
+    counters: () => ({ actors: host.cells.size, fullest: host.fullest, ...recorder.counters() }),
   };
 }
 

@@ -74,6 +74,8 @@ export class Host implements CellHost {
   /** Called with the root's reason when the tree is gone. */
   onRootEnd: (exit: ExitReason) => void = ignore;
   halted = false;
+  /** Most messages that ever waited in one lane of a mailbox. */
+  fullest = 0;
 
   constructor(
     options: HostOptions,
@@ -110,6 +112,7 @@ export class Host implements CellHost {
   tell(cell: Cell, message: Message, handle?: HeldHandle | AfterHandle): void {
     if (cell.ended) return;
     cell.system.push({ message, from: undefined, replyTo: undefined, handle, next: undefined });
+    if (cell.system.size > this.fullest) this.fullest = cell.system.size;
     this.#router.wake(cell);
   }
 
@@ -135,6 +138,7 @@ export class Host implements CellHost {
       return 'overflow';
     }
     cell.ordinary.push({ message, from: from?.address, replyTo, handle: undefined, next: undefined });
+    if (cell.ordinary.size > this.fullest) this.fullest = cell.ordinary.size;
     this.#router.wake(cell);
     return 'posted';
   }

@@ -64,7 +64,7 @@ export class Recorder {
     return () => this.#listeners.delete(own);
   }
 
-  counters(): Omit<KernelCounters, 'actors'> {
+  counters(): Omit<KernelCounters, 'actors' | 'fullest'> {
     return { ...this.#counters };
   }
 
@@ -216,21 +216,22 @@ export class Recorder {
     if (slot.frame !== undefined) return slot.frame;
     const { seq, at, cause, sender, handled, effects } = slot;
     const { path, incarnation } = slot.cell!;
-    return {
+    const fromPhase = phaseText(slot.from);
+    const frame = {
       at,
       node: this.#node,
       boot: this.#boot,
       seq,
       path,
       incarnation,
-      type: 'actor.transitioned',
-      fromPhase: phaseText(slot.from),
-      toPhase: phaseText(slot.to),
+      type: 'actor.transitioned' as const,
+      fromPhase,
+      toPhase: slot.to === slot.from ? fromPhase : phaseText(slot.to),
       cause,
-      ...(sender === undefined ? {} : { sender }),
       handled,
-      effects: maskSecrets(effects),
+      effects: effects.length === 0 ? effects : maskSecrets(effects),
     };
+    return sender === undefined ? frame : Object.assign(frame, { sender });
   }
 }
 

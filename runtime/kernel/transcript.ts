@@ -9,17 +9,13 @@ import type { ExitReason } from '../../protocols/supervision/child-spec.ts';
 /** `running.healthy`; regions of a parallel state are joined: `running.net.up+running.probe.idle`. */
 export function phaseText(value: unknown): string {
   if (typeof value === 'string') return value;
-  return Object.entries(value as object)
-    .map(([key, below]) => {
-      const inner = phaseText(below);
-      return inner === ''
-        ? key
-        : inner
-            .split('+')
-            .map((part) => `${key}.${part}`)
-            .join('+');
-    })
-    .join('+');
+  let text = '';
+  for (const [key, below] of Object.entries(value as object)) {
+    const inner = phaseText(below);
+    const phase = inner === '' ? key : `${key}.${inner.replaceAll('+', `+${key}.`)}`;
+    text += text === '' ? phase : `+${phase}`;
+  }
+  return text;
 }
 
 export function transcriptLine(frame: Frame): string {
