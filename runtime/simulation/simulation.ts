@@ -10,10 +10,17 @@ import { limits } from '../../protocols/limits.ts';
 import { timesOf } from '../../protocols/membership/profile.ts';
 import { library } from '../cluster/certificates/authority.ts';
 import { transcriptLine } from '../kernel/transcript.ts';
-import { turn } from '../world/heap-clock.ts';
+import { settled, turn } from '../world/heap-clock.ts';
 import { SimulatedWorld } from '../world/simulated/simulated-world.ts';
 import { clusterCheckers, type ClusterCheckers } from './checkers/all.ts';
-import { Violation, type AnyChecker, type ClusterChecker, type ClusterSight } from './checkers/checker.ts';
+import {
+  Audience,
+  Violation,
+  type AnyChecker,
+  type ClusterChecker,
+  type ClusterSight,
+  type Hook,
+} from './checkers/checker.ts';
 import { ClusterRun } from './cluster/cluster-run.ts';
 import { FalseStore } from './cluster/false-store.ts';
 import { NodeRun, type NodeEvents } from './node/node-run.ts';
@@ -56,6 +63,8 @@ export const convergeMs =
 const settledMs = 2 * limits.reconcileMs + 5_000;
 const readoptMs = 60_000;
 const tickMs = 1_000;
+/** Between two turns of the real event loop. */
+const stepsATurn = 64;
 /** Steps without any time passing: nothing of one node takes so many. */
 const stepsAtOnce = 20_000;
 
@@ -76,8 +85,10 @@ class Simulation {
   readonly #settling: Settling;
   readonly #hash = new TraceHash();
   readonly #checkers: readonly ClusterChecker[];
+  readonly #audience: Audience<ClusterChecker>;
   readonly #named: ClusterCheckers;
   #violation: Outcome['violation'];
+  #steps = 0;
 
   constructor(seed: number, plan: Plan, options: SimulationOptions) {
     this.#seed = seed;
@@ -91,7 +102,7 @@ class Simulation {
       ...plan.cluster?.joining,
     });
     this.#view = new StoreView((events, revision) =>
-      this.#all((checker) => checker.onRevision(events, revision)),
+      this.#all('onRevision', (checker) => checker.onRevision(events, revision)),
     );
     this.#falseStore = new FalseStore(this.#world, (there) => {
       for (const { named } of this.#nodes)
@@ -108,7 +119,7 @@ class Simulation {
       onMembershipFrame: (frame) => this.#framed(frame),
       onBoot: ({ place, life }) =>
         this.#say(`${place === this.#world.first ? '' : `${place.name} `}boot ${life.boots}`),
-      each: (tell) => this.#each(tell),
+      each: (hook, tell) => this.#each(hook, tell),
       onBroken: (error) => this.#broken(error),
     };
     this.#nodes = this.#world.nodes.map((place) => new NodeRun(place, around, events));
@@ -116,6 +127,7 @@ class Simulation {
     this.#named = clusterCheckers(sight);
     this.#cluster = plan.cluster && new ClusterRun(this.#world, this.#nodes, plan.cluster, sight);
     this.#checkers = [...Object.values(this.#named), ...(this.#cluster?.checkers ?? [])];
+    this.#audience = new Audience(this.#checkers);
     this.#operator = new Operator(this.#first.life, this.#world);
     this.#settling = new Settling({
       ...{ sight, nodes: this.#nodes, operator: this.#operator, view: this.#view },
@@ -302,7 +314,8 @@ class Simulation {
     let standsAt = -1;
     let steps = 0;
     while (!ended) {
-      await turn();
+      // Now and then for real, so that a rejection that nobody handled is noticed.
+      await (++this.#steps % stepsATurn === 0 ? turn() : settled());
       steps = clock.monotonicMs() === standsAt ? steps + 1 : 0;
       standsAt = clock.monotonicMs();
       if (steps > stepsAtOnce) throw new Violation('livelock', `time stands still at ${standsAt} ms`);
@@ -319,8 +332,8 @@ class Simulation {
   }
 
   /** Those of the whole. */
-  #each(tell: (checker: AnyChecker) => void): void {
-    for (const checker of this.#checkers) this.#tell(tell, checker);
+  #each(hook: Hook, tell: (checker: AnyChecker) => void): void {
+    for (const checker of this.#audience.of(hook)) this.#tell(tell, checker);
   }
 
   #tell(tell: (checker: AnyChecker) => void, checker: AnyChecker): void {
@@ -331,9 +344,10 @@ class Simulation {
     }
   }
 
-  #all(tell: (checker: AnyChecker) => void): void {
-    for (const { checkers } of this.#nodes) for (const checker of checkers) this.#tell(tell, checker);
-    this.#each(tell);
+  #all(hook: Hook, tell: (checker: AnyChecker) => void): void {
+    for (const { audience } of this.#nodes)
+      for (const checker of audience.of(hook)) this.#tell(tell, checker);
+    this.#each(hook, tell);
   }
 
   #broken(error: unknown): void {

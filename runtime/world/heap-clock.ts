@@ -115,6 +115,15 @@ export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
+/**
+ * Every promise that needs nothing of the real world has settled afterwards, as with `turn`, for a fraction of its cost:
+ * Node runs its ticks when no promise has anything left to do. The event loop does not turn, so who waits for files,
+ * sockets or rejections that nobody handled must `turn` now and then.
+ */
+export function settled(): Promise<void> {
+  return new Promise((resolve) => queueMicrotask(() => process.nextTick(resolve)));
+}
+
 function before(a: Timer, b: Timer): boolean {
   return a.deadlineMs < b.deadlineMs || (a.deadlineMs === b.deadlineMs && a.order < b.order);
 }

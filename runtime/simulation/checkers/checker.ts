@@ -126,7 +126,7 @@ abstract class BareChecker<Sight> {
   /** Its wall clock was set: what it measures between two times across this is wrong. */
   onClockSet(_at: NodeSight): void {}
   /** Now and then, while the node runs. */
-  onTick(_actors: () => readonly ActorView[], _counters: () => KernelCounters): void {}
+  onTick(_counters: KernelCounters): void {}
 }
 
 /** One a node. */
@@ -136,3 +136,24 @@ export abstract class Checker extends BareChecker<NodeSight> {}
 export abstract class ClusterChecker extends BareChecker<ClusterSight> {}
 
 export type AnyChecker = Checker | ClusterChecker;
+
+export type Hook = Extract<keyof AnyChecker, `on${string}`>;
+
+/** Of each hook, those that do something there, in their order: much happens, and most care for little of it. */
+export class Audience<One extends AnyChecker> {
+  readonly #all: readonly One[];
+  readonly #of = new Map<Hook, readonly One[]>();
+
+  constructor(all: readonly One[]) {
+    this.#all = all;
+  }
+
+  of(hook: Hook): readonly One[] {
+    let some = this.#of.get(hook);
+    if (some === undefined) {
+      some = this.#all.filter((one) => one[hook] !== BareChecker.prototype[hook]);
+      this.#of.set(hook, some);
+    }
+    return some;
+  }
+}

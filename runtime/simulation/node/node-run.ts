@@ -1,12 +1,19 @@
 /** One node of a run: the machine, the lives of its daemon, what befalls it, and the checkers that watch it alone. */
-import type { ActorView, Frame } from '../../../protocols/inspection.ts';
+import type { Frame } from '../../../protocols/inspection.ts';
 import type { WatchNotice } from '../../../protocols/state/model.ts';
 import type { MachineEvent } from '../../drivers/container/scripted/machine.ts';
 import type { PortCall } from '../../world/simulated/gate.ts';
 import type { SimulatedNode } from '../../world/simulated/simulated-node.ts';
 import type { SimulatedWorld } from '../../world/simulated/simulated-world.ts';
 import { nodeCheckers, type NodeCheckers } from '../checkers/all.ts';
-import type { AnyChecker, Checker, NodeSight, Remains } from '../checkers/checker.ts';
+import {
+  Audience,
+  type AnyChecker,
+  type Checker,
+  type Hook,
+  type NodeSight,
+  type Remains,
+} from '../checkers/checker.ts';
 import type { WatchWish } from '../checkers/store.ts';
 import type { FalseStore } from '../cluster/false-store.ts';
 import { entriesOf, JournalView } from './journal-view.ts';
@@ -20,7 +27,7 @@ export interface NodeEvents {
   onMembershipFrame(frame: Frame): void;
   onBoot(node: NodeRun): void;
   /** Tells checkers of the whole as well, after those of the node. */
-  each(tell: (checker: AnyChecker) => void): void;
+  each(hook: Hook, tell: (checker: AnyChecker) => void): void;
   /** A violation, or a failure of the harness or of the product outside of any actor. */
   onBroken(error: unknown): void;
 }
@@ -43,6 +50,7 @@ export class NodeRun {
   readonly sight: NodeSight;
   readonly named: NodeCheckers;
   readonly checkers: readonly Checker[];
+  readonly audience: Audience<Checker>;
   readonly #around: NodeSurroundings;
   readonly #events: NodeEvents;
   #calmSinceMs: number | undefined;
@@ -59,17 +67,18 @@ export class NodeRun {
     this.sight = this.#seen();
     this.named = nodeCheckers(this.sight);
     this.checkers = Object.values(this.named);
+    this.audience = new Audience(this.checkers);
     this.life = new Life(place, world.clock, {
       onBoot: () => {
         events.onBoot(this);
-        this.each((checker) => checker.onBoot(this.sight));
+        this.#each('onBoot', (checker) => checker.onBoot(this.sight));
       },
       onFrame: (frame) => {
         events.onFrame(frame);
-        this.each((checker) => checker.onFrame(frame, this.sight));
+        this.#each('onFrame', (checker) => checker.onFrame(frame, this.sight));
       },
       onEnd: (remains: Remains) => {
-        this.each((checker) => checker.onEnd(remains, this.sight));
+        this.#each('onEnd', (checker) => checker.onEnd(remains, this.sight));
       },
       onCall: (call) => this.#called(call),
       onAnswer: (call, value) => this.#answered(call, value),
@@ -80,10 +89,10 @@ export class NodeRun {
       followsStore: () => this.journal.followsStore,
       onCut: () => this.#cut(),
     });
-    place.onMember = (change) => this.each((checker) => checker.onMember(change, this.sight));
+    place.onMember = (change) => this.#each('onMember', (checker) => checker.onMember(change, this.sight));
     place.onMembershipFrame = (frame) => events.onMembershipFrame(frame);
     place.machine.observe((event: MachineEvent) =>
-      this.each((checker) => checker.onMachine(event, this.sight)),
+      this.#each('onMachine', (checker) => checker.onMachine(event, this.sight)),
     );
   }
 
@@ -128,13 +137,8 @@ export class NodeRun {
   look(): void {
     const { node } = this.life;
     if (node === undefined) return;
-    let tree: readonly ActorView[] | undefined;
-    this.each((checker) =>
-      checker.onTick(
-        () => (tree ??= node.actors.tree()),
-        () => node.actors.counters(),
-      ),
-    );
+    const counters = node.actors.counters();
+    this.#each('onTick', (checker) => checker.onTick(counters));
   }
 
   /** Nothing is wrong with it from now on, `between` in the middle. */
@@ -166,12 +170,12 @@ export class NodeRun {
 
   #clockWasSet(): void {
     this.#clockSetMs = this.#around.world.clock.monotonicMs();
-    this.each((checker) => checker.onClockSet(this.sight));
+    this.#each('onClockSet', (checker) => checker.onClockSet(this.sight));
   }
 
   #cut(): void {
     this.journal.cut();
-    this.each((checker) => checker.onCut(this.sight));
+    this.#each('onCut', (checker) => checker.onCut(this.sight));
   }
 
   /** Containers that run, with their processes. */
@@ -181,14 +185,14 @@ export class NodeRun {
   }
 
   /** Its own checkers, then those of the whole. */
-  each(tell: (checker: AnyChecker) => void, checkers: readonly Checker[] = this.checkers): void {
-    for (const checker of checkers) this.#tell(tell, checker);
-    if (checkers === this.checkers) this.#events.each(tell);
+  #each(hook: Hook, tell: (checker: AnyChecker) => void): void {
+    for (const checker of this.audience.of(hook)) this.#tell(() => tell(checker));
+    this.#events.each(hook, tell);
   }
 
-  #tell(tell: (checker: AnyChecker) => void, checker: Checker): void {
+  #tell(tell: () => void): void {
     try {
-      tell(checker);
+      tell();
     } catch (error) {
       this.#events.onBroken(error);
     }
@@ -199,17 +203,17 @@ export class NodeRun {
       this.named.journal.asked(entriesOf(call.args));
       this.journal.appended(entriesOf(call.args));
     }
-    this.each((checker) => checker.onCall(call, this.sight));
+    this.#each('onCall', (checker) => checker.onCall(call, this.sight));
     this.faults.strike(`${call.port}.${call.op}`);
   }
 
   #answered(call: PortCall, value: unknown): void {
-    this.each((checker) => checker.onAnswer(call, value, this.sight));
+    this.#each('onAnswer', (checker) => checker.onAnswer(call, value, this.sight));
     if (call.port !== 'journal') return;
-    this.each(() => {
+    this.#tell(() => {
       if (call.op === 'append') this.named.journal.answered(entriesOf(call.args));
       else this.named.journal.read((call.args as { prefix: string }).prefix, entriesOf(value));
-    }, [this.named.journal]);
+    });
     if (call.op === 'read') this.journal.read(entriesOf(value));
   }
 
@@ -217,6 +221,6 @@ export class NodeRun {
     if (port !== 'store') return () => {};
     const { watchesWhole } = this.named;
     const seen = watchesWhole.opened(args as WatchWish);
-    return (notice) => this.each(() => seen(notice as WatchNotice), [watchesWhole]);
+    return (notice) => this.#tell(() => seen(notice as WatchNotice));
   }
 }

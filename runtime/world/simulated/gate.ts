@@ -57,11 +57,16 @@ export class Gate {
   guard(ports: Ports): Ports {
     const guarded: Record<string, unknown> = {};
     for (const [port, inner] of Object.entries(ports)) {
+      const made = new Map<string, { readonly of: unknown; readonly guarded: unknown }>();
       guarded[port] = new Proxy(inner as object, {
         get: (target, op) => {
           const method = (target as Record<string | symbol, unknown>)[op];
           if (typeof method !== 'function' || typeof op !== 'string') return method;
-          return this.#guardOne(port as keyof Ports, op, (method as Method).bind(target));
+          const known = made.get(op);
+          if (known?.of === method) return known.guarded;
+          const own = this.#guardOne(port as keyof Ports, op, (method as Method).bind(target));
+          made.set(op, { of: method, guarded: own });
+          return own;
         },
       });
     }

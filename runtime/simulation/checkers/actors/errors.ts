@@ -2,7 +2,7 @@
  * S6: every crash of an actor reaches exactly one owner: its supervisor decides once, or goes down itself. And every
  * undeliverable message is a dead letter that is counted.
  */
-import type { ActorView, Frame, KernelCounters } from '../../../../protocols/inspection.ts';
+import type { Frame, KernelCounters } from '../../../../protocols/inspection.ts';
 import { Checker } from '../checker.ts';
 
 export class ErrorOwners extends Checker {
@@ -46,10 +46,9 @@ export class ErrorOwners extends Checker {
     for (const [key, { parent }] of this.#open) if (parent === path) this.#open.delete(key);
   }
 
-  override onTick(_actors: () => readonly ActorView[], counters: () => KernelCounters): void {
+  override onTick({ deadLetters }: KernelCounters): void {
     for (const [key, { atMs }] of this.#open)
       if (this.sight.nowMs() - atMs > 1_000) this.fail(`nobody decided about ${key}, which crashed`);
-    const { deadLetters } = counters();
     if (deadLetters !== this.#dead)
       this.fail(`${deadLetters} dead letters are counted and ${this.#dead} were told`);
   }

@@ -22,9 +22,10 @@ export class MessageOrder extends Checker {
   }
 
   #note(frame: Frame, effects: readonly Effect[]): void {
+    let from: string | undefined;
     for (const effect of effects) {
       if (effect.do !== 'send') continue;
-      const from = `hive://${frame.node}${frame.path}#${frame.boot}.${frame.incarnation}`;
+      from ??= `hive://${frame.node}${frame.path}#${frame.boot}.${frame.incarnation}`;
       const key = `${from} ${pathOf(effect.to)}`;
       const waiting = this.#sent.get(key);
       if (waiting) waiting.push(effect.event.type);
