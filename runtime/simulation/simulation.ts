@@ -59,8 +59,8 @@ export const convergeMs =
   limits.stopGraceMs +
   limits.killMs +
   30_000;
-/** Two looks of every level-triggered loop. */
-const settledMs = 2 * limits.reconcileMs + 5_000;
+/** One look of every level-triggered loop: those before it had made all as desired. */
+const settledMs = limits.reconcileMs + 5_000;
 const readoptMs = 60_000;
 const tickMs = 1_000;
 /** Between two turns of the real event loop. */
@@ -188,7 +188,6 @@ class Simulation {
     const names = core.map(({ place }) => place.name).join(' ');
     this.#say(`${names} are healed, the others are ${this.#plan.cluster?.apart}`);
     await this.#converge('a core is healed', convergeMs, core);
-    if (core.length < this.#nodes.length) await this.#pass(cluster.mourningMs);
   }
 
   #healNodes(nodes: readonly NodeRun[]): void {
@@ -257,7 +256,7 @@ class Simulation {
     this.#say(`as desired after: ${why}`);
   }
 
-  /** Two looks of every loop: nothing may change. */
+  /** One more look of every loop: nothing may change. */
   async #staySettled(): Promise<void> {
     this.#named.idempotent.begin(this.#settling.changes());
     this.#cluster?.beginQuiet();
@@ -298,7 +297,10 @@ class Simulation {
       named.nothingLeft.beforeStop();
       void life.stop().catch((error: unknown) => this.#broken(error));
     }
-    await this.#pass(limits.shutdownMs * 2);
+    for (let waitedMs = 0; waitedMs < limits.shutdownMs * 2; waitedMs += tickMs) {
+      await this.#pass(tickMs);
+      if (this.#nodes.every(({ life }) => life.node === undefined)) break;
+    }
     for (const { life, named, place } of this.#nodes) {
       if (life.node) throw new Violation('S2', `${place.name} does not stop`);
       named.nothingLeft.afterStop();

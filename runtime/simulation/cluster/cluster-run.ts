@@ -65,11 +65,6 @@ export class ClusterRun {
     return this.#nodes.filter((_, index) => index === 0 || isIn(this.#plan.core, index));
   }
 
-  /** How long those who are down must be dead for the others before they are healed as well. */
-  get mourningMs(): number {
-    return this.#plan.apart === 'down' ? this.#deadWithinMs + 2_000 : 0;
-  }
-
   heal(): void {
     this.#faults.heal();
   }

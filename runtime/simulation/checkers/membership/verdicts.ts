@@ -83,25 +83,27 @@ export class DeathsSeen extends ClusterChecker {
     const calmMs = now - this.sight.stormEndedMs();
     const living = nodes.filter(({ upSinceMs }) => now - (upSinceMs() ?? now) >= longMs);
     const withinMs = deadWithinMs(times, nodes.length, living.length);
-    if (calmMs < withinMs) return;
     for (const dead of nodes) {
+      if (dead.downSinceMs() === undefined) continue;
       const downMs = now - (dead.downSinceMs() ?? now);
-      if (downMs < withinMs + (dead.saidAway() ? longestAwayMs : 0)) continue;
-      for (const by of living) this.#judge(dead, by, withinMs);
+      const isOverdue = calmMs >= withinMs && downMs >= withinMs + (dead.saidAway() ? longestAwayMs : 0);
+      for (const by of living) this.#judge(dead, by, isOverdue ? withinMs : undefined);
     }
   }
 
-  #judge(dead: NodeSight, by: NodeSight, withinMs: number): void {
+  /** Whoever sees it dead before the bound is over needs no further look. */
+  #judge(dead: NodeSight, by: NodeSight, overdueMs: number | undefined): void {
     const key = `${dead.node} ${dead.downSinceMs()} ${by.node}`;
     if (this.#judged.has(key) || by.stands()) return;
-    this.#judged.add(key);
-    this.exercised += 1;
     const seen = by
       .membership()
       ?.members()
       .find(({ id }) => id === dead.identity());
+    if (overdueMs === undefined && seen?.status !== 'dead' && seen?.status !== 'left') return;
+    this.#judged.add(key);
+    this.exercised += 1;
     if (seen?.status === 'alive' || seen?.status === 'suspected')
-      this.fail(`${by.node} sees ${dead.node} ${seen.status}, ${withinMs} ms after it went down`);
+      this.fail(`${by.node} sees ${dead.node} ${seen.status}, ${overdueMs} ms after it went down`);
   }
 }
 

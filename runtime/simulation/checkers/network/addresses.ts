@@ -100,7 +100,7 @@ export class NoLeaks extends Checker {
     }
   }
 
-  /** Everything has been as desired for two looks of every loop. */
+  /** Everything has been as desired for one more look of every loop. */
   judge(): void {
     const assigned = assignmentsIn(this.sight.rows, this.sight.node);
     for (const slot of this.#held) {
