@@ -18,5 +18,7 @@ await buildHelloImages({
   contentDir: join(root, 'examples', 'hello', 'web'),
   progress: (line) => say(line),
 });
+// Ctrl-C reaches the bench by itself, which then removes what it made: waited for.
+process.on('SIGINT', () => undefined);
 const measure = ['--expose-gc', 'test/bench/main.ts', ...process.argv.slice(2)];
 process.exitCode = await run(packageProgram('tsx'), measure);

@@ -35,6 +35,11 @@ describe.skipIf(missing !== undefined)('a cluster of five nodes', () => {
     );
     return { id: member.id, address: member.address };
   };
+  /** Ends early where it has failed. */
+  const lostMany = (many: number, died: () => readonly unknown[]) => async (): Promise<boolean> => {
+    const { loss } = await readFaults(desk.name, desk.nodes);
+    return (loss?.dropped ?? 0) >= many || died().length > 0;
+  };
   const startAgain = async (number: number): Promise<void> => {
     await start(desk.name, nameOf(number));
     await members.follow(desk.nodes[number - 1]!);
@@ -89,15 +94,17 @@ describe.skipIf(missing !== undefined)('a cluster of five nodes', () => {
     await heal(desk.name);
   });
 
-  test('a fifth of all packets is lost: every node has the right view, then and afterwards', async () => {
+  test('a fifth of all packets is lost: nobody is called dead, and every node has the right view, then and afterwards', async () => {
+    const before = members.told.length;
+    const died = () => members.told.slice(before).filter(({ what }) => what === 'died');
     await losePackets(desk.name, 20);
-    await until('many packets are lost', async () => {
-      const { loss } = await readFaults(desk.name, desk.nodes);
-      return (loss?.dropped ?? 0) >= 150;
-    });
+    // So many are lost in half a minute of ten probes a second; a suspicion lasts two seconds.
+    await until('many packets are lost, or somebody is called dead', lostMany(600, died), 240_000);
+    expect(died()).toEqual([]);
     await whole();
     await heal(desk.name);
     await whole();
+    expect(died()).toEqual([]);
   });
 
   test('a frozen node is dead, and alive when it runs on', async () => {
