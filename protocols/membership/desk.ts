@@ -51,6 +51,9 @@ export interface Counts {
   received: number;
   refused: number;
   sent: number;
+  /** The same by kind; those that are not in form have none. */
+  readonly receivedOf: Record<Message['kind'], number>;
+  readonly sentOf: Record<Message['kind'], number>;
   probes: number;
   failedProbes: number;
   suspicions: number;
@@ -58,6 +61,10 @@ export interface Counts {
   /** Times in which this node could hear nothing, postponed. */
   stalls: number;
 }
+
+const noPackets = (): Record<Message['kind'], number> => ({
+  ...{ ping: 0, ack: 0, nack: 0, 'ping-request': 0, gossip: 0 },
+});
 
 export interface DeskOptions {
   readonly times: MembershipTimes;
@@ -79,6 +86,8 @@ export class Desk {
     received: 0,
     refused: 0,
     sent: 0,
+    receivedOf: noPackets(),
+    sentOf: noPackets(),
     probes: 0,
     failedProbes: 0,
     suspicions: 0,
@@ -115,6 +124,7 @@ export class Desk {
   /** A packet with `first` and as much news as fits. */
   send(to: MemberAddress, message: Message, id?: NodeId, first: readonly PackedClaim[] = []): void {
     this.counts.sent += 1;
+    this.counts.sentOf[message.kind] += 1;
     let room = roomBeside(message);
     for (const claim of first) room -= packedBytes(claim);
     const news = this.news.size === 0 ? first : [...first, ...this.news.take(room, sendLimit(this.size))];

@@ -201,6 +201,7 @@ export class Swim {
       desk.counts.refused += 1;
       return;
     }
+    desk.counts.receivedOf[packet.message.kind] += 1;
     for (const piece of packet.claims) {
       if (piece instanceof Uint8Array || piece.kind !== 'digest') hear(desk, piece);
       else if (this.#isNews(piece.digest)) desk.effect({ kind: 'digest', digest: piece.digest, from });

@@ -65,6 +65,27 @@ export interface PeerCounts {
   defects: number;
 }
 
+/** What passed of one message type between this node and all others, in this boot. */
+export interface TypeCounts {
+  /** Asked or told here. Each that was asked ends as one of the next five. */
+  sent: number;
+  answered: number;
+  /** The peer gave a reason instead of an answer. */
+  refused: number;
+  timedOut: number;
+  /** Nobody waited for the answer any more. */
+  letGo: number;
+  /** No connection, lost before the answer, no room in the queue, or an answer that is none. */
+  failed: number;
+  /** Asked or told by peers; and of what they asked how much was answered, and refused. */
+  received: number;
+  given: number;
+  denied: number;
+  /** Of bodies: what stands around them is not counted. */
+  bytesSent: number;
+  bytesReceived: number;
+}
+
 export interface PeerCondition {
   readonly id: NodeId;
   readonly address?: MemberAddress;
@@ -73,6 +94,8 @@ export interface PeerCondition {
   readonly role?: NodeRole;
   readonly boot?: number;
   readonly open: boolean;
+  /** Open, and nothing is under way over it. */
+  readonly idle: boolean;
   /** Since when it is so, ms since 1970. */
   readonly sinceMs: number;
   readonly queuedFrames: number;
@@ -115,6 +138,8 @@ export interface Calls {
   /** Something speaks against the peer: its connection, which is trusted while it is idle, shows soon whether it is there. */
   doubt(id: NodeId): void;
   conditions(): readonly PeerCondition[];
+  /** By message type, those that anything passed of; what the catalogue does not name together as `other`. */
+  traffic(): Readonly<Record<string, TypeCounts>>;
   /** Of peers with a connection: frames that came over it, and the round trip of its newest heartbeat. Asked twice a second. */
   eachHeard(tell: (id: NodeId, frames: number, rttMs: number | undefined) => void): void;
   close(): Promise<void>;

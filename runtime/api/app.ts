@@ -25,6 +25,7 @@ import { networkRoutes } from './routes/networks.ts';
 import { nodeRoutes } from './routes/node/node.ts';
 import { planRoutes } from './routes/plans.ts';
 import { clusterRoutes } from './routes/node/cluster.ts';
+import { trafficRoutes } from './routes/node/traffic.ts';
 import { memberRoutes } from './routes/node/nodes.ts';
 import { joiningRoutes } from './routes/node/joining.ts';
 import { secretRoutes } from './routes/secrets.ts';
@@ -44,6 +45,7 @@ export const routes: readonly Route[] = [
   ...serviceRoutes,
   ...volumeRoutes,
   ...clusterRoutes,
+  ...trafficRoutes,
   ...joiningRoutes,
   ...memberRoutes,
   ...tokenRoutes,

@@ -11,6 +11,7 @@ import { newsOf, standingOfView, type Standing } from '../../protocols/membershi
 import type { Membership } from '../../protocols/membership/views/port.ts';
 import type {
   Credentials,
+  DatagramTraffic,
   GossipKeys,
   HeardDigest,
   MemberChange,
@@ -150,6 +151,10 @@ export class MembershipDoor implements Membership {
     for (const authority of credentials.authorities) publicKeyOf(authority);
     this.#lasting.credentials = credentials;
     this.#lives.post({ kind: 'renew', credentials });
+  }
+
+  async traffic(): Promise<DatagramTraffic> {
+    return (await this.#ask((request) => ({ kind: 'count', request }))) as DatagramTraffic;
   }
 
   async close(): Promise<void> {

@@ -72,6 +72,8 @@ export type ToHost =
   | { readonly kind: 'rotate'; readonly keys: GossipKeys }
   | { readonly kind: 'renew'; readonly credentials: Credentials }
   | { readonly kind: 'look'; readonly request: number }
+  /** What passed as datagrams. */
+  | { readonly kind: 'count'; readonly request: number }
   | { readonly kind: 'inspect'; readonly request: number; readonly question: Inspection }
   /** Whether somebody follows what its actors do. */
   | { readonly kind: 'follow'; readonly on: boolean };

@@ -1,7 +1,7 @@
 /** Messages of one connection that are being answered or heard: bounded, and let go when it ends. */
 import { coded, type Reason } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
-import type { Caller, PeerCounts } from '../../protocols/wire/calls.ts';
+import type { Caller, PeerCounts, TypeCounts } from '../../protocols/wire/calls.ts';
 import type { SpokenFrame } from './session.ts';
 import { encoded, toldOf, type Handlers } from './handlers.ts';
 
@@ -37,8 +37,10 @@ export class Answering {
 
   asked(frame: Asked): void {
     const { id, type } = frame;
+    const counts = this.#received(frame);
     if (this.#running.has(id) || this.#running.size >= limits.peerAnswering) {
       this.#counts.refused += 1;
+      counts.denied += 1;
       const text = `The node answers ${this.#running.size} questions of this one already.`;
       return this.#ways.refuse(id, coded('HM-PEER-BUSY', text).reason);
     }
@@ -49,13 +51,15 @@ export class Answering {
       this.#running.delete(id);
       this.#ways.changed();
       if (controller.signal.aborted) return;
-      if (because !== undefined) return this.#ways.refuse(id, because);
-      this.#answer(id, type, value);
+      if (because === undefined) return this.#answer(id, type, value);
+      counts.denied += 1;
+      this.#ways.refuse(id, because);
     });
   }
 
   heard(frame: Told): void {
     this.hearing += 1;
+    this.#received(frame);
     this.#run('tell', frame, this.#hearing.signal, () => {
       this.hearing -= 1;
       this.#ways.changed();
@@ -73,11 +77,23 @@ export class Answering {
     this.#hearing.abort();
   }
 
+  #received({ type, body }: Asked | Told): TypeCounts {
+    const counts = this.#handlers.counted(type);
+    counts.received += 1;
+    counts.bytesReceived += body.length;
+    return counts;
+  }
+
   #answer(id: number, type: string, value: unknown): void {
+    const counts = this.#handlers.counted(type);
     try {
-      this.#ways.answer(id, encoded(type, value, this.#handlers.row(type).answerBytes!));
+      const body = encoded(type, value, this.#handlers.row(type).answerBytes!);
+      counts.given += 1;
+      counts.bytesSent += body.length;
+      this.#ways.answer(id, body);
     } catch (thrown) {
       this.#counts.defects += 1;
+      counts.denied += 1;
       this.#ways.refuse(id, toldOf(type, thrown).because);
     }
   }

@@ -14,6 +14,7 @@ import type {
   Peer,
   PeerCondition,
   PeerEvent,
+  TypeCounts,
 } from '../../protocols/wire/calls.ts';
 import { messageTypes } from '../../protocols/wire/catalogue.ts';
 import { streamVersions, type Versions } from '../../protocols/wire/frames.ts';
@@ -63,7 +64,12 @@ class StreamCalls implements Calls {
     if (to.id !== '') return await this.#channel(to).call(type, body, options);
     const { clock } = this.#options;
     const sinceMs = clock.monotonicMs();
-    const id = await this.#strangers.identify(to.address, options);
+    const id = await this.#strangers.identify(to.address, options).catch((thrown: unknown) => {
+      const counts = this.#handlers.counted(type);
+      counts.sent += 1;
+      counts[reasonOf(thrown).code === 'HM-PEER-TIMEOUT' ? 'timedOut' : 'failed'] += 1;
+      throw thrown;
+    });
     const timeoutMs = Math.max(0, options.timeoutMs - (clock.monotonicMs() - sinceMs));
     return await this.#channel({ ...to, id }).call(type, body, { ...options, timeoutMs });
   }
@@ -98,6 +104,10 @@ class StreamCalls implements Calls {
 
   eachHeard(tell: Parameters<Calls['eachHeard']>[0]): void {
     for (const channel of this.#channels.values()) channel.tellHeard(tell);
+  }
+
+  traffic(): Readonly<Record<string, TypeCounts>> {
+    return this.#handlers.traffic();
   }
 
   async close(): Promise<void> {

@@ -45,21 +45,29 @@ export class Channel implements ConnectorOwner {
     const row = this.#options.handlers.row(type);
     const bytes = encoded(type, body, row.bytes);
     if (options.signal?.aborted) throw coded('HM-PEER-TIMEOUT', `Nobody waits for an answer to ${type}.`);
+    const counts = this.#options.handlers.counted(type);
+    counts.sent += 1;
     if (!this.#outbox.takes(bytes.length) || this.#questions.size >= limits.peerQuestions) {
       this.#counts.full += 1;
+      counts.failed += 1;
       throw coded('HM-PEER-BUSY', undefined, { message: type, peer: this.#name });
     }
-    const { id, answer } = this.#questions.open(type, options);
+    counts.bytesSent += bytes.length;
+    const { id, answer } = this.#questions.open(type, counts, options);
     this.#say({ kind: 'request', id, type, body: bytes }, () => this.#questions.waits(id));
     return answer;
   }
 
   told(type: string, body: unknown): 'taken' | 'full' {
     const bytes = encoded(type, body, this.#options.handlers.row(type).bytes);
+    const counts = this.#options.handlers.counted(type);
+    counts.sent += 1;
     if (!this.#outbox.takes(bytes.length)) {
       this.#counts.full += 1;
+      counts.failed += 1;
       return 'full';
     }
+    counts.bytesSent += bytes.length;
     this.#say({ kind: 'tell', type, body: bytes });
     return 'taken';
   }
@@ -125,6 +133,7 @@ export class Channel implements ConnectorOwner {
       ...(this.address === undefined ? {} : { address: this.address }),
       ...this.#known,
       open: session !== undefined,
+      idle: session !== undefined && !this.wants,
       sinceMs: clock.now() - (clock.monotonicMs() - sinceMs),
       queuedFrames: this.#outbox.frames,
       queuedBytes: this.#outbox.bytes + (session?.connection.waiting ?? 0),
@@ -292,6 +301,7 @@ export class Channel implements ConnectorOwner {
       return;
     }
     if (frame.kind === 'refusal') return this.#questions.refused(frame.id, frame.because);
+    this.#options.handlers.counted(type).bytesReceived += frame.body.length;
     try {
       this.#questions.answered(
         frame.id,
@@ -299,7 +309,7 @@ export class Channel implements ConnectorOwner {
       );
     } catch (thrown) {
       this.#counts.refused += 1;
-      this.#questions.refused(frame.id, (thrown as CodedError).reason);
+      this.#questions.failed(frame.id, (thrown as CodedError).reason);
     }
   }
 

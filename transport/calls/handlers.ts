@@ -4,7 +4,7 @@
  */
 import { CodedError, coded, reason, type Reason } from '../../protocols/errors.ts';
 import type { Stop } from '../../protocols/ports.ts';
-import type { Caller, CallHandler } from '../../protocols/wire/calls.ts';
+import type { Caller, CallHandler, TypeCounts } from '../../protocols/wire/calls.ts';
 import type { MessageType } from '../../protocols/wire/catalogue.ts';
 import { CodecError, decodePlain, encodePlain } from '../../protocols/wire/codec.ts';
 
@@ -13,6 +13,7 @@ export type MessageTypes = Readonly<Record<string, MessageType>>;
 export class Handlers {
   readonly #types: MessageTypes;
   readonly #handlers = new Map<string, CallHandler>();
+  readonly #counts = new Map<string, TypeCounts>();
 
   constructor(types: MessageTypes) {
     this.#types = types;
@@ -23,6 +24,17 @@ export class Handlers {
     const row = this.#known(type);
     if (row === undefined) throw new Error(`the catalogue names no ${type} on streams`);
     return row;
+  }
+
+  counted(type: string): TypeCounts {
+    const named = this.#known(type) === undefined ? 'other' : type;
+    let counts = this.#counts.get(named);
+    if (counts === undefined) this.#counts.set(named, (counts = noTypeCounts()));
+    return counts;
+  }
+
+  traffic(): Readonly<Record<string, TypeCounts>> {
+    return Object.fromEntries([...this.#counts].map(([type, counts]) => [type, { ...counts }]));
   }
 
   on(type: string, handler: CallHandler): Stop {
@@ -56,6 +68,13 @@ export class Handlers {
     const row = Object.hasOwn(this.#types, type) ? this.#types[type] : undefined;
     return row?.plane === 'stream' ? row : undefined;
   }
+}
+
+function noTypeCounts(): TypeCounts {
+  return {
+    ...{ sent: 0, answered: 0, refused: 0, timedOut: 0, letGo: 0, failed: 0 },
+    ...{ received: 0, given: 0, denied: 0, bytesSent: 0, bytesReceived: 0 },
+  };
 }
 
 /** Throws HM-PEER-MESSAGE. */

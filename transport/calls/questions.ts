@@ -1,10 +1,11 @@
 /** Questions to one peer that wait for its answer. Each ends exactly once: answered, refused, overdue, let go or lost. */
 import { CodedError, coded, type Reason } from '../../protocols/errors.ts';
 import type { Clock } from '../../protocols/ports.ts';
-import type { CallOptions } from '../../protocols/wire/calls.ts';
+import type { CallOptions, TypeCounts } from '../../protocols/wire/calls.ts';
 
 interface Question {
   readonly type: string;
+  readonly counts: TypeCounts;
   resolve(value: unknown): void;
   reject(error: Error): void;
   readonly timer: unknown;
@@ -29,6 +30,7 @@ export class Questions {
 
   open(
     type: string,
+    counts: TypeCounts,
     { timeoutMs, signal }: CallOptions,
   ): { readonly id: number; readonly answer: Promise<unknown> } {
     this.#asked = (this.#asked + 1) % 2 ** 32;
@@ -43,6 +45,7 @@ export class Questions {
       signal?.addEventListener('abort', aborted, { once: true });
       this.#open.set(id, {
         type,
+        counts,
         resolve,
         reject,
         timer: timeoutMs === Infinity ? undefined : this.#clock.setTimer(timeoutMs, overdue),
@@ -61,29 +64,36 @@ export class Questions {
   }
 
   answered(id: number, value: unknown): void {
-    this.#close(id)?.resolve(value);
+    this.#close(id, 'answered')?.resolve(value);
   }
 
+  /** By the peer. */
   refused(id: number, because: Reason): void {
-    this.#close(id)?.reject(new CodedError(because));
+    this.#close(id, 'refused')?.reject(new CodedError(because));
+  }
+
+  /** No answer can come, or none that may be taken. */
+  failed(id: number, because: Reason): void {
+    this.#close(id, 'failed')?.reject(new CodedError(because));
   }
 
   /** All of them: no answer can come any more. */
   lost(because: Reason): void {
-    for (const id of [...this.#open.keys()]) this.refused(id, because);
+    for (const id of [...this.#open.keys()]) this.failed(id, because);
   }
 
   #give(id: number, why: 'overdue' | 'let go', text: string, evidence: Reason['evidence']): void {
-    const question = this.#close(id);
+    const question = this.#close(id, why === 'overdue' ? 'timedOut' : 'letGo');
     if (question === undefined) return;
     this.#cancelled(id, why);
     question.reject(coded('HM-PEER-TIMEOUT', text, evidence));
   }
 
-  #close(id: number): Question | undefined {
+  #close(id: number, end: keyof TypeCounts): Question | undefined {
     const question = this.#open.get(id);
     if (question === undefined) return undefined;
     this.#open.delete(id);
+    question.counts[end] += 1;
     this.#clock.clearTimer(question.timer);
     question.letGo();
     return question;

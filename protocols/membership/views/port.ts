@@ -5,7 +5,14 @@ import type { RecordDigest } from '../../observed/digest.ts';
 import type { Call, Stop } from '../../ports.ts';
 import type { MemberAddress, MemberStatus, NodeId, Profile } from '../model.ts';
 import type { Standing } from './news.ts';
-import type { Credentials, GossipKeys, HeardDigest, MemberChange, MemberView } from './view.ts';
+import type {
+  Credentials,
+  DatagramTraffic,
+  GossipKeys,
+  HeardDigest,
+  MemberChange,
+  MemberView,
+} from './view.ts';
 
 /**
  * Who is in the cluster, as this node sees it. Behind it runs the membership subtree: in a thread of its own on a real
@@ -35,6 +42,8 @@ export interface Membership {
   onEvent(notify: (event: NodeEvent) => void): Stop;
   /** The actors of the subtree. */
   readonly actors: RemoteDirectory;
+  /** Rejects with HM-MEMBERSHIP-DOWN when the subtree does not answer. */
+  traffic(): Promise<DatagramTraffic>;
   /** Without a farewell. */
   close(): Promise<void>;
 }

@@ -62,6 +62,19 @@ export interface MemberChange {
   readonly before?: MemberStatus;
 }
 
+/** What passed as datagrams in this life of the subtree; it begins anew with each. */
+export interface DatagramTraffic {
+  /** By kind of packet: `ping`, `ack`, `nack`, `ping-request`, `gossip`. */
+  readonly kinds: Readonly<Record<string, { readonly sent: number; readonly received: number }>>;
+  /** Sealed, as they are on the way. */
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  /** Not taken by the system. */
+  readonly failed: number;
+  /** What came and changed nothing, by why: a closed list. */
+  readonly refused: Readonly<Record<string, number>>;
+}
+
 /** `from` holds the records of this version: they can be pulled there. */
 export interface HeardDigest {
   readonly digest: RecordDigest;

@@ -12,12 +12,15 @@ import { observedSlots } from '../routes/containers.ts';
 import { appViews } from '../routes/services.ts';
 import { ofContainers, ofVolumes } from './containers.ts';
 import type { DiskUse } from './disk-use.ts';
+import { ofPeers } from './peers.ts';
 import { counter, gauge, metricsText, type Family, type Sample } from './text.ts';
+
+const parts = ['apps', 'slots', 'machine', 'runtime', 'network', 'disk', 'datagrams'] as const;
 
 export async function gatherMetrics(context: ApiContext, call: Call): Promise<string> {
   const { node } = context;
-  const failed: string[] = [];
-  const or = <Value>(part: string, value: Promise<Value>, fallback: Value): Promise<Value> =>
+  const failed: (typeof parts)[number][] = [];
+  const or = <Value>(part: (typeof parts)[number], value: Promise<Value>, fallback: Value): Promise<Value> =>
     value.catch(() => {
       failed.push(part);
       return fallback;
@@ -42,12 +45,13 @@ export async function gatherMetrics(context: ApiContext, call: Call): Promise<st
     ...ofApps(apps, slots),
     ...ofActors(node),
     ...ofApi(context),
+    ...(node.cluster ? await ofPeers(node.cluster, or) : []),
     ...ofContainers(node.name, slots, { stats, traffic, disk }),
     ...ofVolumes(node.name, disk),
     gauge(
       'hivemind_scrape_failed',
       'Parts of the node that did not answer this scrape.',
-      ['apps', 'slots', 'machine', 'runtime', 'network', 'disk'].map((part) => ({
+      parts.map((part) => ({
         labels: { part },
         value: failed.includes(part) ? 1 : 0,
       })),
@@ -73,7 +77,7 @@ function ofNode(
     gauge('hivemind_build_info', 'Always 1; the labels say what runs.', [
       { labels: { version: node.version, node: node.name }, value: 1 },
     ]),
-    gauge('hivemind_nodes', 'Nodes of the cluster by state.', [{ labels: { state: 'alive' }, value: 1 }]),
+    gauge('hivemind_nodes', 'Nodes of the cluster by state, as this one sees them.', nodesByState(node)),
     gauge('hivemind_leader', 'Whether this node leads.', leads ? 1 : 0),
     gauge('hivemind_boot', 'How often this node has started.', node.boot),
     gauge('nodejs_eventloop_lag_seconds', 'How late the event loop is.', lagS),
@@ -95,6 +99,13 @@ function ofNode(
         ]
       : []),
   ];
+}
+
+function nodesByState({ cluster }: NodeHandle): readonly Sample[] {
+  const counts = { alive: 0, suspected: 0, dead: 0, left: 0 };
+  for (const { status } of cluster?.membership.members() ?? [{ status: 'alive' as const }])
+    counts[status] += 1;
+  return Object.entries(counts).map(([state, value]) => ({ labels: { state }, value }));
 }
 
 function ofProcess({ startedAt }: NodeHandle): readonly Family[] {

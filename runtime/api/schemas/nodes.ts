@@ -5,6 +5,7 @@ import type { RuntimeInfo } from '../../../protocols/containers/model.ts';
 import type { Reason } from '../../../protocols/errors.ts';
 import type { MemberStatus } from '../../../protocols/membership/model.ts';
 import type { MemberView } from '../../../protocols/membership/views/view.ts';
+import type { PeerCondition, TypeCounts } from '../../../protocols/wire/calls.ts';
 import type { NodeRole } from '../../../protocols/wire/catalogue.ts';
 import type { SetVersion } from '../../../protocols/observed/digest.ts';
 import type { MachineFacts } from '../../../protocols/observed/model.ts';
@@ -76,6 +77,52 @@ const machine: z.ZodType<MachineFacts> = z
   })
   .openapi('Machine');
 
+/** Of one message type on streams, or of one kind of packet, which is sent and received alone. */
+export type TrafficRow = {
+  readonly plane: 'stream' | 'datagram';
+  readonly type: string;
+} & Readonly<Pick<TypeCounts, 'sent' | 'received'> & Partial<TypeCounts>>;
+
+export const trafficRow: z.ZodType<TrafficRow> = z
+  .strictObject({
+    plane: z.enum(['stream', 'datagram']),
+    type: z.string().openapi({ example: 'store.watch' }),
+    sent: count,
+    answered: z.exactOptional(count),
+    refused: z.exactOptional(count).openapi({ description: 'by the other node, with a reason' }),
+    timedOut: z.exactOptional(count),
+    letGo: z.exactOptional(count).openapi({ description: 'nobody waited for the answer any more' }),
+    failed: z
+      .exactOptional(count)
+      .openapi({ description: 'no connection, lost before the answer, or no room in the queue' }),
+    received: count,
+    given: z.exactOptional(count).openapi({ description: 'answered to other nodes' }),
+    denied: z.exactOptional(count).openapi({ description: 'refused to other nodes' }),
+    bytesSent: z.exactOptional(count).openapi({ description: 'of bodies' }),
+    bytesReceived: z.exactOptional(count),
+  })
+  .openapi('Traffic');
+
+export type ConnectionView = Pick<
+  PeerCondition,
+  'open' | 'idle' | 'queuedFrames' | 'queuedBytes' | 'asking' | 'answering'
+> & {
+  /** Since when it is open, or not. */
+  readonly since: number;
+};
+
+const connection: z.ZodType<ConnectionView> = z
+  .strictObject({
+    open: z.boolean(),
+    idle: z.boolean().openapi({ description: 'open, and nothing is under way over it' }),
+    since: time,
+    queuedFrames: count.openapi({ description: 'that wait to be sent' }),
+    queuedBytes: count,
+    asking: count.openapi({ description: 'questions to it without an answer so far' }),
+    answering: count.openapi({ description: 'its questions that are being answered' }),
+  })
+  .openapi('Connection', { description: 'the stream between the node that answers and this one' });
+
 export interface ObservedView {
   /** As of when it was so, on the clock of the node that answers. */
   readonly at: number;
@@ -104,6 +151,8 @@ export interface NodeView {
   readonly observed?: ObservedView;
   /** Of a node that is one of several. */
   readonly member?: MemberRow;
+  /** Of another node, once there was one. */
+  readonly connection?: ConnectionView;
   /** Absent while the runtime does not answer; then there is a reason. */
   readonly runtime?: Pick<
     RuntimeInfo,
@@ -134,6 +183,7 @@ export const nodeView: z.ZodType<NodeView> = z
       .openapi({ description: 'by the slots that it holds' }),
     observed: z.exactOptional(observed),
     member: z.exactOptional(member),
+    connection: z.exactOptional(connection),
     runtime: z.exactOptional(
       z.strictObject({
         name: z.string(),

@@ -2,7 +2,7 @@
 import { isLoopback } from '../../../protocols/cluster/api-place.ts';
 import { reason, type Reason } from '../../../protocols/errors.ts';
 import type { NodeRow, PlaneAnswer } from '../connection/answers.ts';
-import { bytes, elapsed, timeOfDay } from '../output/units.ts';
+import { age, bytes, elapsed, timeOfDay } from '../output/units.ts';
 import { recordsText } from './node-machine.ts';
 
 export const isWell = ({ state, member }: NodeRow): boolean =>
@@ -36,6 +36,17 @@ export function planesText({ member }: NodeRow, now: number): string[] {
     `  datagrams  ${planeSays(member.planes.datagram, now)}`,
     `  streams    ${planeSays(member.planes.stream, now)}`,
   ];
+}
+
+/** `open for 4m, idle`, `open for 4m, 1 asked and 1 being answered, 3 frames (12.0KiB) wait`, `none for 10s`. */
+function connectionText({ connection }: NodeRow, now: number): string[] {
+  if (connection === undefined) return [];
+  const { open, idle, since, asking, answering, queuedFrames, queuedBytes } = connection;
+  const lasted = age(now - since);
+  if (!open) return [`  connection none for ${lasted}`];
+  const work = idle ? 'idle' : `${asking} asked and ${answering} being answered`;
+  const waiting = queuedFrames === 0 ? '' : `, ${queuedFrames} frames (${bytes(queuedBytes)}) wait`;
+  return [`  connection open for ${lasted}, ${work}${waiting}`];
 }
 
 /** Who suspects it, one a line: the first first. */
@@ -73,6 +84,7 @@ export function describeNode(row: NodeRow, now: number): string[] {
       : [`  API        ${apiAddress}${isLoopback(apiAddress) ? ' of its machine' : ''}`]),
     `  boot       ${boot}${version === undefined ? '' : `, version ${version}`}`,
     ...planesText(row, now),
+    ...connectionText(row, now),
     ...accusersText(row, now),
     ...(slots === undefined ? [] : [`  slots      ${slots}, ${running ?? 0} running`]),
     ...recordsText(row, now),

@@ -71,6 +71,8 @@ const fields = [
   'boot',
   'version',
   'member',
+  'connection',
+  'apiAddress',
   'machine',
   'slots',
   'running',

@@ -18,6 +18,7 @@ import type { DatagramLink, ReceivedDatagram } from '../../../transport/datagram
 import { HostActors } from './actors.ts';
 import { HostCalls } from './calls.ts';
 import type { FromHost, LifeStart, ToHost } from '../messages.ts';
+import { trafficOf } from './traffic.ts';
 import { tickMs, Vigil } from './vigil.ts';
 import { Views } from './views.ts';
 
@@ -147,6 +148,8 @@ export class MembershipHost {
         return this.#input({ kind: 'describe', profile: {} });
       case 'look':
         return this.#answer(message.request, [this.#views.own(), ...this.#views.all()]);
+      case 'count':
+        return this.#answer(message.request, trafficOf(this.#swim.counts, this.#link?.counts));
       case 'inspect':
         return this.#answer(message.request, this.#actors.inspect(message.question));
       case 'follow':

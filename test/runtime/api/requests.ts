@@ -23,6 +23,7 @@ export const requests: [route: string, path: string, asked?: () => Asked][] = [
   ['post /v1/apps/{name}/rollback', '/v1/apps/shop/rollback', () => json({})],
   ['get /v1/containers', '/v1/containers'],
   ['get /v1/containers/{slot}', `/v1/containers/${slot}`],
+  ['get /v1/cluster/traffic', '/v1/cluster/traffic'],
   ['get /v1/services', '/v1/services'],
   ['get /v1/endpoints', '/v1/endpoints'],
   ['get /v1/deployments', '/v1/deployments'],

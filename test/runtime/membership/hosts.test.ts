@@ -219,6 +219,28 @@ test('two processes that run under one identity outdo each other a few times, an
   expect(doubled[0]).toMatchObject({ level: 'error', reason: { code: 'HM-MEMBERSHIP-DOUBLED' } });
 });
 
+test('packets are counted by their kind, and what changes nothing by why', async () => {
+  const { cluster, nodes } = await five();
+  const traffic = async (at: number) => {
+    const asked = nodes[at]!.membership.traffic();
+    await cluster.clock.settle();
+    return asked;
+  };
+  await cluster.clock.advance(10_000);
+  const { kinds, sentBytes, receivedBytes, refused } = await traffic(0);
+  expect(Object.keys(kinds)).toEqual(['ping', 'ack', 'nack', 'ping-request', 'gossip']);
+  expect(kinds['ping']!.sent).toBeGreaterThan(5);
+  // Nothing is lost, and it is quiet: each probe is answered.
+  expect(kinds['ack']!.received).toBe(kinds['ping']!.sent);
+  expect(kinds['ack']!.sent).toBe(kinds['ping']!.received);
+  expect(kinds['ping-request']).toEqual({ sent: 0, received: 0 });
+  expect([sentBytes > 1_000, receivedBytes > 1_000]).toEqual([true, true]);
+  expect(Object.values(refused).every((count) => count === 0)).toBe(true);
+  nodes[1]!.membership.rotate([new Uint8Array(32).fill(9)]);
+  await cluster.clock.advance(1_000);
+  expect((await traffic(0)).refused['unknown-key']).toBeGreaterThan(0);
+});
+
 test('a wrong gossip key changes nothing, and a rotation loses nobody', async () => {
   const { cluster, nodes } = await five();
   const [old, next] = [new Uint8Array(32).fill(7), new Uint8Array(32).fill(8)];

@@ -2,6 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { coded } from '../../../protocols/errors.ts';
 import { limits } from '../../../protocols/limits.ts';
+import { seededRandom } from '../../../runtime/world/seeded-random.ts';
+import { createCalls } from '../../../transport/calls/calls.ts';
 import { callsRig, outcome } from '../../kit/cluster/calls-rig.ts';
 
 const soon = { timeoutMs: 1_000 };
@@ -159,6 +161,66 @@ describe('at the door', () => {
     expect(asked.code).toBe('HM-PEER-REFUSED');
     expect(b.calls.conditions()[0]!.counts.refused).toBe(2);
   });
+});
+
+test('everything is counted by its type at both ends, however it ends', async () => {
+  const { clock, network, node } = callsRig();
+  const [a, b, c] = [node('a', { role: 'agent' }), node('b'), node('c')];
+  b.calls.on('test.ask', (_, body) => {
+    if (body === 'refuse') throw coded('HM-STORE-LEASE');
+    return body === 'never' ? new Promise(() => {}) : body;
+  });
+  const ask = (body: unknown, signal?: AbortSignal, to = b.peer) =>
+    outcome(a.calls.call(to, 'test.ask', body, { ...soon, ...(signal ? { signal } : {}) }));
+  const gone = new AbortController();
+  ask('twelve bytes');
+  ask('refuse');
+  ask('never');
+  ask('never', gone.signal);
+  a.calls.tell(b.peer, 'test.tell', 'word');
+  await clock.advance(100);
+  expect(a.calls.traffic()['test.ask']).toMatchObject({ sent: 4, answered: 1, refused: 1, timedOut: 0 });
+  expect(a.calls.conditions()[0]).toMatchObject({ open: true, idle: false, asking: 2 });
+  gone.abort();
+  network.cut(a.place, c.place);
+  ask('nobody', undefined, c.peer);
+  await clock.advance(20_000);
+  const none = { sent: 0, answered: 0, refused: 0, timedOut: 0, letGo: 0, failed: 0, received: 0 };
+  expect(a.calls.traffic()).toEqual({
+    'test.ask': {
+      ...{ ...none, sent: 5, answered: 1, refused: 1, timedOut: 2, letGo: 1, given: 0, denied: 0 },
+      ...{ bytesSent: 13 + 7 + 6 + 6 + 7, bytesReceived: 13 },
+    },
+    'test.tell': { ...none, sent: 1, given: 0, denied: 0, bytesSent: 5, bytesReceived: 0 },
+  });
+  expect(b.calls.traffic()).toEqual({
+    'test.ask': {
+      ...{ ...none, received: 4, given: 1, denied: 1 },
+      ...{ bytesSent: 13, bytesReceived: 13 + 7 + 6 + 6 },
+    },
+    'test.tell': { ...none, received: 1, given: 0, denied: 0, bytesSent: 0, bytesReceived: 5 },
+  });
+});
+
+test('types that no catalogue names are counted together: a peer cannot make up more', async () => {
+  const { clock, network, node } = callsRig();
+  const b = node('b');
+  const identity = { id: 'c'.repeat(32), name: 'nc', role: 'server' } as const;
+  const stranger = createCalls({
+    self: { ...identity, boot: 1 },
+    link: network.open(identity, { host: '10.0.0.99', port: 1 }),
+    clock,
+    random: seededRandom(9),
+    types: Object.fromEntries(
+      Array.from({ length: 50 }, (_, at) => [
+        `made.up.${at}`,
+        { plane: 'stream', from: ['server'], bytes: 100, answerBytes: 100 } as const,
+      ]),
+    ),
+  });
+  for (let at = 0; at < 50; at += 1) outcome(stranger.call(b.peer, `made.up.${at}`, null, soon));
+  await clock.advance(500);
+  expect(b.calls.traffic()).toEqual({ other: expect.objectContaining({ received: 50, denied: 50 }) });
 });
 
 describe('versions', () => {

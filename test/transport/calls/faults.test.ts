@@ -145,6 +145,17 @@ class World {
         if (asking > limits.peerQuestions || answering > limits.peerAnswering)
           this.faults.push('too many questions');
       }
+    for (const { calls } of this.nodes) {
+      const asking = calls.conditions().reduce((sum, condition) => sum + condition.asking, 0);
+      const counts = calls.traffic()['test.ask'];
+      const ended = counts
+        ? counts.answered + counts.refused + counts.timedOut + counts.letGo + counts.failed
+        : 0;
+      if ((counts?.sent ?? 0) - ended !== asking)
+        this.faults.push(`${asking} are asked, and counted ${JSON.stringify(counts)}`);
+      if (calls.conditions().some(({ open, idle, asking: own }) => idle && (!open || own > 0)))
+        this.faults.push('one that is not open, or in use, is idle');
+    }
     for (const { events } of this.nodes)
       for (const { peer } of this.nodes) {
         const whats = events.filter(({ id }) => id === peer.id).map(({ what }) => what);

@@ -10,12 +10,13 @@ import {
   type ObservedRecords,
 } from '../../../../protocols/observed/report.ts';
 import type { Call } from '../../../../protocols/ports.ts';
+import type { PeerCondition } from '../../../../protocols/wire/calls.ts';
 import { paths } from '../../../../protocols/wire/paths.ts';
 import type { NodeHandle } from '../../../node-handle.ts';
 import { heardBy, knownNodes } from '../../../observed/cluster-view.ts';
 import { listRoute } from '../../lists/list-route.ts';
 import { jsonRoute } from '../../route.ts';
-import { nodeView, type MemberRow, type NodeView } from '../../schemas/nodes.ts';
+import { nodeView, type ConnectionView, type MemberRow, type NodeView } from '../../schemas/nodes.ts';
 import { observedSlots } from '../containers.ts';
 
 async function ownRow(node: NodeHandle, call: Call): Promise<NodeView> {
@@ -48,12 +49,24 @@ function memberRow({
   return { id, self, address: placeText(address), zone, condition, since, suspectedBy, planes };
 }
 
+function connectionOf(condition: PeerCondition): ConnectionView {
+  const { open, idle, sinceMs, queuedFrames, queuedBytes, asking, answering } = condition;
+  return { open, idle, since: Math.max(0, sinceMs), queuedFrames, queuedBytes, asking, answering };
+}
+
 /** Of another node: what membership knows, and what it said of itself. The server leads, as long as there is one. */
-function otherRow({ cluster }: NodeHandle, view: MemberView, told: Partial<NodeView>): NodeView {
+function otherRow(
+  { cluster }: NodeHandle,
+  view: MemberView,
+  told: Partial<NodeView>,
+  condition: PeerCondition | undefined,
+): NodeView {
   const { name, status, incarnation } = view;
   const leader = name === cluster?.server().name;
   const role = leader ? 'server' : 'agent';
-  return { ...told, name, state: status, role, leader, boot: incarnation.boot, member: memberRow(view) };
+  const connection = condition ? { connection: connectionOf(condition) } : {};
+  const who = { name, state: status, role, leader, boot: incarnation.boot } as const;
+  return { ...told, ...who, member: memberRow(view), ...connection };
 }
 
 /** What nodes said of themselves, by identity. */
@@ -94,7 +107,11 @@ async function rows(node: NodeHandle, call: Call): Promise<readonly NodeView[]> 
   ]);
   const self = views.find((view) => view.self);
   const first = self ? { ...own, ...told.get(self.id), member: memberRow(self) } : own;
-  return [first, ...latest(views).map((view) => otherRow(node, view, told.get(view.id) ?? {}))];
+  const conditions = new Map(node.cluster?.calls.conditions().map((one) => [one.id, one]));
+  const others = latest(views).map((view) =>
+    otherRow(node, view, told.get(view.id) ?? {}, conditions.get(view.id)),
+  );
+  return [first, ...others];
 }
 
 /** One of each name: who has it now, else who had it last. */
@@ -118,7 +135,7 @@ const list = listRoute({
   name: 'nodes',
   row: nodeView,
   key: ({ name }) => name,
-  quiet: ['observed'],
+  quiet: ['observed', 'connection'],
   rows: ({ node, call }) => rows(node, call),
 });
 

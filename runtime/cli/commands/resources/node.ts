@@ -1,4 +1,4 @@
-/** The nodes of the cluster as the one that answers sees them: `node ls`, `node show`, `node rtt`. */
+/** The nodes of the cluster as the one that answers sees them: `node ls`, `node show`, `node rtt`, `node traffic`. */
 import type { Command } from 'commander';
 import type { Cli } from '../../cli.ts';
 import { action, leaf } from '../command.ts';
@@ -22,6 +22,14 @@ export function memberCommands(program: Command, cli: Cli): void {
   action(show, cli, async (_options, [name]) =>
     (await import('../../views/nodes.ts')).showNode(cli, String(name)),
   );
+  const traffic = leaf(node, {
+    usage: 'traffic',
+    summary: 'what passed between this node and the others, by message type and kind of packet',
+    examples: ['hivemind node traffic', 'hivemind node traffic -w', 'hivemind node traffic --json'],
+    forms: true,
+    watch: true,
+  });
+  action(traffic, cli, async () => (await import('../../views/traffic.ts')).listTraffic(cli));
   const rtt = leaf(node, {
     usage: 'rtt',
     summary: 'round trips to every node, over datagrams and over streams',

@@ -91,6 +91,11 @@ const membership = {
   },
   onEvent: () => () => {},
   tellDigest: () => {},
+  traffic: () =>
+    Promise.resolve({
+      kinds: { ping: { sent: 5, received: 4 } },
+      ...{ sentBytes: 500, receivedBytes: 400, failed: 1, refused: { replayed: 2 } },
+    }),
 } as unknown as Membership;
 
 async function setOf(records: Records, sequence: number): Promise<HeldSet> {
@@ -229,6 +234,36 @@ test('the cluster’s answer says where the API of the server is, or nothing whe
   expect((await withApiPlace(rig.node, refusal)).hint).toBe(
     'The same command on n1 (10.0.0.1), which told of no API address.',
   );
+});
+
+test('what passed between the nodes is counted: in the metrics, as a list, and of each connection', async () => {
+  const { text } = await rig.ask('GET', '/metrics');
+  const value = (line: string): number => {
+    const found = text.split('\n').find((one) => one.startsWith(`${line} `));
+    if (found === undefined) throw new Error(`no ${line} in\n${text}`);
+    return Number(found.slice(line.length + 1));
+  };
+  expect(value('hivemind_nodes{state="alive"}')).toBe(2);
+  expect(value('hivemind_peer_messages_sent_total{type="records.pull"}')).toBeGreaterThan(0);
+  expect(value('hivemind_peer_calls_total{type="records.pull",outcome="answered"}')).toBeGreaterThan(0);
+  expect(value('hivemind_peer_calls_total{type="records.pull",outcome="timed_out"}')).toBe(0);
+  expect(value('hivemind_peer_received_bytes_total{type="records.pull"}')).toBeGreaterThan(100);
+  expect(
+    value('hivemind_peer_connections{state="idle"}') + value('hivemind_peer_connections{state="busy"}'),
+  ).toBe(1);
+  expect(value('hivemind_peer_queue_bytes')).toBe(0);
+  expect(value('hivemind_datagrams_sent_total{kind="ping"}')).toBe(5);
+  expect(value('hivemind_datagrams_refused_total{reason="replayed"}')).toBe(2);
+  expect(value('hivemind_scrape_failed{part="datagrams"}')).toBe(0);
+  const { json } = await rig.ask('GET', '/v1/cluster/traffic');
+  const rows = (json as { traffic: readonly { type: string }[] }).traffic;
+  expect(rows.find(({ type }) => type === 'ping')).toEqual({
+    plane: 'datagram',
+    ...{ type: 'ping', sent: 5, received: 4 },
+  });
+  expect(rows.find(({ type }) => type === 'records.pull')).toMatchObject({ plane: 'stream', failed: 0 });
+  const shown = await rig.ask('GET', '/v1/nodes/n2');
+  expect(shown.json).toMatchObject({ connection: { open: true, queuedFrames: 0 } });
 });
 
 test('what is nowhere is unknown, as ever', async () => {

@@ -97,6 +97,7 @@ const operations = [
   'listServices',
   'listStats',
   'listTokens',
+  'listTraffic',
   'listVolumes',
   'mendNode',
   'pauseContainer',

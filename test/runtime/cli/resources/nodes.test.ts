@@ -35,6 +35,11 @@ const rows: readonly NodeView[] = [
     role: 'agent',
     leader: false,
     boot: 1,
+    apiAddress: '127.0.0.1:4483',
+    connection: {
+      ...{ open: true, idle: false, since: startMs - 60_000, asking: 1, answering: 2 },
+      ...{ queuedFrames: 3, queuedBytes: 4_096 },
+    },
     member: member({
       since: startMs - 3_000,
       suspectedBy: [
@@ -96,15 +101,45 @@ n3    0.5 ms     -        heard 0.1s ago, round trip 0.5 ms  never heard
 `);
 });
 
+test('node traffic: what passed, by type on streams and by kind of packet', async () => {
+  const counts = {
+    answered: 9,
+    refused: 1,
+    timedOut: 2,
+    letGo: 3,
+    failed: 4,
+    received: 7,
+    given: 6,
+    denied: 1,
+  };
+  node.on('GET /v1/cluster/traffic', () => ({
+    traffic: [
+      { plane: 'stream', type: 'store.txn', sent: 19, ...counts, bytesSent: 2_048, bytesReceived: 12 },
+      { plane: 'datagram', type: 'ping', sent: 30, received: 29 },
+    ],
+  }));
+  expect((await hive('node traffic')).stdout)
+    .toBe(`TYPE       PLANE     SENT  ANSWERED  REFUSED  TIMED OUT  FAILED  RECEIVED  GIVEN  DENIED  BYTES OUT  BYTES IN
+store.txn  stream    19    9         1        2          4       7         6      1       2.0KiB     12B
+ping       datagram  30    -         -        -          -       29        -      -       -          -
+`);
+  expect(JSON.parse((await hive('node traffic --json=type,letGo')).stdout)).toEqual([
+    { type: 'store.txn', letGo: 3 },
+    { type: 'ping' },
+  ]);
+});
+
 test('node show, and an unknown one', async () => {
   expect((await hive('node show n2')).stdout).toBe(`n2  suspected by n1, n3
   role       agent
   since      11:59:57.000 (3.0s)
   address    10.0.0.2:4484
   id         0123456789abcdef0123456789abcdef
+  API        127.0.0.1:4483 of its machine
   boot       1
   datagrams  silent for 4.1s
   streams    heard 0.2s ago, round trip 1.3 ms
+  connection open for 60s, 1 asked and 2 being answered, 3 frames (4.0KiB) wait
   n1 says so since 11:59:57.000 (3.0s)
   n3 says so since 11:59:58.500 (1.5s)
 `);

@@ -1,0 +1,20 @@
+/** What passed as datagrams: packets as the core knows them, bytes and refusals as the link does. */
+import type { Counts } from '../../../protocols/membership/desk.ts';
+import type { DatagramTraffic } from '../../../protocols/membership/views/view.ts';
+import { noDatagrams } from '../../../transport/datagram-link.ts';
+
+/** `link`: nothing before it is open. */
+export function trafficOf(
+  { sentOf, receivedOf, refused }: Readonly<Counts>,
+  link = noDatagrams(),
+): DatagramTraffic {
+  const kinds = Object.entries(sentOf).map(
+    ([kind, sent]) => [kind, { sent, received: receivedOf[kind as keyof typeof receivedOf] }] as const,
+  );
+  const { sentBytes, receivedBytes, failed, tooLong } = link;
+  return {
+    kinds: Object.fromEntries(kinds),
+    ...{ sentBytes, receivedBytes, failed: failed + tooLong },
+    refused: { ...link.refused, 'not-in-form': refused },
+  };
+}
