@@ -1,4 +1,4 @@
 /** The first half of the seeds. */
 import { runSeeds } from './seeds.ts';
 
-runSeeds(1, 250);
+runSeeds(1, 120);

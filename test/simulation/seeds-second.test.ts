@@ -1,4 +1,4 @@
 /** The second half of the seeds. */
 import { runSeeds } from './seeds.ts';
 
-runSeeds(251, 250);
+runSeeds(121, 120);

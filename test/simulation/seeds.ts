@@ -1,4 +1,4 @@
-/** A share of the 500 seeds that every `npm test` runs; two files have one each, so that two processors work. */
+/** A share of the 240 seeds that every `npm test` runs; two files have one each, so that two processors work. */
 import { expect, test } from 'vitest';
 import { planOf } from '../../runtime/simulation/plans/plan-arbitrary.ts';
 import { campaign } from '../../runtime/simulation/campaign.ts';

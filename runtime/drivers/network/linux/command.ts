@@ -95,3 +95,7 @@ export function succeeded(what: string, result: CommandResult): string {
     stderr: said,
   });
 }
+
+/** Whether `ip` failed because the link is not there: not when it looked, or not any more when the kernel did. */
+export const wasNoLink = ({ code, stderr }: CommandResult): boolean =>
+  code !== 0 && /Cannot find device|No such device/.test(stderr);

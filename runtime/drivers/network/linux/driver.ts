@@ -26,7 +26,7 @@ import {
   zonesCheck,
 } from '../../../../protocols/network/ruleset.ts';
 import type { Call, Clock, NetworkDriver } from '../../../../protocols/ports.ts';
-import { createRun, succeeded, type Run } from './command.ts';
+import { createRun, succeeded, type Run, wasNoLink } from './command.ts';
 import {
   attachmentOf,
   bridgeBatch,
@@ -195,7 +195,7 @@ class Driver implements LinuxNetwork {
   detach: NetworkDriver['detach'] = async ({ id }, call) => {
     this.#members.leave(id);
     const gone = await this.#run(['ip', 'link', 'delete', 'dev', linkName(this.#tag, id)], call);
-    if (gone.code !== 0 && !/Cannot find device/.test(gone.stderr)) succeeded(`the link of ${id}`, gone);
+    if (!wasNoLink(gone)) succeeded(`the link of ${id}`, gone);
     return {};
   };
 

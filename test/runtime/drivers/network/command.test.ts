@@ -1,7 +1,7 @@
 /** Short-lived programs under their bounds: time, output, nobody waiting, not there. */
 import { expect, it } from 'vitest';
 import { limits } from '../../../../protocols/limits.ts';
-import { createRun, succeeded } from '../../../../runtime/drivers/network/linux/command.ts';
+import { createRun, succeeded, wasNoLink } from '../../../../runtime/drivers/network/linux/command.ts';
 import { HeapClock } from '../../../../runtime/world/heap-clock.ts';
 import { newCall, refusal } from '../../../kit/port-call.ts';
 
@@ -16,6 +16,14 @@ it('answers with what was said', async () => {
   expect((await refusal((async () => succeeded('the step', failed))())).message).toBe(
     'the step failed: sorry',
   );
+});
+
+it('tells a link that is gone, before ip looked or after it, from what failed otherwise', () => {
+  const said = (stderr: string, code = 1) => wasNoLink({ code, stdout: '', stderr });
+  expect(said('Cannot find device "hm1"\n')).toBe(true);
+  expect(said('RTNETLINK answers: No such device\n', 2)).toBe(true);
+  expect(said('RTNETLINK answers: Operation not permitted\n', 2)).toBe(false);
+  expect(said('', 0)).toBe(false);
 });
 
 it('ends what hangs, at its deadline', async () => {
