@@ -99,7 +99,7 @@ class Simulation {
       images: names,
       scriptOf: (create) => scriptOf(create, false),
       ...(plan.cluster ? { nodes: plan.cluster.nodes, times: timesOf[plan.cluster.network.kind] } : {}),
-      ...plan.cluster?.joining,
+      ...(plan.cluster?.joining ? { certificateMs: plan.cluster.joining.certificateMs } : {}),
     });
     this.#view = new StoreView((events, revision) =>
       this.#all('onRevision', (checker) => checker.onRevision(events, revision)),

@@ -9,7 +9,7 @@ import { agreedWithinMs, deadWithinMs } from '../checkers/membership/verdicts.ts
 import type { NodeRun } from '../node/node-run.ts';
 import type { ClusterFault, ClusterPlan } from '../plans/cluster-plan.ts';
 import { ClusterFaults, isIn } from './cluster-faults.ts';
-import { Registrar } from './registrar.ts';
+import { JoiningRun } from './joining/joining-run.ts';
 import { beyond, lacking } from './views.ts';
 
 /** So often every node is asked what it shows of all. */
@@ -22,7 +22,7 @@ export class ClusterRun {
   readonly #nodes: readonly NodeRun[];
   readonly #plan: ClusterPlan;
   readonly #faults: ClusterFaults;
-  readonly #registrar: Registrar | undefined;
+  readonly #joining: JoiningRun | undefined;
   /** Since when agreement is waited for, until it is there. */
   #awaitedSinceMs: number | undefined;
   #quiet: { readonly atMs: number; readonly sent: number } | undefined;
@@ -32,12 +32,12 @@ export class ClusterRun {
     this.#nodes = nodes;
     this.#plan = plan;
     this.named = memberCheckers(sight);
-    this.checkers = Object.values(this.named);
+    this.#joining = plan.joining && new JoiningRun(world, nodes, { plan: plan.joining, sight });
+    this.checkers = [...Object.values(this.named), ...(this.#joining?.checkers ?? [])];
     this.#faults = new ClusterFaults(world, nodes, {
       joined: plan.joining,
       onStrangers: (packets) => this.named.strangersRefused.sent(packets),
     });
-    this.#registrar = plan.joining && new Registrar(nodes);
     world.hub.base = plan.network;
     this.#ask();
   }
@@ -47,7 +47,7 @@ export class ClusterRun {
   }
 
   tick(): void {
-    this.#registrar?.look();
+    this.#joining?.look();
   }
 
   stormEndedMs(): number {
@@ -62,11 +62,13 @@ export class ClusterRun {
   healCore(): readonly NodeRun[] {
     this.#world.hub.base = calm;
     this.#faults.healCore(this.#plan);
+    this.#joining?.heal();
     return this.#nodes.filter((_, index) => index === 0 || isIn(this.#plan.core, index));
   }
 
   heal(): void {
     this.#faults.heal();
+    this.#joining?.heal();
   }
 
   /** From now on those who are well are given the bound to agree. */
@@ -122,6 +124,7 @@ export class ClusterRun {
     const { probeMs } = this.#world.times;
     const packets = this.#world.hub.datagrams.counts.sent - sent;
     this.named.viewsEqual.judge(packets, this.#nowMs - atMs, probeMs);
+    this.#joining?.endQuiet();
   }
 
   get #nowMs(): number {

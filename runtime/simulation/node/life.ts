@@ -64,6 +64,9 @@ export class Life {
     this.#events = events;
   }
 
+  /** Something that goes on beside the life has failed. */
+  readonly defect = (error: unknown): void => this.#events.onDefect(error);
+
   /** The running node; absent while it is down or starting. */
   get node(): RunningNode | undefined {
     return this.#node;
@@ -175,7 +178,9 @@ export class Life {
 
   /** Says farewell, and stops. */
   async leave(): Promise<void> {
-    await this.during(() => this.#place.membership?.leave() ?? Promise.resolve()).catch(() => undefined);
+    const { cluster, membership, role } = this.#place;
+    const leave = role === 'agent' ? cluster?.care?.leave : undefined;
+    await this.during(() => leave?.() ?? membership?.leave() ?? Promise.resolve()).catch(() => undefined);
     await this.stop();
   }
 

@@ -64,7 +64,26 @@ export interface ClusterPlan {
 export interface JoiningPlan {
   /** How long certificates are good: shorter than a run, or never over in it. */
   readonly certificateMs: number;
+  /** What is wrong with the first token of each machine but the server. */
+  readonly tokens: readonly TokenKind[];
+  /** Share of the door's answers that are lost on their way. */
+  readonly lostAnswers: number;
+  /** Which of the door's questions, counted from 0, end the server's process: before it is judged, or before it is answered. */
+  readonly doorKills: readonly { readonly nth: number; readonly at: 'asked' | 'answered' }[];
+  readonly acts: readonly JoiningAct[];
 }
+
+export type TokenKind = 'good' | 'expired' | 'revoked' | 'spent' | 'foreign' | 'garbled';
+
+export type JoiningAct = { readonly atMs: number; readonly node: number } & (
+  | /** Somebody with another key and a good token asks to be let in under its name. */ {
+      readonly do: 'impostor';
+    }
+    /** Killed, and started again at another address. */
+  | { readonly do: 'move' }
+  /** Its disk is lost; whoever has the old one comes with it once the name is another's. */
+  | { readonly do: 'lost' }
+);
 
 const clusterFaults: Readonly<Record<ClusterFault['do'], true>> = {
   ...{ part: true, cutWay: true, worseWay: true, clog: true, stall: true },

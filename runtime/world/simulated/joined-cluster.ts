@@ -50,7 +50,11 @@ export interface JoinedOptions extends Pick<
   readonly certificateMs: number;
   /** With what it speaks to the others from now on. */
   onGossip(id: NodeId, label: string, keys: GossipKeys): void;
+  /** Its door was asked, or is about to answer; whether it goes on. */
+  onDoor(stage: DoorStage): boolean;
 }
+
+export type DoorStage = 'asked' | 'answered';
 
 /** Rejects as a daemon's start does. */
 export async function openJoinedCluster(options: JoinedOptions): Promise<SimulatedCluster> {
@@ -75,11 +79,17 @@ export async function openJoinedCluster(options: JoinedOptions): Promise<Simulat
   return offered ? openServer(open, offered) : openAgent(open);
 }
 
-function linkOf({ hub, main }: JoinedOptions, wish: Parameters<ClusterOptions['openLink']>[0]): ClusterLink {
+function linkOf(
+  { hub, main, onDoor }: JoinedOptions,
+  wish: Parameters<ClusterOptions['openLink']>[0],
+): ClusterLink {
   const link = openProvenLink(hub.streams, wish);
   return {
     link: onThread(link, main),
-    onJoin: (door) => link.onStranger((connection, from) => answer(door, heardOn(connection, main), from)),
+    onJoin: (door) =>
+      link.onStranger((connection, from) =>
+        answer({ door, onDoor, client: from.split(' ')[0]! }, heardOn(connection, main)),
+      ),
     // What is shown is asked for at each connection.
     renew: () => {},
   };
@@ -94,21 +104,34 @@ interface Asked {
 const bytesOf = (value: object): Uint8Array => Buffer.from(JSON.stringify(value));
 const valueOf = (bytes: Uint8Array): unknown => JSON.parse(Buffer.from(bytes).toString('utf8'));
 
-function answer(door: JoinDoor, connection: StreamConnection, from: string): void {
+interface Doorway {
+  readonly door: JoinDoor;
+  readonly client: string;
+  readonly onDoor: JoinedOptions['onDoor'];
+}
+
+function answer({ door, client, onDoor }: Doorway, connection: StreamConnection): void {
+  const lost = () => connection.close(reason('HM-PEER-UNREACHABLE', 'The connection was reset.'));
   connection.hear({
     frame: (bytes) => {
       const { method, body } = valueOf(bytes) as Asked;
-      const client = from.split(' ')[0]!;
-      void door({ method, client, body: () => Promise.resolve(JSON.stringify(body)) }).then((told) =>
-        connection.send(bytesOf(told)),
-      );
+      if (!onDoor('asked')) return lost();
+      void door({ method, client, body: () => Promise.resolve(JSON.stringify(body)) }).then((told) => {
+        if (onDoor('answered')) connection.send(bytesOf(told));
+        else lost();
+      });
     },
     drained: () => {},
     ended: () => {},
   });
 }
 
-function reachFrom({ hub, main, address }: JoinedOptions): ReachDoor {
+/** As a machine at that address reaches doors. */
+export function reachFrom({
+  hub,
+  main,
+  address,
+}: Pick<JoinedOptions, 'hub' | 'main' | 'address'>): ReachDoor {
   return async (seed, clock) => {
     const attempt = new AbortController();
     const timer = clock.setTimer(limits.joinMs, () => attempt.abort());

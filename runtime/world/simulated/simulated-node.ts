@@ -33,7 +33,7 @@ import type { BootClock } from './boot-clock.ts';
 import { FaultyStore } from './faulty-store.ts';
 import { Gate } from './gate.ts';
 import type { Hub } from './hub.ts';
-import { openJoinedCluster, type JoinedOptions } from './joined-cluster.ts';
+import { openJoinedCluster, type DoorStage, type JoinedOptions } from './joined-cluster.ts';
 import { MachineTime } from './node-clock.ts';
 import {
   LifeThread,
@@ -142,6 +142,8 @@ export class SimulatedNode {
   /** Told what its membership finds, and each frame of its actors. */
   onMember: (change: MemberChange) => void = () => {};
   onMembershipFrame: (frame: Frame) => void = () => {};
+  /** Asked when somebody without a certificate is at its door: whether the door goes on. */
+  onDoor: (stage: DoorStage) => boolean = () => true;
 
   constructor(
     name: string,
@@ -270,13 +272,17 @@ export class SimulatedNode {
   /** With a token and by the door, or with what it was given before. */
   #join(
     { certificateMs, seeds }: Joining,
-    means: Omit<JoinedOptions, 'name' | 'address' | 'seeds' | 'offered' | 'certificateMs' | 'onGossip'>,
+    means: Omit<
+      JoinedOptions,
+      'name' | 'address' | 'seeds' | 'offered' | 'certificateMs' | 'onGossip' | 'onDoor'
+    >,
   ): Promise<SimulatedCluster> {
     const { name, role } = this;
     return openJoinedCluster({
       ...means,
       ...{ name, certificateMs, seeds: seeds(name), address: means.hub.addressOf(name) },
       offered: role === 'server' ? { store: this.store, secrets: this.#secrets } : undefined,
+      onDoor: (stage) => this.onDoor(stage),
       onGossip: (id, label, gossipKeys) => {
         this.#id = id;
         this.ids.add(id);

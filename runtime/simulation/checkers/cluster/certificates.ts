@@ -1,0 +1,70 @@
+/**
+ * K4: a certificate that is due is renewed while nothing is wrong, long before it ends. K5: after quiet all nodes use the
+ * keys of the gossip that the store names, and no others.
+ */
+import type { GossipRing } from '../../../../protocols/cluster/rows.ts';
+import { renewalDelay } from '../../../../protocols/cluster/terms.ts';
+import { keys } from '../../../../protocols/state/keys.ts';
+import type { ClusterHandle } from '../../../cluster/handle.ts';
+import { ClusterChecker } from '../checker.ts';
+
+/** One that runs, with its clock. */
+export interface Certified {
+  readonly node: string;
+  readonly care: NonNullable<ClusterHandle['care']>;
+  /** Wall time there, ms since 1970. */
+  readonly now: number;
+  /** Its main thread does nothing. */
+  readonly stands: boolean;
+}
+
+/** A look at the clock, a connection that is made anew, a refusal while the server starts. */
+const dueMs = 20_000;
+/** The pause after as many failures as there may have been before it was well. */
+const retryMs = 140_000;
+
+export class RenewedInTime extends ClusterChecker {
+  readonly name = 'K4';
+  /** By node: its certificate's end, and since when it is due while nothing is wrong. */
+  readonly #due = new Map<string, { readonly until: number; readonly sinceMs: number }>();
+  readonly #ends = new Map<string, number>();
+
+  look(certified: readonly Certified[]): void {
+    const calmSinceMs = this.sight.calmSinceMs();
+    for (const { node, care, now, stands } of certified) {
+      const { from, until, unrenewed } = care.certificate();
+      const end = this.#ends.get(node);
+      if (end !== undefined && until > end) this.exercised += 1;
+      this.#ends.set(node, until);
+      if (calmSinceMs === undefined || stands || renewalDelay([from, until], now) > 0) {
+        this.#due.delete(node);
+        continue;
+      }
+      const due = this.#due.get(node);
+      if (due?.until !== until) {
+        this.#due.set(node, { until, sinceMs: this.sight.nowMs() });
+        continue;
+      }
+      const waitedMs = this.sight.nowMs() - due.sinceMs;
+      if (waitedMs > (unrenewed ? retryMs : dueMs))
+        this.fail(
+          `the certificate of ${node} is due for ${waitedMs} ms, and is not renewed: ${unrenewed?.message}`,
+        );
+    }
+  }
+}
+
+export class SameKeys extends ClusterChecker {
+  readonly name = 'K5';
+
+  judge(certified: readonly Certified[]): void {
+    const ring = this.sight.rows.get(keys.gossipRing) as GossipRing | undefined;
+    if (!ring) return;
+    for (const { node, care } of certified) {
+      this.exercised += 1;
+      const names = care.gossipKeys().join(' ');
+      if (names !== ring.keys.join(' '))
+        this.fail(`${node} has the keys ${names}, and the store names ${ring.keys.join(' ')}`);
+    }
+  }
+}
