@@ -103,8 +103,11 @@ export class AsWritten extends ShownChecker {
       const written = this.#written.get(id)?.filter((one) => textOf(one) === version) ?? [];
       if (written.length === 0) this.fail(`${node} shows ${name} as of ${version}, which it never wrote`);
       const content = shownContent(records);
-      if (!written.some((one) => one.content === content))
-        this.fail(`${node} shows of ${name} as of ${version} ${content}, not ${written[0]?.content}`);
+      if (written.some((one) => one.content === content)) continue;
+      const [more, less] = [differing(content, written[0]!.content), differing(written[0]!.content, content)];
+      this.fail(
+        `${node} shows of ${name} as of ${version} ${more || 'nothing'} in place of ${less || 'nothing'}`,
+      );
     }
   }
 }
@@ -125,6 +128,13 @@ const linesOf = (values: readonly unknown[]): string =>
     .map((value) => JSON.stringify(value))
     .sort()
     .join('\n');
+
+/** The first line that the other one does not have. */
+const differing = (content: string, other: string): string =>
+  content
+    .split('\n')
+    .find((line) => !other.split('\n').includes(line))
+    ?.slice(0, 200) ?? '';
 
 export class NewestShown extends ShownChecker {
   readonly name = 'C1';
