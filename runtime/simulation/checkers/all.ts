@@ -19,7 +19,7 @@ import { NoSurplus } from './containers/surplus.ts';
 import { FreedLast, NoLeaks, OneOwner } from './network/addresses.ts';
 import { Walls } from './network/walls.ts';
 import { DeadStaysDead, LeftForGood, OnlyOwnerRaises } from './membership/claims.ts';
-import { PacketsFit, StrangersRefused, ViewsEqual } from './membership/quiet.ts';
+import { KeysExchanged, PacketsFit, StrangersRefused, ViewsEqual } from './membership/quiet.ts';
 import { DeathsSeen, NoFalseDeath, Reunited } from './membership/verdicts.ts';
 import { AsWritten, NewestShown, VersionsRise } from './observed/records.ts';
 import { OneByOne } from './roll-outs.ts';
@@ -83,6 +83,7 @@ export function memberCheckers(sight: ClusterSight) {
     packetsFit: new PacketsFit(sight),
     viewsEqual: new ViewsEqual(sight),
     strangersRefused: new StrangersRefused(sight),
+    keysExchanged: new KeysExchanged(sight),
   } satisfies Record<string, ClusterChecker>;
 }
 

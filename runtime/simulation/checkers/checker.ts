@@ -10,6 +10,7 @@ import type { Membership } from '../../../protocols/membership/views/port.ts';
 import type { Incarnation, NodeId } from '../../../protocols/membership/model.ts';
 import type { MemberChange } from '../../../protocols/membership/views/view.ts';
 import type { StoreEvent } from '../../../protocols/state/model.ts';
+import type { DatagramCounts } from '../../../transport/datagram-link.ts';
 import type { MemoryNames } from '../../drivers/dns/memory-names.ts';
 import type { MemoryGrants } from '../../drivers/grants/memory-grants.ts';
 import type { MemoryNetwork } from '../../drivers/network/memory/memory-network.ts';
@@ -39,6 +40,8 @@ export interface NodeSight {
   healedAtMs(): number;
   /** Of the present life; nothing while it is down, and where it is alone. */
   membership(): Membership | undefined;
+  /** Of the same life: its packets to and from the others. */
+  datagrams(): DatagramCounts | undefined;
   /** The id of its key. */
   identity(): string;
   /** The newest that its membership said of itself under this id, whatever its main thread knows of that. */

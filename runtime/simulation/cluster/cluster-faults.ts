@@ -21,12 +21,21 @@ const rotateAgainMs = 3_000;
 /** Certificates are good for days where clocks are off by an hour. */
 const dayMs = 86_400_000;
 
+/** What the faults go by, and who is told of some kinds. */
+export interface FaultsAround {
+  /** How the nodes joined, where they have. */
+  readonly joined: JoiningPlan | undefined;
+  /** So many packets of strangers were sent. */
+  onStrangers(packets: number): void;
+  /** An exchange of the gossip's key is over, to all that are up within one step. */
+  onKeys(): void;
+}
+
 export class ClusterFaults {
   readonly #world: SimulatedWorld;
   readonly #nodes: readonly NodeRun[];
   readonly #windows: Windows;
-  readonly #joined: JoiningPlan | undefined;
-  readonly #onStrangers: (packets: number) => void;
+  readonly #around: FaultsAround;
   /** Of what nobody need survive as alive: so many are open, and when the last was over. */
   #rotating = false;
   #rotations = 100;
@@ -38,20 +47,15 @@ export class ClusterFaults {
   /** Lives with a short stall. */
   readonly #standing = new Set<Life>();
 
-  constructor(
-    world: SimulatedWorld,
-    nodes: readonly NodeRun[],
-    { joined, onStrangers }: { joined: JoiningPlan | undefined; onStrangers: (packets: number) => void },
-  ) {
+  constructor(world: SimulatedWorld, nodes: readonly NodeRun[], around: FaultsAround) {
     this.#world = world;
-    this.#joined = joined;
     this.#nodes = nodes;
-    this.#onStrangers = onStrangers;
+    this.#around = around;
     this.#windows = new Windows(world.clock);
   }
 
   get calm(): boolean {
-    return this.#windows.open === 0 && !(this.#joined && this.#rotating);
+    return this.#windows.open === 0 && !(this.#around.joined && this.#rotating);
   }
 
   /** When the last was over of what makes the living look dead; `Infinity` while it lasts. */
@@ -111,7 +115,7 @@ export class ClusterFaults {
   #rotate(): void {
     if (this.#rotating) return;
     this.#rotating = true;
-    if (this.#joined) return this.#rotateJoined();
+    if (this.#around.joined) return this.#rotateJoined();
     const [old] = this.#world.keys;
     const next = new Uint8Array(32).fill((this.#rotations += 1));
     const { clock } = this.#world;
@@ -121,6 +125,7 @@ export class ClusterFaults {
       this.#world.rotate([next]);
       this.#rotating = false;
     });
+    clock.setTimer(3 * stepMs, () => this.#around.onKeys());
   }
 
   /** By the product's own command. What broke off is gone on with: a rotation begun is always brought to its end. */
@@ -137,7 +142,7 @@ export class ClusterFaults {
 
   /** Somebody without the key, or of another cluster, says that there is one more member. */
   #strange({ node, packets }: Extract<ClusterFault, { do: 'stranger' }>): void {
-    this.#onStrangers(packets);
+    this.#around.onStrangers(packets);
     strangerPackets(this.#world, this.#node(node).place.name, packets);
   }
 
@@ -161,7 +166,7 @@ export class ClusterFaults {
   #setClock(node: NodeRun, byMs: number): void {
     node.setClock(byMs);
     // By such a clock nobody's certificate is good that is short: whoever has it may think what it likes.
-    const isStorm = this.#joined !== undefined && this.#joined.certificateMs < dayMs;
+    const isStorm = this.#around.joined !== undefined && this.#around.joined.certificateMs < dayMs;
     if (isStorm) this.#storms += 1;
     this.#world.clock.setTimer(clockOffMs, () => {
       if (isStorm && !this.#healed) {

@@ -36,7 +36,11 @@ export class ClusterRun {
     this.checkers = [...Object.values(this.named), ...(this.#joining?.checkers ?? [])];
     this.#faults = new ClusterFaults(world, nodes, {
       joined: plan.joining,
-      onStrangers: (packets) => this.named.strangersRefused.sent(packets),
+      onStrangers: (packets) => {
+        this.named.strangersRefused.sent(packets);
+        this.named.keysExchanged.sent();
+      },
+      onKeys: () => this.named.keysExchanged.exchanged(),
     });
     world.hub.base = plan.network;
     this.#ask();

@@ -111,6 +111,7 @@ export class NodeRun {
       engineTroubledWithin: (ms) => this.faults.engineTroubledWithin(ms),
       healedAtMs: () => this.#healedAtMs,
       membership: () => (this.life.node ? this.place.membership : undefined),
+      datagrams: () => (this.life.node ? this.place.datagrams : undefined),
       identity: () => this.place.id,
       upSinceMs: () => this.life.upSinceMs,
       downSinceMs: () => this.life.downSinceMs,

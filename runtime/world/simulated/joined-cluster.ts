@@ -36,7 +36,16 @@ export const tokenPath = '/data/token';
 
 export interface JoinedOptions extends Pick<
   Around,
-  'hub' | 'times' | 'cipher' | 'main' | 'membership' | 'random' | 'raiseBoot' | 'onFrame' | 'onSaid'
+  | 'hub'
+  | 'times'
+  | 'cipher'
+  | 'main'
+  | 'membership'
+  | 'random'
+  | 'raiseBoot'
+  | 'onFrame'
+  | 'onSaid'
+  | 'onLink'
 > {
   readonly name: string;
   readonly boot: number;
@@ -178,14 +187,14 @@ function ask(
 
 function membershipOf(options: JoinedOptions): OpenMembership {
   const { hub, cipher, main, membership, address, times, onGossip } = options;
-  const { onFrame, onSaid } = options;
+  const { onFrame, onSaid, onLink } = options;
   return ({ clock, random, start, secrets, calls, raiseBoot }) => {
     onGossip(start.self.id, secrets.label, secrets.keys);
     return new MembershipDoor({
       ...{ clock, random, raiseBoot },
       start: { ...start, times },
       begin: beginOf({
-        ...{ hub, cipher, main, membership, random, onFrame, onSaid, address },
+        ...{ hub, cipher, main, membership, random, onFrame, onSaid, onLink, address },
         self: start.self,
         label: secrets.label,
         keys: () => secrets.keys,

@@ -13,6 +13,7 @@ import type { ServerPlace } from '../../../protocols/cluster/join.ts';
 import type { Caller, Peer } from '../../../protocols/wire/calls.ts';
 import type { StreamConnection, StreamEars, StreamLink } from '../../../transport/stream-link.ts';
 import { createCalls } from '../../../transport/calls/calls.ts';
+import type { DatagramCounts } from '../../../transport/datagram-link.ts';
 import { openMemoryLink, placeOf } from '../../../transport/memory/memory-link.ts';
 import type { DatagramCipher } from '../../../transport/secure/datagram-cipher.ts';
 import { KeyRing, ringKey } from '../../../transport/secure/key-ring.ts';
@@ -71,6 +72,8 @@ export interface ClusterOptions {
   onFrame(frame: Frame): void;
   /** Its membership has said this of itself; its main thread may hear of it later, or never. */
   onSaid(own: MemberView): void;
+  /** What its datagrams are counted in, for as long as the life lasts. */
+  onLink(counts: DatagramCounts): void;
 }
 
 export interface SimulatedCluster {
@@ -124,7 +127,7 @@ export async function openSimulatedCluster(options: ClusterOptions): Promise<Sim
 
 export interface SubtreeOptions extends Pick<
   ClusterOptions,
-  'hub' | 'cipher' | 'keys' | 'main' | 'membership' | 'random' | 'onFrame' | 'onSaid'
+  'hub' | 'cipher' | 'keys' | 'main' | 'membership' | 'random' | 'onFrame' | 'onSaid' | 'onLink'
 > {
   readonly self: { readonly id: NodeId };
   readonly address: MemberAddress;
@@ -135,15 +138,15 @@ export interface SubtreeOptions extends Pick<
 /** A life of the subtree on its own thread: what the two threads say to each other waits for who stands still. */
 export function beginOf(options: SubtreeOptions): BeginLife {
   const { self, address, label, notary, hub, cipher, keys, main, membership, random } = options;
-  const { onFrame, onSaid } = options;
+  const { onFrame, onSaid, onLink } = options;
   return async (start, hear, ended) => {
     const host = new MembershipHost(
       start,
       {
         ...{ clock: membership.clock, random, onFrame },
         notary,
-        openLink: async (boot, receive) =>
-          openMemoryLink({
+        openLink: async (boot, receive) => {
+          const link = openMemoryLink({
             ...{ network: hub.datagrams, address },
             seal: new SealedDatagrams({
               cipher,
@@ -153,7 +156,10 @@ export function beginOf(options: SubtreeOptions): BeginLife {
               boot,
             }),
             receive: (datagram) => membership.arrive(() => receive(datagram)),
-          }),
+          });
+          onLink(link.counts);
+          return link;
+        },
         rotate: (opened, next) => opened.rotate(new KeyRing(next.map(ringKey))),
       },
       (message) => {

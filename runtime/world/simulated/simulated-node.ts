@@ -30,6 +30,7 @@ import type { ClusterHandle } from '../../cluster/handle.ts';
 import type { LogStore } from '../../node-handle.ts';
 import type { OpenedWorld, World } from '../world.ts';
 import type { BootClock } from './boot-clock.ts';
+import type { DatagramCounts } from '../../../transport/datagram-link.ts';
 import { FaultyStore } from './faulty-store.ts';
 import { Gate } from './gate.ts';
 import type { Hub } from './hub.ts';
@@ -136,6 +137,7 @@ export class SimulatedNode {
   readonly said = new Map<string, Incarnation>();
   /** Of the newest life that opened it. */
   membership: Membership | undefined;
+  datagrams: DatagramCounts | undefined;
   cluster: ClusterHandle | undefined;
   /** With what that life began to speak, where it joined. */
   gossip: { readonly label: string; readonly keys: GossipKeys } | undefined;
@@ -237,6 +239,7 @@ export class SimulatedNode {
       ...{ hub, times, cipher, ...threads },
       random: this.#chance(`cluster ${life}`),
       onFrame: (frame: Frame) => this.onMembershipFrame(frame),
+      onLink: (counts: DatagramCounts) => void (this.datagrams = counts),
       onSaid: ({ id, incarnation }: MemberView) => void this.said.set(id, incarnation),
       raiseBoot: (above: number) => raiseBoot(journal, above),
     };

@@ -17,6 +17,9 @@ import { Hub } from './hub.ts';
 import { gossipSecret } from './simulated-cluster.ts';
 import { SimulatedNode } from './simulated-node.ts';
 
+/** From one node to the next: some have new keys before others know them. */
+const keysTakeMs = 200;
+
 export interface WorldOptions {
   readonly images: readonly string[];
   readonly scriptOf: ScriptOf;
@@ -82,10 +85,12 @@ export class SimulatedWorld {
     return [...new Set([before, 'n1'])].map((seed) => this.hub.addressOf(seed));
   };
 
-  /** Keys of the gossip, told to every node that is up; the others read them when they start. */
+  /** Keys of the gossip, told to one node after the other that is up; the others read them when they start. */
   rotate(keys: GossipKeys): void {
     this.#keys = keys;
-    for (const { membership } of this.nodes) membership?.rotate(keys);
+    this.nodes.forEach((node, index) => {
+      this.clock.setTimer(index * keysTakeMs, () => node.membership?.rotate(keys));
+    });
   }
 
   get keys(): GossipKeys {

@@ -1,6 +1,7 @@
 /**
  * M7: packets keep their size. M8: after quiet all views are equal, and traffic is back at its base line. M9: packets
- * under a wrong key or label, and packets that were changed under way, are refused and add nobody.
+ * under a wrong key or label, and packets that were changed under way, are refused and add nobody. M9k: an exchange of
+ * the gossip's key loses no packet.
  */
 import type { MemberChange, MemberView } from '../../../../protocols/membership/views/view.ts';
 import { ClusterChecker, type NodeSight } from '../checker.ts';
@@ -67,5 +68,28 @@ export class StrangersRefused extends ClusterChecker {
       this.fail(
         `${at.node} hears of ${member.name} (${member.id}), who is nobody, after ${this.#strange} packets of strangers`,
       );
+  }
+}
+
+export class KeysExchanged extends ClusterChecker {
+  readonly name = 'M9k';
+  #strange = false;
+
+  /** Packets of strangers were sent: from now on some are refused rightly. */
+  sent(): void {
+    this.#strange = true;
+  }
+
+  /** All steps of an exchange are over; nothing so far was worse than what M1 allows: else a step may have been missed. */
+  exchanged(): void {
+    if (this.#strange || this.sight.stormEndedMs() > 0) return;
+    for (const { node, datagrams } of this.sight.nodes) {
+      const counts = datagrams();
+      if (!counts) continue;
+      this.exercised += 1;
+      const lost = counts.refused['unknown-key'] + counts.refused['not-authentic'];
+      if (lost > 0)
+        this.fail(`${node} could not open ${lost} packets of members while their key was exchanged`);
+    }
   }
 }
