@@ -15,6 +15,9 @@ export interface AnswerWays {
   changed(): void;
 }
 
+/** Why a handler's signal is aborted. One for all: the platform's own would be made, with its stack, for each. */
+const unwanted = coded('HM-PEER-TIMEOUT', 'Nobody waits for the answer any more.');
+
 export class Answering {
   readonly #from: Caller;
   readonly #handlers: Handlers;
@@ -68,13 +71,13 @@ export class Answering {
 
   /** Nobody waits for it any more; its handler may take a while to notice. */
   cancelled(id: number): void {
-    this.#running.get(id)?.abort();
+    this.#running.get(id)?.abort(unwanted);
   }
 
   end(): void {
-    for (const controller of this.#running.values()) controller.abort();
+    for (const controller of this.#running.values()) controller.abort(unwanted);
     this.#running.clear();
-    this.#hearing.abort();
+    this.#hearing.abort(unwanted);
   }
 
   #received({ type, body }: Asked | Told): TypeCounts {

@@ -13,7 +13,7 @@ import { credentialBytes, readCredential, type Credential } from './credentials.
 const sealedBytes = 700;
 
 /** One or two words of each member of a large cluster. */
-const remembered = 4_096;
+const remembered = { maxSize: 4_096, sizeCalculation: () => 1 };
 
 export interface NotaryOptions {
   readonly label: string;
@@ -28,8 +28,8 @@ export interface NotaryOptions {
 }
 
 export function createNotary({ label, credential, key, authorities, now }: NotaryOptions): Notary {
-  const credentials = new LRUCache<string, Credential>({ max: remembered });
-  const judged = new LRUCache<string, Signed & { readonly notAfter: number }>({ max: remembered });
+  const credentials = new LRUCache<string, Credential>(remembered);
+  const judged = new LRUCache<string, Signed & { readonly notAfter: number }>(remembered);
 
   const credentialOf = (bytes: Uint8Array): Credential | undefined => {
     const nowSeconds = Math.floor(now() / 1_000);

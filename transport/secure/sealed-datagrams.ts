@@ -20,9 +20,11 @@ const bootAt = idAt + idBytes;
 /** What sealing adds to a packet. */
 export const sealBytes = headerBytes + tagBytes;
 
-/** Lives of senders whose key and window are remembered: more than a cluster has. */
-const mostLives = 8_192;
-const mostSenders = 8_192;
+/**
+ * Lives of senders whose key and window are remembered, and senders: more than a cluster has. Counted one by one, because
+ * a cache that is told how many it holds at most makes room for all of them at once.
+ */
+const remembered = { maxSize: 8_192, sizeCalculation: () => 1 };
 
 export type RefusedDatagram = 'malformed' | 'unknown-key' | 'not-authentic' | 'replayed' | 'former-life';
 
@@ -61,9 +63,9 @@ export class SealedDatagrams {
   /** Under each key a counter of its own would do; one for all is simpler. */
   #counter = 0;
   /** By what stands of a life in a header. Those under keys that the ring lacks are gone. */
-  readonly #lives = new LRUCache<string, Life>({ max: mostLives });
+  readonly #lives = new LRUCache<string, Life>(remembered);
   /** The latest boot heard of each sender. */
-  readonly #boots = new LRUCache<string, number>({ max: mostSenders });
+  readonly #boots = new LRUCache<string, number>(remembered);
 
   constructor({ cipher, ring, label, id, boot }: SealedDatagramsOptions) {
     this.#cipher = cipher;
