@@ -47,7 +47,7 @@ export type MembershipInput =
   | { readonly kind: 'leave' };
 
 /** A lag below this is everyday; each such step above makes this node's health worse by one. */
-const lagStepMs = 250;
+export const lagStepMs = 250;
 /** The farewell is said in so many rounds of gossip, to more members than news is. */
 const farewellRounds = 3;
 const farewellPeers = 8;

@@ -11,7 +11,7 @@ import type { MemberAddress, NodeId, Notary } from '../../../protocols/membershi
 import { checkTimes } from '../../../protocols/membership/profile.ts';
 import { protocolVersion } from '../../../protocols/membership/packets.ts';
 import { Self } from '../../../protocols/membership/self.ts';
-import { Swim, type MembershipInput } from '../../../protocols/membership/swim.ts';
+import { lagStepMs, Swim, type MembershipInput } from '../../../protocols/membership/swim.ts';
 import type { Credentials, GossipKeys } from '../../../protocols/membership/views/view.ts';
 import type { Clock, Random } from '../../../protocols/ports.ts';
 import type { DatagramLink, ReceivedDatagram } from '../../../transport/datagram-link.ts';
@@ -62,7 +62,6 @@ export class MembershipHost {
   #deadline: unknown;
   /** When it fires. */
   #wakesAt: number | undefined;
-  #lookTimer: unknown;
   #lookedAt = 0;
   #silent = false;
   #stalled = false;
@@ -113,7 +112,6 @@ export class MembershipHost {
     });
     this.#actors.start();
     this.#lookedAt = this.#tools.clock.monotonicMs();
-    this.#watch();
     this.#out({ kind: 'opened' });
     this.#input({ kind: 'start' });
   }
@@ -162,7 +160,6 @@ export class MembershipHost {
     this.#closed = true;
     const { clock } = this.#tools;
     clock.clearTimer(this.#deadline);
-    clock.clearTimer(this.#lookTimer);
     this.#calls.close();
     this.#actors.close();
     await this.#link?.close();
@@ -180,9 +177,17 @@ export class MembershipHost {
     this.#arm();
   }
 
+  /** The core's deadlines, of which there is one in each of a probe's intervals, are when the main thread is looked at too. */
+  #nextWake(): number {
+    return Math.min(this.#swim.nextDeadline() ?? Number.POSITIVE_INFINITY, this.#lookedAt + 2 * tickMs);
+  }
+
   readonly #due = (): void => {
+    const now = this.#tools.clock.monotonicMs();
+    const lateMs = now - (this.#wakesAt ?? now);
     this.#wakesAt = undefined;
-    this.#input({ kind: 'tick' });
+    this.#look(now);
+    this.#input(lateMs >= lagStepMs ? { kind: 'lagged', ms: lateMs } : { kind: 'tick' });
   };
 
   /** Silent, it neither hears nor says nor judges: time in which it did nothing counts for nobody afterwards. */
@@ -199,7 +204,7 @@ export class MembershipHost {
 
   #arm(): void {
     const { clock } = this.#tools;
-    const next = this.#closed || this.#silent ? undefined : this.#swim.nextDeadline();
+    const next = this.#closed || this.#silent ? undefined : this.#nextWake();
     if (next === this.#wakesAt) return;
     this.#wakesAt = next;
     clock.clearTimer(this.#deadline);
@@ -285,25 +290,21 @@ export class MembershipHost {
     this.#input({ kind: 'leave' });
   }
 
-  /** Looks after both loops: this one's lag is the core's business, a main thread that does not turn is everybody's. */
-  #watch(): void {
-    const { clock } = this.#tools;
-    this.#lookTimer = clock.setTimer(tickMs, () => {
-      const now = clock.monotonicMs();
-      const sinceMs = now - this.#lookedAt;
-      this.#lookedAt = now;
-      if (sinceMs > tickMs) this.#input({ kind: 'lagged', ms: sinceMs - tickMs });
-      const main = this.#vigil.look(sinceMs);
-      if (main !== 'turning' && !this.#stalled) this.#say('stalled');
-      this.#silent = main === 'silent';
-      this.#watch();
-    });
+  /** A main thread that does not turn is everybody's business. */
+  #look(now: number): void {
+    const sinceMs = now - this.#lookedAt;
+    if (sinceMs < tickMs / 2) return;
+    this.#lookedAt = now;
+    const main = this.#vigil.look(sinceMs);
+    if (main !== 'turning' && !this.#stalled) this.#say('stalled');
+    this.#silent = main === 'silent';
   }
 
   #ticked(): void {
     this.#vigil.tick();
     if (this.#silent) {
       this.#silent = false;
+      this.#lookedAt = this.#tools.clock.monotonicMs();
       this.#arm();
     }
     if (this.#stalled) this.#say('ready');

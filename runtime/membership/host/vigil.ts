@@ -3,7 +3,7 @@
  * so it must not go on saying that all is well when the part that runs containers hangs.
  */
 
-/** Between two looks, and between two ticks of the main thread, ms. */
+/** Between two ticks of the main thread, ms; looks are half to twice as far apart. */
 export const tickMs = 500;
 /** A garbage collection, a large answer or a loaded disk take less. */
 const stalledMs = 5_000;
