@@ -1,6 +1,8 @@
 /** One connection over a WebSocket that has been opened and whose other end is proven. One message is one frame. */
+import type { Writable } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { reason, type Reason } from '../../protocols/errors.ts';
+import type { Clock } from '../../protocols/ports.ts';
 import {
   streamFrameBytes,
   streamWaitingBytes,
@@ -28,20 +30,33 @@ export interface ProvenPeer extends StreamIdentity {
   readonly notAfterMs: number;
 }
 
+/** A WebSocket that has been opened, with what it writes to and who is at its other end. */
+export interface ProvenSocket {
+  readonly socket: WebSocket;
+  readonly wire: Writable;
+  readonly peer: ProvenPeer;
+}
+
 export class WebSocketConnection implements StreamConnection {
   readonly peer: StreamIdentity;
   readonly notAfterMs: number;
   readonly #socket: WebSocket;
+  /** What the WebSocket writes to. */
+  readonly #wire: Writable;
+  readonly #clock: Clock;
+  #gathering = false;
   #ears: StreamEars | undefined = undefined;
   #because: Reason | undefined = undefined;
   #full = false;
   /** Resolves when the connection is gone. */
   readonly over: Promise<void>;
 
-  constructor(socket: WebSocket, { id, name, role, notAfterMs }: ProvenPeer) {
+  constructor({ socket, wire, peer: { id, name, role, notAfterMs } }: ProvenSocket, clock: Clock) {
     this.peer = { id, name, role };
     this.notAfterMs = notAfterMs;
     this.#socket = socket;
+    this.#wire = wire;
+    this.#clock = clock;
     // Nothing is read before somebody hears it.
     socket.pause();
     socket.on('message', (bytes: Buffer, isBinary) => {
@@ -73,6 +88,7 @@ export class WebSocketConnection implements StreamConnection {
     if (this.#because !== undefined || this.#socket.readyState !== this.#socket.OPEN) return;
     if (frame.length > streamFrameBytes)
       return this.close(reason('HM-PEER-MESSAGE', 'A frame is longer than one may be.'));
+    this.#gather();
     this.#socket.send(frame, { binary: true }, () => this.#left());
     if (this.waiting >= streamWaitingBytes) this.#full = true;
   }
@@ -96,6 +112,17 @@ export class WebSocketConnection implements StreamConnection {
   /** At once, without a farewell. */
   cut(): void {
     this.#socket.terminate();
+  }
+
+  /** What is sent in one turn of the event loop leaves as one packet, and not a packet a frame. */
+  #gather(): void {
+    if (this.#gathering) return;
+    this.#gathering = true;
+    this.#wire.cork();
+    this.#clock.defer(() => {
+      this.#gathering = false;
+      this.#wire.uncork();
+    });
   }
 
   #left(): void {

@@ -8,7 +8,7 @@ import { limits } from '../../protocols/limits.ts';
 import type { Peer } from '../../protocols/wire/calls.ts';
 import { reasonTold } from '../../protocols/wire/told-reason.ts';
 import type { TlsIdentity } from '../secure/tls-identity.ts';
-import { webSocketBounds, type ProvenPeer } from './connection.ts';
+import { webSocketBounds, type ProvenPeer, type ProvenSocket } from './connection.ts';
 import { provenBy, shown, streamPath, streamProtocol } from './port.ts';
 
 /** Of an answer that refuses the upgrade. */
@@ -18,11 +18,12 @@ const refusalBytes = 65_536;
 export function dialWebSocket(
   { id, address }: Peer,
   { tls, now, signal }: { readonly tls: TlsIdentity; readonly now: number; readonly signal: AbortSignal },
-): Promise<{ readonly socket: WebSocket; readonly peer: ProvenPeer }> {
+): Promise<ProvenSocket> {
   const { host, port } = address;
   const where = isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
   return new Promise((resolve, reject) => {
     let peer: ProvenPeer | undefined;
+    let wire: TLSSocket;
     const socket = new WebSocket(`wss://${where}${streamPath}`, streamProtocol, {
       ...webSocketBounds,
       ...shown(tls),
@@ -42,8 +43,9 @@ export function dialWebSocket(
       socket.terminate();
     };
     const check = (response: IncomingMessage): void => {
+      wire = response.socket as TLSSocket;
       try {
-        peer = meant(id, provenBy(response.socket as TLSSocket, tls.label, now), where);
+        peer = meant(id, provenBy(wire, tls.label, now), where);
       } catch (thrown) {
         fail(thrown as Error);
       }
@@ -59,7 +61,7 @@ export function dialWebSocket(
     socket.on('open', () => {
       if (peer === undefined) return;
       signal.removeEventListener('abort', aborted);
-      resolve({ socket, peer });
+      resolve({ socket, wire, peer });
     });
   });
 }

@@ -9,14 +9,14 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { WebSocketServer, type WebSocket } from 'ws';
+import { WebSocketServer } from 'ws';
 import { catalogue, coded, reason, reasonOf, type Reason } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
 import type { MemberAddress } from '../../protocols/membership/model.ts';
 import type { Clock } from '../../protocols/ports.ts';
 import { tellReason } from '../../protocols/wire/told-reason.ts';
 import { peerOf, type TlsIdentity } from '../secure/tls-identity.ts';
-import { webSocketBounds, type ProvenPeer } from './connection.ts';
+import { webSocketBounds, type ProvenPeer, type ProvenSocket } from './connection.ts';
 import { Unproven } from './unproven.ts';
 
 export const streamPath = '/v1/streams';
@@ -32,7 +32,7 @@ export interface PortOptions {
   readonly tls: () => TlsIdentity;
   readonly clock: Clock;
   readonly refused: Record<Refused, number>;
-  readonly opened: (socket: WebSocket, peer: ProvenPeer) => void;
+  readonly opened: (proven: ProvenSocket) => void;
 }
 
 export interface ClusterPort {
@@ -129,7 +129,9 @@ function serveUpgrades(server: Server, options: PortOptions, unproven: Unproven)
       return refuseUpgrade(socket, reasonOf(thrown));
     }
     unproven.proven(request.socket);
-    sockets.handleUpgrade(request, socket, head, (upgraded) => opened(upgraded, peer));
+    sockets.handleUpgrade(request, socket, head, (upgraded) =>
+      opened({ socket: upgraded, wire: socket, peer }),
+    );
   });
 }
 

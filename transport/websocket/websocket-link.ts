@@ -2,7 +2,6 @@
  * Streams over WebSocket and TLS 1.3, both ends proven by certificates of the cluster's authority. Certificates are asked
  * for anew at each connection; a connection does not outlive the certificate it was made with.
  */
-import type { WebSocket } from 'ws';
 import { coded, reason } from '../../protocols/errors.ts';
 import { limits } from '../../protocols/limits.ts';
 import type { MemberAddress } from '../../protocols/membership/model.ts';
@@ -10,7 +9,7 @@ import type { Clock } from '../../protocols/ports.ts';
 import type { Peer } from '../../protocols/wire/calls.ts';
 import type { TlsIdentity } from '../secure/tls-identity.ts';
 import type { StreamConnection, StreamLink } from '../stream-link.ts';
-import { WebSocketConnection, type ProvenPeer } from './connection.ts';
+import { WebSocketConnection, type ProvenSocket } from './connection.ts';
 import { dialWebSocket } from './dial.ts';
 import { openClusterPort, type ClusterPort, type Refused, type RequestHandler } from './port.ts';
 
@@ -36,7 +35,7 @@ export async function openWebSocketLink(options: WebSocketLinkOptions): Promise<
   link.port = await openClusterPort({
     ...options,
     refused: link.counts.refused,
-    opened: (socket, peer) => link.accepted(socket, peer),
+    opened: (proven) => link.accepted(proven),
   });
   return link;
 }
@@ -76,14 +75,13 @@ class OpenLink implements WebSocketLink {
     const { tls, clock } = this.#options;
     if (this.#closed) throw coded('HM-PEER-UNREACHABLE', stopping.message);
     this.counts.dialled += 1;
-    const { socket, peer } = await dialWebSocket(to, { tls: tls(), now: clock.now(), signal });
-    return this.#connection(socket, peer);
+    return this.#connection(await dialWebSocket(to, { tls: tls(), now: clock.now(), signal }));
   }
 
   /** For the port. */
-  accepted(socket: WebSocket, peer: ProvenPeer): void {
+  accepted(proven: ProvenSocket): void {
     this.counts.accepted += 1;
-    const connection = this.#connection(socket, peer);
+    const connection = this.#connection(proven);
     if (this.#notify === undefined || this.#closed) connection.cut();
     else this.#notify(connection);
   }
@@ -98,8 +96,8 @@ class OpenLink implements WebSocketLink {
     await this.port.close();
   }
 
-  #connection(socket: WebSocket, peer: ProvenPeer): WebSocketConnection {
-    const connection = new WebSocketConnection(socket, peer);
+  #connection(proven: ProvenSocket): WebSocketConnection {
+    const connection = new WebSocketConnection(proven, this.#options.clock);
     this.#connections.add(connection);
     void connection.over.then(() => this.#connections.delete(connection));
     return connection;

@@ -1,4 +1,6 @@
 /** Calls over real connections: what the network in memory shows of them is so here too. */
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import type { Calls, Peer } from '../../../protocols/wire/calls.ts';
 import { realClock } from '../../../runtime/world/real-clock.ts';
@@ -103,4 +105,59 @@ test('fill a bounded queue when the peer does not hear, and are told', async () 
     for (const done of waiting.splice(0)) done();
     return heard === taken;
   });
+});
+
+/** Passes on to `to` what comes, and counts the TLS records that go there: each header says how long its record is. */
+async function countingRelay(to: { readonly host: string; readonly port: number }) {
+  const relay = { records: 0, address: to, close: (): void => undefined };
+  const server = createServer((caller) => {
+    const called = connect(to);
+    let left = 0;
+    let seen = Buffer.alloc(0);
+    caller.on('data', (chunk: Buffer) => {
+      for (seen = Buffer.concat([seen, chunk]); seen.length > 0;) {
+        if (left === 0 && seen.length < 5) break;
+        if (left === 0) {
+          relay.records += 1;
+          left = 5 + seen.readUInt16BE(3);
+        }
+        const taken = Math.min(left, seen.length);
+        left -= taken;
+        seen = seen.subarray(taken);
+      }
+    });
+    for (const [one, other] of [
+      [caller, called],
+      [called, caller],
+    ] as const) {
+      one.pipe(other);
+      one.on('error', () => other.destroy());
+    }
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  relay.address = { host: '127.0.0.1', port: (server.address() as AddressInfo).port };
+  relay.close = () => void server.close();
+  return relay;
+}
+
+test('leave together when they are said together, and in their order', async () => {
+  const cluster = await certificateMaker();
+  const a = await node(await cluster.node('n1'));
+  const b = await node(await cluster.node('n2'));
+  const relay = await countingRelay(b.peer.address);
+  const peer = { ...b.peer, address: relay.address };
+  const letGo = a.calls.keep(peer);
+  await until('it is connected', () => a.events.length === 1);
+  const before = relay.records;
+  const inOrder = Array.from({ length: 30 }, (_, at) => at);
+  for (const at of inOrder) {
+    a.calls.tell(peer, 'test.tell', at);
+    if (at % 3 === 2) await until('these are told', () => b.told.length > at);
+  }
+  expect(b.told).toEqual(inOrder);
+  // A heartbeat may have come between.
+  expect(relay.records - before).toBeLessThan(10 + 3);
+  letGo();
+  relay.close();
 });
