@@ -51,7 +51,16 @@ export interface SealedDatagramsOptions {
   /** 32 hexadecimal digits. */
   readonly id: string;
   readonly boot: number;
+  /** See `firstCounterAt`. */
+  readonly firstCounter?: number;
 }
+
+/**
+ * Of the first packet of a life that begins at this wall time, in ms: above those of all that began earlier, also under the
+ * same boot. A journal that is lost counts a boot twice; from 0 again, its packets would be taken for replays, and nonces
+ * used twice. No life sends 1,024 packets a ms; enough counters are left until the year 2248.
+ */
+export const firstCounterAt = (wallMs: number): number => Math.floor(wallMs) * 1_024;
 
 export class SealedDatagrams {
   readonly #cipher: DatagramCipher;
@@ -61,16 +70,17 @@ export class SealedDatagrams {
   readonly #header = Buffer.alloc(headerBytes);
   #own: LifeKey;
   /** Under each key a counter of its own would do; one for all is simpler. */
-  #counter = 0;
+  #counter: number;
   /** By what stands of a life in a header. Those under keys that the ring lacks are gone. */
   readonly #lives = new LRUCache<string, Life>(remembered);
   /** The latest boot heard of each sender. */
   readonly #boots = new LRUCache<string, number>(remembered);
 
-  constructor({ cipher, ring, label, id, boot }: SealedDatagramsOptions) {
+  constructor({ cipher, ring, label, id, boot, firstCounter = 0 }: SealedDatagramsOptions) {
     this.#cipher = cipher;
     this.#ring = ring;
     this.#label = label;
+    this.#counter = firstCounter;
     this.#header[0] = version;
     this.#header.write(id, idAt, 'hex');
     this.#header.writeUInt32BE(boot, bootAt);

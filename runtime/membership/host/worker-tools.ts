@@ -3,7 +3,7 @@ import type { MemberAddress } from '../../../protocols/membership/model.ts';
 import type { GossipKeys } from '../../../protocols/membership/views/view.ts';
 import { aesGcm } from '../../../transport/secure/aes-gcm.ts';
 import { KeyRing, ringKey } from '../../../transport/secure/key-ring.ts';
-import { SealedDatagrams } from '../../../transport/secure/sealed-datagrams.ts';
+import { firstCounterAt, SealedDatagrams } from '../../../transport/secure/sealed-datagrams.ts';
 import { openUdpLink } from '../../../transport/udp/udp-link.ts';
 import { realClock } from '../../world/real-clock.ts';
 import { realRandom } from '../../world/real-random.ts';
@@ -21,7 +21,10 @@ export function realTools(
     random: realRandom,
     notary: renewableNotary(secrets, () => realClock.now()),
     openLink: (boot, receive) => {
-      const seal = new SealedDatagrams({ cipher: aesGcm, ring: ringOf(keys), label, id: self.id, boot });
+      const seal = new SealedDatagrams({
+        ...{ cipher: aesGcm, ring: ringOf(keys), label, id: self.id, boot },
+        firstCounter: firstCounterAt(realClock.now()),
+      });
       return openUdpLink({ address: self.address, seal, receive });
     },
     rotate: (link, next) => link.rotate(ringOf(next)),

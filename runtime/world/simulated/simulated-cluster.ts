@@ -17,7 +17,7 @@ import type { DatagramCounts } from '../../../transport/datagram-link.ts';
 import { openMemoryLink, placeOf } from '../../../transport/memory/memory-link.ts';
 import type { DatagramCipher } from '../../../transport/secure/datagram-cipher.ts';
 import { KeyRing, ringKey } from '../../../transport/secure/key-ring.ts';
-import { SealedDatagrams } from '../../../transport/secure/sealed-datagrams.ts';
+import { firstCounterAt, SealedDatagrams } from '../../../transport/secure/sealed-datagrams.ts';
 import type { ClusterHandle } from '../../cluster/handle.ts';
 import { RemoteStore } from '../../drivers/store/remote/remote-store.ts';
 import { openStoreDoor } from '../../drivers/store/remote/store-door.ts';
@@ -154,6 +154,7 @@ export function beginOf(options: SubtreeOptions): BeginLife {
               label,
               id: self.id,
               boot,
+              firstCounter: firstCounterAt(membership.clock.now()),
             }),
             receive: (datagram) => membership.arrive(() => receive(datagram)),
           });

@@ -5,7 +5,7 @@ import { cipherOf, simulatedCipher } from '../../../runtime/simulation/membershi
 import { aesGcm } from '../../../transport/secure/aes-gcm.ts';
 import { KeyRing, ringKey } from '../../../transport/secure/key-ring.ts';
 import { ReplayWindow } from '../../../transport/secure/replay-window.ts';
-import { sealBytes, SealedDatagrams } from '../../../transport/secure/sealed-datagrams.ts';
+import { firstCounterAt, sealBytes, SealedDatagrams } from '../../../transport/secure/sealed-datagrams.ts';
 import { CodedError } from '../../../protocols/errors.ts';
 import { packetBytes } from '../../../protocols/membership/packets.ts';
 
@@ -19,10 +19,11 @@ describe.each([
 ])('sealed by %s', (_name, cipher) => {
   const party = (
     who: number,
-    options: { ring?: KeyRing; label?: string; boot?: number } = {},
+    options: { ring?: KeyRing; label?: string; boot?: number; beganMs?: number } = {},
   ): SealedDatagrams => {
-    const { ring = new KeyRing([key(1)]), label = 'shop', boot = 1 } = options;
-    return new SealedDatagrams({ cipher, ring, label, id: ids[who]!, boot });
+    const { ring = new KeyRing([key(1)]), label = 'shop', boot = 1, beganMs = 0 } = options;
+    const firstCounter = firstCounterAt(beganMs);
+    return new SealedDatagrams({ cipher, ring, label, id: ids[who]!, boot, firstCounter });
   };
 
   test('a packet comes back with its sender, and a packet of full length is a datagram of 1,400 bytes at most', () => {
@@ -63,6 +64,17 @@ describe.each([
       ),
       { numRuns: 30 },
     );
+  });
+
+  test('a boot that is counted twice, because the journal was lost, is heard at once, and no packet is like a former one', () => {
+    const beganMs = Date.UTC(2248, 0);
+    const [first, second, b] = [party(0, { beganMs }), party(0, { beganMs: beganMs + 1_000 }), party(1)];
+    const before = Array.from({ length: 3_000 }, () => first.seal(text('hello')));
+    for (const packet of before) expect(b.open(packet)).toMatchObject({ boot: 1 });
+    const packet = second.seal(text('hello'));
+    expect(before).not.toContainEqual(packet);
+    expect(b.open(packet)).toMatchObject({ boot: 1 });
+    expect(b.open(before[0]!)).toBe('replayed');
   });
 
   test('packets of a former life are refused once the next one spoke', () => {

@@ -40,9 +40,10 @@ export class NoFalseDeath extends ClusterChecker {
     const { boot, counter } = member.incarnation;
     const now = this.sight.nowMs();
     const stormEndedMs = this.sight.stormEndedMs();
-    if (!this.#lives(member.id, boot)) return;
     const word = `${member.id} ${boot}.${counter}`;
     const suspectedAt = firstOf(this.#suspectedAt, word, now);
+    const upSinceMs = this.#upSinceMs(member.id, boot);
+    if (upSinceMs === undefined) return;
     if (what === 'suspected') {
       if (stormEndedMs < now) this.exercised += 1;
       return;
@@ -50,18 +51,18 @@ export class NoFalseDeath extends ClusterChecker {
     // What was begun in a storm may end after it, and others hear of it later still.
     const { longestMs } = suspicionTimes(this.sight.times, this.sight.nodes.length);
     const declaredAt = firstOf(this.#declaredAt, word, now);
+    // Of a life that is over: a journal that was cut counts a boot twice.
+    if (suspectedAt <= upSinceMs) return;
     if (suspectedAt <= stormEndedMs && declaredAt <= stormEndedMs + longestMs) return;
     const by = member.suspectedBy.map(({ name }) => name).join(', ');
     this.fail(`${at.node} declares ${member.name} dead, which lives; suspected by ${by || 'nobody'}`);
   }
 
   /** In that very boot. */
-  #lives(id: string, boot: number): boolean {
-    const own = this.sight.nodes
-      .find(({ identity }) => identity() === id)
-      ?.membership()
-      ?.members()[0];
-    return own?.status === 'alive' && own.incarnation.boot === boot;
+  #upSinceMs(id: string, boot: number): number | undefined {
+    const owner = this.sight.nodes.find(({ identity }) => identity() === id);
+    const own = owner?.membership()?.members()[0];
+    return own?.status === 'alive' && own.incarnation.boot === boot ? owner?.upSinceMs() : undefined;
   }
 }
 
