@@ -17,7 +17,7 @@ export interface EndpointRecord {
   /** Those that its service publishes, as the container has them; it may listen on others. */
   readonly ports: readonly EndpointPort[];
   readonly ready: boolean;
-  /** Since when all of this is so, ms since 1970 on the node's own clock. */
+  /** Since when all of this is so in this life of the daemon, ms since 1970 on the node's own clock. */
   readonly since: number;
 }
 

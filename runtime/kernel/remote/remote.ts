@@ -55,7 +55,7 @@ export function openRemote(host: Host, options: RemoteOptions, askHere: AskHere)
       const peer = resolve(to.node);
       if (peer === undefined) throw unknownNode(to.node);
       // Its own deadline first: it says more than that nothing came.
-      const patience = { timeoutMs: timeoutMs + limits.peerHeartbeatMs };
+      const patience = { timeoutMs: timeoutMs + Math.min(timeoutMs / 2, limits.peerHeartbeatMs) };
       return await calls.call(peer, 'actor.ask', writeAsked({ to, event, timeoutMs }), patience);
     },
     watch: (target, exited) => watchRemote({ clock: host.clock, calls, resolve }, target, exited),

@@ -92,7 +92,7 @@ test('cut off from its server an agent says so, soon; held for dead, at once', a
   const mend = others.flatMap((other) => [world.hub.cut(other, 'n2'), world.hub.cut('n2', other)]);
   const ask = () => n2.ask(paths.apps, { type: 'apps.report' });
   const refused = { code: 'HM-CLUSTER-AGENT', evidence: { server: 'n1' } };
-  expect(await asked(ask(), 8_000)).toMatchObject({
+  expect(await asked(ask(), 3_000)).toMatchObject({
     ...refused,
     message: expect.stringContaining('does not answer now'),
   });
