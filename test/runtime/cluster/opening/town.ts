@@ -1,4 +1,4 @@
-/** Whole clusters of real parts on the loopback: TLS, UDP, threads, files; only the stores are in memory, and clocks can be off. */
+/** Whole clusters of real parts on the loopback: TLS, UDP, files; only the stores are in memory, and clocks can be off. */
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -8,7 +8,11 @@ import type { AddressInfo } from 'node:net';
 import type { MemberAddress } from '../../../../protocols/membership/model.ts';
 import type { Clock } from '../../../../protocols/ports.ts';
 import { openAgent, type OpenedAgent } from '../../../../runtime/cluster/opening/agent.ts';
-import type { ClusterOptions, ClusterSettings } from '../../../../runtime/cluster/opening/parts.ts';
+import type {
+  ClusterOptions,
+  ClusterSettings,
+  OpenMembership,
+} from '../../../../runtime/cluster/opening/parts.ts';
 import { openServer, type OpenedCluster } from '../../../../runtime/cluster/opening/server.ts';
 import { countBoot } from '../../../../runtime/boots.ts';
 import { createFileDisk } from '../../../../runtime/drivers/journal/disk.ts';
@@ -19,9 +23,15 @@ import {
   createMemoryStore,
   type MemoryStore,
 } from '../../../../runtime/drivers/store/memory/memory-store.ts';
+import { realTools } from '../../../../runtime/membership/host/worker-tools.ts';
+import { openMembershipInProcess } from '../../../kit/cluster/in-process.ts';
 import { realMeans } from '../../../../runtime/cluster/opening/real-means.ts';
 import { realClock } from '../../../../runtime/world/real-clock.ts';
 import { realRandom } from '../../../../runtime/world/real-random.ts';
+
+/** A thread of its own would read the sources anew each time; `threads.test.ts` and the end-to-end tests have them. */
+const inProcess: OpenMembership = (options) =>
+  openMembershipInProcess({ ...options, tools: () => realTools(options.start.self, options.secrets) });
 
 /** A machine: its folder, its clock. */
 export interface Machine {
@@ -77,6 +87,7 @@ export class ClusterTown {
       random: realRandom,
       journal: opened.journal,
       ...realMeans,
+      openMembership: inProcess,
       debug: (text) => this.debug.push(text),
       waiting: (text) => this.debug.push(text),
     };
