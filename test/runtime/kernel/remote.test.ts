@@ -52,6 +52,9 @@ const doing = ({ kernel }: Rig, ...effects: readonly Effect[]): void =>
 const deaths = ({ kernel }: Rig): string[] =>
   kernel.deadLetters().map(({ message, why }) => `${message} ${why}`);
 
+/** An idle connection that is lost without a word is noticed by then, also where no gossip makes anybody doubt it. */
+const lossMs = limits.peerQuietMs + 2 * limits.peerSilenceMs;
+
 describe('a message to an actor of another node', () => {
   test('arrives with when and from whom, to whoever lives there or to one life, and is answered the same way', async () => {
     const { clock, start } = cluster();
@@ -134,7 +137,7 @@ describe('a message to an actor of another node', () => {
     // One way: it arrives, and nobody hears that it did.
     network.cut(b.place, a.place);
     doing(a, send('hive://nb/a', { type: 'note', n: 2 }));
-    await clock.advance(2 * limits.peerSilenceMs);
+    await clock.advance(lossMs);
     expect([heard(b).map(({ n }) => n), deaths(a)]).toEqual([[1, 2], ['note unreachable']]);
     // The other way: it does not.
     network.mendAll();
@@ -143,7 +146,7 @@ describe('a message to an actor of another node', () => {
     await clock.advance(100);
     network.cut(a.place, b.place);
     doing(a, send('hive://nb/a', { type: 'note', n: 4 }));
-    await clock.advance(2 * limits.peerSilenceMs);
+    await clock.advance(lossMs);
     expect([heard(b).map(({ n }) => n), deaths(a)]).toEqual([
       [1, 2, 3],
       ['note unreachable', 'note unreachable'],
@@ -307,7 +310,7 @@ describe('death watch of an actor of another node', () => {
     }
     expect(exits(a)).toEqual([]);
     network.cut(a.place, b.place);
-    await clock.advance(30_000);
+    await clock.advance(lossMs);
     b.kernel.send('/a', { type: 'work.fail' });
     await clock.advance(10_000);
     expect(exits(a)).toEqual([]);
@@ -332,7 +335,7 @@ describe('death watch of an actor of another node', () => {
     network.vanish(b.place, true);
     await clock.advance(limits.remoteWatchMs);
     expect(exits(a)).toHaveLength(1);
-    await clock.advance(40_000);
+    await clock.advance(lossMs + 10_000);
     expect(exits(a)[1]).toMatchObject({ id: 'again', reason: { kind: 'error' } });
   });
 

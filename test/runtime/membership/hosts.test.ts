@@ -1,5 +1,6 @@
 /** Five nodes' membership subtrees in virtual time: found, killed, cut, healed, left, restarted, stalled. */
 import { describe, expect, test } from 'vitest';
+import { limits } from '../../../protocols/limits.ts';
 import { agree, memberCluster, type ClusterNode, type MemberCluster } from '../../kit/cluster/members.ts';
 
 async function five(seed = 1): Promise<{ cluster: MemberCluster; nodes: ClusterNode[] }> {
@@ -181,7 +182,7 @@ test('a connection that is there anyway shows its plane: nobody is asked over it
   const looked = n1.membership.look();
   await cluster.clock.settle();
   const { stream } = (await looked).find(({ name }) => name === 'n2')!.planes;
-  expect(stream.heardAt).toBeGreaterThan(cluster.clock.now() - 10_000);
+  expect(stream.heardAt).toBeGreaterThan(cluster.clock.now() - limits.peerQuietMs);
   expect(stream.rttMs).toBeGreaterThan(0);
   const asked = n1.frames
     .flatMap((frame) => ('effects' in frame ? frame.effects : []))
