@@ -54,6 +54,11 @@ const nobodyAt = ({ path, life }: Omit<Target, 'node'>): Nobody => ({
 
 const noEffects: readonly Effect[] = [];
 const ignore = (): void => {};
+/**
+ * Machines with `perform` supplied, made once for all kernels: it finds the cell by itself. Providing it an actor would
+ * cost 7 KB each, and a simulated node that boots again would learn all its charts anew.
+ */
+const performing = new WeakMap<AnyStateMachine, AnyStateMachine>();
 /** Facts that only the kernel states. */
 const kernelsOwn = /^(xstate\.|sys\.|child\.(started|ready|exited)$)/;
 
@@ -68,7 +73,6 @@ export class Host implements CellHost {
   readonly #asks: Asks;
   readonly #router: Router;
   readonly #flush: (cell: Cell, effects: readonly Effect[]) => void;
-  readonly #machines = new Map<string, AnyStateMachine>();
   /** Carries messages to actors of other nodes, where there is a cluster; what becomes of one is known later. */
   abroad: ((to: Target, message: Message, from?: Sender) => void) | undefined = undefined;
   /** Called with the root's reason when the tree is gone. */
@@ -333,14 +337,14 @@ export class Host implements CellHost {
     });
   }
 
-  /** With `perform` supplied, once a machine: providing it an actor would cost 7 KB each. */
   #machine(name: string): AnyStateMachine {
-    const known = this.#machines.get(name);
-    if (known !== undefined) return known;
     const machine = this.#options.machines[name];
     if (machine === undefined) throw new Error(`no machine is named "${name}"`);
-    const provided = machine.provide({ actions: { perform: perform as never } });
-    this.#machines.set(name, provided);
+    let provided = performing.get(machine);
+    if (provided === undefined) {
+      provided = machine.provide({ actions: { perform: perform as never } });
+      performing.set(machine, provided);
+    }
     return provided;
   }
 }
