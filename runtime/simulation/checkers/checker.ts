@@ -44,7 +44,7 @@ export interface NodeSight {
   datagrams(): DatagramCounts | undefined;
   /** The id of its key. */
   identity(): string;
-  /** The newest that its membership said of itself under this id, whatever its main thread knows of that. */
+  /** The greatest that its membership said of itself under this id, whatever its main thread knows of that. */
   said(id: NodeId): Incarnation | undefined;
   /** Since when its process is there, or is not. */
   upSinceMs(): number | undefined;

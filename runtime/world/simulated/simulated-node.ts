@@ -5,6 +5,7 @@
 import type { NodeRole } from '../../../protocols/wire/catalogue.ts';
 import { coded } from '../../../protocols/errors.ts';
 import type { Frame } from '../../../protocols/inspection.ts';
+import { compareIncarnations } from '../../../protocols/membership/claims/precedence.ts';
 import type { Incarnation, MemberAddress } from '../../../protocols/membership/model.ts';
 import type { MembershipTimes } from '../../../protocols/membership/profile.ts';
 import type { Membership } from '../../../protocols/membership/views/port.ts';
@@ -133,7 +134,7 @@ export class SimulatedNode {
   #id: string;
   /** All that it ever had. */
   readonly ids = new Set<string>();
-  /** By id: the newest that it said of itself. */
+  /** By id: the greatest that it said of itself. */
   readonly said = new Map<string, Incarnation>();
   /** Of the newest life that opened it. */
   membership: Membership | undefined;
@@ -240,7 +241,7 @@ export class SimulatedNode {
       random: this.#chance(`cluster ${life}`),
       onFrame: (frame: Frame) => this.onMembershipFrame(frame),
       onLink: (counts: DatagramCounts) => void (this.datagrams = counts),
-      onSaid: ({ id, incarnation }: MemberView) => void this.said.set(id, incarnation),
+      onSaid: ({ id, incarnation }: MemberView) => this.#hasSaid(id, incarnation),
       raiseBoot: (above: number) => raiseBoot(journal, above),
     };
     const opened = joining
@@ -298,6 +299,12 @@ export class SimulatedNode {
   renew(): void {
     this.disk.wipe();
     if (!this.#cluster?.joining) this.#id = this.#drawId();
+  }
+
+  /** A journal that was cut may count fewer boots than there were. */
+  #hasSaid(id: string, incarnation: Incarnation): void {
+    const before = this.said.get(id);
+    if (!before || compareIncarnations(incarnation, before) > 0) this.said.set(id, incarnation);
   }
 
   /** Of its key. */
