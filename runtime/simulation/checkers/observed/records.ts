@@ -136,6 +136,9 @@ const differing = (content: string, other: string): string =>
     .find((line) => !other.split('\n').includes(line))
     ?.slice(0, 200) ?? '';
 
+/** It runs, and has not said farewell. */
+const staysIn = ({ membership }: NodeSight): boolean => membership()?.members()[0]?.status === 'alive';
+
 export class NewestShown extends ShownChecker {
   readonly name = 'C1';
   readonly #written: AsWritten;
@@ -167,8 +170,8 @@ export class NewestShown extends ShownChecker {
     }
     const calmSinceMs = Math.max(this.sight.calmSinceMs() ?? Infinity, this.sight.stormEndedMs());
     const readSinceMs = at.upSinceMs();
-    if (readSinceMs === undefined) return;
-    for (const owner of this.sight.nodes) {
+    if (readSinceMs === undefined || !staysIn(at)) return;
+    for (const owner of this.sight.nodes.filter(staysIn)) {
       const newest = this.#written.newest(owner.identity());
       const upSinceMs = owner.upSinceMs();
       if (!newest || upSinceMs === undefined) continue;
