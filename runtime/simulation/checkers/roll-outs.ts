@@ -102,7 +102,8 @@ export class OneByOne extends ClusterChecker {
     const stand = this.#stands.get(slot);
     if (!stand || stand.placement !== this.#assigned.get(slot)?.placement) return false;
     const { sinceMs, untilMs = now } = stand;
-    return untilMs - sinceMs >= limits.settleMs && now - untilMs <= heardMs;
+    // A clock may run a little fast.
+    return (untilMs - sinceMs) * 1.001 >= limits.settleMs && now - untilMs <= heardMs;
   }
 
   /** What its probes say counts, not its age alone. */
