@@ -4,6 +4,7 @@
  */
 import type { Plan } from './plans/plan.ts';
 import { simulate, type Outcome } from './simulation.ts';
+import { sites, type Site } from './sites/list.ts';
 
 /**
  * So often must each invariant be exercised, a hundred seeds: half of what 120 seeds did, a quarter where most of them do
@@ -92,6 +93,14 @@ const clusterMinimumPerHundred: Readonly<Record<string, number>> = {
   K5: 5,
 };
 
+/** Of the awkward places, so often each must strike. */
+const siteMinima = (areSeveral: boolean): Readonly<Record<string, number>> =>
+  Object.fromEntries(
+    Object.entries(sites).flatMap(([name, { least, several }]: [string, Site]) =>
+      several && !areSeveral ? [] : [[`site ${name}`, least]],
+    ),
+  );
+
 /** Every so many seeds one runs a second time. */
 const twiceEvery = 25;
 
@@ -172,11 +181,13 @@ export function tameIn(
   seeds: number,
   nodes: number,
 ): readonly string[] {
-  return Object.entries(nodes === 1 ? minimumPerHundred : clusterMinimumPerHundred).flatMap(
-    ([checker, perHundred]) => {
-      const least = Math.floor((perHundred * seeds) / 100);
-      const count = exercised[checker] ?? 0;
-      return count < least ? [`${checker} was exercised ${count} times, at least ${least} are wanted`] : [];
-    },
-  );
+  const minima = {
+    ...(nodes === 1 ? minimumPerHundred : clusterMinimumPerHundred),
+    ...siteMinima(nodes > 1),
+  };
+  return Object.entries(minima).flatMap(([checker, perHundred]) => {
+    const least = Math.floor((perHundred * seeds) / 100);
+    const count = exercised[checker] ?? 0;
+    return count < least ? [`${checker} was exercised ${count} times, at least ${least} are wanted`] : [];
+  });
 }

@@ -31,6 +31,7 @@ import { clusterSight } from './sights.ts';
 import { Settling } from './settling.ts';
 import { StoreView } from './store-view.ts';
 import { TraceHash } from './trace-hash.ts';
+import { Sites, withBounds } from './sites/sites.ts';
 import { scriptOf } from './plans/workload.ts';
 
 export interface SimulationOptions {
@@ -69,7 +70,7 @@ const stepsATurn = 64;
 const stepsAtOnce = 20_000;
 
 export function simulate(seed: number, plan: Plan, options: SimulationOptions = {}): Promise<Outcome> {
-  return new Simulation(seed, plan, options).run();
+  return withBounds(plan.sites ?? [], () => new Simulation(seed, plan, options).run());
 }
 
 class Simulation {
@@ -79,6 +80,7 @@ class Simulation {
   readonly #world: SimulatedWorld;
   readonly #nodes: readonly NodeRun[];
   readonly #falseStore: FalseStore;
+  readonly #sites: Sites;
   readonly #cluster: ClusterRun | undefined;
   readonly #operator: Operator;
   readonly #view: StoreView;
@@ -101,6 +103,7 @@ class Simulation {
       ...(plan.cluster ? { nodes: plan.cluster.nodes, times: timesOf[plan.cluster.network.kind] } : {}),
       ...(plan.cluster?.joining ? { certificateMs: plan.cluster.joining.certificateMs } : {}),
     });
+    this.#sites = new Sites(this.#world, plan.sites ?? []);
     this.#view = new StoreView((events, revision) =>
       this.#all('onRevision', (checker) => checker.onRevision(events, revision)),
     );
@@ -191,6 +194,7 @@ class Simulation {
   }
 
   #healNodes(nodes: readonly NodeRun[]): void {
+    this.#sites.heal();
     for (const node of nodes) node.heal(() => this.#falseStore.leave());
   }
 
@@ -372,7 +376,7 @@ class Simulation {
   }
 
   #outcome(): Outcome {
-    const exercised: Record<string, number> = {};
+    const exercised: Record<string, number> = Object.fromEntries(this.#sites.counts());
     for (const checker of [...this.#nodes.flatMap(({ checkers }) => checkers), ...this.#checkers])
       exercised[checker.name] = (exercised[checker.name] ?? 0) + checker.exercised;
     return {

@@ -42,6 +42,9 @@ export class MemoryStreams {
   readonly clock: Clock;
   readonly #random: Random;
   faults: StreamFaults = calmStreams;
+  /** Beside faults: who dials is refused, and a frame's connection is reset. */
+  refuses: () => boolean = () => false;
+  resets: () => boolean = () => false;
   readonly #listeners = new Map<Place, Listener>();
   readonly #connections = new Set<MemoryConnection>();
   /** `from>to` */
@@ -124,6 +127,7 @@ export class MemoryStreams {
   /** Whether the next frame resets its connection. */
   strikes(): boolean {
     this.counts.frames += 1;
+    if (this.resets()) return true;
     return this.faults.reset > 0 && this.#random.next() < this.faults.reset;
   }
 
@@ -159,7 +163,7 @@ export class MemoryStreams {
       while (this.isCut(here, there));
     }
     const listener = this.#listeners.get(place);
-    if (listener === undefined) {
+    if (listener === undefined || this.refuses()) {
       this.counts.refused += 1;
       throw coded('HM-PEER-UNREACHABLE', `Nobody listens on ${place}.`);
     }

@@ -66,7 +66,7 @@ export async function openServer(
       await requireCluster(ports, given.label);
       const authority = await readAuthority(ports);
       const key = createPublicKey(identity.key);
-      const { gossipKeys } = parts.care.issued;
+      const { gossipKeys } = await withNewestKeys(ports, parts.care.issued);
       return (await issueTo(ports, authority, { name, role: 'server', key }, gossipKeys)).issued;
     },
     prepare: (open) => serveNodes(options, ports, place, open),

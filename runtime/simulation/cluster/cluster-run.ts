@@ -85,7 +85,10 @@ export class ClusterRun {
     const [lacks, rest] = [lacking(well), beyond(well)];
     const since = this.#awaitedSinceMs;
     if (since === undefined) return [...lacks, ...rest];
-    const waitedMs = this.#nowMs - since;
+    // Who must join anew may have to wait until it is dead for the others as who it was.
+    const arrives = this.#joining !== undefined && well.some(({ life }) => life.node === undefined);
+    if (arrives) this.#awaitedSinceMs = this.#nowMs;
+    const waitedMs = arrives ? 0 : this.#nowMs - since;
     if (lacks.length > 0 && waitedMs >= agreedWithinMs) this.named.reunited.judge(lacks, agreedWithinMs);
     if (rest.length > 0 && waitedMs >= this.#deadWithinMs)
       this.named.reunited.judge(rest, this.#deadWithinMs);

@@ -1,9 +1,16 @@
 /** Another store in place of the true one for a while: empty, foreign, or the true one as it was. */
+import type { Commit } from '../../../protocols/state/history.ts';
+import { keys } from '../../../protocols/state/keys.ts';
 import { createMemoryStore, type StoreImage } from '../../drivers/store/memory/memory-store.ts';
 import { chanceFor } from '../../world/simulated/chance.ts';
 import type { SimulatedWorld } from '../../world/simulated/simulated-world.ts';
 
 export type FalseKind = 'empty' | 'foreign' | 'older';
+
+/** Of who is in the cluster nothing that follows the store takes note: one that is older in that alone is not older for it. */
+const ofCluster = [keys.members, keys.joinTokens, keys.gossipRing, keys.cluster, keys.sealedUnder('cluster')];
+const isOfApps = ({ changes }: Commit): boolean =>
+  changes.some(({ key }) => !ofCluster.some((prefix) => key.startsWith(prefix)));
 
 export class FalseStore {
   readonly #world: SimulatedWorld;
@@ -25,7 +32,8 @@ export class FalseStore {
   enter(as: FalseKind): void {
     const { clock, memory, seed } = this.#world;
     const random = chanceFor(seed, `false store ${clock.monotonicMs()}`);
-    const older = as === 'older' && this.#older.commits.length < memory.image().commits.length;
+    const since = memory.image().commits.slice(this.#older.commits.length);
+    const older = as === 'older' && since.some(isOfApps);
     const other = createMemoryStore({
       clock,
       random,

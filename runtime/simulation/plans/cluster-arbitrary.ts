@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import type { ClusterFault, ClusterPlan, NetworkPlan } from './cluster-plan.ts';
 import { faultyMs, type Fault, type Plan, type Timed } from './plan.ts';
+import { withSites } from '../sites/sites.ts';
 import { withJoining } from './joining-draws.ts';
 import { byTime, fault, planArbitrary, planParameters, timed } from './plan-arbitrary.ts';
 
@@ -139,5 +140,5 @@ export function clusterArbitrary(nodes: number): fc.Arbitrary<Plan> {
 /** The plan of a seed for so many nodes. */
 export function clusterPlanOf(seed: number, nodes: number): Plan {
   const plan = fc.sample(clusterArbitrary(nodes), planParameters(seed) as fc.Parameters<Plan>)[0]!;
-  return withJoining(seed, plan);
+  return withSites(seed, withJoining(seed, plan));
 }

@@ -3,6 +3,7 @@
  * the same plan.
  */
 import fc from 'fast-check';
+import { withSites } from '../sites/sites.ts';
 import {
   faultyMs,
   images,
@@ -295,5 +296,5 @@ export const planParameters = (seed: number) => ({ seed, numRuns: 1, unbiased: t
 
 /** The plan of a seed. */
 export function planOf(seed: number): Plan {
-  return fc.sample(planArbitrary, planParameters(seed) as fc.Parameters<Plan>)[0]!;
+  return withSites(seed, fc.sample(planArbitrary, planParameters(seed) as fc.Parameters<Plan>)[0]!);
 }

@@ -3,6 +3,7 @@
  * (`plan-arbitrary.ts`), people write it (named scenarios), a file keeps it (the corpus). Everything finer, the order
  * of answers and the length of delays, comes from the seed.
  */
+import type { SiteName } from '../sites/list.ts';
 import type { ClusterFault, ClusterPlan } from './cluster-plan.ts';
 
 /** How the process of a service behaves until everything is healed. */
@@ -120,6 +121,8 @@ export type Timed<Act> = Act & { readonly atMs: number };
 export interface Plan {
   readonly orders: readonly Timed<Order>[];
   readonly faults: readonly Timed<Fault | ClusterFault>[];
+  /** Awkward places that this seed has. */
+  readonly sites?: readonly SiteName[];
   /** Of several nodes; one when absent. */
   readonly cluster?: ClusterPlan;
   /** All apps are removed at the end; else they stay and the node is stopped under them. */

@@ -16,6 +16,16 @@ export interface StoreFaults {
   readonly lostAnswers: number;
 }
 
+/** Beside faults: see `runtime/simulation/sites`. */
+export interface StoreSites {
+  /** How much later a call goes out. */
+  lateMs?: () => number;
+  /** A write took effect, and its answer is lost. */
+  isUnknown?: () => boolean;
+  /** What watches still need is gone after this notice. */
+  isCompacted?: () => boolean;
+}
+
 export const soundStore: StoreFaults = { reach: 'up', tookMs: 2, lostAnswers: 0 };
 
 export class FaultyStore implements StateStore {
@@ -23,6 +33,7 @@ export class FaultyStore implements StateStore {
   readonly #random: Random;
   #inner: StateStore;
   #faults: StoreFaults = soundStore;
+  readonly sites: StoreSites = {};
   readonly #watches = new Set<(notice: WatchNotice) => void>();
   readonly #reached = new Set<() => void>();
   /** Notices that wait while the store is silent. */
@@ -88,7 +99,7 @@ export class FaultyStore implements StateStore {
       if (fate < lostAnswers / 2) throw lost;
       // What was sent is decided there: nobody takes it back when they stop waiting.
       const result = await this.#inner.txn(args, { key: call.key, signal: new AbortController().signal });
-      if (fate < lostAnswers) throw lost;
+      if (fate < lostAnswers || this.sites.isUnknown?.()) throw lost;
       return result;
     });
   }
@@ -125,6 +136,7 @@ export class FaultyStore implements StateStore {
       if (!this.#watches.has(end)) return;
       if (notice.type !== 'changed') this.#watches.delete(end);
       notify(notice);
+      if (notice.type === 'changed' && this.sites.isCompacted?.()) void this.compactWatches();
     };
     stop = this.#inner.watch(args, (notice) => {
       if (this.#faults.reach === 'silent') this.#held.push(() => pass(notice));
@@ -147,7 +159,10 @@ export class FaultyStore implements StateStore {
         ask().then(resolve, reject);
       };
       const wait = () =>
-        this.#clock.setTimer(Math.round(this.#faults.tookMs * 2 * this.#random.next()), arrive);
+        this.#clock.setTimer(
+          Math.round(this.#faults.tookMs * 2 * this.#random.next()) + (this.sites.lateMs?.() ?? 0),
+          arrive,
+        );
       const arrive = () => {
         if (this.#faults.reach === 'up') go();
       };

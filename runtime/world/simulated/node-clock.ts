@@ -15,6 +15,8 @@ export class MachineTime {
   #wallOffsetMs = 0;
   #sinceMs = 0;
   #elapsedMs = 0;
+  /** How much later a timer fires than it was set for: see `runtime/simulation/sites`. */
+  lateMs: (() => number) | undefined;
 
   constructor(world: Clock) {
     this.#world = world;
@@ -84,7 +86,8 @@ export class ThreadClock implements Clock {
   }
 
   setTimer(delayMs: number, fire: () => void): unknown {
-    return this.#world.setTimer(this.#time.trueMs(delayMs), () => this.arrive(fire));
+    const lateMs = this.#time.lateMs?.() ?? 0;
+    return this.#world.setTimer(this.#time.trueMs(delayMs) + lateMs, () => this.arrive(fire));
   }
 
   /** What fired while the thread stood still can no longer be cleared here: `BootClock` sees to that. */

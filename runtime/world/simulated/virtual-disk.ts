@@ -34,6 +34,8 @@ export class VirtualDisk {
   #safeNames = new Map<string, Inode>();
   #session = 0;
   faults: DiskFaults = soundDisk;
+  /** Beside faults, how much longer a sync takes: see `runtime/simulation/sites`. */
+  lateMs: () => number = () => 0;
   /** Told of every durable change, for those who check. */
   onSync: (path: string) => void = () => {};
 
@@ -185,7 +187,7 @@ export class VirtualDisk {
   #sync(settle: () => void): Promise<void> {
     return new Promise((resolve, reject) => {
       const session = this.#session;
-      const tookMs = Math.round(this.faults.syncMs * 2 * this.#random.next());
+      const tookMs = Math.round(this.faults.syncMs * 2 * this.#random.next()) + this.lateMs();
       this.#clock.setTimer(tookMs, () => {
         if (session !== this.#session) return;
         if (this.faults.syncFails) return reject(failure('EIO'));

@@ -3,6 +3,7 @@
  * K2: a name is not another's while the first who has it lives. K3: who joins again, because the answer was lost, is let in,
  * and takes no second use of its token.
  */
+import { limits } from '../../../../protocols/limits.ts';
 import type { MemberRecord } from '../../../../protocols/cluster/rows.ts';
 import type { JoinTokenRecord } from '../../../../protocols/cluster/token.ts';
 import type { Reason } from '../../../../protocols/errors.ts';
@@ -76,10 +77,16 @@ export class OneByName extends Rows {
     if (!before || before.id === row.id) return;
     this.exercised += 1;
     // By the server's clock, which this row says, or shortly before it.
-    if (before.notAfter <= row.joinedAt + graceMs) return;
+    if (before.notAfter <= row.joinedAt + graceMs || this.#isUnheard(before, row.joinedAt)) return;
     const goneMs = this.#goneMs.get(before.id) ?? -Infinity;
     if (this.sight.nowMs() - goneMs > graceMs)
       this.fail(`${row.name} was ${before.id}, which lives, and is ${row.id} now`);
+  }
+
+  /** It joined, and the server has not heard of it since. */
+  #isUnheard({ id, joinedAt }: MemberRecord, now: number): boolean {
+    const members = this.sight.nodes[0]!.membership()?.members() ?? [];
+    return !members.some((member) => member.id === id) && joinedAt + limits.unheardMs <= now;
   }
 
   /** Somebody came for a name that another has, and was sent away. */
