@@ -146,6 +146,7 @@ export function reachFrom({
     const timer = clock.setTimer(limits.joinMs, () => attempt.abort());
     const to = { to: seed, signal: attempt.signal };
     const reached = await reachStranger(hub.streams, placeOf(address), to).catch((thrown: unknown) => {
+      clock.clearTimer(timer);
       if (main.isOver) return new Promise<never>(() => {});
       throw coded('HM-CLUSTER-JOIN', reasonOf(thrown).message);
     });
