@@ -101,7 +101,7 @@ export class Calls {
     const handle: HeldHandle = { kind: 'watch', id, live: true, last: false, release: end };
     const tell = (message: Message, last = false): void => {
       if (!handle.live || handle.last) return;
-      handle.last = last;
+      if (last) handle.last = message;
       this.#host.tell(cell, message, handle);
       if (last) end();
     };

@@ -19,8 +19,8 @@ export interface Handle {
 export interface HeldHandle extends Handle {
   readonly kind: 'timer' | 'watch' | 'drive';
   readonly id: string;
-  /** Its message is its last one. */
-  last: boolean;
+  /** This message is its last one; `true`: the next that is delivered. Others may still wait before it. */
+  last: boolean | Message;
 }
 
 /** A chart's own time-out: fires inside the actor. */

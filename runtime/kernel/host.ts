@@ -226,7 +226,7 @@ export class Host implements CellHost {
         return;
       }
       if (handle.kind === 'after') handle.live = false;
-      else if (handle.last) cell.forget(handle);
+      else if (handle.last === true || handle.last === message) cell.forget(handle);
     }
     const before = cell.actor.getSnapshot() as AnyMachineSnapshot;
     const at = this.clock.now();

@@ -238,6 +238,18 @@ describe('watch', () => {
     expect(watches[0]!.stopped).toBe(1);
   });
 
+  it('tells its end also when a change still waits before it', async () => {
+    const { watches, ops } = store();
+    const w = await world(ops);
+    await w.doing(watch);
+    watches[0]!.notify({ type: 'changed', events: [], position: after });
+    watches[0]!.notify({ type: 'compacted', oldest: after });
+    watches[0]!.notify({ type: 'changed', events: [], position: after });
+    await w.clock.settle();
+    expect(w.heard()).toMatchObject([{ type: 'store.changed' }, { type: 'store.compacted' }]);
+    expect(watches[0]!.stopped).toBe(1);
+  });
+
   it('ends with the actor', async () => {
     const { watches, ops } = store();
     const w = await world(ops);
