@@ -21,6 +21,8 @@ export const sites = {
   'store.late': { share: 0.15, rate: 0.05, least: 20 },
   /** A write took effect, and its answer says that nobody knows. */
   'store.unknown': { share: 0.15, rate: 0.03, least: 3 },
+  /** Right after a change is told, everything that watches still need is compacted. */
+  'watch.compacted': { share: 0.1, rate: 0.02, least: 1 },
   /** The disk takes up to `slowMs` to have what was written. */
   'journal.slow': { share: 0.15, rate: 0.05, least: 10 },
   /** A timer is due up to `timerMs` later. */

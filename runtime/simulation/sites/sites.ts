@@ -65,6 +65,7 @@ export class Sites {
     for (const { store, disk, time } of this.#world.nodes) {
       if (has('store.late')) store.sites.lateMs = () => this.#upTo('store.late', lateMs);
       if (has('store.unknown')) store.sites.isUnknown = () => this.#strikes('store.unknown');
+      if (has('watch.compacted')) store.sites.isCompacted = () => this.#strikes('watch.compacted');
       if (has('journal.slow')) disk.lateMs = () => this.#upTo('journal.slow', slowMs);
       if (has('timer.late')) time.lateMs = () => this.#upTo('timer.late', timerMs);
     }

@@ -22,6 +22,8 @@ export interface StoreSites {
   lateMs?: () => number;
   /** A write took effect, and its answer is lost. */
   isUnknown?: () => boolean;
+  /** What watches still need is gone after this notice. */
+  isCompacted?: () => boolean;
 }
 
 export const soundStore: StoreFaults = { reach: 'up', tookMs: 2, lostAnswers: 0 };
@@ -134,6 +136,7 @@ export class FaultyStore implements StateStore {
       if (!this.#watches.has(end)) return;
       if (notice.type !== 'changed') this.#watches.delete(end);
       notify(notice);
+      if (notice.type === 'changed' && this.sites.isCompacted?.()) void this.compactWatches();
     };
     stop = this.#inner.watch(args, (notice) => {
       if (this.#faults.reach === 'silent') this.#held.push(() => pass(notice));
