@@ -88,8 +88,11 @@ async function givenToAgent(options: ClusterOptions, identity: NodeIdentity): Pr
   }
   const because = before ? pastUse(before, name, clock.now()) : undefined;
   if (before && !because) return before;
-  if (because && (!mayJoin || reasonOf(because).code === 'HM-CLUSTER-CLOCK')) throw because;
-  const given = await joinNow(options, identity);
+  if (because && !mayJoin) throw because;
+  // Whose clock is the wrong one, or was when the certificate was made, the server says, where there is one to ask.
+  const given = await joinNow(options, identity).catch((thrown: unknown) => {
+    throw because && reasonOf(thrown).code === 'HM-CLUSTER-JOIN' ? because : thrown;
+  });
   await writeGiven(files, givenPath(folder), given);
   return given;
 }
