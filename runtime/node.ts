@@ -159,8 +159,12 @@ function remoteOf({ calls, membership }: ClusterHandle): RemoteOptions {
 function clusterPorts(opened: OpenedWorld, clock: Clock): Ports {
   const { ports, cluster } = opened;
   if (!cluster) return ports;
-  const { calls, membership, notary } = cluster;
-  const seals = createRecordSeals(notary, () => clock.now());
+  const { calls, membership, notary, care } = cluster;
+  const seals = createRecordSeals(
+    notary,
+    () => clock.now(),
+    () => care?.certificate().until,
+  );
   return { ...ports, ...recordPorts({ calls, membership, seals, machine: () => opened.machine() }) };
 }
 

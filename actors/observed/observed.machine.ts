@@ -12,6 +12,7 @@ import type { MemberAddress, NodeId } from '../../protocols/membership/model.ts'
 import type { MemberChange, MemberView } from '../../protocols/membership/views/view.ts';
 import type { RecordDigest } from '../../protocols/observed/digest.ts';
 import type { MachineFacts, SignedHead } from '../../protocols/observed/model.ts';
+import type { Seal } from '../../protocols/observed/ports.ts';
 import { answerSteps } from '../../protocols/observed/steps/answers.ts';
 import { ownGuards, ownSteps } from '../../protocols/observed/steps/own.ts';
 import { peerGuards, peerSteps } from '../../protocols/observed/steps/peers.ts';
@@ -40,7 +41,7 @@ export const observedMachine = setup({
       | { type: 'machine.measured'; value: MachineFacts }
       | { type: 'runtime.described'; value: RuntimeInfo }
       | { type: 'runtime.silent' | 'records.unsealed' | 'members.unlisted'; error: Reason }
-      | { type: 'records.sealed'; value: { head: Uint8Array; hash: string; at: number } }
+      | { type: 'records.sealed'; value: Seal }
       | { type: 'members.listed'; value: { members: readonly MemberView[] } }
       | { type: 'member.changed'; change: MemberChange }
       | { type: 'digest.heard'; digest: RecordDigest; from: NodeId; address: MemberAddress }

@@ -10,12 +10,18 @@ export interface MachineMeter {
   measure(args: Record<string, never>, call: Call): Promise<MachineFacts>;
 }
 
+export interface Seal {
+  readonly head: Uint8Array;
+  /** Hexadecimal. */
+  readonly hash: string;
+  /** When it was signed, and until when the others take it: what vouches for the signer ends then. ms since 1970. */
+  readonly at: number;
+  readonly until?: number;
+}
+
 /** Signs this node's records and judges others'. */
 export interface RecordSeals {
-  seal(
-    args: SetVersion & { readonly records: Records },
-    call: Call,
-  ): Promise<{ readonly head: Uint8Array; readonly hash: string; readonly at: number }>;
+  seal(args: SetVersion & { readonly records: Records }, call: Call): Promise<Seal>;
   /** HM-RECORDS-FORGED: the signature is not good, or these are not the records that were signed. */
   open(args: { readonly head: Uint8Array; readonly records: Records }, call: Call): Promise<SignedHead>;
 }

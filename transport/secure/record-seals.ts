@@ -16,15 +16,25 @@ const purpose = 'hivemind records 1';
 const headBytes = 128;
 const latest = 2 ** 53 - 1;
 
-/** `now`: ms since 1970. */
-export function createRecordSeals(notary: Notary, now: () => number): RecordSeals {
+/** `now`, and until when the others take what is signed now: ms since 1970. */
+export function createRecordSeals(
+  notary: Notary,
+  now: () => number,
+  until?: () => number | undefined,
+): RecordSeals {
   return {
     seal: ({ boot, sequence, records }) =>
       attempt(() => {
         const at = Math.floor(now());
         const hash = hashOf(records);
         const body = encodePlain([purpose, boot, sequence, at, new Uint8Array(hash)], headBytes);
-        return { head: notary.seal(body), hash: hash.toString('hex'), at };
+        const end = until?.();
+        return {
+          head: notary.seal(body),
+          hash: hash.toString('hex'),
+          at,
+          ...(end === undefined ? {} : { until: end }),
+        };
       }),
     open: ({ head, records }) =>
       attempt(() => {

@@ -28,6 +28,8 @@ export interface ObservedValue extends Pulling {
   readonly news: number;
   readonly signed: number;
   readonly signing?: { readonly news: number; readonly content: SetContent };
+  /** When the set is signed again though nothing changed, ms since 1970. */
+  readonly signAnewAt?: number;
   /** Why the last attempt failed. */
   readonly unsigned?: Reason['code'];
   /** Whom to compare with first: who came, or came back. */

@@ -1,6 +1,11 @@
 /** Observed actors over real membership cores and calls: everybody comes to show the same, whatever happens in between. */
 import { describe, expect, test } from 'vitest';
+import { coded } from '../../../protocols/errors.ts';
 import { limits } from '../../../protocols/limits.ts';
+import type { RecordSeals } from '../../../protocols/observed/ports.ts';
+import { simulatedNotary } from '../../../runtime/simulation/membership/notary.ts';
+import { idOf } from '../../../runtime/simulation/membership/swarm.ts';
+import { createRecordSeals } from '../../../transport/secure/record-seals.ts';
 import { nameOf, ObservedTown } from '../../kit/cluster/observed-town.ts';
 
 async function settled(options: ConstructorParameters<typeof ObservedTown>[0]): Promise<ObservedTown> {
@@ -136,4 +141,30 @@ test('a slow peer holds up nobody but itself', async () => {
   expect(await town.runUntil(() => town.agreed([0, 1, 2, 3]), 15_000)).toBeDefined();
   await town.run(60_000);
   expect(await town.runUntil(() => town.agreed(), 2 * limits.recordsCompareMs)).toBeDefined();
+});
+
+test('what never changes is signed anew before what vouches for its signer ends: who comes later believes it', async () => {
+  const renewedMs = 140_000;
+  const termMs = 210_000;
+  const until = (signedAt: number): number => signedAt - (signedAt % renewedMs) + termMs;
+  const town: ObservedTown = new ObservedTown({
+    nodes: 3,
+    slots: 1,
+    seals: (index) => {
+      const now = (): number => town.swarm.clock.now();
+      const seals = createRecordSeals(simulatedNotary(idOf(index), nameOf(index)), now, () => until(now()));
+      const open: RecordSeals['open'] = async (args, call) => {
+        const opened = await seals.open(args, call);
+        if (until(opened.at) < now()) throw coded('HM-RECORDS-FORGED', 'what vouched for its signer is over');
+        return opened;
+      };
+      return { ...seals, open };
+    },
+  });
+  expect(await town.runUntil(() => town.agreed(), 40_000)).toBeDefined();
+  town.kill(2);
+  await town.run(3 * termMs);
+  town.start(2);
+  expect(await town.runUntil(() => town.agreed(), 40_000), 'the late one believes the others').toBeDefined();
+  expect((await town.report(2)).counts.forged).toBe(0);
 });
