@@ -81,7 +81,11 @@ describe.skipIf(missing !== undefined)('a node whose services are processes', ()
   });
 
   test('a killed daemon finds them again as they were, and hears of what ended meanwhile', async () => {
-    const before = await pidsOf('web.1');
+    // Commands beside it, of the tests before, may still be ending.
+    const before = await until('only the service runs', async () => {
+      const pids = await pidsOf('web.1');
+      return pids.length === 1 && pids;
+    });
     await daemon.stop('SIGKILL');
     expect(await (await fetch(`http://127.0.0.1:${port}`)).text()).toContain('served by');
     await writeFile(join(daemon.dir, 'end'), '');
