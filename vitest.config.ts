@@ -8,8 +8,7 @@ import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 const processors = availableParallelism();
-// They wait for more than half of their time.
-const real = { maxWorkers: Math.min(processors + 1, 4) };
+const real = { maxWorkers: Math.min(processors, 4) };
 
 const kind = (name: string, include: string[], options: object = {}) => ({
   extends: true as const,

@@ -84,7 +84,7 @@ describe.skipIf(missing !== undefined)('a node whose services are processes', ()
     // Commands beside it, of the tests before, may still be ending.
     const before = await until('only the service runs', async () => {
       const pids = await pidsOf('web.1');
-      return pids.length === 1 && pids;
+      return pids.length === 1 ? pids : undefined;
     });
     await daemon.stop('SIGKILL');
     expect(await (await fetch(`http://127.0.0.1:${port}`)).text()).toContain('served by');
@@ -97,7 +97,8 @@ describe.skipIf(missing !== undefined)('a node whose services are processes', ()
     );
     await daemon.start();
     await daemon.converged('plain');
-    expect(await pidsOf('web.1')).toEqual(before);
+    // The same process, whatever stands beside it for a moment.
+    expect(await pidsOf('web.1')).toEqual(expect.arrayContaining(before));
     expect(await slot('web.1')).toMatchObject({ run: 1, restarts: 0 });
     expect(
       await until('its exit is known', async () => {
