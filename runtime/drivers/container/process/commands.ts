@@ -16,8 +16,11 @@ export interface Manner {
 
 const usualPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** Nothing of the daemon's own environment reaches a service. HM-CONTAINER-USER, HM-CONTAINER-SETTING. */
-export async function mannerOf({ id, spec, extraEnvironment }: ContainerCreate): Promise<Manner> {
+/** `folder`: of the run. Nothing of the daemon's own environment reaches a service. HM-CONTAINER-USER, HM-CONTAINER-SETTING. */
+export async function mannerOf(
+  { id, spec, extraEnvironment }: ContainerCreate,
+  folder: string,
+): Promise<Manner> {
   const { user, workingDir = '/' } = spec.process ?? {};
   const { prefix, home } = await asUser(user);
   if (!isFolder(workingDir)) throw refusal('working_dir', `${workingDir} is no folder of this machine`);
@@ -26,7 +29,8 @@ export async function mannerOf({ id, spec, extraEnvironment }: ContainerCreate):
     HOME: home,
     ...spec.environment,
     ...extraEnvironment,
-    [markName]: id,
+    HIVEMIND_CONTAINER: id,
+    [markName]: folder,
   };
   return { environment, workingDir, prefix };
 }

@@ -16,8 +16,8 @@ export interface Seen extends Identity {
   readonly session: number;
 }
 
-/** In the environment of every process of a run. */
-export const markName = 'HIVEMIND_CONTAINER';
+/** In the environment of every process of a run: its folder. The id alone is another's too where two nodes share a machine. */
+export const markName = 'HIVEMIND_RUN_FOLDER';
 
 /** A line of /proc/PID/stat; the name in brackets may hold anything. */
 export function parseStat(line: string | undefined): Seen | undefined {

@@ -95,7 +95,7 @@ export class Runs {
     if (found) await this.remove(create.id);
     const refused = runtimeRefusal('process', create.spec, this.withoutLimits);
     if (refused) throw refused;
-    const manner = await mannerOf(create);
+    const manner = await mannerOf(create, this.#places.folder(create.id));
     const [name = '', ...rest] = create.spec.hostProcess!.command;
     executable(name, manner.environment, manner.workingDir);
     await mkdir(this.#places.folder(create.id), { recursive: true, mode: 0o700 });
@@ -266,7 +266,7 @@ export class Runs {
     const seen = scan ?? (await ProcessScan.take());
     const first: Identity | undefined =
       processes && (await find(processes.first)) ? processes.first : undefined;
-    return seen.of(id, processes?.parent, first);
+    return seen.of(this.#places.folder(id), processes?.parent, first);
   }
 
   async #isOwn(id: string): Promise<boolean> {
