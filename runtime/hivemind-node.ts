@@ -6,6 +6,7 @@
 import './config/v8.ts';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import manifest from '../package.json' with { type: 'json' };
 import type { CollectionSettings } from '../protocols/containers/registry/collection.ts';
 import { reasonOf, type Reason } from '../protocols/errors.ts';
@@ -24,6 +25,8 @@ import { createRealWorld } from './world/real-world.ts';
 import type { NodeSettings } from './world/world.ts';
 
 const escalated = 70;
+/** A start that has been told to stop may end well within this, and then stops as any running node. */
+const stopOfStartMs = 5_000;
 
 async function main(argv: readonly string[]): Promise<number> {
   if (argv.includes('--help') || argv.includes('-h')) return say(nodeHelp(), 0);
@@ -50,6 +53,8 @@ function settle<Value>(read: () => Value): Value | undefined {
 }
 
 async function serve(config: NodeConfig, passphrases: readonly string[], logger: Logger): Promise<number> {
+  // From the first moment: a machine that shuts down while this starts is no crash either.
+  const signal = signalled();
   const { clusterAddress } = config;
   const world = createRealWorld({
     ...config,
@@ -58,7 +63,8 @@ async function serve(config: NodeConfig, passphrases: readonly string[], logger:
     waiting: (text) => logger.warn(text),
     ...(clusterAddress ? { cluster: { ...config, clusterAddress } } : {}),
   });
-  const node = await startNode(world, nodeSettings(config));
+  const node = await Promise.race([startNode(world, nodeSettings(config)), tooLateToStart(signal)]);
+  if (!node) return 0;
   for (const event of node.events.read({ after: { boot: node.boot, seq: 0 }, limit: limits.eventLog }))
     logEvent(logger, event);
   node.events.watch((event) => logEvent(logger, event));
@@ -80,7 +86,7 @@ async function serve(config: NodeConfig, passphrases: readonly string[], logger:
       .catch((thrown: unknown) => complain(reasonOf(thrown)));
   logger.info({ url: api.url, socket: api.socketPath, boot: node.boot }, 'ready');
   const stopCollecting = keepCollecting(node, collection, () => diskOf(config.dataDir));
-  const ended = await Promise.race([signalled(), node.exited, departed(node)]);
+  const ended = await Promise.race([signal, node.exited, departed(node)]);
   stopCollecting();
   const left = await running(node);
   await api.close();
@@ -137,6 +143,12 @@ function signalled(): Promise<'signal'> {
       process.once(signal, () => resolve('signal'));
   });
 }
+
+/** A start that waits for something, told to stop, is left as a kill would leave it: all that is kept bears that. */
+const tooLateToStart = async (signal: Promise<unknown>): Promise<undefined> => {
+  await signal;
+  await setTimeout(stopOfStartMs, undefined, { ref: false });
+};
 
 /** A node that has left its cluster has no store any more. */
 const departed = (node: RunningNode): Promise<'left'> =>
