@@ -49,8 +49,6 @@ export interface NodeSight {
   /** Since when its process is there, or is not. */
   upSinceMs(): number | undefined;
   downSinceMs(): number | undefined;
-  /** Its last life ended by a stop, which says that it will be back. */
-  saidAway(): boolean;
   /** Its main thread does nothing. */
   stands(): boolean;
   /** Its wall clock against true time, and when somebody set it the last time. */

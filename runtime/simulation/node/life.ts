@@ -52,8 +52,6 @@ export class Life {
   #changedAtMs = 0;
   /** Why the last start failed, until one succeeds. */
   refusal: Reason | undefined;
-  /** It was told to stop; until it starts again. */
-  wasStopped = false;
   boots = 0;
   kills = 0;
 
@@ -95,7 +93,6 @@ export class Life {
   start(): void {
     this.#keptDown = false;
     if (this.#boot !== undefined) return;
-    this.wasStopped = false;
     const boot = this.#place.boot();
     this.#boot = boot;
     this.boots += 1;
@@ -192,7 +189,6 @@ export class Life {
   /** A clean stop. Resolves when the life is over. */
   async stop(): Promise<void> {
     const { boot, node } = { boot: this.#boot, node: this.#node };
-    this.wasStopped = true;
     if (boot === undefined || node === undefined) return this.kill(0, 0);
     await node.stop();
     if (boot === this.#boot) this.#finish('stop');

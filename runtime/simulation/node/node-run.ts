@@ -115,7 +115,6 @@ export class NodeRun {
       identity: () => this.place.id,
       upSinceMs: () => this.life.upSinceMs,
       downSinceMs: () => this.life.downSinceMs,
-      saidAway: () => this.life.wasStopped,
       said: (id) => this.place.said.get(id),
       stands: () => this.life.stands,
       clockOffMs: () => this.#clockOffMs,

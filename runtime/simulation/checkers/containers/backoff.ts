@@ -12,7 +12,6 @@ interface Chain {
   readonly placement: number;
   starts: number;
   failures: number;
-  startedAt: number;
   /** Of the last end by itself; absent after an end that somebody asked for. */
   endedAt?: number;
 }
@@ -52,9 +51,8 @@ export class BackoffKept extends Checker {
     const now = this.sight.nowMs();
     const before = this.#chains.get(key.slot);
     const same = before?.placement === key.placement ? before : undefined;
-    const chain: Chain = same ?? { placement: key.placement, starts: 0, failures: 0, startedAt: now };
+    const chain: Chain = same ?? { placement: key.placement, starts: 0, failures: 0 };
     chain.starts += 1;
-    chain.startedAt = now;
     this.#chains.set(key.slot, chain);
     this.#checkBudget(id, key.slot, chain);
     if (chain.endedAt === undefined) return;
@@ -76,13 +74,13 @@ export class BackoffKept extends Checker {
       this.fail(`${slot} was started ${chain.starts} times; its policy allows ${allowed} restarts`);
   }
 
-  #exited({ id, key, exit }: ContainerStatus, by: MachineEvent['by']): void {
+  #exited({ id, key, exit, createdAt }: ContainerStatus, by: MachineEvent['by']): void {
     const chain = this.#chains.get(key.slot);
     if (!chain || chain.placement !== key.placement) return;
     const policy = this.sight.machine.created(id)?.spec.restart;
-    const lived = (exit?.at ?? 0) > 0 ? this.sight.nowMs() - chain.startedAt : 0;
-    // A clock may run a little fast.
-    const lasted = lived * 1.001 >= (policy?.windowMs || limits.backoffResetMs);
+    // A daemon that began anew in between knows when the container was created, not when it was started.
+    const lived = exit && exit.at > 0 ? exit.at - createdAt : 0;
+    const lasted = lived >= (policy?.windowMs || limits.backoffResetMs);
     // A window of its own gives the budget back. How long the node thinks it lived, which it may have missed, is not seen.
     if (policy?.windowMs && (lasted || by === 'fault')) chain.starts = 1;
     // Asked for: a stop, or a health check that failed. Its delay is counted from the verdict, which is not seen here.

@@ -87,24 +87,25 @@ export class DeathsSeen extends ClusterChecker {
     for (const dead of nodes) {
       if (dead.downSinceMs() === undefined) continue;
       const downMs = now - (dead.downSinceMs() ?? now);
-      const isOverdue = calmMs >= withinMs && downMs >= withinMs + (dead.saidAway() ? longestAwayMs : 0);
-      for (const by of living) this.#judge(dead, by, isOverdue ? withinMs : undefined);
+      for (const by of living) this.#judge(dead, by, withinMs, calmMs >= withinMs ? downMs : 0);
     }
   }
 
   /** Whoever sees it dead before the bound is over needs no further look. */
-  #judge(dead: NodeSight, by: NodeSight, overdueMs: number | undefined): void {
+  #judge(dead: NodeSight, by: NodeSight, withinMs: number, downMs: number): void {
     const key = `${dead.node} ${dead.downSinceMs()} ${by.node}`;
     if (this.#judged.has(key) || by.stands()) return;
     const seen = by
       .membership()
       ?.members()
       .find(({ id }) => id === dead.identity());
-    if (overdueMs === undefined && seen?.status !== 'dead' && seen?.status !== 'left') return;
+    // Who went away for a while may come back and be killed before anybody hears of it: they wait all that time.
+    const isOverdue = downMs >= withinMs + (seen?.condition === 'away' ? longestAwayMs : 0);
+    if (!isOverdue && seen?.status !== 'dead' && seen?.status !== 'left') return;
     this.#judged.add(key);
     this.exercised += 1;
     if (seen?.status === 'alive' || seen?.status === 'suspected')
-      this.fail(`${by.node} sees ${dead.node} ${seen.status}, ${overdueMs} ms after it went down`);
+      this.fail(`${by.node} sees ${dead.node} ${seen.status}, ${withinMs} ms after it went down`);
   }
 }
 
