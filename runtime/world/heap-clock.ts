@@ -18,6 +18,12 @@ interface Timer {
 /** 2026-01-01T00:00:00Z: a plausible date, so that formatted times read well. */
 const defaultStartMs = 1_767_225_600_000;
 
+/**
+ * Of a delay that is not none. Shorter ones are what rounding leaves of a deadline; added to a long time they vanish, and
+ * who waits for its deadline would wait for ever.
+ */
+const shortestMs = 0.001;
+
 export class HeapClock implements Clock {
   readonly #startMs: number;
   #elapsedMs = 0;
@@ -39,7 +45,8 @@ export class HeapClock implements Clock {
   }
 
   setTimer(delayMs: number, fire: () => void): unknown {
-    const timer = { deadlineMs: this.#elapsedMs + Math.max(0, delayMs), order: ++this.#order, fire };
+    const waitMs = delayMs > 0 ? Math.max(shortestMs, delayMs) : 0;
+    const timer = { deadlineMs: this.#elapsedMs + waitMs, order: ++this.#order, fire };
     this.#armed += 1;
     push(this.#heap, timer);
     return timer;

@@ -37,6 +37,15 @@ describe('HeapClock', () => {
     );
   });
 
+  it('moves on after any delay that is not none, however late it is', async () => {
+    const clock = new HeapClock(0);
+    await clock.advance(365 * 86_400_000);
+    const from = clock.monotonicMs();
+    clock.setTimer(1e-11, () => {});
+    clock.step();
+    expect(clock.monotonicMs()).toBeGreaterThan(from);
+  });
+
   it('runs deferred work and settled promises before time moves', async () => {
     const clock = new HeapClock(0);
     const seen: string[] = [];
