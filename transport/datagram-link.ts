@@ -3,7 +3,7 @@
  * peers and bytes, not what they mean. Two carry it: UDP, and a network in memory for simulation and tests; both seal.
  */
 import type { MemberAddress, NodeId } from '../protocols/membership/model.ts';
-import type { RefusedDatagram } from './secure/sealed-datagrams.ts';
+import type { Furthest, RefusedDatagram } from './secure/sealed-datagrams.ts';
 import type { KeyRing } from './secure/key-ring.ts';
 
 /** A datagram from a life of a member, with the address it came from. */
@@ -32,6 +32,8 @@ export interface DatagramLink {
   readonly address: MemberAddress;
   /** Never throws and never waits; what becomes of it is counted. */
   send(to: MemberAddress, bytes: Uint8Array): void;
+  /** How far datagrams of a member have come, as far as they were heard here; this node's own, as far as they were sent. */
+  furthestOf(id: NodeId): Furthest | undefined;
   /** Exchanges the keys from the next datagram on. */
   rotate(ring: KeyRing): void;
   readonly counts: Readonly<DatagramCounts>;

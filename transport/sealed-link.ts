@@ -1,5 +1,5 @@
 /** A datagram link over anything that carries bytes to an address: sealing, opening and counting, once for all carriers. */
-import type { MemberAddress } from '../protocols/membership/model.ts';
+import type { MemberAddress, NodeId } from '../protocols/membership/model.ts';
 import {
   datagramBytes,
   noDatagrams,
@@ -8,7 +8,7 @@ import {
   type ReceivedDatagram,
 } from './datagram-link.ts';
 import type { KeyRing } from './secure/key-ring.ts';
-import type { SealedDatagrams } from './secure/sealed-datagrams.ts';
+import type { Furthest, SealedDatagrams } from './secure/sealed-datagrams.ts';
 
 /** Bytes to an address, and nothing else. */
 export interface Carrier {
@@ -58,6 +58,10 @@ export class SealedLink implements DatagramLink {
       const { id, boot, bytes } = opened;
       this.#receive({ id, boot, address, bytes });
     }
+  }
+
+  furthestOf(id: NodeId): Furthest | undefined {
+    return this.#seal.furthestOf(id);
   }
 
   rotate(ring: KeyRing): void {

@@ -86,9 +86,10 @@ export class MembershipDoor implements Membership {
   /** Rejects with HM-CLUSTER-LISTEN or HM-MEMBERSHIP-TIMES. */
   async open(): Promise<this> {
     await this.#lives.open();
-    this.#stopServing = this.#options.streams.serve((from, body) =>
-      this.#ask((request) => ({ kind: 'asked', request, from, body })),
-    );
+    this.#stopServing = this.#options.streams.serve({
+      exchange: (from, body) => this.#ask((request) => ({ kind: 'asked', request, from, body })),
+      heardOf: (furthest) => this.#lives.post({ kind: 'heard-of', ...furthest }),
+    });
     this.#beat();
     return this;
   }

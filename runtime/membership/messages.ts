@@ -58,6 +58,8 @@ export type ToHost =
   | { readonly kind: 'stream-heard'; readonly heard: readonly HeardPeer[] }
   /** A peer's request of an exchange. */
   | { readonly kind: 'asked'; readonly request: number; readonly from: NodeId; readonly body: unknown }
+  /** A peer says how far datagrams of this node have come. */
+  | { readonly kind: 'heard-of'; readonly boot: number; readonly counter: number }
   /** The outcome of a `call`. */
   | {
       readonly kind: 'called';

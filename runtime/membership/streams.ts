@@ -7,9 +7,16 @@ import type { NodeId } from '../../protocols/membership/model.ts';
 import type { MemberView } from '../../protocols/membership/views/view.ts';
 import type { Clock, Stop } from '../../protocols/ports.ts';
 import type { Calls } from '../../protocols/wire/calls.ts';
+import { Fields } from '../../protocols/wire/fields.ts';
+import type { Furthest } from '../../transport/secure/sealed-datagrams.ts';
 import type { FromHost, HeardPeer, ToHost } from './messages.ts';
 
 type Call = Extract<FromHost, { kind: 'call' }>;
+
+interface Served {
+  exchange(from: NodeId, body: unknown): Promise<unknown>;
+  heardOf(furthest: Furthest): void;
+}
 
 export class MembershipStreams {
   readonly #calls: Calls;
@@ -24,14 +31,21 @@ export class MembershipStreams {
     this.#self = self;
   }
 
-  /** An exchange's answer says whose it is: a seed is asked before anybody knows who is there. */
-  serve(exchange: (from: NodeId, body: unknown) => Promise<unknown>): Stop {
+  /**
+   * An exchange's answer says whose it is: a seed is asked before anybody knows who is there. Who asks whether this node is
+   * there says how far its datagrams have come.
+   */
+  serve({ exchange, heardOf }: Served): Stop {
     const stops = [
       this.#calls.on('membership.exchange', async (from, body) => [
         this.#self,
         await exchange(from.id, body),
       ]),
-      this.#calls.on('membership.ask', () => [this.#self]),
+      this.#calls.on('membership.ask', (_, body) => {
+        const furthest = furthestIn(body);
+        if (furthest) heardOf(furthest);
+        return [this.#self];
+      }),
     ];
     return () => {
       for (const stop of stops) stop();
@@ -71,4 +85,11 @@ export class MembershipStreams {
     });
     return peers;
   }
+}
+
+/** `undefined` of who has heard nothing, and where it is not in form. */
+function furthestIn(body: unknown): Furthest | undefined {
+  const fields = Fields.of(body);
+  const furthest = { boot: fields.natural(), counter: fields.natural(Number.MAX_SAFE_INTEGER) };
+  return fields.good() ? furthest : undefined;
 }

@@ -34,6 +34,12 @@ export interface OpenedDatagram {
   readonly bytes: Uint8Array;
 }
 
+/** The furthest that datagrams of a sender have come: its latest boot, and the highest counter of that. */
+export interface Furthest {
+  readonly boot: number;
+  readonly counter: number;
+}
+
 interface Life {
   readonly id: string;
   readonly boot: number;
@@ -66,6 +72,8 @@ export class SealedDatagrams {
   readonly #cipher: DatagramCipher;
   #ring: KeyRing;
   readonly #label: string;
+  readonly #id: string;
+  readonly #boot: number;
   /** Of this node's datagrams, but for the counter. */
   readonly #header = Buffer.alloc(headerBytes);
   #own: LifeKey;
@@ -73,13 +81,15 @@ export class SealedDatagrams {
   #counter: number;
   /** By what stands of a life in a header. Those under keys that the ring lacks are gone. */
   readonly #lives = new LRUCache<string, Life>(remembered);
-  /** The latest boot heard of each sender. */
-  readonly #boots = new LRUCache<string, number>(remembered);
+  /** By sender. */
+  readonly #furthest = new LRUCache<string, Furthest>(remembered);
 
   constructor({ cipher, ring, label, id, boot, firstCounter = 0 }: SealedDatagramsOptions) {
     this.#cipher = cipher;
     this.#ring = ring;
     this.#label = label;
+    this.#id = id;
+    this.#boot = boot;
     this.#counter = firstCounter;
     this.#header[0] = version;
     this.#header.write(id, idAt, 'hex');
@@ -120,11 +130,17 @@ export class SealedDatagrams {
     const bytes = life.key.open(packet);
     if (!bytes) return 'not-authentic';
     const { id, boot, window } = life;
-    const latest = this.#boots.get(id) ?? -1;
-    if (latest > boot) return 'former-life';
-    if (latest < boot) this.#boots.set(id, boot);
+    const furthest = this.#furthest.get(id);
+    if (furthest && furthest.boot > boot) return 'former-life';
+    if (furthest?.boot !== boot || furthest.counter < counter) this.#furthest.set(id, { boot, counter });
     if (!known) this.#lives.set(name, life);
     return window.take(counter) ? { id, boot, bytes } : 'replayed';
+  }
+
+  /** Of that sender; of this node itself what it has sealed. */
+  furthestOf(id: string): Furthest | undefined {
+    if (id !== this.#id) return this.#furthest.get(id);
+    return { boot: this.#boot, counter: this.#counter - 1 };
   }
 
   /** `undefined` when the ring lacks its key. */

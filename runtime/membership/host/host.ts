@@ -129,6 +129,8 @@ export class MembershipHost {
         return;
       case 'asked':
         return this.#asked(message);
+      case 'heard-of':
+        return this.#heardOf(message);
       case 'called':
         return this.#calls.answered(message);
       case 'tell-digest':
@@ -255,9 +257,21 @@ export class MembershipHost {
   async #ask(member: NodeId, timeoutMs: number): Promise<number> {
     const address: MemberAddress | undefined = this.#views.addressOf(member);
     if (!address) throw coded('HM-PEER-UNREACHABLE', `no address is known of ${member}`);
-    const { rttMs } = await this.#calls.call('membership.ask', { id: member, address }, [], timeoutMs);
+    const furthest = this.#link?.furthestOf(member);
+    const heard = furthest ? [furthest.boot, furthest.counter] : [];
+    const { rttMs } = await this.#calls.call('membership.ask', { id: member, address }, heard, timeoutMs);
     this.#input({ kind: 'stream-heard', id: member });
     return rttMs;
+  }
+
+  /**
+   * Datagrams of this boot came further than this life has sent any: the journal forgot a life, and the clock was set back.
+   * What it sends is taken for replays, and so it for dead, until it speaks in a life that nobody has heard of. Later boots
+   * are known by their signed words; a number alone might be made up.
+   */
+  #heardOf({ boot, counter }: Extract<ToHost, { kind: 'heard-of' }>): void {
+    const own = this.#link!.furthestOf(this.#self.id)!;
+    if (boot === own.boot && counter > own.counter) this.#out({ kind: 'doubled', boot });
   }
 
   #asked({ request, from, body }: Extract<ToHost, { kind: 'asked' }>): void {

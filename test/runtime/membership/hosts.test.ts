@@ -174,6 +174,18 @@ test('two processes under one identity: the journal of one was lost, so it raise
   expect(told(lost, 'boot.raised')).toEqual(['n2']);
 });
 
+test('a boot that is counted twice under an earlier clock: what it sends looks replayed, until a peer says how far it had come', async () => {
+  const { cluster, nodes } = await five();
+  await cluster.clock.advance(10_000);
+  await cluster.kill(nodes[1]!);
+  // Counters begin anew here, as after a clock that was set back.
+  const lost = await cluster.start('2', { boot: 1 });
+  await cluster.until('its boot is raised', () => told(lost, 'boot.raised').length > 0, 10_000);
+  const all = nodes.map((node, at) => (at === 1 ? lost : node));
+  await cluster.until('all see all', () => agree(all), 10_000);
+  expect(nodes.flatMap(({ changes }) => changes.map(({ what }) => what))).not.toContain('died');
+});
+
 test('a connection that is there anyway shows its plane: nobody is asked over it', async () => {
   const { cluster, nodes } = await five();
   const [n1, n2] = nodes as [ClusterNode, ClusterNode];

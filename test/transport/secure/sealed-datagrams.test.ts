@@ -46,6 +46,21 @@ describe.each([
     expect(party(1).open(party(0, options).seal(text('hello')))).toBe(refused);
   });
 
+  test('how far a sender has come is known of packets that counted', () => {
+    const [a, b] = [party(0, { boot: 3, beganMs: 1 }), party(1)];
+    expect([a.furthestOf(ids[0]!), b.furthestOf(ids[0]!)]).toEqual([{ boot: 3, counter: 1_023 }, undefined]);
+    const packets = [a.seal(text('one')), a.seal(text('two'))];
+    for (const packet of packets.toReversed()) b.open(packet);
+    b.open(party(0, { boot: 2, beganMs: 9 }).seal(text('former')));
+    b.open(
+      party(0, { boot: 9, ring: new KeyRing([{ ...key(2), name: key(1).name }]) }).seal(text('made up')),
+    );
+    expect([a.furthestOf(ids[0]!), b.furthestOf(ids[0]!)]).toEqual([
+      { boot: 3, counter: 1_025 },
+      { boot: 3, counter: 1_025 },
+    ]);
+  });
+
   test('no two packets are alike', () => {
     const a = party(0);
     expect(a.seal(text('hello'))).not.toEqual(a.seal(text('hello')));
