@@ -6,7 +6,6 @@
 import './config/v8.ts';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import manifest from '../package.json' with { type: 'json' };
 import type { CollectionSettings } from '../protocols/containers/registry/collection.ts';
 import { reasonOf, type Reason } from '../protocols/errors.ts';
@@ -21,6 +20,7 @@ import { diskOf, keepCollecting, type Collection } from './image-collector.ts';
 import { startNode, type RunningNode } from './node.ts';
 import { networkTag } from './purge.ts';
 import { createLogger, logEvent, type Logger } from './telemetry/logger.ts';
+import { realClock } from './world/real-clock.ts';
 import { createRealWorld } from './world/real-world.ts';
 import type { NodeSettings } from './world/world.ts';
 
@@ -147,7 +147,7 @@ function signalled(): Promise<'signal'> {
 /** A start that waits for something, told to stop, is left as a kill would leave it: all that is kept bears that. */
 const tooLateToStart = async (signal: Promise<unknown>): Promise<undefined> => {
   await signal;
-  await setTimeout(stopOfStartMs, undefined, { ref: false });
+  await new Promise<void>((resolve) => void realClock.setTimer(stopOfStartMs, resolve));
 };
 
 /** A node that has left its cluster has no store any more. */

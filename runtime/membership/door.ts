@@ -51,6 +51,7 @@ export class MembershipDoor implements Membership {
   readonly #told = new Map<NodeId, Standing>();
   readonly #changes = new Set<(change: MemberChange) => void>();
   readonly #digests = new Set<(heard: HeardDigest) => void>();
+  readonly #unread = new Set<() => void>();
   readonly #listeners = new Set<(event: NodeEvent) => void>();
   #events: NodeEvent[] = [];
   #boot: number;
@@ -114,6 +115,10 @@ export class MembershipDoor implements Membership {
 
   onDigest(notify: (heard: HeardDigest) => void): Stop {
     return listen(this.#digests, notify);
+  }
+
+  onUnread(notify: () => void): Stop {
+    return listen(this.#unread, notify);
   }
 
   onEvent(notify: (event: NodeEvent) => void): Stop {
@@ -211,6 +216,9 @@ export class MembershipDoor implements Membership {
         return;
       case 'digest':
         for (const notify of this.#digests) notify(message.heard);
+        return;
+      case 'unread':
+        for (const notify of this.#unread) notify();
         return;
       case 'event':
         return this.#emit(message.event);

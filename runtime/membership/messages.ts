@@ -99,6 +99,8 @@ export type FromHost =
       readonly timeoutMs: number;
     }
   | { readonly kind: 'digest'; readonly heard: HeardDigest }
+  /** Packets come under a key that this node lacks. */
+  | { readonly kind: 'unread' }
   | { readonly kind: 'event'; readonly event: NodeEvent }
   /** A step of an actor, while somebody follows. */
   | { readonly kind: 'line'; readonly line: TranscriptLine }

@@ -29,6 +29,8 @@ export interface Membership {
   tellDigest(digest: RecordDigest): void;
   /** Versions that this node has not told itself; the same may be heard again, from others too. */
   onDigest(notify: (heard: HeardDigest) => void): Stop;
+  /** Packets come under a key of the gossip that this node lacks; again from time to time, while they do. */
+  onUnread(notify: () => void): Stop;
   /** This node says something new of itself. */
   describe(profile: Partial<Pick<Profile, 'address' | 'zone'>>): void;
   /** "Back within `ms`", ≤ 30,000: nobody declares this node dead meanwhile. Resolves when it was said. */

@@ -35,6 +35,8 @@ export class CertificateCare {
   #issued: Issued;
   #notary: Notary;
   #timer: unknown;
+  /** All so far is kept. */
+  #kept: Promise<void> = Promise.resolve();
   #failures = 0;
   #unrenewed: Reason | undefined;
   #stopped = false;
@@ -98,7 +100,10 @@ export class CertificateCare {
     const isNew = issued.certificate !== this.#issued.certificate;
     this.#issued = issued;
     if (isNew) this.#notary = this.#makeNotary();
-    await this.#options.renewed(issued);
+    // One after the other: of two that are written at the same time the former might be what is left.
+    const keep = () => this.#options.renewed(issued);
+    this.#kept = this.#kept.then(keep, keep);
+    await this.#kept;
   }
 
   /** Timers know nothing of a clock that is set meanwhile: when it is due is looked up again and again. */

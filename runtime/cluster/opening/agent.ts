@@ -9,7 +9,6 @@ import { parseJoinToken, type JoinToken } from '../../../protocols/cluster/token
 import { coded, reasonOf } from '../../../protocols/errors.ts';
 import { limits } from '../../../protocols/limits.ts';
 import type { SecretBox, StateStore } from '../../../protocols/ports.ts';
-import type { Calls } from '../../../protocols/wire/calls.ts';
 import { keyBytes, ringKey } from '../../../transport/secure/key-ring.ts';
 import { termOf } from '../../../transport/secure/tls-identity.ts';
 import { RemoteStore } from '../../drivers/store/remote/remote-store.ts';
@@ -39,6 +38,7 @@ export async function openAgent(options: ClusterOptions): Promise<OpenedAgent> {
   const { clusterAddress: address, zone = '' } = settings;
   const moved = JSON.stringify([given.address, given.zone]) !== JSON.stringify([address, zone]);
   let server: ServerPlace = given.server;
+  let askKeys = (): void => {};
   const parts = await openParts({
     cluster: options,
     identity,
@@ -51,8 +51,10 @@ export async function openAgent(options: ClusterOptions): Promise<OpenedAgent> {
       if (!told.success) throw coded('HM-CLUSTER-JOIN', 'the answer to a renewal is not in form');
       return told.data;
     },
-    prepare: (open) => hearServer(options, open, () => server),
+    prepare: (open) => (askKeys = hearServer(options, open, () => server)),
   });
+  // It was taken for dead, or was cut off, while all were told of a new key.
+  parts.membership.onUnread(askKeys);
   let letGo = parts.calls.keep(server);
   parts.membership.onChange(({ member }) => {
     const { host, port } = server.address;
@@ -170,12 +172,12 @@ async function readToken(files: ClusterFiles, tokenFile: string | undefined): Pr
   return parseJoinToken(text, tokenFile);
 }
 
-/** What the server tells, and what others ask of an agent. */
+/** What the server tells, and what others ask of an agent. Answers how to ask the server which keys are used. */
 function hearServer(
   { clock, debug }: ClusterOptions,
   { onJoin, calls, care }: OpenParts,
   server: () => ServerPlace,
-): void {
+): () => void {
   const failed = (thrown: unknown): void => debug(`a request failed: ${reasonOf(thrown).message}`);
   onJoin(createJoinDoor({ clock, server: () => server().address, failed }));
   const adopt = async (body: unknown): Promise<void> => {
@@ -189,15 +191,15 @@ function hearServer(
     await adopt(body);
     return {};
   });
+  const askKeys = (): void => {
+    calls.call(server(), 'ring.get', {}, { timeoutMs: limits.writeMs }).then(adopt).catch(failed);
+  };
   calls.onPeer(({ id, what }) => {
-    if (what !== 'made' || id !== server().id) return;
     // It may have been told of new keys while there was no connection.
-    askKeys(calls, server()).then(adopt).catch(failed);
+    if (what === 'made' && id === server().id) askKeys();
   });
+  return askKeys;
 }
-
-const askKeys = (calls: Calls, server: ServerPlace): Promise<unknown> =>
-  calls.call(server, 'ring.get', {}, { timeoutMs: limits.writeMs });
 
 /** Throws HM-GOSSIP-KEY for what are no keys. */
 function keysIn(body: unknown): string[] {

@@ -19,6 +19,7 @@ import { HostActors } from './actors.ts';
 import { HostCalls } from './calls.ts';
 import type { FromHost, LifeStart, ToHost } from '../messages.ts';
 import { trafficOf } from './traffic.ts';
+import { Unread } from './unread.ts';
 import { tickMs, Vigil } from './vigil.ts';
 import { Views } from './views.ts';
 
@@ -58,6 +59,7 @@ export class MembershipHost {
   readonly #actors: HostActors;
   readonly #calls: HostCalls;
   readonly #vigil = new Vigil();
+  readonly #unread = new Unread();
   #link: DatagramLink | undefined;
   #deadline: unknown;
   /** When it fires. */
@@ -189,6 +191,7 @@ export class MembershipHost {
     const lateMs = now - (this.#wakesAt ?? now);
     this.#wakesAt = undefined;
     this.#look(now);
+    if (this.#link && this.#unread.look(this.#link.counts, now)) this.#out({ kind: 'unread' });
     this.#input(lateMs >= lagStepMs ? { kind: 'lagged', ms: lateMs } : { kind: 'tick' });
   };
 

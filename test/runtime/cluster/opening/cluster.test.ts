@@ -1,7 +1,7 @@
 /** A server and its agents as they are opened by a daemon: joined, restarted, moved, expired, mistaken, gone. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { limits } from '../../../../protocols/limits.ts';
 import { keys } from '../../../../protocols/state/keys.ts';
 import {
@@ -72,6 +72,18 @@ test('a new gossip key is used by all, and who was away is told when it is back'
   await until('the agent has the newest key', () => again.handle.care!.gossipKeys()[0] === newest);
   await until('the server sees it again', () => statusOf(server, 'n2') === 'alive');
 }, 120_000);
+
+test('who was taken for dead while a key was exchanged, and kept its connection, asks when it cannot read the others', async () => {
+  const agent = await joined();
+  await until('the server sees the agent', () => statusOf(server, 'n2') === 'alive');
+  const seen = vi.spyOn(server.handle.membership, 'members').mockReturnValue([]);
+  await server.handle.care!.rotateKeys();
+  seen.mockRestore();
+  const [newest] = server.handle.care!.gossipKeys();
+  expect(agent.handle.care!.gossipKeys()).not.toEqual([newest]);
+  await until('the agent has the newest key', () => agent.handle.care!.gossipKeys()[0] === newest);
+  await until('the server sees it', () => statusOf(server, 'n2') === 'alive');
+}, 60_000);
 
 test('an agent that restarts at another address needs no token, and is found there', async () => {
   const agent = await joined();
