@@ -5,7 +5,14 @@ import { writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { freePort, getJson, missingForDaemon, startDaemon, type TestDaemon } from '../kit/node/daemon.ts';
+import {
+  freePort,
+  getJson,
+  makeDaemon,
+  missingForDaemon,
+  startDaemon,
+  type TestDaemon,
+} from '../kit/node/daemon.ts';
 import { until } from '../kit/until.ts';
 
 const missing = missingForDaemon();
@@ -35,9 +42,9 @@ describe.skipIf(missing !== undefined)('a node whose services are processes', ()
   let daemon: TestDaemon;
   let port: number;
   const slot = async (name: string) => (await daemon.slots()).find((one) => one.slot === `plain/${name}`);
-  const pidsOf = async (name: string) => {
+  const pidsOf = async (name: string, at = daemon) => {
     const path = `/v1/containers/plain%2F${name}/processes`;
-    const { processes } = await getJson<{ processes: { pid: number }[] }>(daemon.socketPath, path);
+    const { processes } = await getJson<{ processes: { pid: number }[] }>(at.socketPath, path);
     return processes.map(({ pid }) => pid);
   };
   const deploy = async (text: string) => {
@@ -139,6 +146,42 @@ describe.skipIf(missing !== undefined)('a node whose services are processes', ()
     expect(reason.message).toContain(`${taken}`);
     foreign.close();
     expect(await daemon.cli('rm', 'second', '--yes')).toMatchObject({ code: 0 });
+  });
+
+  test('two nodes of one machine keep apart what they call alike', async () => {
+    const other = await startDaemon({ runtime: 'process' });
+    try {
+      const before = await pidsOf('web.1');
+      const file = join(other.dir, 'plain.yaml');
+      await writeFile(file, app(await freePort(), other.dir));
+      expect(await other.cli('deploy', '-f', file, '--progress', 'quiet')).toMatchObject({ code: 0 });
+      await other.converged('plain');
+      const theirs = await pidsOf('web.1', other);
+      expect([theirs.length > 0, theirs.filter((pid) => before.includes(pid))]).toEqual([true, []]);
+      expect(await other.cli('rm', 'plain', '--yes')).toMatchObject({ code: 0 });
+      await until('all of the other are removed', async () => (await other.slots()).length === 0);
+    } finally {
+      await other.end();
+    }
+    expect((await (await fetch(`http://127.0.0.1:${port}`)).text()).startsWith('served by')).toBe(true);
+  });
+
+  test('a node that is told to stop while it starts ends well, also where its start waits for something', async () => {
+    const other = await makeDaemon({ runtime: 'process' });
+    const token = join(other.dir, 'token');
+    await writeFile(token, `hm1.${'a'.repeat(43)}.${'b'.repeat(16)}.${'c'.repeat(64)}`);
+    // Nobody answers there.
+    const join_ = ['--join', `127.0.0.1:${await freePort()}`, '--token-file', token];
+    const started = other
+      .start(['--cluster-address', `127.0.0.1:${await freePort()}`, ...join_])
+      .catch(String);
+    try {
+      await until('it waits', () => other.log().includes('not joined yet'));
+      expect(await other.stop('SIGTERM')).toBe(0);
+      await started;
+    } finally {
+      await other.end();
+    }
   });
 
   test('removing ends them, and a purge leaves nothing', async () => {
