@@ -54,7 +54,8 @@ async function runCampaign(line: CommandLine): Promise<number> {
   const { wish, seeds, from, workers } = line;
   const startedMs = realClock.monotonicMs();
   const interrupt = new AbortController();
-  process.once('SIGINT', () => interrupt.abort());
+  // A terminal's Ctrl-C comes twice: from itself, and from the program that started this one.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupt.abort());
   const tell = progressOf(seeds, startedMs);
   const report = await spreadCampaign(
     {

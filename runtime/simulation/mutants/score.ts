@@ -32,7 +32,8 @@ export async function scoreMutants({ words: names, workers }: MutantsWish, say: 
   );
   const ended = new AbortController();
   const end = () => ended.abort();
-  process.once('SIGINT', end).once('SIGTERM', end);
+  // A terminal's Ctrl-C comes twice: from itself, and from the program that started this one.
+  process.on('SIGINT', end).on('SIGTERM', end);
   const living: string[] = [];
   let judged = 0;
   const waiting = [...mutants];
