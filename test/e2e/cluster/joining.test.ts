@@ -112,7 +112,9 @@ describe.skipIf(missing !== undefined)('two nodes that joined', () => {
   });
 
   test('who leaves is told goodbye: its daemon ends, its name is free', async () => {
-    const left = await cli(2, 'cluster', 'leave');
+    const asked = await cli(2, 'cluster', 'leave');
+    expect([asked.code, asked.stderr]).toEqual([2, expect.stringContaining('--yes')]);
+    const left = await cli(2, 'cluster', 'leave', '--yes');
     expect([left.code, left.stdout]).toEqual([0, 'this node has left the cluster\n']);
     await until('its daemon has ended', async () => (await daemonOf(desk.nodes[1]!)) === undefined);
     await until('the server counts it as left', async () => (await status(1)).place.members['left'] === 1);

@@ -142,7 +142,7 @@ describe.skipIf(missing !== undefined)('a cluster of five nodes', () => {
   });
 
   test('a node that leaves has left at once at all others, and is no member any more', async () => {
-    const left = await desk.cli('cluster', 'leave', '--context', nameOf(5));
+    const left = await desk.cli('cluster', 'leave', '--yes', '--context', nameOf(5));
     expect([left.code, left.stderr]).toEqual([0, expect.any(String)]);
     await members.agree(nodesBut(5), view({ 5: 'left' }));
     await kill(desk.name, named(5));

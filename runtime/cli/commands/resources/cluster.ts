@@ -6,7 +6,9 @@ import type { Reason } from '../../../../protocols/errors.ts';
 import { usage, type Cli, type CommonOptions } from '../../cli.ts';
 import { printListing, printOne, type Listing } from '../../output/listing.ts';
 import { age } from '../../output/units.ts';
+import { exitCodes } from '../../failure.ts';
 import { action, leaf } from '../command.ts';
+import { confirmed } from '../confirm.ts';
 
 interface ClusterAnswer {
   readonly leader: string;
@@ -51,13 +53,18 @@ export function clusterCommands(program: Command, cli: Cli): void {
   const leave = leaf(cluster, {
     usage: 'leave',
     summary: 'this node leaves its cluster: its name is free, its daemon ends',
-    examples: ['hivemind cluster leave', 'hivemind cluster leave --force'],
-  }).option('--force', 'also while it runs slots: they keep running, and nobody looks after them');
-  action(leave, cli, async ({ force }: CommonOptions & { force?: boolean }) => {
+    examples: ['hivemind cluster leave', 'hivemind cluster leave --yes --force'],
+  })
+    .option('-y, --yes', 'do not ask')
+    .option('--force', 'also while it runs slots: they keep running, and nobody looks after them');
+  action(leave, cli, async ({ yes, force }: CommonOptions & { yes?: boolean; force?: boolean }) => {
+    const client = await cli.client();
+    const { place } = await client.get<ClusterAnswer>('/v1/cluster');
+    const what = `the node ${place?.name} from the cluster ${place?.label}`;
+    // Who may not leave is told so at once.
+    if (place?.role === 'agent' && !yes && !(await confirmed(cli, place.name, what))) return exitCodes.error;
     const body = force ? { force } : {};
-    const { running } = await (
-      await cli.client()
-    ).send<{ running: number }>('POST', '/v1/cluster/leave', body);
+    const { running } = await client.send<{ running: number }>('POST', '/v1/cluster/leave', body);
     cli.print('this node has left the cluster');
     if (running > 0)
       cli.say(`${running} slots still run; nobody looks after them: hivemind purge removes them`);
