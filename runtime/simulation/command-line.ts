@@ -5,6 +5,9 @@ import { coded } from '../../protocols/errors.ts';
 import { nearest } from '../../protocols/suggest.ts';
 import { faultsHelp, faultsIn, type RunWish } from './plans/choice.ts';
 
+const usualNodes = 5;
+const mostNodes = 30;
+
 export const usage = `npm run sim -- --seed N [--nodes K] [--faults LIST] [--for TIME] [--trace]
                                 one run; --trace prints everything that happens
 npm run sim -- campaign [--seeds N] [--from N] [--nodes K] [--faults LIST] [--for TIME] [--workers W]
@@ -16,7 +19,7 @@ npm run sim -- shrink --seed N [--nodes K] [--faults LIST] [--for TIME] [--tries
 npm run sim -- mutants [--workers W] [NAME…]
                                 plants defects in copies and says which were found
 
---nodes K      full nodes of one cluster, 1 when nothing is said, 30 at most
+--nodes K      full nodes of one cluster, ${usualNodes} when nothing is said, 30 at most
 --for TIME     orders and faults for so long in virtual time (90s, 20m, 1h); 2m when nothing is said. Then everything is
                healed, has to become as desired, stay so, and stop: that comes on top
 --workers W    processes; as many as there are processors when nothing is said
@@ -64,7 +67,6 @@ export interface CommandLine {
   readonly words: readonly string[];
 }
 
-const mostNodes = 30;
 const dayMs = 86_400_000;
 
 export const misused = (message: string, hint = 'npm run sim -- --help'): Error =>
@@ -99,7 +101,7 @@ export function readCommandLine(args: readonly string[]): CommandLine {
     wholeNumber(name, values[name], otherwise, least, most);
   return {
     ...{ command, words },
-    wish: wishOf(number('nodes', 1, 1, mostNodes), values.for, values.faults),
+    wish: wishOf(number('nodes', usualNodes, 1, mostNodes), values.for, values.faults),
     seed: number('seed', 1, 0),
     seeds: number('seeds', 500, 1),
     from: number('from', 1, 0),

@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check';
 import { planParameters } from './plans/plan-arbitrary.ts';
+import type { ClusterPlan } from './plans/cluster-plan.ts';
 import type { Plan } from './plans/plan.ts';
 import { simulate } from './simulation.ts';
 
@@ -57,15 +58,32 @@ function* smallerThan(plan: Plan): Iterable<Plan> {
   for (const fewer of withoutParts(faults, faults.length)) yield { ...plan, faults: fewer };
   for (const fewer of withoutParts(orders, orders.length)) yield { ...plan, orders: fewer };
   if (plan.lastKill !== false) yield { ...plan, lastKill: false };
+  const { sites = [] } = plan;
+  for (const fewer of withoutParts(sites, sites.length)) yield { ...plan, sites: fewer };
   if (cluster) {
     const all = 2 ** cluster.nodes - 1;
     if ((cluster.core & all) !== all) yield { ...plan, cluster: { ...cluster, core: all } };
+    for (const smaller of easierToJoin(cluster)) yield { ...plan, cluster: smaller };
   }
   for (const [index, order] of orders.entries()) {
     if (order.do !== 'deploy' || order.services.length < 2) continue;
     for (const services of withoutParts(order.services, order.services.length))
       yield { ...plan, orders: orders.with(index, { ...order, services }) };
   }
+}
+
+/** Without the door, or with one mishap less there. */
+function* easierToJoin({ joining, ...cluster }: ClusterPlan): Iterable<ClusterPlan> {
+  if (!joining) return;
+  yield cluster;
+  const { acts, doorKills, tokens, lostAnswers } = joining;
+  for (const fewer of withoutParts(acts, acts.length))
+    yield { ...cluster, joining: { ...joining, acts: fewer } };
+  for (const fewer of withoutParts(doorKills, doorKills.length))
+    yield { ...cluster, joining: { ...joining, doorKills: fewer } };
+  if (lostAnswers > 0) yield { ...cluster, joining: { ...joining, lostAnswers: 0 } };
+  for (const [at, kind] of tokens.entries())
+    if (kind !== 'good') yield { ...cluster, joining: { ...joining, tokens: tokens.with(at, 'good') } };
 }
 
 /** Once without each of so many parts. */

@@ -3,7 +3,7 @@ import { coded } from '../../../protocols/errors.ts';
 import { nearest } from '../../../protocols/suggest.ts';
 import { calm } from '../../../transport/memory/datagrams.ts';
 import { clusterPlanOf } from './cluster-arbitrary.ts';
-import { isClusterFault } from './cluster-plan.ts';
+import { isClusterFault, type JoiningPlan } from './cluster-plan.ts';
 import { planOf } from './plan-arbitrary.ts';
 import { faultyMs, type Order, type Plan, type Timed } from './plan.ts';
 
@@ -25,7 +25,11 @@ type Way =
   /** One more kill −9 of every daemon, once all is well. */
   | 'lastKill'
   /** Services end, hang, or fail their probes. */
-  | 'behaviour';
+  | 'behaviour'
+  /** Tokens are no good, answers are lost, the door is killed, impostors come, nodes move or lose their disks. */
+  | 'door'
+  /** Ports answer late, or not as one would like. */
+  | 'awkward';
 
 type Kind = Plan['faults'][number]['do'] | Way;
 
@@ -33,14 +37,14 @@ type Kind = Plan['faults'][number]['do'] | Way;
 const groupOf: Readonly<Record<Kind, string>> = {
   ...{ part: 'network', cutWay: 'network', worseWay: 'network', clog: 'network', weather: 'network' },
   ...{ stall: 'time', freeze: 'time', jump: 'time', drift: 'time' },
-  ...{ stranger: 'keys', rotate: 'keys' },
+  ...{ stranger: 'keys', rotate: 'keys', door: 'joining' },
   ...{ kill: 'members', stop: 'members', wipe: 'members', leave: 'members', core: 'members' },
   ...{ lastKill: 'members' },
   ...{ store: 'store', storeSlow: 'store', storeLoses: 'store', watches: 'store', storeSwap: 'store' },
   ...{ crash: 'containers', take: 'containers', runtime: 'containers', image: 'containers' },
   ...{ portTaken: 'containers', bindMissing: 'containers', behaviour: 'containers' },
   ...{ disk: 'disk', cut: 'disk' },
-  ...{ defect: 'software', flood: 'software' },
+  ...{ defect: 'software', flood: 'software', awkward: 'software' },
 };
 
 const kinds = Object.keys(groupOf) as readonly Kind[];
@@ -75,11 +79,12 @@ export function planFor({ nodes, forMs, faults }: RunWish, seed: number): Plan {
 }
 
 /** Nothing else goes wrong: no fault, no weather, no service that fails by itself. */
-function onlyFaults(plan: Plan, wanted: readonly string[]): Plan {
+function onlyFaults({ sites, ...plan }: Plan, wanted: readonly string[]): Plan {
   const wants = (kind: Kind) => wanted.includes(kind) || wanted.includes(groupOf[kind]);
   const { cluster } = plan;
   return {
     ...plan,
+    ...(sites && wants('awkward') ? { sites } : {}),
     faults: plan.faults.filter((fault) => wants(fault.do)),
     ...(wants('behaviour') ? {} : { orders: plan.orders.map(steadied) }),
     ...(wants('lastKill') ? {} : { lastKill: false }),
@@ -88,10 +93,16 @@ function onlyFaults(plan: Plan, wanted: readonly string[]): Plan {
         ...cluster,
         ...(wants('weather') ? {} : { network: { ...calm, kind: cluster.network.kind } }),
         ...(wants('core') ? {} : { core: 2 ** cluster.nodes - 1 }),
+        ...(cluster.joining && !wants('door') ? { joining: smooth(cluster.joining) } : {}),
       },
     }),
   };
 }
+
+const smooth = ({ certificateMs, tokens }: JoiningPlan): JoiningPlan => ({
+  ...{ certificateMs, lostAnswers: 0, doorKills: [], acts: [] },
+  tokens: tokens.map(() => 'good'),
+});
 
 function steadied(order: Timed<Order>): Timed<Order> {
   if (order.do !== 'deploy') return order;

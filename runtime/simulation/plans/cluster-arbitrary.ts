@@ -120,7 +120,7 @@ function faultsIn(weather: Weather, nodes: number): fc.Arbitrary<readonly Timed<
     .map(([some, others]) => byTime<Fault | ClusterFault>([...some, ...others]));
 }
 
-export function clusterArbitrary(nodes: number): fc.Arbitrary<Plan> {
+function clusterArbitrary(nodes: number): fc.Arbitrary<Plan> {
   const ofWeather = (weather: Weather): fc.Arbitrary<Plan> =>
     fc
       .tuple(
@@ -137,8 +137,11 @@ export function clusterArbitrary(nodes: number): fc.Arbitrary<Plan> {
   return oneof({ weight: 1, arbitrary: ofWeather('mild') }, { weight: 3, arbitrary: ofWeather('harsh') });
 }
 
+/** Those of a seed for so many nodes: all join as its plan does, and have its awkward places. */
+export const clusterPlansOf = (seed: number, nodes: number): fc.Arbitrary<Plan> =>
+  clusterArbitrary(nodes).map((plan) => withSites(seed, withJoining(seed, plan)));
+
 /** The plan of a seed for so many nodes. */
 export function clusterPlanOf(seed: number, nodes: number): Plan {
-  const plan = fc.sample(clusterArbitrary(nodes), planParameters(seed) as fc.Parameters<Plan>)[0]!;
-  return withSites(seed, withJoining(seed, plan));
+  return fc.sample(clusterPlansOf(seed, nodes), planParameters(seed) as fc.Parameters<Plan>)[0]!;
 }

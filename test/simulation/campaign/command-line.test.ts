@@ -80,3 +80,23 @@ test('kinds of faults are chosen by group or by name', () => {
   expect(of('network').cluster?.network).toEqual(all.cluster?.network);
   expect(of('network').lastKill).toBe(false);
 });
+
+test('the door and awkward places are kinds of faults too', () => {
+  const of = (seed: number, faults: string) =>
+    planFor(readCommandLine(['--seed', '1', '--nodes', '5', '--faults', faults]).wish, seed);
+  const seeds = Array.from({ length: 60 }, (_, seed) => seed);
+  const mishaps = ({ cluster, sites = [] }: ReturnType<typeof of>) => [
+    ...sites,
+    ...(cluster?.joining?.acts ?? []),
+    ...(cluster?.joining?.doorKills ?? []),
+    ...(cluster?.joining?.tokens ?? []).filter((kind) => kind !== 'good'),
+  ];
+  expect(seeds.flatMap((seed) => mishaps(of(seed, 'none')))).toEqual([]);
+  expect(seeds.flatMap((seed) => mishaps(of(seed, 'joining,awkward')))).toEqual(
+    seeds.flatMap((seed) => mishaps(planFor({ nodes: 5 }, seed))),
+  );
+});
+
+test('a cluster of five is what is meant where nothing is said', () => {
+  expect(readCommandLine(['campaign', '--seeds', '10000']).wish.nodes).toBe(5);
+});
