@@ -27,13 +27,16 @@ export class ViewsEqual extends ClusterChecker {
   /** All has been quiet for `ms`, in which so many packets were sent; each member probes once in `probeMs`. */
   judge(packets: number, ms: number, probeMs: number): void {
     const views = this.sight.nodes.map((node) => [node, viewOf(node)] as const);
-    const all = new Map<string, string>();
-    for (const [, view] of views) for (const [id, line] of view) all.set(id, all.get(id) ?? line);
+    const all = new Map<string, MemberView>();
+    for (const [, view] of views) for (const [id, seen] of view) all.set(id, all.get(id) ?? seen);
     for (const [{ node }, view] of views) {
-      for (const [id, line] of all) {
+      for (const [id, seen] of all) {
         this.exercised += 1;
-        if (view.get(id) !== undefined && view.get(id) !== line)
-          this.fail(`${node} sees "${view.get(id)}" and another one "${line}"`);
+        const own = view.get(id);
+        // Who met them no more need not know the dead and those that left.
+        if (own === undefined && (seen.status === 'dead' || seen.status === 'left')) continue;
+        const line = own === undefined ? 'nobody there' : lineOf(own);
+        if (line !== lineOf(seen)) this.fail(`${node} sees "${line}" and another one "${lineOf(seen)}"`);
       }
     }
     const most = (this.sight.nodes.length * packetsPerProbe * ms) / probeMs;
@@ -42,11 +45,11 @@ export class ViewsEqual extends ClusterChecker {
   }
 }
 
-const viewOf = ({ membership }: NodeSight): ReadonlyMap<string, string> =>
+const viewOf = ({ membership }: NodeSight): ReadonlyMap<string, MemberView> =>
   new Map(
     membership()
       ?.members()
-      .map((view) => [view.id, lineOf(view)]),
+      .map((view) => [view.id, view]),
   );
 
 const lineOf = ({ name, status, incarnation: { boot, counter }, condition }: MemberView): string =>
