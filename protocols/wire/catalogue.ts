@@ -1,8 +1,9 @@
 /**
  * Every message type that nodes exchange: on which plane it travels, which roles may send it, and how large it may be.
  * What does not stand here is refused at both ends. An actor is reached from other nodes only by the messages that
- * `actorMessages` names.
+ * `actorMessages` names, and its end is told only where `actorWatches` names its path.
  */
+import { paths } from './paths.ts';
 
 /** As the certificate says. A server holds or reaches the store; an agent reaches it through a server. */
 export type NodeRole = 'server' | 'agent';
@@ -69,4 +70,9 @@ export const actorMessages: Readonly<Record<string, readonly NodeRole[]>> = {
    * environments or files.
    */
   'apps.report': everybody,
+};
+
+/** Actors of this node whose end those of others may watch, and as which role: those that they have to do with. */
+export const actorWatches: Readonly<Record<string, readonly NodeRole[]>> = {
+  [paths.apps]: everybody,
 };

@@ -3,24 +3,25 @@ import type { Message } from '../../../protocols/effects.ts';
 import { coded } from '../../../protocols/errors.ts';
 import type { ExitReason } from '../../../protocols/supervision/child-spec.ts';
 import { formatAddress } from '../../../protocols/wire/address.ts';
+import type { NodeRole } from '../../../protocols/wire/catalogue.ts';
 import type { Caller, Calls } from '../../../protocols/wire/calls.ts';
 import { Cell, type HeldHandle } from '../cell.ts';
 import type { Host } from '../host.ts';
 import { readAsked, readTold, readWatched, writeAnswer, writeFate, type Place } from './bodies.ts';
-import type { ActorMessages, AskHere } from './remote.ts';
+import type { Admitted, AskHere } from './remote.ts';
 
 export interface DoorOptions {
   readonly calls: Calls;
-  readonly messages: ActorMessages;
+  readonly messages: Admitted;
+  readonly watches: Admitted;
   readonly askHere: AskHere;
 }
 
 /** Answers how to shut it. */
-export function openDoor(host: Host, { calls, messages, askHere }: DoorOptions): () => void {
+export function openDoor(host: Host, { calls, messages, watches, askHere }: DoorOptions): () => void {
   const admit = (caller: Caller, event: Message, { path, life }: Place, from?: Place): void => {
     const { role } = caller;
-    const roles = Object.hasOwn(messages, event.type) ? messages[event.type]! : [];
-    if (roles.includes(role)) return;
+    if (admits(messages, event.type, role)) return;
     const sender = from && senderOf(caller, from);
     host.recorder.dead({ path, incarnation: life?.incarnation ?? 0 }, path, event.type, 'refused', sender);
     const text = `No ${role} of the cluster may send ${event.type} to an actor.`;
@@ -41,8 +42,11 @@ export function openDoor(host: Host, { calls, messages, askHere }: DoorOptions):
       admit(caller, event, to);
       return await askHere(addressOf(host.node, to), event, timeoutMs);
     }),
-    calls.on('actor.watch', async (_, body, signal) => {
+    calls.on('actor.watch', async ({ role }, body, signal) => {
       const place = readWatched(body);
+      const { path } = place;
+      if (!admits(watches, path, role))
+        throw coded('HM-PEER-REFUSED', `No ${role} of the cluster may watch ${path}.`, { path, role });
       const cell = host.findHere(place);
       if (!(cell instanceof Cell)) return writeAnswer({ exit: gone });
       if (place.life === undefined)
@@ -54,6 +58,9 @@ export function openDoor(host: Host, { calls, messages, askHere }: DoorOptions):
     for (const stop of stops) stop();
   };
 }
+
+const admits = (admitted: Admitted, what: string, role: NodeRole): boolean =>
+  Object.hasOwn(admitted, what) && admitted[what]!.includes(role);
 
 const gone: ExitReason = { kind: 'error', message: '' };
 

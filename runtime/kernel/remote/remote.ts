@@ -8,7 +8,7 @@ import { limits } from '../../../protocols/limits.ts';
 import type { Stop } from '../../../protocols/ports.ts';
 import type { ExitReason } from '../../../protocols/supervision/child-spec.ts';
 import { parseAddress, type Target } from '../../../protocols/wire/address.ts';
-import { actorMessages, type NodeRole } from '../../../protocols/wire/catalogue.ts';
+import { actorMessages, actorWatches, type NodeRole } from '../../../protocols/wire/catalogue.ts';
 import type { Calls, Peer } from '../../../protocols/wire/calls.ts';
 import type { DeadLetter } from '../recorder.ts';
 import type { Host } from '../host.ts';
@@ -16,7 +16,8 @@ import { readFate, writeAsked, writeTold, type Place } from './bodies.ts';
 import { openDoor } from './door.ts';
 import { watchRemote } from './watching.ts';
 
-export type ActorMessages = Readonly<Record<string, readonly NodeRole[]>>;
+/** Who may, by what: a type of message, or the path of an actor. */
+export type Admitted = Readonly<Record<string, readonly NodeRole[]>>;
 
 /** Of this node: by path or full address. */
 export type AskHere = (to: string, event: Message, timeoutMs: number) => Promise<unknown>;
@@ -26,7 +27,9 @@ export interface RemoteOptions {
   /** A node of the cluster by its name; `undefined` when there is none, or it is dead. */
   resolve(node: string): Peer | undefined;
   /** What actors may be sent from other nodes; the catalogue unless a test has its own. */
-  readonly messages?: ActorMessages;
+  readonly messages?: Admitted;
+  /** Which actors may be watched from other nodes; the catalogue unless a test has its own. */
+  readonly watches?: Admitted;
 }
 
 export interface Remote {
@@ -39,8 +42,8 @@ export interface Remote {
 }
 
 export function openRemote(host: Host, options: RemoteOptions, askHere: AskHere): Remote {
-  const { calls, resolve, messages = actorMessages } = options;
-  const shut = openDoor(host, { calls, messages, askHere });
+  const { calls, resolve, messages = actorMessages, watches = actorWatches } = options;
+  const shut = openDoor(host, { calls, messages, watches, askHere });
   let closed = false;
   return {
     send: (to, message, from) => {
@@ -58,7 +61,7 @@ export function openRemote(host: Host, options: RemoteOptions, askHere: AskHere)
       const patience = { timeoutMs: timeoutMs + Math.min(timeoutMs / 2, limits.peerHeartbeatMs) };
       return await calls.call(peer, 'actor.ask', writeAsked({ to, event, timeoutMs }), patience);
     },
-    watch: (target, exited) => watchRemote({ clock: host.clock, calls, resolve }, target, exited),
+    watch: (target, exited) => watchRemote({ clock: host.clock, calls, resolve, watches }, target, exited),
     close: () => {
       closed = true;
       shut();
@@ -69,7 +72,7 @@ export function openRemote(host: Host, options: RemoteOptions, askHere: AskHere)
 /** Why it did not get into a mailbox, as far as is known; `undefined`: it is in one. */
 async function send(
   { calls, resolve }: RemoteOptions,
-  messages: ActorMessages,
+  messages: Admitted,
   to: Target,
   event: Message,
   from?: { readonly address: string },

@@ -8,12 +8,14 @@ import type { Clock, Stop } from '../../../protocols/ports.ts';
 import type { ExitReason } from '../../../protocols/supervision/child-spec.ts';
 import type { Life, Target } from '../../../protocols/wire/address.ts';
 import type { Calls, Peer } from '../../../protocols/wire/calls.ts';
+import type { Admitted } from './remote.ts';
 import { readAnswer, writeWatched, type Watched } from './bodies.ts';
 
 export interface WatchWays {
   readonly clock: Clock;
   readonly calls: Calls;
   resolve(node: string): Peer | undefined;
+  readonly watches: Admitted;
 }
 
 /** Another try may find it: nothing is known of the actor. */
@@ -21,7 +23,7 @@ const passing: readonly string[] = ['HM-PEER-UNREACHABLE', 'HM-PEER-TIMEOUT', 'H
 
 /** `exited` is called once, not before this returns, and not after the stop. */
 export function watchRemote(
-  { clock, calls, resolve }: WatchWays,
+  { clock, calls, resolve, watches }: WatchWays,
   { node, path }: Target,
   exited: (because: ExitReason) => void,
 ): Stop {
@@ -38,6 +40,8 @@ export function watchRemote(
   const fail = (message: string): void => over({ kind: 'error', message });
 
   const ask = async (which: Life | undefined, timeoutMs: number): Promise<Watched> => {
+    if (!Object.hasOwn(watches, path))
+      throw coded('HM-PEER-REFUSED', `Actors of other nodes do not watch ${path}.`, { path });
     const peer = resolve(node);
     if (peer === undefined) throw coded('HM-PEER-REFUSED', `no node that lives is called ${node}`);
     const place = which === undefined ? { path } : { path, life: which };

@@ -17,6 +17,11 @@ const messages = {
   'work.ask': everybody,
   'work.rule': ['server'],
 } satisfies Record<string, readonly NodeRole[]>;
+const watches: Readonly<Record<string, readonly NodeRole[]>> = {
+  '/a': everybody,
+  '/b': ['server'],
+  '/x': everybody,
+};
 
 interface Node extends Rig {
   readonly place: string;
@@ -32,7 +37,7 @@ function cluster(clock = new HeapClock()) {
     const role = digit === 'a' ? 'agent' : 'server';
     const { calls, peer, place } = net.node(digit, { role, boot });
     known.set(`n${digit}`, peer);
-    const remote = { calls, messages, resolve: (node: string) => known.get(node) };
+    const remote = { calls, messages, watches, resolve: (node: string) => known.get(node) };
     const world = rig(tree, { machines: workers, clock: net.clock, node: `n${digit}`, boot, remote });
     return { ...world, place, peer, calls };
   };
@@ -296,6 +301,25 @@ describe('death watch of an actor of another node', () => {
     doing(a, watch('nc', 'c'), { do: 'watch', id: 'x', source: { of: 'actor', node: 'nb', path: '/x' } });
     await clock.advance(1_000);
     expect(new Set(exits(a).map(({ id }) => id))).toEqual(new Set(['c', 'x']));
+  });
+
+  test('is for the actors and roles of the table alone, at both ends', async () => {
+    const { clock, network, start } = cluster();
+    const [a, b] = [start('a'), start('b')];
+    await clock.settle();
+    const asked = ['/b', '/', '/toString', '/a'].map((path) =>
+      outcome(a.calls.call(b.peer, 'actor.watch', [path, 0, 0], { timeoutMs: 1_000 })),
+    );
+    await clock.advance(100);
+    expect(asked.map(({ code }) => code)).toEqual([...Array(3).fill('HM-PEER-REFUSED'), undefined]);
+    const { frames } = network.counts;
+    doing(a, { do: 'watch', id: 'root', source: { of: 'actor', node: 'nb', path: '/' } });
+    await clock.advance(100);
+    expect(exits(a)).toMatchObject([{ id: 'root', reason: { message: expect.stringContaining('/') } }]);
+    expect(network.counts.frames).toBe(frames);
+    doing(a, { do: 'watch', id: 'b', source: { of: 'actor', node: 'nb', path: '/b' } });
+    await clock.advance(100);
+    expect(exits(a)[1]).toMatchObject({ id: 'b', reason: { message: expect.stringContaining('/b') } });
   });
 
   test('outlasts a lost connection, and hears of an end meanwhile', async () => {
