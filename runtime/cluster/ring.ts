@@ -1,7 +1,7 @@
 /**
  * The exchange of the gossip's key, at the server: added everywhere, then used everywhere, then the old one removed. Each
- * step is in the store before anybody is told, and the next begins when every living member has it: no packet is lost. A
- * rotation that broke off goes on with the step it was in.
+ * step is in the store before anybody is told, and the next begins when every living member has it: no packet is lost. Who
+ * lives and is not in the registry any more gets none of it. A rotation that broke off goes on with the step it was in.
  */
 import { coded } from '../../protocols/errors.ts';
 import { gossipKey, type GossipRing } from '../../protocols/cluster/rows.ts';
@@ -17,7 +17,7 @@ import {
   type ClusterPorts,
 } from './cluster-store.ts';
 
-/** Gives the keys to this node and to every living member. Rejects when one of them could not be told. */
+/** Gives the keys to this node and to every member of the registry that lives. Rejects when one of them could not be told. */
 export type SpreadKeys = (ring: readonly RingKey[]) => Promise<void>;
 
 /** HM-GOSSIP-KEY when a member could not be told, or another rotation is under way; asked again, it goes on. */

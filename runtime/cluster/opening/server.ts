@@ -215,11 +215,13 @@ function serveNodes(
 function handleOf(ports: ClusterPorts, place: ServerPlace, parts: Parts): ClusterHandle {
   const { self, calls, membership, care } = parts;
   const spread = async (ring: readonly RingKey[]): Promise<void> => {
+    // Whoever has no row is shut out of the gossip; over streams its certificate is good until it ends.
+    const registered = new Set((await listMembers(ports)).map(({ id }) => id));
     await care.adopt({ ...care.issued, gossipKeys: ring.map(({ secret }) => textOf(secret)) });
     const body = { keys: ring.map(({ secret }) => secret) };
     const told = membership
       .members()
-      .filter(isLiving)
+      .filter((member) => isLiving(member) && registered.has(member.id))
       .map(async ({ id, name, address }) => {
         await calls
           .call({ id, address }, 'ring.news', body, { timeoutMs: limits.writeMs })

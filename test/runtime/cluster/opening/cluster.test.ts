@@ -73,6 +73,27 @@ test('a new gossip key is used by all, and who was away is told when it is back'
   await until('the server sees it again', () => statusOf(server, 'n2') === 'alive');
 }, 120_000);
 
+test('an exchange of keys leaves out who is alive and in no row of the registry', async () => {
+  const agent = await joined();
+  const third = await joined(await town.machine('n3'));
+  await until(
+    'the server sees both',
+    () => statusOf(server, 'n2') === 'alive' && statusOf(server, 'n3') === 'alive',
+  );
+  const [before] = server.handle.care!.gossipKeys();
+  // As of a machine that was removed while it was cut off.
+  const ops = [{ op: 'delete', key: keys.member('n2') }] as const;
+  await town.store.txn({ requestId: 'remove', compare: [], then: ops }, call());
+  await server.handle.care!.rotateKeys();
+  const [newest] = server.handle.care!.gossipKeys();
+  expect(third.handle.care!.gossipKeys()).toEqual([newest]);
+  expect(agent.handle.care!.gossipKeys()).toEqual([before]);
+  await until('it cannot read the others, asks, and is refused', () =>
+    town.debug.some((text) => text.includes('the node n2 is no member of the cluster any more: it has left')),
+  );
+  expect(agent.handle.care!.gossipKeys()).toEqual([before]);
+}, 90_000);
+
 test('who was taken for dead while a key was exchanged, and kept its connection, asks when it cannot read the others', async () => {
   const agent = await joined();
   await until('the server sees the agent', () => statusOf(server, 'n2') === 'alive');
