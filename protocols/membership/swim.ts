@@ -128,9 +128,10 @@ export class Swim {
     return this.#desk.counts;
   }
 
-  /** Local health, 0 (well) to 7; pieces of news that wait. */
-  get condition(): { readonly health: number; readonly news: number } {
-    return { health: this.#desk.health.score, news: this.#desk.news.size };
+  /** Local health, 0 (well) to 7; pieces of news that wait, and that found no room. */
+  get condition(): { readonly health: number; readonly news: number; readonly dropped: number } {
+    const { health, news } = this.#desk;
+    return { health: health.score, news: news.size, dropped: news.dropped };
   }
 
   /** Time passed in which nothing could be heard counts for nobody's suspicion, nor for a probe. */

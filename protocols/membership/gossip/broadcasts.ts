@@ -37,7 +37,7 @@ const shares: readonly (readonly [BroadcastClass, number])[] = [
   ['digest', 1],
 ];
 
-/** One piece a member and class: a cluster of 5,000 that hears of itself all at once. */
+/** One piece a member and class: a cluster of 5,000 that hears of itself all at once. Urgent ones come on top: few are. */
 const mostPieces = 10_000;
 
 export class Broadcasts {
@@ -69,7 +69,8 @@ export class Broadcasts {
   add(kind: BroadcastClass, key: string, packed: PackedClaim): void {
     const { urgent, membership, digest } = this.#classes;
     for (const queue of [urgent, membership, digest]) queue.delete(key);
-    if (this.size >= mostPieces) {
+    // This node's own word finds room however much others have to say.
+    if (kind !== 'urgent' && this.size >= mostPieces) {
       this.#dropped += 1;
       return;
     }

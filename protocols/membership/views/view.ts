@@ -73,6 +73,8 @@ export interface DatagramTraffic {
   readonly failed: number;
   /** What came and changed nothing, by why: a closed list. */
   readonly refused: Readonly<Record<string, number>>;
+  /** Pieces that wait to be passed on now, and that found no room in the queue. */
+  readonly news: { readonly waiting: number; readonly dropped: number };
 }
 
 /** `from` holds the records of this version: they can be pulled there. */

@@ -75,6 +75,7 @@ function ofDatagrams({
   receivedBytes,
   failed,
   refused,
+  news,
 }: DatagramTraffic): readonly Family[] {
   const by = (way: 'sent' | 'received'): readonly Sample[] =>
     Object.entries(kinds).map(([kind, counts]) => ({ labels: { kind }, value: counts[way] }));
@@ -84,6 +85,8 @@ function ofDatagrams({
     counter('hivemind_datagrams_received_total', 'Packets of gossip of other nodes.', by('received')),
     counter('hivemind_datagrams_failed_total', 'Datagrams that the system did not take.', failed),
     counter('hivemind_datagrams_refused_total', 'Datagrams that changed nothing, by why.', reasons),
+    gauge('hivemind_gossip_waiting', 'Pieces of news that wait to be passed on.', news.waiting),
+    counter('hivemind_gossip_dropped_total', 'Pieces of news that found no room to wait.', news.dropped),
     counter('hivemind_datagram_sent_bytes_total', 'Sealed bytes of datagrams sent.', sentBytes),
     counter('hivemind_datagram_received_bytes_total', 'Bytes of datagrams that came.', receivedBytes),
   ];

@@ -151,7 +151,7 @@ export class MembershipHost {
       case 'look':
         return this.#answer(message.request, [this.#views.own(), ...this.#views.all()]);
       case 'count':
-        return this.#answer(message.request, trafficOf(this.#swim.counts, this.#link?.counts));
+        return this.#answer(message.request, trafficOf(this.#swim, this.#link?.counts));
       case 'inspect':
         return this.#answer(message.request, this.#actors.inspect(message.question));
       case 'follow':

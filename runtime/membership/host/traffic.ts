@@ -1,11 +1,11 @@
 /** What passed as datagrams: packets as the core knows them, bytes and refusals as the link does. */
-import type { Counts } from '../../../protocols/membership/desk.ts';
+import type { Swim } from '../../../protocols/membership/swim.ts';
 import type { DatagramTraffic } from '../../../protocols/membership/views/view.ts';
 import { noDatagrams } from '../../../transport/datagram-link.ts';
 
 /** `link`: nothing before it is open. */
 export function trafficOf(
-  { sentOf, receivedOf, refused }: Readonly<Counts>,
+  { counts: { sentOf, receivedOf, refused }, condition: { news: waiting, dropped } }: Swim,
   link = noDatagrams(),
 ): DatagramTraffic {
   const kinds = Object.entries(sentOf).map(
@@ -16,5 +16,6 @@ export function trafficOf(
     kinds: Object.fromEntries(kinds),
     ...{ sentBytes, receivedBytes, failed: failed + tooLong },
     refused: { ...link.refused, 'not-in-form': refused },
+    news: { waiting, dropped },
   };
 }

@@ -219,4 +219,14 @@ describe('news', () => {
     for (let at = 0; at < 10_005; at++) news.add('membership', `m${at}`, new Uint8Array(30));
     expect([news.size, news.dropped]).toEqual([10_000, 5]);
   });
+
+  test('what a member says of itself finds room and goes first, however full the queue is', () => {
+    const news = new Broadcasts();
+    const farewell = new Uint8Array(30).fill(1);
+    for (let at = 0; at < 10_000; at++) news.add('membership', `m${at}`, new Uint8Array(30));
+    news.add('urgent', 'me', farewell);
+    expect([news.take(1_300, 10)[0], news.dropped]).toEqual([farewell, 0]);
+    news.add('digest', 'records m1', new Uint8Array(30));
+    expect(news.dropped).toBe(1);
+  });
 });

@@ -5,14 +5,17 @@ import { trafficRow, type TrafficRow } from '../../schemas/nodes.ts';
 
 async function rows({ cluster }: NodeHandle): Promise<readonly TrafficRow[]> {
   if (!cluster) return [];
-  const { kinds } = await cluster.membership.traffic();
+  const { kinds, news } = await cluster.membership.traffic();
   return [
     ...Object.entries(cluster.calls.traffic()).map(([type, counts]): TrafficRow => ({
       plane: 'stream',
       type,
       ...counts,
     })),
-    ...Object.entries(kinds).map(([type, counts]): TrafficRow => ({ plane: 'datagram', type, ...counts })),
+    ...Object.entries(kinds).map(([type, counts]): TrafficRow => {
+      const failed = type === 'gossip' ? { failed: news.dropped } : {};
+      return { plane: 'datagram', type, ...counts, ...failed };
+    }),
   ];
 }
 

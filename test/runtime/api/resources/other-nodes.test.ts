@@ -93,8 +93,9 @@ const membership = {
   tellDigest: () => {},
   traffic: () =>
     Promise.resolve({
-      kinds: { ping: { sent: 5, received: 4 } },
+      kinds: { ping: { sent: 5, received: 4 }, gossip: { sent: 9, received: 8 } },
       ...{ sentBytes: 500, receivedBytes: 400, failed: 1, refused: { replayed: 2 } },
+      news: { waiting: 4, dropped: 3 },
     }),
 } as unknown as Membership;
 
@@ -254,12 +255,18 @@ test('what passed between the nodes is counted: in the metrics, as a list, and o
   expect(value('hivemind_peer_queue_bytes')).toBe(0);
   expect(value('hivemind_datagrams_sent_total{kind="ping"}')).toBe(5);
   expect(value('hivemind_datagrams_refused_total{reason="replayed"}')).toBe(2);
+  expect(value('hivemind_gossip_waiting')).toBe(4);
+  expect(value('hivemind_gossip_dropped_total')).toBe(3);
   expect(value('hivemind_scrape_failed{part="datagrams"}')).toBe(0);
   const { json } = await rig.ask('GET', '/v1/cluster/traffic');
   const rows = (json as { traffic: readonly { type: string }[] }).traffic;
   expect(rows.find(({ type }) => type === 'ping')).toEqual({
     plane: 'datagram',
     ...{ type: 'ping', sent: 5, received: 4 },
+  });
+  expect(rows.find(({ type }) => type === 'gossip')).toEqual({
+    plane: 'datagram',
+    ...{ type: 'gossip', sent: 9, received: 8, failed: 3 },
   });
   expect(rows.find(({ type }) => type === 'records.pull')).toMatchObject({ plane: 'stream', failed: 0 });
   const shown = await rig.ask('GET', '/v1/nodes/n2');

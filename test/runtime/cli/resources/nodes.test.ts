@@ -116,16 +116,19 @@ test('node traffic: what passed, by type on streams and by kind of packet', asyn
     traffic: [
       { plane: 'stream', type: 'store.txn', sent: 19, ...counts, bytesSent: 2_048, bytesReceived: 12 },
       { plane: 'datagram', type: 'ping', sent: 30, received: 29 },
+      { plane: 'datagram', type: 'gossip', sent: 8, received: 7, failed: 5 },
     ],
   }));
   expect((await hive('node traffic')).stdout)
     .toBe(`TYPE       PLANE     SENT  ANSWERED  REFUSED  TIMED OUT  FAILED  RECEIVED  GIVEN  DENIED  BYTES OUT  BYTES IN
 store.txn  stream    19    9         1        2          4       7         6      1       2.0KiB     12B
 ping       datagram  30    -         -        -          -       29        -      -       -          -
+gossip     datagram  8     -         -        -          5       7         -      -       -          -
 `);
   expect(JSON.parse((await hive('node traffic --json=type,letGo')).stdout)).toEqual([
     { type: 'store.txn', letGo: 3 },
     { type: 'ping' },
+    { type: 'gossip' },
   ]);
 });
 
