@@ -26,8 +26,9 @@ export function clusterSight({ world, nodes, view, storeIsFalse, stormEndedMs }:
     engineTroubledWithin: (ms) => nodes.some(({ faults }) => faults.engineTroubledWithin(ms)),
     recordOf: (slot) => newest(nodes.flatMap(({ journal }) => journal.records.get(slot) ?? [])),
     times: world.times,
-    traffic: () => hub.datagrams.counts,
+    packetsSent: () => hub.datagrams.counts.sent,
     everKnown: (id) => nodes.some(({ place }) => place.ids.has(id)),
+    identities: () => nodes.reduce((sum, { place }) => sum + place.ids.size, 0),
   };
 }
 

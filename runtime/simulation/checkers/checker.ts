@@ -10,6 +10,7 @@ import type { Membership } from '../../../protocols/membership/views/port.ts';
 import type { Incarnation, NodeId } from '../../../protocols/membership/model.ts';
 import type { MemberChange } from '../../../protocols/membership/views/view.ts';
 import type { StoreEvent } from '../../../protocols/state/model.ts';
+import type { PeerCondition } from '../../../protocols/wire/calls.ts';
 import type { DatagramCounts } from '../../../transport/datagram-link.ts';
 import type { MemoryNames } from '../../drivers/dns/memory-names.ts';
 import type { MemoryGrants } from '../../drivers/grants/memory-grants.ts';
@@ -42,6 +43,8 @@ export interface NodeSight {
   membership(): Membership | undefined;
   /** Of the same life: its packets to and from the others. */
   datagrams(): DatagramCounts | undefined;
+  /** Of the same life: what waits between it and each of the others. */
+  connections(): readonly PeerCondition[];
   /** The id of its key. */
   identity(): string;
   /** The greatest that its membership said of itself under this id, whatever its main thread knows of that. */
@@ -72,9 +75,11 @@ export interface ClusterSight {
   /** Of the members. */
   readonly times: MembershipTimes;
   /** Datagrams so far. */
-  traffic(): { readonly sent: number; readonly tooLong: number };
+  packetsSent(): number;
   /** Some node has or had this id. */
   everKnown(id: string): boolean;
+  /** How many ids there were. */
+  identities(): number;
 }
 
 /** The world of one life at its end. */

@@ -105,8 +105,8 @@ export class ClusterRun {
   }
 
   #ask(): void {
-    const { asWritten, versionsRise, newestShown } = this.named;
-    for (const { life, sight } of this.#nodes) {
+    const { asWritten, versionsRise, newestShown, packetsFit } = this.named;
+    for (const { life, sight, place } of this.#nodes) {
       const asked = life.during((node) =>
         node.ask<ObservedReport>(paths.observed, { type: 'records.report' }),
       );
@@ -116,6 +116,11 @@ export class ClusterRun {
           if (report)
             for (const checker of [asWritten, versionsRise, newestShown]) checker.shown(report, sight);
         },
+        () => undefined,
+      );
+      const counted = life.during(async () => place.membership?.traffic());
+      void counted.then(
+        (traffic) => traffic && packetsFit.counted(traffic, sight),
         () => undefined,
       );
     }

@@ -112,6 +112,7 @@ export class NodeRun {
       healedAtMs: () => this.#healedAtMs,
       membership: () => (this.life.node ? this.place.membership : undefined),
       datagrams: () => (this.life.node ? this.place.datagrams : undefined),
+      connections: () => (this.life.node && this.place.cluster?.calls.conditions()) ?? [],
       identity: () => this.place.id,
       upSinceMs: () => this.life.upSinceMs,
       downSinceMs: () => this.life.downSinceMs,

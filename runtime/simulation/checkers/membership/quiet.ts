@@ -1,23 +1,51 @@
 /**
- * M7: packets keep their size. M8: after quiet all views are equal, and traffic is back at its base line. M9: packets
+ * M7: packets keep their size, and queues their bounds. M8: after quiet all views are equal, and traffic is back at its base line. M9: packets
  * under a wrong key or label, and packets that were changed under way, are refused and add nobody. M9k: an exchange of
  * the gossip's key loses no packet.
  */
-import type { MemberChange, MemberView } from '../../../../protocols/membership/views/view.ts';
+import { limits } from '../../../../protocols/limits.ts';
+import type { DatagramTraffic, MemberChange, MemberView } from '../../../../protocols/membership/views/view.ts';
+import type { PeerCondition } from '../../../../protocols/wire/calls.ts';
+import { streamFrameBytes, streamWaitingBytes } from '../../../../transport/stream-link.ts';
 import { ClusterChecker, type NodeSight } from '../checker.ts';
 
 /** A probe and its answer, and half as many again: relays, tries of the lost, gossip to the dead. */
 const packetsPerProbe = 3;
+const piecesPerMember = 2;
+/** To one peer: in the queue, and on the connection, which takes one more as long as it has room. */
+const mostWaitingBytes = limits.peerQueueBytes + streamWaitingBytes + streamFrameBytes;
 
 export class PacketsFit extends ClusterChecker {
   readonly name = 'M7';
   #seen = 0;
 
   override onTick(): void {
-    const { sent, tooLong } = this.sight.traffic();
+    const sent = this.sight.packetsSent();
     this.exercised += sent - this.#seen;
     this.#seen = sent;
-    if (tooLong > 0) this.fail(`${tooLong} packets were longer than a packet may be`);
+    for (const node of this.sight.nodes) {
+      const { tooLong = 0 } = node.datagrams() ?? {};
+      if (tooLong > 0) this.fail(`${node.node} made ${tooLong} packets longer than a packet may be`);
+      for (const peer of node.connections()) this.#judge(peer, node.node);
+    }
+  }
+
+  #judge({ name, id, queuedFrames, queuedBytes, asking, answering }: PeerCondition, node: string): void {
+    const counts = {
+      'frames that wait': [queuedFrames, limits.peerQueueFrames],
+      'bytes that wait': [queuedBytes, mostWaitingBytes],
+      questions: [asking, limits.peerQuestions],
+      'questions to answer': [answering, limits.peerAnswering],
+    } as const;
+    for (const [what, [count, most]] of Object.entries(counts))
+      if (count > most) this.fail(`${node} has ${count} ${what} with ${name ?? id}, at most ${most} are wanted`);
+  }
+
+  /** At most one of what each says of itself or is accused of, and one of its records. */
+  counted({ news: { waiting, dropped } }: DatagramTraffic, { node }: NodeSight): void {
+    const most = piecesPerMember * this.sight.identities();
+    if (waiting > most) this.fail(`${node} has ${waiting} pieces of news, at most ${most} are wanted`);
+    if (dropped > 0) this.fail(`${node} had no room for ${dropped} pieces of news`);
   }
 }
 
