@@ -55,7 +55,7 @@ export class MemoryDatagrams {
   readonly #chance: Random | ((from: Place, to: Place) => Random);
   readonly #mtu: number;
   faults: Faults = calm;
-  readonly counts = { sent: 0, delivered: 0, lost: 0, tooLong: 0 };
+  readonly counts = { sent: 0, delivered: 0, lost: 0, tooLong: 0, replayed: 0 };
   readonly #receivers = new Map<Place, Receive>();
   /** By `from`, by `to`. */
   readonly #ways = new Map<Place, Map<Place, Way>>();
@@ -179,6 +179,7 @@ export class MemoryDatagrams {
     this.#past.push(packet);
     if (this.#past.length > remembered) this.#past.shift();
     if (!happens(random, replay)) return;
+    this.counts.replayed += 1;
     const { from, to, bytes } = this.#past[Math.floor(random.next() * this.#past.length)]!;
     const way = this.#way(from, to);
     this.#carry(way, bytes, this.#random(way));

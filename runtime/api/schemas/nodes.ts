@@ -92,12 +92,10 @@ export const trafficRow: z.ZodType<TrafficRow> = z
     refused: z.exactOptional(count).openapi({ description: 'by the other node, with a reason' }),
     timedOut: z.exactOptional(count),
     letGo: z.exactOptional(count).openapi({ description: 'nobody waited for the answer any more' }),
-    failed: z
-      .exactOptional(count)
-      .openapi({
-        description:
-          'no connection, lost before the answer, or no room in the queue; of gossip, pieces of news',
-      }),
+    failed: z.exactOptional(count).openapi({
+      description:
+        'no connection, lost before the answer, or no room in the queue; of gossip, pieces of news',
+    }),
     received: count,
     given: z.exactOptional(count).openapi({ description: 'answered to other nodes' }),
     denied: z.exactOptional(count).openapi({ description: 'refused to other nodes' }),

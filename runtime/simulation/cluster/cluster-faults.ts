@@ -27,7 +27,7 @@ export interface FaultsAround {
   readonly joined: JoiningPlan | undefined;
   /** So many packets of strangers were sent. */
   onStrangers(packets: number): void;
-  /** An exchange of the gossip's key is over, to all that are up within one step. */
+  /** A step of an exchange of the gossip's key is over, to all that are up within one step. */
   onKeys(): void;
 }
 
@@ -118,14 +118,18 @@ export class ClusterFaults {
     if (this.#around.joined) return this.#rotateJoined();
     const [old] = this.#world.keys;
     const next = new Uint8Array(32).fill((this.#rotations += 1));
-    const { clock } = this.#world;
+    const { clock, hub } = this.#world;
     this.#world.rotate([old, next]);
     clock.setTimer(stepMs, () => this.#world.rotate([next, old]));
     clock.setTimer(2 * stepMs, () => {
+      this.#around.onKeys();
       this.#world.rotate([next]);
       this.#rotating = false;
     });
-    clock.setTimer(3 * stepMs, () => this.#around.onKeys());
+    clock.setTimer(3 * stepMs, () => {
+      // What is replayed may be older than the key that is left.
+      if (hub.datagrams.counts.replayed === 0) this.#around.onKeys();
+    });
   }
 
   /** By the product's own command. What broke off is gone on with: a rotation begun is always brought to its end. */

@@ -4,7 +4,11 @@
  * the gossip's key loses no packet.
  */
 import { limits } from '../../../../protocols/limits.ts';
-import type { DatagramTraffic, MemberChange, MemberView } from '../../../../protocols/membership/views/view.ts';
+import type {
+  DatagramTraffic,
+  MemberChange,
+  MemberView,
+} from '../../../../protocols/membership/views/view.ts';
 import type { PeerCondition } from '../../../../protocols/wire/calls.ts';
 import { streamFrameBytes, streamWaitingBytes } from '../../../../transport/stream-link.ts';
 import { ClusterChecker, type NodeSight } from '../checker.ts';
@@ -38,7 +42,8 @@ export class PacketsFit extends ClusterChecker {
       'questions to answer': [answering, limits.peerAnswering],
     } as const;
     for (const [what, [count, most]] of Object.entries(counts))
-      if (count > most) this.fail(`${node} has ${count} ${what} with ${name ?? id}, at most ${most} are wanted`);
+      if (count > most)
+        this.fail(`${node} has ${count} ${what} with ${name ?? id}, at most ${most} are wanted`);
   }
 
   /** At most one of what each says of itself or is accused of, and one of its records. */
@@ -111,7 +116,7 @@ export class KeysExchanged extends ClusterChecker {
     this.#strange = true;
   }
 
-  /** All steps of an exchange are over; nothing so far was worse than what M1 allows: else a step may have been missed. */
+  /** A step of an exchange is over, which was to lose nothing; nothing so far was worse than what M1 allows: else a step may have been missed. */
   exchanged(): void {
     if (this.#strange || this.sight.stormEndedMs() > 0) return;
     for (const { node, datagrams } of this.sight.nodes) {
