@@ -676,7 +676,7 @@ export const catalogue = {
   },
   'HM-PEER-VERSION': {
     cause: 'The two nodes have no version of the protocol between nodes in common.',
-    next: 'Update the older one: hivemind node ls shows the versions.',
+    next: 'Update the older one: hivemind node ls -o wide shows the versions.',
     status: 409,
   },
   'HM-PEER-IDENTITY': {

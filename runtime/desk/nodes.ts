@@ -5,6 +5,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { dirname, join, resolve } from 'node:path';
 import { coded } from '../../protocols/errors.ts';
+import { givenPath } from '../cluster/opening/places.ts';
 import { clusterPort } from '../config/cluster-settings.ts';
 import { must, waitFor } from './commands.ts';
 import { network, nodeOf, type DeskName, type DeskNode } from './names.ts';
@@ -107,7 +108,7 @@ const tokenFileOf = ({ folder }: DeskName, { name }: DeskNode): string => join(f
 /** A node without a certificate needs a token, which the first node gives. */
 async function ensureToken(desk: DeskName, node: DeskNode): Promise<void> {
   const first = nodeOf(desk, 1);
-  if (node.number === first.number || existsSync(node.dataDir)) return;
+  if (node.number === first.number || existsSync(givenPath(join(node.dataDir, 'cluster')))) return;
   const asked = ['cluster', 'token', '--address', `unix://${first.socketPath}`];
   const token = await must(`the first node's token`, [process.execPath, tool, ...asked]);
   await writeFile(tokenFileOf(desk, node), token, { mode: 0o600 });

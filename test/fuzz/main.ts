@@ -20,6 +20,9 @@ const targets: Readonly<Record<string, Target>> = {
   registry: fuzzRegistry,
 };
 
+/** Whatever comes in is done with before anybody waits for it, and fills no memory: more than this is a finding. */
+const most = { ms: 2_000, bytes: 1_536 * 1_048_576 };
+
 const usage = `npm run fuzz -- ${Object.keys(targets).join('|')} [--runs N] [--seed N]`;
 
 function numberOf(args: readonly string[], name: string, otherwise: number): number {
@@ -51,6 +54,9 @@ async function main(args: readonly string[]): Promise<number> {
     if ((seed - first + 1) % 100_000 === 0) console.log(`${seed - first + 1} runs, ${findings} findings`);
     if (seed % 1_000 === 0) peak = Math.max(peak, process.memoryUsage().rss);
   }
+  if (slowest.ms > most.ms) console.log(`seed ${slowest.seed}: took ${slowest.ms.toFixed(0)} ms`);
+  if (peak > most.bytes) console.log(`memory: ${Math.round(peak / 1_048_576)} MB`);
+  findings += Number(slowest.ms > most.ms) + Number(peak > most.bytes);
   const seconds = (performance.now() - began) / 1_000;
   for (const [outcome, count] of [...seen].sort(([, a], [, b]) => b - a)) console.log(`${count}  ${outcome}`);
   const memory = `most memory ${Math.round(peak / 1_048_576)} MB`;

@@ -3,7 +3,7 @@
  * between them, afterwards every node says of every other what is so. Whether a node is alive is asked of each one's API.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { cut, freeze, heal, kill, move, start, thaw, wipe } from '../../../runtime/desk/desk.ts';
+import { cut, freeze, heal, kill, move, start, stop, thaw, wipe } from '../../../runtime/desk/desk.ts';
 import { losePackets, readFaults } from '../../../runtime/desk/faults.ts';
 import { statusOf } from '../../../runtime/desk/status.ts';
 import { testDesk, tracesOf, type TestDesk } from '../../kit/cluster/desk.ts';
@@ -16,6 +16,13 @@ if (missing) console.log(`skipped: ${missing}`);
 const count = 5;
 const numbers = Array.from({ length: count }, (_, index) => index + 1);
 
+interface Known {
+  readonly id: string;
+  readonly address: string;
+  readonly condition: string;
+  readonly planes: { readonly datagram: { readonly heardAt: number } };
+}
+
 describe.skipIf(missing !== undefined)('a cluster of five nodes', () => {
   let desk: TestDesk;
   let members: MemberWatch;
@@ -27,13 +34,10 @@ describe.skipIf(missing !== undefined)('a cluster of five nodes', () => {
     Object.fromEntries(numbers.map((number) => [nameOf(number), others[number] ?? 'alive']));
   const whole = (): Promise<void> => members.agree(desk.nodes, view());
   /** What one node knows of another. */
-  const known = async (by: number, about: number): Promise<{ id: string; address: string }> => {
+  const known = async (by: number, about: number): Promise<Known> => {
     const asked = `/v1/nodes/${nameOf(about)}`;
-    const { member } = await getJson<{ member: { id: string; address: string } }>(
-      desk.nodes[by - 1]!.socketPath,
-      asked,
-    );
-    return { id: member.id, address: member.address };
+    const { member } = await getJson<{ member: Known }>(desk.nodes[by - 1]!.socketPath, asked);
+    return member;
   };
   /** Ends early where it has failed. */
   const lostMany = (many: number, died: () => readonly unknown[]) => async (): Promise<boolean> => {
@@ -65,6 +69,20 @@ describe.skipIf(missing !== undefined)('a cluster of five nodes', () => {
     await members.agree(nodesBut(5), view({ 5: 'dead' }));
     await startAgain(5);
     await whole();
+  });
+
+  test('a node that is stopped says that it will be back: the others wait, and nobody calls it dead', async () => {
+    const before = members.told.length;
+    await stop(desk.name, nameOf(4));
+    await until('it is known to be away', async () => (await known(2, 4)).condition === 'away');
+    // Who is killed is dead sooner.
+    await until('it is silent for long', async () => {
+      const { heardAt } = (await known(2, 4)).planes.datagram;
+      return Date.now() - heardAt >= 5_000;
+    });
+    await startAgain(4);
+    await whole();
+    expect(members.told.slice(before).filter(({ what }) => what === 'died')).toEqual([]);
   });
 
   test('a partition: each side calls the other dead, and all are alive when it is over', async () => {
@@ -127,7 +145,7 @@ describe.skipIf(missing !== undefined)('a cluster of five nodes', () => {
     await members.follow(desk.nodes[1]!);
     await whole();
     const { address } = (await statusOf(desk.name)).nodes[1]!;
-    expect(await known(4, 2)).toEqual({ id: before.id, address: `${address}:4484` });
+    expect(await known(4, 2)).toMatchObject({ id: before.id, address: `${address}:4484` });
     expect(before.address).not.toBe(`${address}:4484`);
   });
 
