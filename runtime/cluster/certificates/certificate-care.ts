@@ -34,6 +34,8 @@ export class CertificateCare {
   readonly #options: CertificateCareOptions;
   #issued: Issued;
   #notary: Notary;
+  /** Of the certificate, ms since 1970. */
+  #term: readonly [number, number];
   #timer: unknown;
   /** All so far is kept. */
   #kept: Promise<void> = Promise.resolve();
@@ -45,6 +47,7 @@ export class CertificateCare {
     this.#options = options;
     this.#issued = options.issued;
     this.#notary = this.#makeNotary();
+    this.#term = termOf(new X509Certificate(options.issued.certificate));
   }
 
   get issued(): Issued {
@@ -69,7 +72,7 @@ export class CertificateCare {
   };
 
   view(): CertificateView {
-    const [from, until] = this.#term();
+    const [from, until] = this.#term;
     return { from, until, ...(this.#unrenewed ? { unrenewed: this.#unrenewed } : {}) };
   }
 
@@ -99,7 +102,10 @@ export class CertificateCare {
   async adopt(issued: Issued): Promise<void> {
     const isNew = issued.certificate !== this.#issued.certificate;
     this.#issued = issued;
-    if (isNew) this.#notary = this.#makeNotary();
+    if (isNew) {
+      this.#notary = this.#makeNotary();
+      this.#term = termOf(new X509Certificate(issued.certificate));
+    }
     // One after the other: of two that are written at the same time the former might be what is left.
     const keep = () => this.#options.renewed(issued);
     this.#kept = this.#kept.then(keep, keep);
@@ -108,7 +114,7 @@ export class CertificateCare {
 
   /** Timers know nothing of a clock that is set meanwhile: when it is due is looked up again and again. */
   #wait(): void {
-    const delay = renewalDelay(this.#term(), this.#options.clock.now());
+    const delay = renewalDelay(this.#term, this.#options.clock.now());
     if (delay <= limits.clockLookMs) this.#after(delay, () => this.#try());
     else this.#after(limits.clockLookMs, () => this.#wait());
   }
@@ -142,10 +148,6 @@ export class CertificateCare {
       this.#unrenewed = because;
       this.#after(renewalRetry(this.#failures++, random.next()), () => this.#try());
     }
-  }
-
-  #term(): readonly [number, number] {
-    return termOf(new X509Certificate(this.#issued.certificate));
   }
 
   #makeNotary(): Notary {
