@@ -51,6 +51,8 @@ export const lagStepMs = 250;
 /** The farewell is said in so many rounds of gossip, to more members than news is. */
 const farewellRounds = 3;
 const farewellPeers = 8;
+/** So many are told at once of new records of this node. */
+const firstHearers = 2;
 const farewellDue = 'farewell';
 /** Senders remembered for how often they are answered, and whose records were told of; beyond, all are forgotten at once. */
 const mostAcquaintances = 10_000;
@@ -179,6 +181,8 @@ export class Swim {
         // What others say of it from now on is no news, unless it is another.
         this.#isNews(input.digest);
         desk.news.add('digest', `records ${input.digest.id}`, packTold(input.digest));
+        // Nobody else has it yet; from those who hear it now it rides on their probes.
+        if (input.digest.id === desk.self.id) this.#gossiper.spread(firstHearers);
         break;
       case 'leave':
         this.#say(desk.self.leave().bytes);

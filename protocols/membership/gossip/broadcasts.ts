@@ -54,7 +54,7 @@ export class Broadcasts {
     return urgent.size + membership.size + digest.size;
   }
 
-  /** Pieces that are worth packets of their own. Digests are not: they ride on probes and answers, of which there are enough. */
+  /** Pieces that are worth packets of their own. Digests are not, once others have them: they ride on probes and answers. */
   get pressing(): number {
     const { urgent, membership } = this.#classes;
     return urgent.size + membership.size;
