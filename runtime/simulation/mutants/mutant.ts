@@ -1,7 +1,8 @@
 /**
  * One patch that plants a defect. It says which checker has to be the one that finds it, and within how many seeds:
  * `# found by: D1 within 60 seeds`, or `within 60 seeds of 3 nodes`; one that seeds cannot see names the tests that do:
- * `# tests: …`. It is applied to a copy of what is run, never to the tree.
+ * `# tests: …`. `# by: …` says of whose making it is, where that is not who wrote the simulation: one who knows what is
+ * looked for plants what will be found. It is applied to a copy of what is run, never to the tree.
  */
 import { execFile } from 'node:child_process';
 import { cp, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
