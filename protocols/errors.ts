@@ -734,6 +734,11 @@ export const catalogue = {
     next: 'Give this node another name: --name; or wait until the other is dead or has left (hivemind node ls), for a minute when it is not listed there.',
     status: 409,
   },
+  'HM-NODE-NAME-LOST': {
+    cause: 'Another node has joined with the name of this one.',
+    next: 'Join as a new node: hivemind cluster token on the server, then --join and --token-file here, with another --name while a node of this name lives.',
+    status: 409,
+  },
   'HM-STORE-DENIED': {
     cause: 'An agent reaches its own rows of the store and nothing else.',
     next: 'Run the command on the server, or reach it from here: --context or --address. hivemind cluster status names it.',

@@ -1,6 +1,6 @@
 /**
  * `hivemind-node`, the daemon: one node in the foreground. Settings → real world → node → API. SIGTERM and Ctrl-C
- * detach: actors go, containers stay. Exit codes: 0 stopped, 1 could not start, 2 wrong settings, 70 the root
+ * detach: actors go, containers stay. Exit codes: 0 stopped, 1 could not start or lost its name, 2 wrong settings, 70 the root
  * supervisor gave up (the restarter starts it again).
  */
 import './config/v8.ts';
@@ -91,6 +91,11 @@ async function serve(config: NodeConfig, passphrases: readonly string[], logger:
   const left = await running(node);
   await api.close();
   await node.stop();
+  if (typeof ended !== 'string' && 'code' in ended) {
+    complain(ended);
+    farewell(left);
+    return 1;
+  }
   if (typeof ended !== 'string') {
     logger.fatal({ exit: ended, code: 'HM-NODE-ESCALATED' }, 'the root supervisor gave up');
     return escalated;
@@ -150,9 +155,9 @@ const tooLateToStart = async (signal: Promise<unknown>): Promise<undefined> => {
   await new Promise<void>((resolve) => void realClock.setTimer(stopOfStartMs, resolve));
 };
 
-/** A node that has left its cluster has no store any more. */
-const departed = (node: RunningNode): Promise<'left'> =>
-  (node.cluster?.care?.left ?? new Promise<void>(() => undefined)).then(() => 'left');
+/** A node that has left its cluster has no store any more; with why, when it was not told to. */
+const departed = (node: RunningNode): Promise<'left' | Reason> =>
+  (node.cluster?.care?.left ?? new Promise<undefined>(() => undefined)).then((because) => because ?? 'left');
 
 async function running(node: RunningNode): Promise<readonly SlotStatus[]> {
   try {

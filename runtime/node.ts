@@ -2,6 +2,7 @@
  * The composition root: a world and settings become a running node. The same function makes the real daemon and
  * the simulated one; nothing here knows which it is.
  */
+import { holderOf } from '../protocols/membership/views/names.ts';
 import type { MemberView } from '../protocols/membership/views/view.ts';
 import type { Frame } from '../protocols/inspection.ts';
 import { limits } from '../protocols/limits.ts';
@@ -151,7 +152,7 @@ function remoteOf({ calls, membership }: ClusterHandle): RemoteOptions {
     !self && (status === 'alive' || status === 'suspected');
   return {
     calls,
-    resolve: (node) => membership.members().find((member) => member.name === node && lives(member)),
+    resolve: (node) => holderOf(node, membership.members().filter(lives)),
   };
 }
 

@@ -36,6 +36,8 @@ export interface Profile {
   readonly versions: readonly [number, number];
   /** Failure domain: helpers of an indirect probe come from others. */
   readonly zone: string;
+  /** Until when the cluster's authority vouches that the name is its own, ms since 1970; nothing of this node itself. */
+  readonly vouchedUntil?: number;
 }
 
 /** The member's own signed words: that it lives, or (`left`) that it went for good. */
@@ -85,4 +87,6 @@ export interface Signed {
   readonly id: NodeId;
   readonly name: string;
   readonly body: Uint8Array;
+  /** When what it vouches with ends, ms since 1970; a notary whose word has no end has none. */
+  readonly vouchedUntil?: number;
 }

@@ -68,8 +68,8 @@ export function withMembers<Value extends Book>(
   now: number,
 ): Value {
   const members: Record<NodeId, KnownMember> = {};
-  for (const { id, self, name, address, status, condition, since } of views.slice(0, limits.recordsNodes))
-    if (!self && id !== book.self) members[id] = { name, address, status, condition, since };
+  for (const view of views.slice(0, limits.recordsNodes))
+    if (!view.self && view.id !== book.self) members[view.id] = knownOf(view);
   let next: Value = { ...book, members };
   for (const id of Object.keys(book.held))
     if (id !== book.self && !members[id]) next = bury(next, id, 'dead', now);
@@ -79,11 +79,16 @@ export function withMembers<Value extends Book>(
 
 /** One member changed. */
 export function withMember<Value extends Book>(book: Value, view: MemberView, now: number): Value {
-  const { id, name, address, status, condition, since } = view;
+  const { id } = view;
   if (view.self || id === book.self) return book;
   if (!at(book.members, id) && Object.keys(book.members).length >= limits.recordsNodes) return book;
-  const members = { ...book.members, [id]: { name, address, status, condition, since } };
+  const members = { ...book.members, [id]: knownOf(view) };
   return settled({ ...book, members }, id, now);
+}
+
+function knownOf({ name, address, status, condition, vouchedUntil, since }: MemberView): KnownMember {
+  const vouched = vouchedUntil === undefined ? {} : { vouchedUntil };
+  return { name, address, status, condition, ...vouched, since };
 }
 
 /** Who left is buried at once, who is dead after a while; who lives after all is not. */

@@ -115,6 +115,7 @@ export interface KnownMember {
   readonly status: MemberStatus;
   /** As it says itself. */
   readonly condition: Condition;
+  readonly vouchedUntil?: number;
   readonly since: number;
 }
 

@@ -15,6 +15,7 @@ export interface ObservedNode {
   readonly status: MemberStatus;
   /** As it says itself. */
   readonly condition: Condition;
+  readonly vouchedUntil?: number;
   readonly since?: number;
   readonly address?: MemberAddress;
   /** None of a node whose records have not come yet. */
@@ -49,18 +50,12 @@ export function reportOf(value: Pulling & { readonly name: string }): ObservedRe
     condition: 'ready',
     ...recordsOf(value, value.self),
   };
-  const others = Object.entries(value.members).map(
-    ([id, { name, status, condition, since, address }]): ObservedNode => ({
-      id,
-      name,
-      self: false,
-      status,
-      condition,
-      since,
-      address,
-      ...recordsOf(value, id),
-    }),
-  );
+  const others = Object.entries(value.members).map(([id, member]): ObservedNode => ({
+    id,
+    self: false,
+    ...member,
+    ...recordsOf(value, id),
+  }));
   const shown = others.filter(
     ({ id, status, records }) => status !== 'left' && (records || !at(value.buried, id)),
   );

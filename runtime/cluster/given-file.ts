@@ -25,6 +25,8 @@ const form = z.strictObject({
   server: joinAnswer.shape.server,
   /** Where members were when it was written. */
   seeds: z.array(address).max(limits.clusterSeeds),
+  /** Another node has its name: the server's words. What was given opens nothing any more. */
+  nameLost: z.exactOptional(z.string()),
 });
 
 export type Given = Omit<z.output<typeof form>, 'format'>;

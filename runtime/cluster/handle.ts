@@ -50,8 +50,8 @@ export interface ClusterCare {
   rotateKeys(): Promise<void>;
   /** At an agent: its name is free, it is no member any more, its certificate is forgotten. */
   leave(): Promise<void>;
-  /** Resolves when it has left: the daemon has nothing to do any more. */
-  readonly left: Promise<void>;
+  /** Resolves when it is no member any more: the daemon has nothing to do. With why, when nobody told it to leave. */
+  readonly left: Promise<Reason | undefined>;
 }
 
 export interface CertificateView {

@@ -2,7 +2,9 @@
  * Who has which name: a row a name, written by compare-and-set. The certificate says a name too, but outlives a loss of
  * it; whoever serves a node looks here first.
  */
+import { timeText } from '../../protocols/cluster/clocks.ts';
 import { coded } from '../../protocols/errors.ts';
+import { placeText } from '../../protocols/membership/actors/telling.ts';
 import type { NodeId } from '../../protocols/membership/model.ts';
 import { mayTakeName, type MemberRecord } from '../../protocols/cluster/rows.ts';
 import { keys } from '../../protocols/state/keys.ts';
@@ -59,18 +61,26 @@ export async function releaseName(ports: ClusterPorts, name: string, id: NodeId)
   });
 }
 
-/** The row of a node that proved its identity. HM-CLUSTER-CERTIFICATE when it has left, or another one has its name. */
+/**
+ * The row of a node that proved its identity. HM-NODE-NAME-LOST, with who has its name and since when, when that is another
+ * one; HM-CLUSTER-CERTIFICATE when nobody has it.
+ */
 export async function memberOf(
   ports: Pick<ClusterPorts, 'store'>,
   { name, id }: { readonly name: string; readonly id: NodeId },
 ): Promise<MemberRecord> {
   const row = await readRow<MemberRecord>(ports, keys.member(name));
   if (row?.value.id === id) return row.value;
-  const what = row ? 'another node has its name now' : 'it has left';
-  throw coded('HM-CLUSTER-CERTIFICATE', `the node ${name} is no member of the cluster any more: ${what}`, {
-    node: name,
-    id,
-  });
+  if (!row) {
+    const text = `the node ${name} is no member of the cluster any more: it has left`;
+    throw coded('HM-CLUSTER-CERTIFICATE', text, { node: name, id });
+  }
+  const { id: holder, address, joinedAt } = row.value;
+  throw coded(
+    'HM-NODE-NAME-LOST',
+    `the name ${name} is another node's, ${holder} at ${placeText(address)}, which joined ${timeText(joinedAt)}`,
+    { node: name, id, holder, joinedAt },
+  );
 }
 
 export async function listMembers({ store }: Pick<ClusterPorts, 'store'>): Promise<readonly MemberRecord[]> {

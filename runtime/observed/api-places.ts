@@ -1,6 +1,7 @@
 /** Where the APIs of the nodes are, as they told: for answers and refusals that send somebody there. */
 import { reachApi, type ApiPlace } from '../../protocols/cluster/api-place.ts';
 import type { Reason } from '../../protocols/errors.ts';
+import { holderOf } from '../../protocols/membership/views/names.ts';
 import type { NodeHandle } from '../node-handle.ts';
 import { knownNodes } from './cluster-view.ts';
 
@@ -9,8 +10,7 @@ export async function apiPlaceOf(
   node: NodeHandle,
   { name, host }: Pick<ApiPlace, 'name' | 'host'>,
 ): Promise<ApiPlace> {
-  const known = (await knownNodes(node)).filter((one) => one.name === name);
-  const told = known.find(({ status }) => status === 'alive') ?? known[0];
+  const told = holderOf(name, await knownNodes(node));
   const apiAddress = told?.records?.facts?.apiAddress;
   return { name, host, ...(apiAddress === undefined ? {} : { apiAddress }) };
 }

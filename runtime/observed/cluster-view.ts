@@ -4,6 +4,7 @@ import type { SlotStatus } from '../../protocols/apps/status.ts';
 import { reachApi } from '../../protocols/cluster/api-place.ts';
 import { coded, reasonOf, type CodedError } from '../../protocols/errors.ts';
 import type { MemberStatus } from '../../protocols/membership/model.ts';
+import { oneOfEachName } from '../../protocols/membership/views/names.ts';
 import { observedAt, type ObservedNode, type ObservedReport } from '../../protocols/observed/report.ts';
 import { paths } from '../../protocols/wire/paths.ts';
 import type { NodeHandle } from '../node-handle.ts';
@@ -28,30 +29,14 @@ export async function knownNodes(node: NodeHandle): Promise<readonly ObservedNod
   }
 }
 
-/** All but this one, one a name. */
 async function otherNodes(node: NodeHandle): Promise<readonly ObservedNode[]> {
-  return newestOfName(node, await knownNodes(node));
+  return othersOf(await knownNodes(node));
 }
 
-export function newestOfName(
-  node: Pick<NodeHandle, 'name'>,
-  known: readonly ObservedNode[],
-): readonly ObservedNode[] {
-  return latest(known.filter(({ self, name }) => !self && name !== node.name));
+/** All but this one, one a name: a node whose disk was lost comes back as another. */
+export function othersOf(known: readonly ObservedNode[]): readonly ObservedNode[] {
+  return oneOfEachName(known).filter(({ self }) => !self);
 }
-
-/** Whoever has a name now, else who had it last: a node whose disk was lost comes back as another. */
-function latest(nodes: readonly ObservedNode[]): readonly ObservedNode[] {
-  const byName = new Map<string, ObservedNode>();
-  for (const node of nodes) {
-    const known = byName.get(node.name);
-    if (!known || rank(node) > rank(known)) byName.set(node.name, node);
-  }
-  return [...byName.values()];
-}
-
-const rank = ({ status, since = 0 }: ObservedNode): number =>
-  (status === 'alive' ? 2 : status === 'suspected' ? 1 : 0) * 1e15 + since;
 
 /** When this node last heard of each, by whatever plane. */
 export async function heardBy({ cluster }: NodeHandle): Promise<ReadonlyMap<string, number>> {

@@ -5,7 +5,7 @@ import { usable, type Seen } from '../../protocols/observed/balancing.ts';
 import { endpointOf, type EndpointRecord } from '../../protocols/observed/endpoints.ts';
 import { observedAt, type ObservedNode } from '../../protocols/observed/report.ts';
 import type { NodeHandle } from '../node-handle.ts';
-import { heardBy, knownNodes, newestOfName } from './cluster-view.ts';
+import { heardBy, knownNodes, othersOf } from './cluster-view.ts';
 
 /** An endpoint of any node. */
 export interface ShownEndpoint extends EndpointRecord {
@@ -35,7 +35,7 @@ export async function everyonesEndpoints(
   const own = known.find(({ self }) => self)?.records?.endpoints ?? [];
   const rows = [
     ...ownRows(node.name, slots, own),
-    ...newestOfName(node, known).flatMap((other) => rowsOf(other, heard)),
+    ...othersOf(known).flatMap((other) => rowsOf(other, heard)),
   ];
   const byService = new Map<string, Row[]>();
   for (const row of rows) {

@@ -29,7 +29,7 @@ export interface NotaryOptions {
 
 export function createNotary({ label, credential, key, authorities, now }: NotaryOptions): Notary {
   const credentials = new LRUCache<string, Credential>(remembered);
-  const judged = new LRUCache<string, Signed & { readonly notAfter: number }>(remembered);
+  const judged = new LRUCache<string, Signed & { readonly vouchedUntil: number }>(remembered);
 
   const credentialOf = (bytes: Uint8Array): Credential | undefined => {
     const nowSeconds = Math.floor(now() / 1_000);
@@ -49,7 +49,7 @@ export function createNotary({ label, credential, key, authorities, now }: Notar
     open: (sealed) => {
       const name = digest(sealed);
       const known = judged.get(name);
-      if (known) return known.notAfter * 1_000 >= now() ? known : undefined;
+      if (known) return known.vouchedUntil >= now() ? known : undefined;
       const fields = Fields.of(decoded(sealed));
       const [theirs, signature, body] = [
         fields.bytes(credentialBytes, 1),
@@ -59,7 +59,8 @@ export function createNotary({ label, credential, key, authorities, now }: Notar
       if (!fields.good()) return undefined;
       const signer = credentialOf(theirs);
       if (!signer || !verify(null, signed(label, body), signer.key, signature)) return undefined;
-      const opened = { id: signer.id, name: signer.name, body, notAfter: signer.notAfter };
+      const { id, name: theirName, notAfter } = signer;
+      const opened = { id, name: theirName, body, vouchedUntil: notAfter * 1_000 };
       judged.set(name, opened);
       return opened;
     },

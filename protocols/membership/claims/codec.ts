@@ -53,7 +53,7 @@ export function openStatement(bytes: Uint8Array, notary: Notary): Statement | un
   return statement;
 }
 
-function read({ id, name, body }: Signed, bytes: Uint8Array): Statement | undefined {
+function read({ id, name, body, vouchedUntil }: Signed, bytes: Uint8Array): Statement | undefined {
   const fields = Fields.of(decoded(body));
   const incarnation = { boot: fields.natural(), counter: fields.natural() };
   const left = fields.flag();
@@ -70,6 +70,7 @@ function read({ id, name, body }: Signed, bytes: Uint8Array): Statement | undefi
     versions,
     zone,
     ...(awayMs > 0 ? { awayMs } : {}),
+    ...(vouchedUntil === undefined ? {} : { vouchedUntil }),
   };
   return { id, incarnation, left, profile, bytes };
 }

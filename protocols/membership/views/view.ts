@@ -17,6 +17,8 @@ export interface MemberView {
   readonly status: MemberStatus;
   readonly incarnation: Incarnation;
   readonly condition: Condition;
+  /** Until when the cluster's authority vouches that the name is its own; nothing of this node itself. */
+  readonly vouchedUntil?: number;
   /** When it came to this status here; for this node, when it started. */
   readonly since: number;
   /** While suspected: the first accuser first. */

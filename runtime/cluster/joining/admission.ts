@@ -77,7 +77,7 @@ export class Admission {
     return { ...given.issued, label: authority.label, server, peers: peers().slice(0, limits.clusterSeeds) };
   }
 
-  /** HM-CLUSTER-CERTIFICATE: it is no member any more, or asks for another key than its own. */
+  /** HM-NODE-NAME-LOST; HM-CLUSTER-CERTIFICATE: it is no member any more, or asks for another key than its own. */
   async renew(from: Proven, request: RenewRequest): Promise<Issued> {
     const { ports } = this.#options;
     const member = await memberOf(ports, from);

@@ -20,6 +20,7 @@ import { createJoinDoor } from '../joining/join-door.ts';
 import { createRemoteSecrets } from '../remote-secrets.ts';
 import type { ClusterFiles } from '../secret-file.ts';
 import { bytesOf, textOf } from './issued.ts';
+import { Departure } from './departure.ts';
 import { openParts, type ClusterOptions, type OpenParts, type Parts } from './parts.ts';
 import { givenPath, keyPath } from './places.ts';
 import type { OpenedCluster } from './server.ts';
@@ -30,7 +31,7 @@ export interface OpenedAgent extends OpenedCluster {
   readonly secrets: SecretBox;
 }
 
-/** HM-CLUSTER-JOIN, -TOKEN, -FOREIGN, -CLOCK, -CERTIFICATE, -KEY, -LISTEN, HM-NODE-NAME-TAKEN; then nothing is open. */
+/** HM-CLUSTER-JOIN, -TOKEN, -FOREIGN, -CLOCK, -CERTIFICATE, -KEY, -LISTEN, HM-NODE-NAME-TAKEN, -LOST; then nothing is open. */
 export async function openAgent(options: ClusterOptions): Promise<OpenedAgent> {
   const { clock, random, folder, settings, files } = options;
   const identity = await ensureIdentity(files, random, keyPath(folder));
@@ -38,6 +39,7 @@ export async function openAgent(options: ClusterOptions): Promise<OpenedAgent> {
   const { clusterAddress: address, zone = '' } = settings;
   const moved = JSON.stringify([given.address, given.zone]) !== JSON.stringify([address, zone]);
   let server: ServerPlace = given.server;
+  const departure = new Departure(options, identity);
   let askKeys = (): void => {};
   const parts = await openParts({
     cluster: options,
@@ -46,17 +48,25 @@ export async function openAgent(options: ClusterOptions): Promise<OpenedAgent> {
     server: () => server,
     renew: async (request, calls) => {
       const wish = { request, address, zone, now: clock.now() };
-      const answer = await calls.call(server, 'join.renew', wish, { timeoutMs: limits.joinMs });
+      const answer = await calls
+        .call(server, 'join.renew', wish, { timeoutMs: limits.joinMs })
+        .catch((thrown: unknown) => {
+          departure.heed(thrown, parts);
+          throw thrown;
+        });
       const told = issuedForm.safeParse(answer);
       if (!told.success) throw coded('HM-CLUSTER-JOIN', 'the answer to a renewal is not in form');
       return told.data;
     },
-    prepare: (open) => (askKeys = hearServer(options, open, () => server)),
+    prepare: (open) => (askKeys = hearServer(options, open, { server: () => server, departure })),
   });
+  departure.opened(parts);
   // It was taken for dead, or was cut off, while all were told of a new key.
   parts.membership.onUnread(askKeys);
   let letGo = parts.calls.keep(server);
   parts.membership.onChange(({ member }) => {
+    // One of the two has lost it, and may not have heard: its connection stood all the while.
+    if (member.name === options.name && member.id !== identity.id) askKeys();
     const { host, port } = server.address;
     if (member.id !== server.id || (member.address.host === host && member.address.port === port)) return;
     server = { ...server, address: { host: member.address.host, port: member.address.port } };
@@ -66,7 +76,7 @@ export async function openAgent(options: ClusterOptions): Promise<OpenedAgent> {
   parts.care.start(moved);
   const store = new RemoteStore({ calls: parts.calls, clock, server: () => server });
   return {
-    handle: handleOf(options, parts, () => server),
+    handle: handleOf(parts, () => server, departure),
     store,
     secrets: createRemoteSecrets(parts.calls, () => server),
     close: async () => {
@@ -102,6 +112,7 @@ async function givenToAgent(options: ClusterOptions, identity: NodeIdentity): Pr
 /** Why what it was given is of no use any more. */
 function pastUse(given: Given, name: string, now: number): Error | undefined {
   const [from, until] = termOf(new X509Certificate(given.issued.certificate));
+  if (given.nameLost !== undefined) return coded('HM-NODE-NAME-LOST', given.nameLost, { node: given.name });
   if (given.name !== name)
     return coded('HM-CLUSTER-CERTIFICATE', `this node joined as ${given.name}, and is called ${name} now`, {
       node: given.name,
@@ -175,9 +186,10 @@ async function readToken(files: ClusterFiles, tokenFile: string | undefined): Pr
 /** What the server tells, and what others ask of an agent. Answers how to ask the server which keys are used. */
 function hearServer(
   { clock, debug }: ClusterOptions,
-  { onJoin, calls, care }: OpenParts,
-  server: () => ServerPlace,
+  open: OpenParts,
+  { server, departure }: { readonly server: () => ServerPlace; readonly departure: Departure },
 ): () => void {
+  const { onJoin, calls, care } = open;
   const failed = (thrown: unknown): void => debug(`a request failed: ${reasonOf(thrown).message}`);
   onJoin(createJoinDoor({ clock, server: () => server().address, failed }));
   const adopt = async (body: unknown): Promise<void> => {
@@ -192,10 +204,16 @@ function hearServer(
     return {};
   });
   const askKeys = (): void => {
-    calls.call(server(), 'ring.get', {}, { timeoutMs: limits.writeMs }).then(adopt).catch(failed);
+    calls
+      .call(server(), 'ring.get', {}, { timeoutMs: limits.writeMs })
+      .then(adopt)
+      .catch((thrown: unknown) => {
+        failed(thrown);
+        departure.heed(thrown, open);
+      });
   };
   calls.onPeer(({ id, what }) => {
-    // It may have been told of new keys while there was no connection.
+    // It may have been told of new keys while there was no connection, or have lost its name.
     if (what === 'made' && id === server().id) askKeys();
   });
   return askKeys;
@@ -213,15 +231,13 @@ function keysIn(body: unknown): string[] {
   return (keys as Uint8Array[]).map(textOf);
 }
 
-function handleOf(options: ClusterOptions, parts: Parts, server: () => ServerPlace): ClusterHandle {
+function handleOf(parts: Parts, server: () => ServerPlace, departure: Departure): ClusterHandle {
   const { self, calls, membership, care } = parts;
   const elsewhere = (): Promise<never> => {
     const { name, address } = server();
     const where = { server: name, address: `${address.host}:${address.port}` };
     return Promise.reject(coded('HM-CLUSTER-AGENT', `only the server ${name} does this`, where));
   };
-  let departed: () => void;
-  const left = new Promise<void>((resolve) => (departed = resolve));
   return {
     self,
     calls,
@@ -238,12 +254,9 @@ function handleOf(options: ClusterOptions, parts: Parts, server: () => ServerPla
       rotateKeys: elsewhere,
       leave: async () => {
         await calls.call(server(), 'join.leave', {}, { timeoutMs: limits.writeMs });
-        care.stop();
-        await membership.leave();
-        await options.files.remove(givenPath(options.folder));
-        departed();
+        await departure.leave();
       },
-      left,
+      left: departure.left,
     },
   };
 }

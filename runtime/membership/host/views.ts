@@ -65,6 +65,7 @@ export class Views {
       status,
       incarnation,
       condition: profile.condition,
+      ...(profile.vouchedUntil === undefined ? {} : { vouchedUntil: profile.vouchedUntil }),
       since: this.#wall(since),
       suspectedBy: member.suspectedBy.map((accuser, at) => ({
         id: accuser,

@@ -124,12 +124,22 @@ export class Life {
     this.#node = node;
     this.refusal = undefined;
     this.#changedAtMs = this.#clock.monotonicMs();
+    void this.#place.cluster?.care?.left.then((because) => this.#expelled(boot, because));
     void node.exited.then((exit) => {
       if (boot !== this.#boot || exit.kind !== 'error') return;
       // The root gave up: the process ends, and is started again.
       this.#finish('kill');
       this.restartIn(restartMs);
     });
+  }
+
+  /** Another has its name: the process ends, and is started again. */
+  async #expelled(boot: Boot, because: Reason | undefined): Promise<void> {
+    if (because === undefined || boot !== this.#boot) return;
+    await this.stop();
+    if (this.#boot !== undefined) return;
+    this.refusal = because;
+    this.restartIn(restartMs);
   }
 
   #failed(boot: Boot, error: unknown): void {

@@ -2,6 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import { coded, reasonOf } from '../../../../protocols/errors.ts';
 import { placeText } from '../../../../protocols/membership/actors/telling.ts';
+import { oneOfEachName } from '../../../../protocols/membership/views/names.ts';
 import type { MemberView } from '../../../../protocols/membership/views/view.ts';
 import { machineOf } from '../../../../protocols/observed/own-records.ts';
 import {
@@ -108,25 +109,11 @@ async function rows(node: NodeHandle, call: Call): Promise<readonly NodeView[]> 
   const self = views.find((view) => view.self);
   const first = self ? { ...own, ...told.get(self.id), member: memberRow(self) } : own;
   const conditions = new Map(node.cluster?.calls.conditions().map((one) => [one.id, one]));
-  const others = latest(views).map((view) =>
-    otherRow(node, view, told.get(view.id) ?? {}, conditions.get(view.id)),
-  );
+  const others = oneOfEachName(views)
+    .filter((view) => !view.self)
+    .map((view) => otherRow(node, view, told.get(view.id) ?? {}, conditions.get(view.id)));
   return [first, ...others];
 }
-
-/** One of each name: who has it now, else who had it last. */
-function latest(views: readonly MemberView[]): readonly MemberView[] {
-  const byName = new Map<string, MemberView>();
-  const own = views.find(({ self }) => self)?.name;
-  for (const view of views) {
-    const known = byName.get(view.name);
-    const later = known && isGone(known) === isGone(view) ? view.since > known.since : !isGone(view);
-    if (view.name !== own && (!known || later)) byName.set(view.name, view);
-  }
-  return [...byName.values()];
-}
-
-const isGone = ({ status }: MemberView): boolean => status === 'dead' || status === 'left';
 
 const list = listRoute({
   id: 'listNodes',

@@ -25,7 +25,7 @@ export interface StoreDoorOptions {
   readonly store: StateStore;
   /** Opens what a slot of who asks holds; without it nothing is opened. */
   readonly secrets?: Pick<SecretBox, 'open'>;
-  /** Rejects when the node is no member any more, or another one has its name: HM-CLUSTER-CERTIFICATE. */
+  /** Rejects when the node is no member any more, or another one has its name: HM-CLUSTER-CERTIFICATE, HM-NODE-NAME-LOST. */
   readonly admit: (from: Caller) => Promise<unknown>;
 }
 

@@ -12,6 +12,8 @@ import type { NodeRun } from '../../node/node-run.ts';
 import type { TokenKind } from '../../plans/cluster-plan.ts';
 
 const ttlMs = 600_000;
+/** Refusals that are of what the machine was, or of who has its name. */
+const byName: readonly unknown[] = ['HM-CLUSTER-CERTIFICATE', 'HM-NODE-NAME-LOST', 'HM-NODE-NAME-TAKEN'];
 /** Refusals that another token changes. */
 const byToken: readonly unknown[] = ['HM-CLUSTER-TOKEN', 'HM-CLUSTER-FOREIGN'];
 
@@ -57,7 +59,7 @@ export class Registrar {
 
   /** It runs as somebody whose name is another's, or nobody's, or whose certificate is over. */
   #isLost({ place, life }: NodeRun): boolean {
-    if (life.refusal?.code === 'HM-CLUSTER-CERTIFICATE') return true;
+    if (byName.includes(life.refusal?.code)) return true;
     if (!life.node) return false;
     const row = this.#rows().get(keys.member(place.name)) as MemberRecord | undefined;
     const until = place.cluster?.care?.certificate().until ?? Infinity;

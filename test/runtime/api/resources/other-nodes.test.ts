@@ -11,6 +11,7 @@ import { answerPull, unpackRequest } from '../../../../protocols/observed/wire.t
 import type { Calls } from '../../../../protocols/wire/calls.ts';
 import { nodeView } from '../../../../runtime/api/schemas/nodes.ts';
 import type { ClusterHandle } from '../../../../runtime/cluster/handle.ts';
+import { knownNodes } from '../../../../runtime/observed/cluster-view.ts';
 import { withApiPlace } from '../../../../runtime/observed/api-places.ts';
 import { simulatedNotary } from '../../../../runtime/simulation/membership/notary.ts';
 import { realClock } from '../../../../runtime/world/real-clock.ts';
@@ -73,14 +74,17 @@ const member = (index: number): MemberView => ({
   status: index === 1 ? 'alive' : status,
   incarnation: { boot: 1, counter: 0 },
   condition: 'ready',
+  vouchedUntil: 9_000,
   since: realClock.now(),
   suspectedBy: [],
   planes: { datagram: {}, stream: {} },
 });
+/** Who had the name of n2 before it, while it is back. */
+let former: readonly MemberView[] = [];
 
 const membership = {
-  members: () => [member(1), member(2)],
-  look: () => Promise.resolve([member(1), member(2)]),
+  members: () => [member(1), member(2), ...former],
+  look: () => Promise.resolve([member(1), member(2), ...former]),
   onChange: (notify: typeof changed) => {
     changed = notify;
     return () => {};
@@ -276,6 +280,22 @@ test('what passed between the nodes is counted: in the metrics, as a list, and o
 test('what is nowhere is unknown, as ever', async () => {
   const { status: code, json } = await rig.ask('GET', '/v1/containers/shop%2Fnone.1/logs');
   expect([code, json]).toMatchObject([404, { code: 'HM-TARGET-UNKNOWN' }]);
+});
+
+test('a former owner of a name that lives again hides nothing of the node that has it', async () => {
+  const back: MemberView = { ...member(2), id: 'id9', since: realClock.now() + 60_000, vouchedUntil: 8_000 };
+  former = [back];
+  changed({ what: 'joined', member: back });
+  await until('it is known', async () => (await knownNodes(rig.node)).some(({ id }) => id === 'id9'));
+  const { json } = await rig.ask('GET', '/v1/nodes');
+  expect((json as { nodes: unknown[] }).nodes).toMatchObject([
+    { name: 'n1' },
+    { member: { id: 'id2' }, slots: 1 },
+  ]);
+  expect((await slots()).map((row) => row.node)).toEqual(['n2', 'n1']);
+  expect((await endpoints()).map((row) => row.node)).toEqual(['n2', 'n1']);
+  former = [];
+  changed({ what: 'left', member: { ...back, status: 'left' }, before: 'alive' });
 });
 
 test('rows of a node that is suspected or dead say so; a later placement elsewhere stands before them', async () => {

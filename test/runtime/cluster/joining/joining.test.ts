@@ -146,7 +146,10 @@ test('a name is its node’s until that is dead or has left', async () => {
       now: desk.ports.now(),
     },
   );
-  expect(await refusalOf(renewal)).toMatchObject({ code: 'HM-CLUSTER-CERTIFICATE' });
+  expect(await refusalOf(renewal)).toMatchObject({
+    code: 'HM-NODE-NAME-LOST',
+    evidence: { holder: nodeIdOf(second.publicKey) },
+  });
 });
 
 test('two nodes that claim one name at the same time: one has it', async () => {

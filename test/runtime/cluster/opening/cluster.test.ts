@@ -10,11 +10,12 @@ import {
 } from '../../../../runtime/drivers/store/memory/memory-store.ts';
 import { realClock } from '../../../../runtime/world/real-clock.ts';
 import { realRandom } from '../../../../runtime/world/real-random.ts';
+import type { OpenedAgent } from '../../../../runtime/cluster/opening/agent.ts';
 import type { OpenedCluster } from '../../../../runtime/cluster/opening/server.ts';
 import { call } from '../../../conformance/state-store/rig.ts';
 import { until } from '../../../kit/until.ts';
 import { refusalOf } from '../joining/desk.ts';
-import { ClusterTown, type Machine } from './town.ts';
+import { ClusterTown, statusOf, type Machine } from './town.ts';
 
 const day = 86_400_000;
 
@@ -31,13 +32,7 @@ afterEach(() => town.end(), 60_000);
 
 const seeds = (): { join: { host: string; port: number }[] } => ({ join: [server.handle.self.address] });
 
-async function joined(machine: Machine = second) {
-  const tokenFile = await town.tokenOf(server, machine);
-  return town.agent(machine, { clusterAddress: await town.address(), ...seeds(), tokenFile });
-}
-
-const statusOf = ({ handle }: OpenedCluster, name: string): string | undefined =>
-  handle.membership.members().find((member) => member.name === name)?.status;
+const joined = (machine: Machine = second): Promise<OpenedAgent> => town.joined(server, machine);
 
 test('an agent has its store at the server, and both see each other alive', async () => {
   const agent = await joined();
@@ -199,57 +194,6 @@ test('a certificate of another cluster does not open this one', async () => {
   } finally {
     await other.end();
   }
-}, 90_000);
-
-test('a name that another node has is refused, until that one has left', async () => {
-  const agent = await joined();
-  const twin = await town.machine('n2');
-  expect(await refusalOf(joined(twin))).toMatchObject({ code: 'HM-NODE-NAME-TAKEN' });
-  await agent.handle.care!.leave();
-  await agent.handle.care!.left;
-  expect(await refusalOf(agent.store.get({ key: keys.cluster }, call()))).toMatchObject({
-    code: 'HM-CLUSTER-CERTIFICATE',
-    message: expect.stringContaining('it has left'),
-  });
-  await agent.close();
-  const successor = await joined(twin);
-  expect(successor.handle.self.id).not.toBe(agent.handle.self.id);
-  // Who left is known no more: it may come again with a token.
-  expect(await refusalOf(town.agent(second, { clusterAddress: await town.address() }))).toMatchObject({
-    code: 'HM-CLUSTER-JOIN',
-  });
-}, 90_000);
-
-test('a name of who joined and never came is free once it had the time to be heard', async () => {
-  const { id } = server.handle.self;
-  const key = keys.member('n2');
-  const { kv } = await town.store.get({ key: keys.member('n1') });
-  const ghost = {
-    ...(kv!.value as object),
-    name: 'n2',
-    id: id.replace(/^./, (digit) => (digit === '0' ? '1' : '0')),
-    role: 'agent',
-    joinedAt: Date.now() - 2 * limits.unheardMs,
-  };
-  await town.store.txn({ requestId: 'ghost', compare: [], then: [{ op: 'put', key, value: ghost }] }, call());
-  expect(await refusalOf(joined())).toMatchObject({ code: 'HM-NODE-NAME-TAKEN' });
-  first.olderMs = limits.unheardMs;
-  const agent = await joined();
-  expect((await town.store.get({ key })).kv?.value).toMatchObject({ id: agent.handle.self.id });
-}, 90_000);
-
-test('a dead node gives its name to who comes with another key', async () => {
-  const agent = await joined();
-  await until('the server sees the agent', () => statusOf(server, 'n2') === 'alive');
-  await agent.close();
-  await until('the server takes it for dead', () => statusOf(server, 'n2') === 'dead');
-  const twin = await town.machine('n2');
-  const successor = await joined(twin);
-  await until('the server sees the new one', () =>
-    server.handle.membership
-      .members()
-      .some(({ id, status }) => id === successor.handle.self.id && status === 'alive'),
-  );
 }, 90_000);
 
 test('files that are damaged: the key ends the start, what was given is given again where a token is', async () => {

@@ -43,6 +43,9 @@ export interface Machine {
   olderMs: number;
 }
 
+export const statusOf = ({ handle }: OpenedCluster, name: string): string | undefined =>
+  handle.membership.members().find((member) => member.name === name)?.status;
+
 export class ClusterTown {
   readonly #closers: (() => Promise<unknown>)[] = [];
   readonly debug: string[] = [];
@@ -104,6 +107,13 @@ export class ClusterTown {
     settings: Partial<ClusterSettings> & Pick<ClusterSettings, 'clusterAddress'>,
   ): Promise<OpenedAgent> {
     return this.#kept(await openAgent(await this.#options(machine, settings)));
+  }
+
+  /** One that joins now, with a token. */
+  async joined(server: OpenedCluster, machine: Machine): Promise<OpenedAgent> {
+    const tokenFile = await this.tokenOf(server, machine);
+    const seeds = [server.handle.self.address];
+    return this.agent(machine, { clusterAddress: await this.address(), join: seeds, tokenFile });
   }
 
   /** A file with a token of that server. */
