@@ -93,6 +93,11 @@ export class MemoryDatagrams {
     if (replay > 0) this.#remember({ from, to, bytes }, random, replay);
   }
 
+  /** At once, whatever befalls that way. */
+  arrive(from: Place, to: Place, bytes: Uint8Array): void {
+    this.#receivers.get(to)?.(from, bytes);
+  }
+
   /** Nothing from `from` arrives at `to` any more; the other way stays. */
   cut(from: Place, to: Place): void {
     this.#way(from, to).cut = true;
@@ -165,7 +170,7 @@ export class MemoryDatagrams {
       way.underWay -= 1;
       if (way.cut) return;
       this.counts.delivered += 1;
-      this.#receivers.get(way.to)?.(way.from, bytes);
+      this.arrive(way.from, way.to, bytes);
     });
   }
 

@@ -2,7 +2,8 @@
 import type { SimulatedWorld } from '../../world/simulated/simulated-world.ts';
 import type { Life } from '../node/life.ts';
 import type { NodeRun } from '../node/node-run.ts';
-import { strangerPackets } from './strangers.ts';
+import type { NodeSight } from '../checkers/checker.ts';
+import { strangePackets, type StrangePacket } from './strangers.ts';
 import { Windows } from '../node/windows.ts';
 import type { ClusterFault, ClusterPlan, JoiningPlan, NetworkPlan } from '../plans/cluster-plan.ts';
 
@@ -25,8 +26,8 @@ const dayMs = 86_400_000;
 export interface FaultsAround {
   /** How the nodes joined, where they have. */
   readonly joined: JoiningPlan | undefined;
-  /** So many packets of strangers were sent. */
-  onStrangers(packets: number): void;
+  /** Lets a packet of a stranger arrive there. */
+  onStranger(packet: StrangePacket, at: NodeSight): void;
   /** A step of an exchange of the gossip's key is over, to all that are up within one step. */
   onKeys(): void;
 }
@@ -144,10 +145,9 @@ export class ClusterFaults {
       .then((done) => (done ? (this.#rotating = false) : again()), again);
   }
 
-  /** Somebody without the key, or of another cluster, says that there is one more member. */
   #strange({ node, packets }: Extract<ClusterFault, { do: 'stranger' }>): void {
-    this.#around.onStrangers(packets);
-    strangerPackets(this.#world, this.#node(node).place.name, packets);
+    const { place, sight } = this.#node(node);
+    for (const packet of strangePackets(this.#world, place, packets)) this.#around.onStranger(packet, sight);
   }
 
   #strike(fault: Extract<ClusterFault, { do: 'jump' | 'drift' | 'wipe' | 'leave' }>): void {

@@ -36,9 +36,9 @@ export class ClusterRun {
     this.checkers = [...Object.values(this.named), ...(this.#joining?.checkers ?? [])];
     this.#faults = new ClusterFaults(world, nodes, {
       joined: plan.joining,
-      onStrangers: (packets) => {
-        this.named.strangersRefused.sent(packets);
-        this.named.keysExchanged.sent();
+      onStranger: (packet, at) => {
+        this.named.keysExchanged.strange();
+        this.named.strangersRefused.meet(packet, at);
       },
       onKeys: () => this.named.keysExchanged.exchanged(),
     });

@@ -1,7 +1,7 @@
 /**
- * M7: packets keep their size, and queues their bounds. M8: after quiet all views are equal, and traffic is back at its base line. M9: packets
- * under a wrong key or label, and packets that were changed under way, are refused and add nobody. M9k: an exchange of
- * the gossip's key loses no packet.
+ * M7: packets keep their size, and queues their bounds. M8: after quiet all views are equal, and traffic is back at its
+ * base line. M9: packets under a wrong key or label, and packets that were changed under way, are refused: they add nobody
+ * and accuse nobody. M9k: an exchange of the gossip's key loses no packet.
  */
 import { limits } from '../../../../protocols/limits.ts';
 import type {
@@ -10,7 +10,9 @@ import type {
   MemberView,
 } from '../../../../protocols/membership/views/view.ts';
 import type { PeerCondition } from '../../../../protocols/wire/calls.ts';
+import type { DatagramCounts } from '../../../../transport/datagram-link.ts';
 import { streamFrameBytes, streamWaitingBytes } from '../../../../transport/stream-link.ts';
+import type { StrangePacket } from '../../cluster/strangers.ts';
 import { ClusterChecker, type NodeSight } from '../checker.ts';
 
 /** A probe and its answer, and half as many again: relays, tries of the lost, gossip to the dead. */
@@ -90,29 +92,36 @@ const lineOf = ({ name, status, incarnation: { boot, counter }, condition }: Mem
 
 export class StrangersRefused extends ClusterChecker {
   readonly name = 'M9';
-  #strange = 0;
 
-  /** So many packets of strangers were sent. */
-  sent(packets: number): void {
-    this.#strange += packets;
-    this.exercised += packets;
+  /** What a link refuses reaches nobody: the packet that is the next at the node is to be refused. */
+  meet({ what, arrive }: StrangePacket, { node, datagrams }: NodeSight): void {
+    const counts = datagrams();
+    if (!counts) return arrive();
+    const { received } = counts;
+    const refused = refusedOf(counts);
+    arrive();
+    const came = counts.received - received;
+    this.exercised += came;
+    if (refusedOf(counts) - refused !== came) this.fail(`${node} takes a packet of a stranger, ${what}`);
   }
 
-  override onMember({ member }: MemberChange, at: NodeSight): void {
-    const known = this.sight.everKnown(member.id);
-    if (!known)
-      this.fail(
-        `${at.node} hears of ${member.name} (${member.id}), who is nobody, after ${this.#strange} packets of strangers`,
-      );
+  override onMember({ member }: MemberChange, { node }: NodeSight): void {
+    const { id, name, suspectedBy } = member;
+    if (!this.sight.everKnown(id)) this.fail(`${node} hears of ${name} (${id}), who is nobody`);
+    const nobody = suspectedBy.find((accuser) => !this.sight.everKnown(accuser.id));
+    if (nobody) this.fail(`${node} suspects ${name} by the word of ${nobody.id}, who is nobody`);
   }
 }
+
+const refusedOf = ({ refused }: DatagramCounts): number =>
+  Object.values(refused).reduce((sum, count) => sum + count, 0);
 
 export class KeysExchanged extends ClusterChecker {
   readonly name = 'M9k';
   #strange = false;
 
-  /** Packets of strangers were sent: from now on some are refused rightly. */
-  sent(): void {
+  /** A packet of a stranger comes: from now on some are refused rightly. */
+  strange(): void {
     this.#strange = true;
   }
 
