@@ -20,7 +20,7 @@ import { FreedLast, NoLeaks, OneOwner } from './network/addresses.ts';
 import { Walls } from './network/walls.ts';
 import { DeadStaysDead, LeftForGood, OnlyOwnerRaises } from './membership/claims.ts';
 import { KeysExchanged, PacketsFit, StrangersRefused, ViewsEqual } from './membership/quiet.ts';
-import { DeathsSeen, NoFalseDeath, Reunited } from './membership/verdicts.ts';
+import { DeathsSeen, NoDeathBeforeDue, NoFalseDeath, Reunited } from './membership/verdicts.ts';
 import { AsWritten, NewestShown, VersionsRise } from './observed/records.ts';
 import { OneByOne } from './roll-outs.ts';
 import { SecretsKept } from './secrets.ts';
@@ -75,6 +75,7 @@ export function memberCheckers(sight: ClusterSight) {
     versionsRise: new VersionsRise(sight),
     newestShown: new NewestShown(sight, asWritten),
     noFalseDeath: new NoFalseDeath(sight),
+    noDeathBeforeDue: new NoDeathBeforeDue(sight),
     deathsSeen: new DeathsSeen(sight),
     reunited: new Reunited(sight),
     onlyOwnerRaises: new OnlyOwnerRaises(sight),

@@ -15,6 +15,7 @@ import type { DatagramCounts } from '../../../transport/datagram-link.ts';
 import type { MemoryNames } from '../../drivers/dns/memory-names.ts';
 import type { MemoryGrants } from '../../drivers/grants/memory-grants.ts';
 import type { MemoryNetwork } from '../../drivers/network/memory/memory-network.ts';
+import type { Stopped } from '../node/life.ts';
 import type { PortCall } from '../../world/simulated/gate.ts';
 import type { MachineEvent, ScriptedMachine } from '../../drivers/container/scripted/machine.ts';
 
@@ -52,6 +53,8 @@ export interface NodeSight {
   /** Since when its process is there, or is not. */
   upSinceMs(): number | undefined;
   downSinceMs(): number | undefined;
+  /** If the last of its lives that is over was told to stop, and said that it comes back. */
+  stopped(): Stopped | undefined;
   /** Its main thread does nothing. */
   stands(): boolean;
   /** Its wall clock against true time, and when somebody set it the last time. */

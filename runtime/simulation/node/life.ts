@@ -38,6 +38,12 @@ export interface LifeEvents {
   onDefect(error: unknown): void;
 }
 
+/** When a life was told to stop, and when it came to its end. */
+export interface Stopped {
+  readonly toldMs: number;
+  readonly endedMs: number;
+}
+
 export class Life {
   readonly #place: SimulatedNode;
   readonly #clock: Clock;
@@ -50,6 +56,7 @@ export class Life {
   #callsToKill: { left: number; kill: () => void } | undefined;
   /** Of its last start or end. */
   #changedAtMs = 0;
+  #stopped: Stopped | undefined;
   /** Why the last start failed, until one succeeds. */
   refusal: Reason | undefined;
   boots = 0;
@@ -88,6 +95,11 @@ export class Life {
   /** Since when there is no process. */
   get downSinceMs(): number | undefined {
     return this.#boot === undefined ? this.#changedAtMs : undefined;
+  }
+
+  /** Of the last life that is over, if it ended so and took no leave before. */
+  get stopped(): Stopped | undefined {
+    return this.#stopped;
   }
 
   start(): void {
@@ -189,6 +201,7 @@ export class Life {
     const leave = role === 'agent' ? cluster?.care?.leave : undefined;
     await this.during(() => leave?.() ?? membership?.leave() ?? Promise.resolve()).catch(() => undefined);
     await this.stop();
+    this.#stopped = undefined;
   }
 
   /** What was to be killed is not. */
@@ -200,8 +213,11 @@ export class Life {
   async stop(): Promise<void> {
     const { boot, node } = { boot: this.#boot, node: this.#node };
     if (boot === undefined || node === undefined) return this.kill(0, 0);
+    const toldMs = this.#clock.monotonicMs();
     await node.stop();
-    if (boot === this.#boot) this.#finish('stop');
+    if (boot !== this.#boot) return;
+    this.#finish('stop');
+    this.#stopped = { toldMs, endedMs: this.#changedAtMs };
   }
 
   /** Resolves with `undefined` when the life ends first: nobody answers any more. */
@@ -222,6 +238,7 @@ export class Life {
     const node = this.#node;
     if (boot === undefined) return;
     this.#changedAtMs = this.#clock.monotonicMs();
+    this.#stopped = undefined;
     this.#boot = undefined;
     this.#node = undefined;
     this.#callsToKill = undefined;

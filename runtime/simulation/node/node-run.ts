@@ -116,6 +116,7 @@ export class NodeRun {
       identity: () => this.place.id,
       upSinceMs: () => this.life.upSinceMs,
       downSinceMs: () => this.life.downSinceMs,
+      stopped: () => this.life.stopped,
       said: (id) => this.place.said.get(id),
       stands: () => this.life.stands,
       clockOffMs: () => this.#clockOffMs,

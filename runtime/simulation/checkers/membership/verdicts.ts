@@ -1,5 +1,6 @@
 /**
  * M1: nobody who lives is declared dead where no more is wrong than a tenth of the packets lost and stalls of a second.
+ * M1t: nor who was told to stop, before it is due back.
  * M2: who crashed is dead for every living node within the bound. M3: who lives and hears the others is alive for all of
  * them within the bound after healing, also when both sides had forgotten each other.
  */
@@ -63,6 +64,33 @@ export class NoFalseDeath extends ClusterChecker {
     const owner = this.sight.nodes.find(({ identity }) => identity() === id);
     const own = owner?.membership()?.members()[0];
     return own?.status === 'alive' && own.incarnation.boot === boot ? owner?.upSinceMs() : undefined;
+  }
+}
+
+export class NoDeathBeforeDue extends ClusterChecker {
+  readonly name = 'M1t';
+  readonly #suspectedAt = new Map<string, number>();
+
+  /** Only who is away for longer than a suspicion lasts might be declared dead meanwhile. */
+  override onBoot({ stopped }: NodeSight): void {
+    const { times, nodes } = this.sight;
+    const { endedMs = Infinity } = stopped() ?? {};
+    const { shortestMs } = suspicionTimes(times, nodes.length);
+    if (this.sight.nowMs() - endedMs >= shortestMs) this.exercised += 1;
+  }
+
+  override onMember({ what, member }: MemberChange, at: NodeSight): void {
+    if (what !== 'suspected' && what !== 'died') return;
+    const { boot, counter } = member.incarnation;
+    const now = this.sight.nowMs();
+    const suspectedAt = firstOf(this.#suspectedAt, `${member.id} ${boot}.${counter}`, now);
+    const { toldMs = Infinity } =
+      this.sight.nodes.find(({ identity }) => identity() === member.id)?.stopped() ?? {};
+    const isBefore = toldMs <= suspectedAt && now < toldMs + longestAwayMs;
+    if (what === 'suspected' || !isBefore || this.sight.stormEndedMs() > toldMs) return;
+    this.fail(
+      `${at.node} declares ${member.name} dead ${Math.round(now - toldMs)} ms after it was told to stop`,
+    );
   }
 }
 
