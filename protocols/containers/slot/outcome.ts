@@ -16,9 +16,9 @@ export const concludeExit = (value: SlotValue, event: SlotEventOf<'container.exi
 
 /** The journal holds the record as it is: what ended of it may go. */
 export const settleNote = (value: SlotValue): Decision<SlotValue> => {
-  const { noting: _, ...known } = value;
-  const key = keyOf(value);
-  return [known, key && value.record?.outcome !== undefined ? [removeNow(key)] : []];
+  const { noting: _, former, ...known } = value;
+  const ended = value.record?.outcome === undefined ? undefined : keyOf(value);
+  return [known, [former, ended].filter((key) => key !== undefined).map(removeNow)];
 };
 
 export const letGo = (value: SlotValue, event: { readonly key: RunKey }): Decision<SlotValue> => [

@@ -103,7 +103,13 @@ const numberRun: Step = (value) => {
   };
   // A loop is over when a run lasts, not when the next one begins.
   const loop = value.reason && isCrashLoop(next.history) ? { reason: value.reason } : {};
-  const [recorded, effects] = record({ ...clear(value), ...loop }, next, 'run.recorded');
+  // Not while its end is in nobody's journal; and who was lost before that says it again to a slot that may be gone.
+  const former = value.noting && held?.outcome !== undefined ? keyOf(value) : undefined;
+  const [recorded, effects] = record(
+    { ...clear(value), ...loop, ...(former ? { former } : {}) },
+    next,
+    'run.recorded',
+  );
   return [recorded, [...effects, pruneLogs(value.slot, next)]];
 };
 

@@ -95,6 +95,8 @@ export interface SlotValue {
   readonly writes: number;
   /** The journal does not hold the record as it is here: nothing that it could not find again is removed meanwhile. */
   readonly noting?: true;
+  /** A run that had ended, and was not yet noted as such when the next one was numbered: it goes when that is written. */
+  readonly former?: RunKey;
   readonly address?: string;
   readonly containerId?: string;
   /** The processes of its container stand still. */
@@ -253,8 +255,8 @@ export function record(
 /** Forget the run and the assignment, at once: an assignment without its runs would count them anew. */
 export function forgetSlot(value: SlotValue): Decision<SlotValue> {
   const writes = value.writes + 1;
-  const { record: _, noting: _noting, ...rest } = value;
-  const key = keyOf(value);
+  const { record: _, noting: _noting, former, ...rest } = value;
+  const keys = [keyOf(value), former].filter((key) => key !== undefined);
   const append = drive(
     `forget:${writes}`,
     {
@@ -265,5 +267,5 @@ export function forgetSlot(value: SlotValue): Decision<SlotValue> {
     { done: 'run.forgotten', failed: 'run.failed' },
     limits.runtimeCallMs,
   );
-  return [{ ...rest, writes }, [append, ...(key ? [removeNow(key)] : [])]];
+  return [{ ...rest, writes }, [append, ...keys.map(removeNow)]];
 }
