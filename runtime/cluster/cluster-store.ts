@@ -59,6 +59,26 @@ export async function ensureCluster(ports: ClusterPorts): Promise<ClusterRecord>
   return row.value;
 }
 
+/**
+ * A store that is empty, or of another cluster, in place of a server's own: the node serves on with what it has, writes
+ * nothing there, and does not ask it who is a member. Else it would be the server of another cluster, none of its nodes
+ * would know it, and those whose names others have there would leave.
+ */
+export async function holdsCluster(ports: Pick<ClusterPorts, 'store'>, label: string): Promise<boolean> {
+  return (await readRow<ClusterRecord>(ports, keys.cluster))?.value.label === label;
+}
+
+/** HM-STORE-FOREIGN. */
+export async function requireCluster(ports: Pick<ClusterPorts, 'store'>, label: string): Promise<void> {
+  if (await holdsCluster(ports, label)) return;
+  throw coded(
+    'HM-STORE-FOREIGN',
+    `the store does not hold the cluster ${label} that its server is of`,
+    { cluster: label },
+    'Nothing is stopped. Restore the store of this cluster at its server.',
+  );
+}
+
 /** With its key. HM-SECRET-KEY, HM-SECRET-DAMAGED. */
 export async function readAuthority(ports: ClusterPorts): Promise<Authority & { readonly label: string }> {
   const row = await readRow<ClusterRecord>(ports, keys.cluster);

@@ -9,7 +9,7 @@ import type { NodeId } from '../../protocols/membership/model.ts';
 import { mayTakeName, type MemberRecord } from '../../protocols/cluster/rows.ts';
 import { keys } from '../../protocols/state/keys.ts';
 import type { Compare, StoreOp } from '../../protocols/state/model.ts';
-import { commit, ownCall, readRow, type ClusterPorts } from './cluster-store.ts';
+import { commit, ownCall, readRow, requireCluster, type ClusterPorts } from './cluster-store.ts';
 
 /** How often a claim is made anew when somebody else wrote at the same time. */
 const attempts = 5;
@@ -62,13 +62,15 @@ export async function releaseName(ports: ClusterPorts, name: string, id: NodeId)
 }
 
 /**
- * The row of a node that proved its identity. HM-NODE-NAME-LOST, with who has its name and since when, when that is another
- * one; HM-CLUSTER-CERTIFICATE when nobody has it.
+ * The row of a node that proved its identity, in the store of its cluster. HM-STORE-FOREIGN; HM-NODE-NAME-LOST, with who has
+ * its name and since when, when that is another one; HM-CLUSTER-CERTIFICATE when nobody has it.
  */
 export async function memberOf(
   ports: Pick<ClusterPorts, 'store'>,
+  label: string,
   { name, id }: { readonly name: string; readonly id: NodeId },
 ): Promise<MemberRecord> {
+  await requireCluster(ports, label);
   const row = await readRow<MemberRecord>(ports, keys.member(name));
   if (row?.value.id === id) return row.value;
   if (!row) {

@@ -19,12 +19,14 @@ import type { NodeRole } from '../../../protocols/wire/catalogue.ts';
 import { issueCredential, nodeIdOf } from '../../../transport/secure/credentials.ts';
 import { termOf } from '../../../transport/secure/tls-identity.ts';
 import { issueCertificate, keyOfRequest } from '../certificates/authority.ts';
-import { readAuthority, type ClusterPorts } from '../cluster-store.ts';
+import { readAuthority, requireCluster, type ClusterPorts } from '../cluster-store.ts';
 import { claimName, memberOf, releaseName } from '../members.ts';
 import { judgeJoinToken, takeJoinToken } from './join-tokens.ts';
 
 export interface AdmissionOptions {
   readonly ports: ClusterPorts;
+  /** Of the cluster that nodes are let into. */
+  readonly label: string;
   /** This node. */
   readonly server: ServerPlace;
   /** Whether who has a name is gone. */
@@ -48,10 +50,11 @@ export class Admission {
     this.#options = options;
   }
 
-  /** HM-CLUSTER-TOKEN, HM-CLUSTER-CLOCK, HM-CLUSTER-CERTIFICATE, HM-NODE-NAME-TAKEN; then nothing has changed. */
+  /** HM-STORE-FOREIGN, HM-CLUSTER-TOKEN, -CLOCK, -CERTIFICATE, HM-NODE-NAME-TAKEN; then nothing has changed. */
   async join(request: JoinRequest): Promise<JoinAnswer> {
-    const { ports, server, gone, peers } = this.#options;
+    const { ports, label, server, gone, peers } = this.#options;
     const { token, name, address, zone, labels } = request;
+    await requireCluster(ports, label);
     await judgeJoinToken(ports, token);
     this.#checkClock(request.now, name);
     const key = await keyOfRequest(request.request);
@@ -74,13 +77,13 @@ export class Admission {
       gone: (other) => gone(other),
       alongside: () => takeJoinToken(ports, token.id, id),
     });
-    return { ...given.issued, label: authority.label, server, peers: peers().slice(0, limits.clusterSeeds) };
+    return { ...given.issued, label, server, peers: peers().slice(0, limits.clusterSeeds) };
   }
 
-  /** HM-NODE-NAME-LOST; HM-CLUSTER-CERTIFICATE: it is no member any more, or asks for another key than its own. */
+  /** HM-STORE-FOREIGN, HM-NODE-NAME-LOST; HM-CLUSTER-CERTIFICATE: it is no member any more, or asks for another key than its own. */
   async renew(from: Proven, request: RenewRequest): Promise<Issued> {
-    const { ports } = this.#options;
-    const member = await memberOf(ports, from);
+    const { ports, label } = this.#options;
+    const member = await memberOf(ports, label, from);
     this.#checkClock(request.now, from.name);
     const key = await keyOfRequest(request.request);
     if (nodeIdOf(key) !== from.id)
@@ -97,9 +100,11 @@ export class Admission {
     return issued;
   }
 
-  /** The name is free again; the certificate opens nothing any more. */
-  leave(from: Proven): Promise<void> {
-    return releaseName(this.#options.ports, from.name, from.id);
+  /** HM-STORE-FOREIGN. The name is free again; the certificate opens nothing any more. */
+  async leave(from: Proven): Promise<void> {
+    const { ports, label } = this.#options;
+    await requireCluster(ports, label);
+    await releaseName(ports, from.name, from.id);
   }
 
   #checkClock(theirs: number, who: string): void {

@@ -4,11 +4,10 @@
  */
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import { renewRequest, type Issued, type ServerPlace } from '../../../protocols/cluster/join.ts';
-import { isGone, type ClusterRecord, type MemberRecord } from '../../../protocols/cluster/rows.ts';
+import { isGone, type MemberRecord } from '../../../protocols/cluster/rows.ts';
 import { coded, reasonOf } from '../../../protocols/errors.ts';
 import { limits } from '../../../protocols/limits.ts';
 import type { MemberView } from '../../../protocols/membership/views/view.ts';
-import { keys } from '../../../protocols/state/keys.ts';
 import type { SecretBox, StateStore } from '../../../protocols/ports.ts';
 import type { RingKey } from '../../../transport/secure/key-ring.ts';
 import { ringKey } from '../../../transport/secure/key-ring.ts';
@@ -16,9 +15,10 @@ import { termOf } from '../../../transport/secure/tls-identity.ts';
 import { openStoreDoor } from '../../drivers/store/remote/store-door.ts';
 import {
   ensureCluster,
+  holdsCluster,
   readAuthority,
   readGossipKeys,
-  readRow,
+  requireCluster,
   type ClusterPorts,
 } from '../cluster-store.ts';
 import { readGiven, writeGiven, type Given } from '../given-file.ts';
@@ -87,24 +87,6 @@ async function givenBefore(
   if (before?.name !== name || before.role !== 'server') return undefined;
   const { clusterAddress: address, zone = '' } = settings;
   return { ...before, address, zone, server: { id: identity.id, name, address } };
-}
-
-/**
- * A store that is empty, or of another cluster, in place of its own: the node serves on with what it has, and writes nothing
- * there. Else it would be the server of another cluster, and none of its nodes would know it.
- */
-async function holdsCluster(ports: ClusterPorts, label: string): Promise<boolean> {
-  return (await readRow<ClusterRecord>(ports, keys.cluster))?.value.label === label;
-}
-
-/** HM-STORE-FOREIGN. */
-async function requireCluster(ports: ClusterPorts, label: string): Promise<void> {
-  if (await holdsCluster(ports, label)) return;
-  throw coded(
-    'HM-STORE-FOREIGN',
-    `the store does not hold the cluster ${label} that this node is the server of`,
-    { cluster: label },
-  );
 }
 
 /** What it had before, if that is still good; else made now, with the authority's key out of the store. */
@@ -180,12 +162,14 @@ function serveNodes(
   { clock, debug }: ClusterOptions,
   ports: ClusterPorts,
   server: ServerPlace,
-  { onJoin, calls, care, membership }: OpenParts,
+  { self, onJoin, calls, care, membership }: OpenParts,
 ): void {
+  const { label } = self;
   const members = (): readonly MemberView[] => membership()?.members() ?? [];
   const since = clock.monotonicMs();
   const admission = new Admission({
     ports,
+    label,
     server,
     gone: (other) => {
       const known = members().find(({ id }) => id === other.id);
@@ -196,7 +180,7 @@ function serveNodes(
   });
   const failed = (thrown: unknown): void => debug(`a request to join failed: ${reasonOf(thrown).message}`);
   onJoin(createJoinDoor({ clock, join: (request) => admission.join(request), failed }));
-  openStoreDoor({ calls, ...ports, admit: (from) => memberOf(ports, from) });
+  openStoreDoor({ calls, ...ports, admit: (from) => memberOf(ports, label, from) });
   calls.on('join.renew', async (from, body) => {
     const request = renewRequest.safeParse(body);
     if (!request.success) throw coded('HM-PEER-MESSAGE', 'join.renew is not in form');
@@ -207,7 +191,7 @@ function serveNodes(
     return {};
   });
   calls.on('ring.get', async (from) => {
-    await memberOf(ports, from);
+    await memberOf(ports, label, from);
     return { keys: care.issued.gossipKeys.map(bytesOf) };
   });
 }
@@ -237,6 +221,10 @@ function handleOf(ports: ClusterPorts, place: ServerPlace, parts: Parts): Cluste
       });
     await Promise.all(told);
   };
+  const inOwn = async <Value>(change: () => Promise<Value>): Promise<Value> => {
+    await requireCluster(ports, self.label);
+    return change();
+  };
   return {
     self,
     calls,
@@ -247,10 +235,10 @@ function handleOf(ports: ClusterPorts, place: ServerPlace, parts: Parts): Cluste
       certificate: () => care.view(),
       gossipKeys: () => care.issued.gossipKeys.map((key) => ringKey(bytesOf(key)).name),
       onEvent: (notify) => parts.onEvent(notify),
-      createToken: (wish) => createJoinToken(ports, wish),
+      createToken: (wish) => inOwn(() => createJoinToken(ports, wish)),
       listTokens: () => listJoinTokens(ports),
-      revokeToken: (id) => revokeJoinToken(ports, id),
-      rotateKeys: () => rotateGossipKeys(ports, spread),
+      revokeToken: (id) => inOwn(() => revokeJoinToken(ports, id)),
+      rotateKeys: () => inOwn(() => rotateGossipKeys(ports, spread)),
       leave: () =>
         Promise.reject(
           coded(

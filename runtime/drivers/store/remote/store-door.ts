@@ -25,7 +25,10 @@ export interface StoreDoorOptions {
   readonly store: StateStore;
   /** Opens what a slot of who asks holds; without it nothing is opened. */
   readonly secrets?: Pick<SecretBox, 'open'>;
-  /** Rejects when the node is no member any more, or another one has its name: HM-CLUSTER-CERTIFICATE, HM-NODE-NAME-LOST. */
+  /**
+   * Rejects when the node is no member any more, another one has its name, or the store is of another cluster:
+   * HM-CLUSTER-CERTIFICATE, HM-NODE-NAME-LOST, HM-STORE-FOREIGN.
+   */
   readonly admit: (from: Caller) => Promise<unknown>;
 }
 

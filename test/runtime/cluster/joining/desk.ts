@@ -46,11 +46,12 @@ export class ClusterDesk {
   admission!: Admission;
 
   async open(): Promise<this> {
-    await ensureCluster(this.ports);
+    const { label } = await ensureCluster(this.ports);
     const key = newKey();
     const server = { id: nodeIdOf(key.publicKey), name: 'n1', address: { host: '127.0.0.1', port: 1 } };
     this.admission = new Admission({
       ports: this.ports,
+      label,
       server,
       gone: ({ id }) => this.gone.has(id),
       peers: () => [],

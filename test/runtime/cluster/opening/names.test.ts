@@ -121,6 +121,49 @@ test('who runs while its name goes to another hears of it, though its connection
   expect(vouched(successor)).toBeGreaterThanOrEqual(vouched(agent)!);
 }, 90_000);
 
+test('a server that comes up on the store of another cluster makes nobody leave, lets nobody in and writes nothing there', async () => {
+  const agent = await joined();
+  await agent.close();
+  const third = await town.machine('n3');
+  const tokenFile = await town.tokenOf(server, third);
+  await server.close();
+  const own = town.store;
+  const elsewhere = new ClusterTown();
+  try {
+    // Of the same names, and newer.
+    const others = await elsewhere.server(await elsewhere.machine('n1'), await elsewhere.address());
+    await elsewhere.joined(others, await elsewhere.machine('n2'));
+    town.store = elsewhere.store;
+    server = await town.server(first, server.handle.self.address);
+    const before = await elsewhere.store.status();
+    const again = await town.agent(second, { clusterAddress: agent.handle.self.address });
+    const foreign = { code: 'HM-STORE-FOREIGN', evidence: { cluster: server.handle.self.label } };
+    const isTold = () => town.debug.some((text) => text.includes('the store does not hold the cluster'));
+    await until('it hears why it is told no keys', isTold);
+    expect(await refusalOf(again.store.get({ key: keys.cluster }, call()))).toMatchObject(foreign);
+    expect(await refusalOf(again.handle.care!.leave())).toMatchObject(foreign);
+    const joins = town.agent(third, {
+      clusterAddress: await town.address(),
+      join: [server.handle.self.address],
+      tokenFile,
+    });
+    expect(await refusalOf(joins)).toMatchObject({ code: foreign.code });
+    const { createToken, revokeToken, rotateKeys } = server.handle.care!;
+    for (const change of [createToken({ ttlMs: 60_000, uses: 1 }), revokeToken('0'), rotateKeys()])
+      expect(await refusalOf(change)).toMatchObject(foreign);
+    const events: string[] = [];
+    again.handle.care!.onEvent(({ type }) => events.push(type));
+    expect(events).not.toContain('cluster.name-lost');
+    expect((await elsewhere.store.status()).position).toEqual(before.position);
+    await until('the server sees it', () => statusOf(server, 'n2') === 'alive');
+    await again.close();
+    await server.close();
+  } finally {
+    town.store = own;
+    await elsewhere.end();
+  }
+}, 90_000);
+
 test.each([
   ['does not know the name', undefined, 'it has left'],
   ['knows who had the name before', -10_000, "another node's"],
