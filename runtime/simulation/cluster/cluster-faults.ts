@@ -1,4 +1,5 @@
 /** What befalls the network between nodes, their time, and whole machines; and how it is healed, some nodes before others. */
+import { suspicionTimes } from '../../../protocols/membership/profile.ts';
 import type { SimulatedWorld } from '../../world/simulated/simulated-world.ts';
 import type { Life } from '../node/life.ts';
 import type { NodeRun } from '../node/node-run.ts';
@@ -13,10 +14,14 @@ type Undo = () => void;
 /** A cluster in which no more is wrong declares nobody dead who lives. */
 const mildLoss = 0.1;
 const mildStallMs = 1_000;
+/** … nor in one half of the shortest suspicion: who cannot answer in time has no way to refute it. */
+const mildShare = 0.5;
 /** Between two steps of a rotation: longer than a packet is under way. */
 const stepMs = 12_000;
 /** A clock that was set wrong is set right: nodes whose times are too far apart speak to nobody meanwhile. */
 const clockOffMs = 40_000;
+/** Fills the keys, so that no two are alike. */
+const firstRotation = 101;
 /** Until a person asks for a rotation again that broke off. */
 const rotateAgainMs = 3_000;
 /** Certificates are good for days where clocks are off by an hour. */
@@ -39,7 +44,7 @@ export class ClusterFaults {
   readonly #around: FaultsAround;
   /** Of what nobody need survive as alive: so many are open, and when the last was over. */
   #rotating = false;
-  #rotations = 100;
+  #rotations = firstRotation - 1;
   #storms = 0;
   #healed = false;
   #stormEndedMs = 0;
@@ -100,7 +105,8 @@ export class ClusterFaults {
     const goOn = threads.map((thread) => life.halt(thread));
     const forMs = fault.forMs;
     // Two in a row are a long one.
-    const isLong = forMs > mildStallMs || this.#standing.has(life);
+    const { shortestMs } = suspicionTimes(this.#world.times, this.#nodes.length);
+    const isLong = forMs > Math.min(mildStallMs, mildShare * shortestMs) || this.#standing.has(life);
     if (!isLong) this.#standing.add(life);
     this.#during(
       forMs,
@@ -122,8 +128,10 @@ export class ClusterFaults {
     const { clock, hub } = this.#world;
     this.#world.rotate([old, next]);
     clock.setTimer(stepMs, () => this.#world.rotate([next, old]));
+    const isFirst = this.#rotations === firstRotation;
     clock.setTimer(2 * stepMs, () => {
-      this.#around.onKeys();
+      // What is replayed may be older than the exchange before.
+      if (isFirst || hub.datagrams.counts.replayed === 0) this.#around.onKeys();
       this.#world.rotate([next]);
       this.#rotating = false;
     });

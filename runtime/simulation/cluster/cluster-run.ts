@@ -85,8 +85,8 @@ export class ClusterRun {
     const [lacks, rest] = [lacking(well), beyond(well)];
     const since = this.#awaitedSinceMs;
     if (since === undefined) return [...lacks, ...rest];
-    // Who must join anew may have to wait until it is dead for the others as who it was.
-    const arrives = this.#joining !== undefined && well.some(({ life }) => life.node === undefined);
+    // Who was told to stop may be down a while yet; who must join anew may have to wait until it is dead as who it was.
+    const arrives = well.some(({ life }) => life.node === undefined);
     if (arrives) this.#awaitedSinceMs = this.#nowMs;
     const waitedMs = arrives ? 0 : this.#nowMs - since;
     if (lacks.length > 0 && waitedMs >= agreedWithinMs) this.named.reunited.judge(lacks, agreedWithinMs);

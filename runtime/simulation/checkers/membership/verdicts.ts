@@ -6,6 +6,7 @@
  */
 import type { MemberChange } from '../../../../protocols/membership/views/view.ts';
 import { longestAwayMs } from '../../../../protocols/membership/claims/codec.ts';
+import { limits } from '../../../../protocols/limits.ts';
 import { suspicionTimes, type MembershipTimes } from '../../../../protocols/membership/profile.ts';
 import { ClusterChecker, type NodeSight } from '../checker.ts';
 
@@ -35,9 +36,21 @@ export class NoFalseDeath extends ClusterChecker {
   /** By member and incarnation: when somebody first suspected it, and first declared it dead. */
   readonly #suspectedAt = new Map<string, number>();
   readonly #declaredAt = new Map<string, number>();
+  /** Whose journal forgot its boot under a clock that is far off. */
+  readonly #mute = new Set<string>();
+
+  /** What it sends looks replayed, and by such a clock nobody speaks to it over streams either: it is heard by nobody. */
+  override onCut(at: NodeSight): void {
+    if (isFarOff(at)) this.#mute.add(at.node);
+  }
 
   override onMember({ what, member }: MemberChange, at: NodeSight): void {
     if (what !== 'suspected' && what !== 'died') return;
+    const { longestMs } = suspicionTimes(this.sight.times, this.sight.nodes.length);
+    for (const node of this.sight.nodes)
+      if (!isFarOff(node) && this.sight.nowMs() - node.clockSetMs() > 2 * longestMs)
+        this.#mute.delete(node.node);
+    if (this.#mute.has(at.node) || this.#mute.has(member.name)) return;
     const { boot, counter } = member.incarnation;
     const now = this.sight.nowMs();
     const stormEndedMs = this.sight.stormEndedMs();
@@ -50,7 +63,6 @@ export class NoFalseDeath extends ClusterChecker {
       return;
     }
     // What was begun in a storm may end after it, and others hear of it later still.
-    const { longestMs } = suspicionTimes(this.sight.times, this.sight.nodes.length);
     const declaredAt = firstOf(this.#declaredAt, word, now);
     // Of a life that is over: a journal that was cut counts a boot twice.
     if (suspectedAt <= upSinceMs) return;
@@ -93,6 +105,8 @@ export class NoDeathBeforeDue extends ClusterChecker {
     );
   }
 }
+
+const isFarOff = ({ clockOffMs }: NodeSight): boolean => Math.abs(clockOffMs()) > limits.clusterSkewMs / 2;
 
 function firstOf(first: Map<string, number>, key: string, now: number): number {
   const known = first.get(key) ?? now;
