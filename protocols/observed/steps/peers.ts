@@ -85,11 +85,13 @@ const compare = (value: Value): Decision<Value> => {
   ];
 };
 
+const livingOf = ({ members }: Value): readonly NodeId[] =>
+  Object.keys(members).filter((id) => answers(members[id]!.status));
+
 /** Who waits to be met; else one after the other, each node from another beginning. */
-function partner({ self, members, meet: waiting, rounds }: Value): Peer | undefined {
-  const living = Object.keys(members)
-    .filter((id) => answers(members[id]!.status))
-    .sort();
+function partner(value: Value): Peer | undefined {
+  const { self, members, meet: waiting, rounds } = value;
+  const living = livingOf(value).toSorted();
   const first = waiting.find((id) => living.includes(id));
   const turn = (Number.parseInt(hashText(self).slice(0, 8), 16) + rounds) % Math.max(1, living.length);
   const id = first ?? living[turn];
@@ -97,7 +99,8 @@ function partner({ self, members, meet: waiting, rounds }: Value): Peer | undefi
 }
 
 const compared = (value: Value, event: { value: unknown; at: number }): Decision<Value> => {
-  const { comparing, ...rest } = value;
+  const { comparing, ...before } = value;
+  const rest = { ...before, unmet: 0 };
   const address = comparing === undefined ? undefined : at(value.members, comparing)?.address;
   if (comparing === undefined || !address) return [rest, []];
   const comparison = unpackComparison(event.value);
@@ -113,9 +116,12 @@ const compared = (value: Value, event: { value: unknown; at: number }): Decision
   return [next, next.meet.length > 0 ? [...effects, compareSoon()] : effects];
 };
 
+/** The next one may be reached: what gossip lost is not missed for one that is not. Once round, and then at the usual time. */
 const uncompared = (value: Value): Decision<Value> => {
   const { comparing: _, ...rest } = value;
-  return [rest, rest.meet.length > 0 ? [compareSoon()] : []];
+  const unmet = rest.unmet + 1;
+  const isOver = rest.meet.length === 0 && unmet >= livingOf(rest).length;
+  return isOver ? [{ ...rest, unmet: 0 }, []] : [{ ...rest, unmet }, [compareSoon()]];
 };
 
 const told = (

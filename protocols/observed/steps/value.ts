@@ -35,6 +35,8 @@ export interface ObservedValue extends Pulling {
   /** Whom to compare with first: who came, or came back. */
   readonly meet: readonly NodeId[];
   readonly comparing?: NodeId;
+  /** Comparisons in a row that came to nothing. */
+  readonly unmet: number;
   readonly rounds: number;
   /** When refusals of a peer's records were last told. */
   readonly warned: Readonly<Record<NodeId, number>>;
@@ -65,6 +67,7 @@ export const freshObserved = ({ id, node, boot, words }: ObservedInput): Observe
   calls: 0,
   counts: noCounts,
   meet: [],
+  unmet: 0,
   rounds: 0,
   warned: {},
 });

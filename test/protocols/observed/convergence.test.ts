@@ -35,7 +35,7 @@ function play(
   for (const one of moves) {
     if (one.kind === 'change') replicas.change(one.node, one.slot, one.run);
     else if (one.kind === 'step') replicas.step(one.which, one.lose);
-    else if (one.kind === 'compare') replicas.tell(one.node, { type: 'compare' });
+    else if (one.kind === 'compare') replicas.tell(one.node, { type: 'compare.due' });
     else if (one.kind === 'restart') replicas.restart(one.node, one.remembered);
     else if (one.kind === 'down') replicas.all[one.node]!.up = false;
     else if (one.kind === 'cut') replicas.cut(one.node, one.other);

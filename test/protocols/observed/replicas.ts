@@ -52,7 +52,7 @@ const steps: Readonly<
   'records.judged': peerSteps.judged,
   'records.unjudged': peerSteps.unjudged,
   'pull.due': peerSteps.retry,
-  compare: peerSteps.compare,
+  'compare.due': peerSteps.compare,
   seal: ownSteps.seal,
 };
 
@@ -150,7 +150,7 @@ export class Replicas {
     for (let round = 0; round < rounds; round++) {
       for (const { index } of this.all) {
         this.meet(index);
-        this.tell(index, { type: 'compare' });
+        this.tell(index, { type: 'compare.due' });
         this.tell(index, { type: 'seal' });
       }
       for (let left = 20_000; this.waiting.length > 0 && left > 0; left--) this.step(0, false);
