@@ -68,10 +68,18 @@ export class Prober {
     deadlines.set(probeDue, now + times.probeMs);
     if (this.#probes.size >= Math.min(mostProbes, health.factor + 1)) return;
     const id = this.#ring.next(
-      (one) => !this.#isBusy(one) && isProbed(members.get(one), now),
+      (one) => !this.#isBusy(one) && isHeld(members.get(one)),
       (one) => !isLivingId(members.get(one)),
     );
-    if (id !== undefined) this.#begin(members.get(id)!);
+    const entry = id === undefined ? undefined : members.get(id);
+    if (isProbed(entry, now)) this.#begin(entry);
+    else if (entry) this.#knock(entry);
+  }
+
+  /** Who is away may be back and know nobody, as a first server that began anew: then it hears of us. */
+  #knock({ id, statement }: Entry): void {
+    const ping = { kind: 'ping', sequence: this.#nextSequence(), target: id } as const;
+    this.#desk.send(statement!.profile.address, ping, id);
   }
 
   #begin(entry: Entry): void {
@@ -182,9 +190,12 @@ export class Prober {
   }
 }
 
-/** Alive or suspected, with a known address, and not announced to be away. */
-function isProbed(entry: Entry | undefined, now: number): boolean {
-  return entry?.statement !== undefined && isLiving(entry) && entry.awayUntil <= now;
-}
+/** Alive or suspected, with a known address. */
+const isHeld = (entry: Entry | undefined): entry is Entry =>
+  entry?.statement !== undefined && isLiving(entry);
+
+/** … and not announced to be away. */
+const isProbed = (entry: Entry | undefined, now: number): entry is Entry =>
+  isHeld(entry) && entry.awayUntil <= now;
 
 const isLivingId = (entry: Entry | undefined): boolean => entry !== undefined && isLiving(entry);

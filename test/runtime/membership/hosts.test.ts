@@ -186,6 +186,15 @@ test('a boot that is counted twice under an earlier clock: what it sends looks r
   expect(nodes.flatMap(({ changes }) => changes.map(({ what }) => what))).not.toContain('died');
 });
 
+test('the first node comes back sooner than it had said, and knows nobody: the others knock', async () => {
+  const { cluster, nodes } = await five();
+  void nodes[0]!.membership.away(30_000);
+  await cluster.clock.advance(2_000);
+  await cluster.kill(nodes[0]!);
+  const back = await cluster.start('1', { boot: 2 });
+  await cluster.until('all see all', () => agree([back, ...nodes.slice(1)]), 5_000);
+});
+
 test('a connection that is there anyway shows its plane: nobody is asked over it', async () => {
   const { cluster, nodes } = await five();
   const [n1, n2] = nodes as [ClusterNode, ClusterNode];
