@@ -57,6 +57,8 @@ export class MembershipDoor implements Membership {
   #boot: number;
   #raises = 0;
   #raising = false;
+  /** Peers that said once that datagrams of this node had come further than it sent any. */
+  readonly #believed = new Set<NodeId>();
   #tick: unknown;
   #stopServing: Stop = () => {};
   /** Said again to every new life. */
@@ -89,7 +91,7 @@ export class MembershipDoor implements Membership {
     await this.#lives.open();
     this.#stopServing = this.#options.streams.serve({
       exchange: (from, body) => this.#ask((request) => ({ kind: 'asked', request, from, body })),
-      heardOf: (furthest) => this.#lives.post({ kind: 'heard-of', ...furthest }),
+      heardOf: (from, furthest) => this.#lives.post({ kind: 'heard-of', from, ...furthest }),
     });
     this.#beat();
     return this;
@@ -228,6 +230,9 @@ export class MembershipDoor implements Membership {
         return this.#questions.answer(message);
       case 'doubled':
         void this.#doubled(message.boot);
+        return;
+      case 'outrun':
+        void this.#outrun(message.boot, message.from);
     }
   }
 
@@ -252,9 +257,9 @@ export class MembershipDoor implements Membership {
   /** Others know this node by a later boot: its journal was lost, or another process has its identity. */
   async #doubled(boot: number): Promise<void> {
     if (this.#raising || boot < this.#boot) return;
-    const { name } = this.#options.start.self;
     this.#raises += 1;
     if (this.#raises > mostRaises) {
+      const { name } = this.#options.start.self;
       const because = reason('HM-MEMBERSHIP-DOUBLED', undefined, { node: name, boot });
       if (this.#raises === mostRaises + 1)
         this.#emit({
@@ -266,6 +271,18 @@ export class MembershipDoor implements Membership {
         });
       return;
     }
+    await this.#raise(boot);
+  }
+
+  /** A number alone may be made up: each peer is believed once. */
+  async #outrun(boot: number, from: NodeId): Promise<void> {
+    if (this.#raising || boot < this.#boot || this.#believed.has(from)) return;
+    this.#believed.add(from);
+    await this.#raise(boot);
+  }
+
+  async #raise(boot: number): Promise<void> {
+    const { name } = this.#options.start.self;
     this.#raising = true;
     try {
       this.#boot = boot;

@@ -59,7 +59,7 @@ export type ToHost =
   /** A peer's request of an exchange. */
   | { readonly kind: 'asked'; readonly request: number; readonly from: NodeId; readonly body: unknown }
   /** A peer says how far datagrams of this node have come. */
-  | { readonly kind: 'heard-of'; readonly boot: number; readonly counter: number }
+  | { readonly kind: 'heard-of'; readonly from: NodeId; readonly boot: number; readonly counter: number }
   /** The outcome of a `call`. */
   | {
       readonly kind: 'called';
@@ -106,7 +106,9 @@ export type FromHost =
   | { readonly kind: 'line'; readonly line: TranscriptLine }
   | { readonly kind: 'answer'; readonly request: number; readonly value?: unknown; readonly error?: Reason }
   /** This boot is not above one that others know of this node. */
-  | { readonly kind: 'doubled'; readonly boot: number };
+  | { readonly kind: 'doubled'; readonly boot: number }
+  /** By what that peer says, packets of this boot came further than any was sent. */
+  | { readonly kind: 'outrun'; readonly boot: number; readonly from: NodeId };
 
 /** A life of the subtree, from the main thread's side. */
 export interface LifeChannel {

@@ -15,7 +15,7 @@ type Call = Extract<FromHost, { kind: 'call' }>;
 
 interface Served {
   exchange(from: NodeId, body: unknown): Promise<unknown>;
-  heardOf(furthest: Furthest): void;
+  heardOf(from: NodeId, furthest: Furthest): void;
 }
 
 export class MembershipStreams {
@@ -41,9 +41,9 @@ export class MembershipStreams {
         this.#self,
         await exchange(from.id, body),
       ]),
-      this.#calls.on('membership.ask', (_, body) => {
+      this.#calls.on('membership.ask', (from, body) => {
         const furthest = furthestIn(body);
-        if (furthest) heardOf(furthest);
+        if (furthest) heardOf(from.id, furthest);
         return [this.#self];
       }),
     ];

@@ -69,8 +69,8 @@ export class Broadcasts {
   add(kind: BroadcastClass, key: string, packed: PackedClaim): void {
     const { urgent, membership, digest } = this.#classes;
     for (const queue of [urgent, membership, digest]) queue.delete(key);
-    // This node's own word finds room however much others have to say.
-    if (kind !== 'urgent' && this.size >= mostPieces) {
+    // This node's own word finds room however much others have to say, and takes none from them.
+    if (kind !== 'urgent' && membership.size + digest.size >= mostPieces) {
       this.#dropped += 1;
       return;
     }

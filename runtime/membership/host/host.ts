@@ -272,9 +272,9 @@ export class MembershipHost {
    * What it sends is taken for replays, and so it for dead, until it speaks in a life that nobody has heard of. Later boots
    * are known by their signed words; a number alone might be made up.
    */
-  #heardOf({ boot, counter }: Extract<ToHost, { kind: 'heard-of' }>): void {
+  #heardOf({ from, boot, counter }: Extract<ToHost, { kind: 'heard-of' }>): void {
     const own = this.#link!.furthestOf(this.#self.id)!;
-    if (boot === own.boot && counter > own.counter) this.#out({ kind: 'doubled', boot });
+    if (boot === own.boot && counter > own.counter) this.#out({ kind: 'outrun', boot, from });
   }
 
   #asked({ request, from, body }: Extract<ToHost, { kind: 'asked' }>): void {
