@@ -25,7 +25,7 @@ export interface CertificateCareOptions {
   readonly random: Random;
   /** Asks for a certificate by this request (PEM). */
   readonly renew: (request: string) => Promise<Issued>;
-  /** It is kept, and everybody is told, before the old one is let go. */
+  /** It is used by all that is made of it, and then kept. Tried again, with the same, where it rejects. */
   readonly renewed: (issued: Issued) => Promise<void>;
   readonly tell: (event: NodeEvent) => void;
 }
@@ -37,8 +37,9 @@ export class CertificateCare {
   /** Of the certificate, ms since 1970. */
   #term: readonly [number, number];
   #timer: unknown;
-  /** All so far is kept. */
-  #kept: Promise<void> = Promise.resolve();
+  /** In use everywhere, and on the disk. */
+  #kept: Issued;
+  #keeping: Promise<void> = Promise.resolve();
   #failures = 0;
   #unrenewed: Reason | undefined;
   #stopped = false;
@@ -46,6 +47,7 @@ export class CertificateCare {
   constructor(options: CertificateCareOptions) {
     this.#options = options;
     this.#issued = options.issued;
+    this.#kept = options.issued;
     this.#notary = this.#makeNotary();
     this.#term = termOf(new X509Certificate(options.issued.certificate));
   }
@@ -95,11 +97,16 @@ export class CertificateCare {
     if (told.id !== identity.id || told.name !== name)
       throw coded('HM-CLUSTER-CERTIFICATE', `the new certificate is not one of ${name}`);
     if (this.#stopped) return;
-    await this.adopt(issued);
+    await this.#adopt(issued);
   }
 
-  /** From now on with these: a renewal, or other keys of the gossip. */
-  async adopt(issued: Issued): Promise<void> {
+  /** From now on with these keys of the gossip. Resolves when they are in use and kept, though it was told them before. */
+  adoptKeys(gossipKeys: readonly string[]): Promise<void> {
+    const isKnown = String(gossipKeys) === String(this.#issued.gossipKeys);
+    return this.#adopt(isKnown ? this.#issued : { ...this.#issued, gossipKeys: [...gossipKeys] });
+  }
+
+  async #adopt(issued: Issued): Promise<void> {
     const isNew = issued.certificate !== this.#issued.certificate;
     this.#issued = issued;
     if (isNew) {
@@ -107,9 +114,14 @@ export class CertificateCare {
       this.#term = termOf(new X509Certificate(issued.certificate));
     }
     // One after the other: of two that are written at the same time the former might be what is left.
-    const keep = () => this.#options.renewed(issued);
-    this.#kept = this.#kept.then(keep, keep);
-    await this.#kept;
+    const keep = async (): Promise<void> => {
+      const newest = this.#issued;
+      if (this.#kept === newest) return;
+      await this.#options.renewed(newest);
+      this.#kept = newest;
+    };
+    this.#keeping = this.#keeping.then(keep, keep);
+    await this.#keeping;
   }
 
   /** Timers know nothing of a clock that is set meanwhile: when it is due is looked up again and again. */

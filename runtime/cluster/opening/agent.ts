@@ -192,11 +192,7 @@ function hearServer(
   const { onJoin, calls, care } = open;
   const failed = (thrown: unknown): void => debug(`a request failed: ${reasonOf(thrown).message}`);
   onJoin(createJoinDoor({ clock, server: () => server().address, failed }));
-  const adopt = async (body: unknown): Promise<void> => {
-    const gossipKeys = keysIn(body);
-    if (String(gossipKeys) !== String(care.issued.gossipKeys))
-      await care.adopt({ ...care.issued, gossipKeys });
-  };
+  const adopt = (body: unknown): Promise<void> => care.adoptKeys(keysIn(body));
   calls.on('ring.news', async (from, body) => {
     if (from.id !== server().id)
       throw coded('HM-PEER-REFUSED', `${from.name} is not the server of this node`);

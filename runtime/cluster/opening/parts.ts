@@ -121,9 +121,10 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const events = new Told();
   const tell = (event: NodeEvent): void => events.tell(event);
   let membership: Membership | undefined;
+  let opening: Promise<Membership> | undefined;
   let calls: Calls | undefined;
   let open: ClusterLink | undefined;
-  let keys = given.issued.gossipKeys;
+  let used = given.issued;
   const care = new CertificateCare({
     identity,
     name,
@@ -133,12 +134,16 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     random,
     renew: (request) => renew(request, calls!),
     renewed: async (issued) => {
+      // In use first: others go on without the old keys when they hear that this node has them, disk or no disk.
+      const running = await opening;
+      if (issued !== used) {
+        open?.renew();
+        running?.renew(credentialsOf(issued));
+        if (String(used.gossipKeys) !== String(issued.gossipKeys)) running?.rotate(gossipKeysOf(issued));
+        used = issued;
+      }
       const seeds = seedsOf(membership, given.seeds);
       await writeGiven(files, givenPath(folder), { ...given, issued, server: server(), seeds });
-      open?.renew();
-      membership?.renew(credentialsOf(issued));
-      if (String(keys) !== String(issued.gossipKeys)) membership?.rotate(gossipKeysOf(issued));
-      keys = issued.gossipKeys;
     },
     tell,
   });
@@ -151,14 +156,16 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     options.prepare({ self, onJoin, calls, care, membership: () => membership, tell });
     const { join = [], membershipProfile, membershipTimes } = cluster.settings;
     const seeds = await resolved([...join, server().address, ...given.seeds], address);
-    membership = await cluster.openMembership({
+    used = care.issued;
+    opening = cluster.openMembership({
       clock,
       random,
       start: { self, boot, seeds, times: { ...timesOf[membershipProfile], ...membershipTimes } },
-      secrets: { label, key: identity.key, ...credentialsOf(given.issued), keys: gossipKeysOf(given.issued) },
+      secrets: { label, key: identity.key, ...credentialsOf(used), keys: gossipKeysOf(used) },
       calls,
       raiseBoot: (above) => raiseBoot(cluster.journal, above),
     });
+    membership = await opening;
   } catch (thrown) {
     await (calls ?? open?.link)?.close();
     throw thrown;

@@ -201,7 +201,7 @@ function handleOf(ports: ClusterPorts, place: ServerPlace, parts: Parts): Cluste
   const spread = async (ring: readonly RingKey[]): Promise<void> => {
     // Whoever has no row is shut out of the gossip; over streams its certificate is good until it ends.
     const registered = new Set((await listMembers(ports)).map(({ id }) => id));
-    await care.adopt({ ...care.issued, gossipKeys: ring.map(({ secret }) => textOf(secret)) });
+    await care.adoptKeys(ring.map(({ secret }) => textOf(secret)));
     const body = { keys: ring.map(({ secret }) => secret) };
     const told = membership
       .members()

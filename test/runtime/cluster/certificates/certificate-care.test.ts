@@ -28,6 +28,8 @@ let authority: Authority;
 let care: CertificateCare;
 let refuse: Error | undefined;
 let asked = 0;
+/** What keeping is held up by. */
+let disk: Promise<void>;
 const kept: Issued[] = [];
 const events: NodeEvent[] = [];
 
@@ -54,6 +56,7 @@ beforeEach(async () => {
   authority = await makeAuthority(random, { label, now: clock.now() });
   refuse = undefined;
   asked = 0;
+  disk = Promise.resolve();
   kept.length = 0;
   events.length = 0;
   care = new CertificateCare({
@@ -69,7 +72,10 @@ beforeEach(async () => {
       expect(nodeIdOf(await keyOfRequest(request))).toBe(identity.id);
       return issue();
     },
-    renewed: async (issued) => void kept.push(issued),
+    renewed: async (issued) => {
+      await disk;
+      kept.push(issued);
+    },
     tell: (event) => events.push(event),
   });
 });
@@ -115,6 +121,24 @@ test('a server that is away: tried again for ever, told once, and good when it i
   await pass(limits.renewalRetryMostMs, 31);
   expect(events.length).toBe(2);
   expect(care.view().unrenewed).toBeUndefined();
+});
+
+test('keys are in use and kept before it says so, to whoever told them and however often', async () => {
+  disk = Promise.reject(coded('HM-DISK-FULL'));
+  await expect(care.adoptKeys(['a', 'b'])).rejects.toMatchObject({ reason: { code: 'HM-DISK-FULL' } });
+  let write!: () => void;
+  disk = new Promise((resolve) => (write = resolve));
+  const said: string[] = [];
+  const again = care.adoptKeys(['a', 'b']).then(() => said.push('again'));
+  const onceMore = care.adoptKeys(['a', 'b']).then(() => said.push('once more'));
+  const others = care.adoptKeys(['b', 'a']).then(() => said.push('others'));
+  await new Promise(setImmediate);
+  expect(said).toEqual([]);
+  write();
+  await Promise.all([again, onceMore, others]);
+  expect(kept.map(({ gossipKeys }) => String(gossipKeys))).toEqual(['b,a']);
+  await care.adoptKeys(['b', 'a']);
+  expect(kept).toHaveLength(1);
 });
 
 test('a certificate for another key or name is not taken', async () => {

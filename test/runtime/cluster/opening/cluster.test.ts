@@ -12,6 +12,7 @@ import { realClock } from '../../../../runtime/world/real-clock.ts';
 import { realRandom } from '../../../../runtime/world/real-random.ts';
 import type { OpenedAgent } from '../../../../runtime/cluster/opening/agent.ts';
 import type { OpenedCluster } from '../../../../runtime/cluster/opening/server.ts';
+import { ringKey } from '../../../../transport/secure/key-ring.ts';
 import { call } from '../../../conformance/state-store/rig.ts';
 import { until } from '../../../kit/until.ts';
 import { refusalOf } from '../joining/desk.ts';
@@ -68,6 +69,31 @@ test('a new gossip key is used by all, and who was away is told when it is back'
   await until('the server sees it again', () => statusOf(server, 'n2') === 'alive');
 }, 120_000);
 
+test('an agent with a full disk uses new keys, and does not say that it has them until they are kept', async () => {
+  const agent = await joined();
+  await until('the server sees the agent', () => statusOf(server, 'n2') === 'alive');
+  const { care } = server.handle;
+  const [before] = care!.gossipKeys();
+  const used = vi.spyOn(agent.handle.membership, 'rotate');
+  second.isFull = true;
+  for (const _time of [1, 2])
+    expect(await refusalOf(care!.rotateKeys())).toMatchObject({
+      code: 'HM-GOSSIP-KEY',
+      message: expect.stringContaining('no room for'),
+    });
+  // Nobody goes on to the next step, and it understands the others in this one.
+  expect([care!.gossipKeys()[0], used.mock.calls.map(([ring]) => ring.length)]).toEqual([before, [2]]);
+  second.isFull = false;
+  await care!.rotateKeys();
+  expect(agent.handle.care!.gossipKeys()).toEqual(care!.gossipKeys());
+  expect(used.mock.calls.map(([ring]) => ring.length)).toEqual([2, 2, 1]);
+  const text = await readFile(join(second.folder, 'cluster', 'given.json'), 'utf8');
+  const { issued } = JSON.parse(text) as { readonly issued: { readonly gossipKeys: readonly string[] } };
+  expect(issued.gossipKeys.map((key) => ringKey(Buffer.from(key, 'base64')).name)).toEqual(
+    care!.gossipKeys(),
+  );
+}, 60_000);
+
 test('an exchange of keys leaves out who is alive and in no row of the registry', async () => {
   const agent = await joined();
   const third = await joined(await town.machine('n3'));
@@ -93,10 +119,11 @@ test('who was taken for dead while a key was exchanged, and kept its connection,
   const agent = await joined();
   await until('the server sees the agent', () => statusOf(server, 'n2') === 'alive');
   const seen = vi.spyOn(server.handle.membership, 'members').mockReturnValue([]);
+  const told = vi.spyOn(server.handle.calls, 'call');
   await server.handle.care!.rotateKeys();
   seen.mockRestore();
   const [newest] = server.handle.care!.gossipKeys();
-  expect(agent.handle.care!.gossipKeys()).not.toEqual([newest]);
+  expect(told.mock.calls.map(([, type]) => type)).not.toContain('ring.news');
   await until('the agent has the newest key', () => agent.handle.care!.gossipKeys()[0] === newest);
   await until('the server sees it', () => statusOf(server, 'n2') === 'alive');
 }, 60_000);

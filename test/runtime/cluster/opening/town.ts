@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
+import { coded } from '../../../../protocols/errors.ts';
 import type { MemberAddress } from '../../../../protocols/membership/model.ts';
 import type { Clock } from '../../../../protocols/ports.ts';
 import { openAgent, type OpenedAgent } from '../../../../runtime/cluster/opening/agent.ts';
@@ -41,6 +42,8 @@ export interface Machine {
   skewMs: number;
   /** What it believes to have run longer than it has, ms. */
   olderMs: number;
+  /** Nothing more is written of what only its owner may read. */
+  isFull: boolean;
 }
 
 export const statusOf = ({ handle }: OpenedCluster, name: string): string | undefined =>
@@ -55,7 +58,7 @@ export class ClusterTown {
   async machine(name: string): Promise<Machine> {
     const folder = await mkdtemp(join(tmpdir(), `hm-town-${name}-`));
     this.#closers.unshift(() => rm(folder, { recursive: true, force: true }));
-    return { name, folder, skewMs: 0, olderMs: 0 };
+    return { name, folder, skewMs: 0, olderMs: 0, isFull: false };
   }
 
   /** An address that nobody listens on. */
@@ -90,6 +93,13 @@ export class ClusterTown {
       random: realRandom,
       journal: opened.journal,
       ...realMeans,
+      files: {
+        ...realMeans.files,
+        writeSecret: async (file, text) => {
+          if (machine.isFull) throw coded('HM-DISK-FULL', `no room for ${file}`);
+          await realMeans.files.writeSecret(file, text);
+        },
+      },
       openMembership: inProcess,
       debug: (text) => this.debug.push(text),
       waiting: (text) => this.debug.push(text),
