@@ -84,9 +84,11 @@ export class CertificateCare {
     else this.#wait();
   }
 
-  stop(): void {
+  /** Nothing new is taken from now on. Resolves when nothing is being kept any more. */
+  async stop(): Promise<void> {
     this.#stopped = true;
     this.#options.clock.clearTimer(this.#timer);
+    await this.#keeping.catch(() => undefined);
   }
 
   /** Now. Rejects when it could not; whoever calls it decides what then. */
@@ -107,6 +109,7 @@ export class CertificateCare {
   }
 
   async #adopt(issued: Issued): Promise<void> {
+    this.#requireRunning();
     const isNew = issued.certificate !== this.#issued.certificate;
     this.#issued = issued;
     if (isNew) {
@@ -115,6 +118,7 @@ export class CertificateCare {
     }
     // One after the other: of two that are written at the same time the former might be what is left.
     const keep = async (): Promise<void> => {
+      this.#requireRunning();
       const newest = this.#issued;
       if (this.#kept === newest) return;
       await this.#options.renewed(newest);
@@ -122,6 +126,12 @@ export class CertificateCare {
     };
     this.#keeping = this.#keeping.then(keep, keep);
     await this.#keeping;
+  }
+
+  /** Who has left, or lost its name, would write down again what it was given. */
+  #requireRunning(): void {
+    if (this.#stopped)
+      throw coded('HM-PEER-REFUSED', `the node ${this.#options.name} ends, and takes no keys`);
   }
 
   /** Timers know nothing of a clock that is set meanwhile: when it is due is looked up again and again. */
@@ -147,6 +157,7 @@ export class CertificateCare {
       tell({ type: 'cluster.renewed', subject: name, level: 'info', message });
       this.#wait();
     } catch (thrown) {
+      if (this.#stopped) return;
       const because = reasonOf(thrown);
       // Once a cause: tries come every few minutes, for days.
       if (this.#unrenewed?.code !== because.code)

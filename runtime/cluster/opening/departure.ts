@@ -34,8 +34,9 @@ export class Departure {
 
   /** The name is given back, and nothing is kept: as if it had never joined. */
   async leave(): Promise<void> {
-    await this.#depart();
+    await this.#parts!.care.stop();
     await this.#options.files.remove(givenPath(this.#options.folder));
+    await this.#farewell();
     this.#end(undefined);
   }
 
@@ -50,19 +51,20 @@ export class Departure {
   }
 
   async #lose(because: Reason): Promise<void> {
-    try {
-      await this.#depart();
-      await this.#forsake(because.message);
-    } catch (thrown) {
-      // The next start hears it from the server again.
-      this.#options.debug(`leaving failed: ${reasonOf(thrown).message}`);
-    }
+    await this.#parts!.care.stop();
+    // Where it cannot be written, the next start hears it from the server again.
+    await this.#forsake(because.message).catch((thrown: unknown) => this.#failed(thrown));
+    await this.#farewell();
     this.#end(because);
   }
 
-  async #depart(): Promise<void> {
-    this.#parts!.care.stop();
-    await this.#parts!.membership.leave();
+  /** After what is kept is settled: others find out by themselves that a node is gone, and a disk does not. */
+  async #farewell(): Promise<void> {
+    await this.#parts!.membership.leave().catch((thrown: unknown) => this.#failed(thrown));
+  }
+
+  #failed(thrown: unknown): void {
+    this.#options.debug(`leaving failed: ${reasonOf(thrown).message}`);
   }
 
   /** A folder without it is of a node that begins a cluster of its own, with none of the apps that run here. */

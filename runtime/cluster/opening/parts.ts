@@ -175,7 +175,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
 }
 
 async function closeParts({ care, membership, calls }: Pick<Parts, 'care' | 'membership' | 'calls'>) {
-  care.stop();
+  void care.stop();
   await membership.close();
   await calls.close();
 }

@@ -14,6 +14,7 @@ import {
 import { CertificateCare } from '../../../../runtime/cluster/certificates/certificate-care.ts';
 import { HeapClock } from '../../../../runtime/world/heap-clock.ts';
 import { seededRandom } from '../../../../runtime/world/seeded-random.ts';
+import { refusalOf } from '../joining/desk.ts';
 import { issueCredential, nodeIdOf } from '../../../../transport/secure/credentials.ts';
 
 const label = 'c0ffee';
@@ -141,6 +142,24 @@ test('keys are in use and kept before it says so, to whoever told them and howev
   expect(kept).toHaveLength(1);
 });
 
+test('who has stopped takes nothing any more, and what is being kept comes before the end', async () => {
+  let write!: () => void;
+  disk = new Promise((resolve) => (write = resolve));
+  const refused = { code: 'HM-PEER-REFUSED' };
+  const under = care.adoptKeys(['a', 'b']);
+  await new Promise(setImmediate);
+  const behind = refusalOf(care.adoptKeys(['b', 'a']));
+  let hasStopped = false;
+  const stopped = care.stop().then(() => (hasStopped = true));
+  const after = refusalOf(care.adoptKeys(['b']));
+  await new Promise(setImmediate);
+  expect(hasStopped).toBe(false);
+  write();
+  await Promise.all([under, stopped]);
+  expect(await Promise.all([behind, after])).toMatchObject([refused, refused]);
+  expect(kept.map(({ gossipKeys }) => String(gossipKeys))).toEqual(['a,b']);
+});
+
 test('a certificate for another key or name is not taken', async () => {
   const { publicKey: strange } = generateKeyPairSync('ed25519');
   const wrong = new CertificateCare({
@@ -194,5 +213,5 @@ test('a clock that was ahead when the certificate was made, and is set right: an
   time = clock;
   await clock.advance(limits.clockLookMs);
   expect(kept.length).toBe(1);
-  tried.stop();
+  await tried.stop();
 });

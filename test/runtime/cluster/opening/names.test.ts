@@ -1,6 +1,7 @@
 /** Whose a name is: refused while its owner lives, free when it is gone, and what becomes of an owner who comes back. */
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { MemberRecord } from '../../../../protocols/cluster/rows.ts';
+import { coded } from '../../../../protocols/errors.ts';
 import { limits } from '../../../../protocols/limits.ts';
 import { keys } from '../../../../protocols/state/keys.ts';
 import type { OpenedAgent } from '../../../../runtime/cluster/opening/agent.ts';
@@ -163,6 +164,36 @@ test('a server that comes up on the store of another cluster makes nobody leave,
     await elsewhere.end();
   }
 }, 90_000);
+
+test.each(['its name is lost', 'it is told to leave'])(
+  '%s: that is kept, though it cannot be said to the others',
+  async (how) => {
+    const agent = await joined();
+    await until('the server sees the agent', () => statusOf(server, 'n2') === 'alive');
+    const farewell = vi
+      .spyOn(agent.handle.membership, 'leave')
+      .mockRejectedValue(coded('HM-MEMBERSHIP-DOWN'));
+    if (how === 'it is told to leave') await agent.handle.care!.leave();
+    else {
+      const ops = [{ op: 'delete', key: keys.member('n2') }] as const;
+      await town.store.txn({ requestId: 'remove', compare: [], then: ops }, call());
+      await joined(await town.machine('n2'));
+    }
+    await agent.handle.care!.left;
+    expect(farewell).toHaveBeenCalledOnce();
+    const news = { keys: [Buffer.alloc(32)] };
+    const told = server.handle.calls.call(agent.handle.self, 'ring.news', news, {
+      timeoutMs: limits.writeMs,
+    });
+    expect(await refusalOf(told)).toMatchObject({ code: 'HM-PEER-REFUSED' });
+    await agent.close();
+    const again = town.agent(second, { clusterAddress: await town.address() });
+    expect(await refusalOf(again)).toMatchObject({
+      code: how === 'it is told to leave' ? 'HM-CLUSTER-JOIN' : 'HM-NODE-NAME-LOST',
+    });
+  },
+  90_000,
+);
 
 test.each([
   ['does not know the name', undefined, 'it has left'],
