@@ -19,6 +19,7 @@ import { takePassphrases } from './config/passphrase.ts';
 import { diskOf, keepCollecting, type Collection } from './image-collector.ts';
 import { startNode, type RunningNode } from './node.ts';
 import { networkTag } from './purge.ts';
+import { farewell } from './telemetry/farewell.ts';
 import { createLogger, logEvent, type Logger } from './telemetry/logger.ts';
 import { realClock } from './world/real-clock.ts';
 import { createRealWorld } from './world/real-world.ts';
@@ -93,14 +94,14 @@ async function serve(config: NodeConfig, passphrases: readonly string[], logger:
   await node.stop();
   if (typeof ended !== 'string' && 'code' in ended) {
     complain(ended);
-    farewell(left);
+    farewell(left, { departed: true }).forEach((line) => say(line, 0));
     return 1;
   }
   if (typeof ended !== 'string') {
     logger.fatal({ exit: ended, code: 'HM-NODE-ESCALATED' }, 'the root supervisor gave up');
     return escalated;
   }
-  farewell(left);
+  farewell(left, { departed: ended === 'left' }).forEach((line) => say(line, 0));
   return 0;
 }
 
@@ -170,19 +171,6 @@ async function running(node: RunningNode): Promise<readonly SlotStatus[]> {
   } catch {
     return [];
   }
-}
-
-function farewell(left: readonly SlotStatus[]): void {
-  if (left.length === 0) return;
-  const apps = [...new Set(left.map((slot) => slot.app))];
-  say(
-    `${left.length} container${left.length === 1 ? '' : 's'} still run: ${left.map((slot) => slot.slot).join(', ')}`,
-    0,
-  );
-  say(
-    `start the node again to look after them; to stop them: hivemind rm ${apps.join(' ')}, to remove everything: hivemind purge`,
-    0,
-  );
 }
 
 function complain({ code, message, hint }: Reason): void {
