@@ -25,6 +25,8 @@ const form = z.strictObject({
   server: joinAnswer.shape.server,
   /** Where members were when it was written. */
   seeds: z.array(address).max(limits.clusterSeeds),
+  /** By which join token it came, its id; of an agent. */
+  token: z.exactOptional(z.string().max(64)),
   /** Another node has its name: the server's words. What was given opens nothing any more. */
   nameLost: z.exactOptional(z.string()),
 });

@@ -102,7 +102,7 @@ async function givenToAgent(options: ClusterOptions, identity: NodeIdentity): Pr
   if (before && !because) return before;
   if (because && !mayJoin) throw because;
   // Whose clock is the wrong one, or was when the certificate was made, the server says, where there is one to ask.
-  const given = await joinNow(options, identity).catch((thrown: unknown) => {
+  const given = await joinNow(options, identity, before).catch((thrown: unknown) => {
     throw because && reasonOf(thrown).code === 'HM-CLUSTER-JOIN' ? because : thrown;
   });
   await writeGiven(files, givenPath(folder), given);
@@ -131,7 +131,11 @@ function pastUse(given: Given, name: string, now: number): Error | undefined {
 }
 
 /** Servers that start at the same time are waited for a while. */
-async function joinNow(options: ClusterOptions, identity: NodeIdentity): Promise<Given> {
+async function joinNow(
+  options: ClusterOptions,
+  identity: NodeIdentity,
+  before: Given | undefined,
+): Promise<Given> {
   const { name, settings, clock, waiting, files, reachDoor } = options;
   const { clusterAddress: address, zone = '', labels, join: seeds = [], tokenFile } = settings;
   if (seeds.length === 0)
@@ -142,6 +146,7 @@ async function joinNow(options: ClusterOptions, identity: NodeIdentity): Promise
       'Name a node of one: --join ADDRESS',
     );
   const token = await readToken(files, tokenFile);
+  if (before) refuseSpent(before, token);
   const endsAt = clock.monotonicMs() + limits.joinWaitMs;
   let told = '';
   for (;;) {
@@ -152,7 +157,7 @@ async function joinNow(options: ClusterOptions, identity: NodeIdentity): Promise
         { clock, reach: reachDoor },
       );
       const issued = { certificate, authority, credential, gossipKeys };
-      return { label, name, role: 'agent', address, zone, issued, server, seeds: peers };
+      return { label, name, role: 'agent', address, zone, issued, server, seeds: peers, token: token.id };
     } catch (thrown) {
       const because = reasonOf(thrown);
       if (because.code !== 'HM-CLUSTER-JOIN' || clock.monotonicMs() + limits.retryMs > endsAt) throw thrown;
@@ -161,6 +166,16 @@ async function joinNow(options: ClusterOptions, identity: NodeIdentity): Promise
     }
     await new Promise<void>((resolve) => void clock.setTimer(limits.retryMs, resolve));
   }
+}
+
+/**
+ * HM-NODE-NAME-LOST. Two that come back to one name by turns, each with the token that it keeps for ever, would take it
+ * from each other whenever the other one is down. Who has lost it needs somebody's word that it is to come again.
+ */
+function refuseSpent({ nameLost, name, token: former }: Given, token: JoinToken): void {
+  if (nameLost === undefined || former !== token.id) return;
+  const text = `${nameLost}; this node joined with the same token before, and joins again only with another`;
+  throw coded('HM-NODE-NAME-LOST', text, { node: name, token: token.id });
 }
 
 async function readToken(files: ClusterFiles, tokenFile: string | undefined): Promise<JoinToken> {

@@ -105,6 +105,29 @@ test('a dead node gives its name to who comes with another key', async () => {
   expect(renamed.handle.self.id).toBe(agent.handle.self.id);
 }, 90_000);
 
+test('who has lost its name joins again with another token alone, though the other node is dead by now', async () => {
+  const tokenFile = await town.tokenOf(server, second);
+  // As in the unit of a service: the same at each start.
+  const settings = { clusterAddress: await town.address(), join: [server.handle.self.address], tokenFile };
+  const agent = await town.agent(second, settings);
+  await until('the server sees the agent', () => statusOf(server, 'n2') === 'alive');
+  const ops = [{ op: 'delete', key: keys.member('n2') }] as const;
+  await town.store.txn({ requestId: 'remove', compare: [], then: ops }, call());
+  const successor = await joined(await town.machine('n2'));
+  await agent.handle.care!.left;
+  await agent.close();
+  await successor.close();
+  const standing = () =>
+    server.handle.membership.members().find(({ id }) => id === successor.handle.self.id)?.status;
+  await until('the server takes the other one for dead', () => standing() === 'dead');
+  expect(await refusalOf(town.agent(second, settings))).toMatchObject({
+    code: 'HM-NODE-NAME-LOST',
+    message: expect.stringContaining('the same token'),
+    hint: expect.stringContaining('hivemind cluster token'),
+  });
+  expect((await joined()).handle.self.id).toBe(agent.handle.self.id);
+}, 90_000);
+
 test('who runs while its name goes to another hears of it, though its connection stands', async () => {
   const agent = await joined();
   await until('the server sees the agent', () => statusOf(server, 'n2') === 'alive');
