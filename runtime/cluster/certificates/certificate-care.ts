@@ -94,12 +94,15 @@ export class CertificateCare {
   /** Now. Rejects when it could not; whoever calls it decides what then. */
   async renew(): Promise<void> {
     const { identity, name, label, clock } = this.#options;
+    const before = this.#issued.gossipKeys;
     const issued = await this.#options.renew(await requestCertificate(identity.key, name));
     const told = peerOf(new X509Certificate(issued.certificate), { label, now: clock.now() });
     if (told.id !== identity.id || told.name !== name)
       throw coded('HM-CLUSTER-CERTIFICATE', `the new certificate is not one of ${name}`);
     if (this.#stopped) return;
-    await this.#adopt(issued);
+    // What came meanwhile was told to everybody, and is of later than what the answer was made of.
+    const { gossipKeys } = this.#issued;
+    await this.#adopt(gossipKeys === before ? issued : { ...issued, gossipKeys });
   }
 
   /** From now on with these keys of the gossip. Resolves when they are in use and kept, though it was told them before. */

@@ -62,7 +62,7 @@ export class Admission {
     if (id === server.id)
       throw coded('HM-CLUSTER-JOIN', 'a server cannot join itself', {}, 'Leave --join out.');
     const authority = await readAuthority(ports);
-    const given = await issueTo(ports, authority, { name, role: 'agent', key }, this.#options.gossipKeys());
+    const { issued, notAfter } = await issueTo(ports, authority, { name, role: 'agent', key });
     await claimName(ports, {
       record: {
         name,
@@ -72,12 +72,12 @@ export class Admission {
         zone,
         labels,
         joinedAt: ports.now(),
-        notAfter: given.notAfter,
+        notAfter,
       },
       gone: (other) => gone(other),
       alongside: () => takeJoinToken(ports, token.id, id),
     });
-    return { ...given.issued, label, server, peers: peers().slice(0, limits.clusterSeeds) };
+    return { ...this.#withKeys(issued), label, server, peers: peers().slice(0, limits.clusterSeeds) };
   }
 
   /** HM-STORE-FOREIGN, HM-NODE-NAME-LOST; HM-CLUSTER-CERTIFICATE: it is no member any more, or asks for another key than its own. */
@@ -92,12 +92,11 @@ export class Admission {
         `${from.name} asks for a certificate on another key than its own`,
       );
     const authority = await readAuthority(ports);
-    const leaf = { name: from.name, role: member.role, key };
-    const { issued, notAfter } = await issueTo(ports, authority, leaf, this.#options.gossipKeys());
+    const { issued, notAfter } = await issueTo(ports, authority, { name: from.name, role: member.role, key });
     const { address, zone } = request;
     const record: MemberRecord = { ...member, address, zone, notAfter };
     await claimName(ports, { record, gone: () => false });
-    return issued;
+    return this.#withKeys(issued);
   }
 
   /** HM-STORE-FOREIGN. The name is free again; the certificate opens nothing any more. */
@@ -107,19 +106,26 @@ export class Admission {
     await releaseName(ports, from.name, from.id);
   }
 
+  /** Last of all: what was exchanged while the rest was made would be undone at who gets the answer. */
+  #withKeys(certified: Certified): Issued {
+    return { ...certified, gossipKeys: [...this.#options.gossipKeys()] };
+  }
+
   #checkClock(theirs: number, who: string): void {
     const because = clockReason({ own: this.#options.ports.now(), theirs, who });
     if (because) throw new CodedError(because);
   }
 }
 
-/** Certificate, credential and the gossip's keys for a key; nothing is written. */
+/** What is made of a node's key; the keys of the gossip are everybody's. */
+export type Certified = Omit<Issued, 'gossipKeys'>;
+
+/** Certificate and credential for a key; nothing is written. */
 export async function issueTo(
   ports: ClusterPorts,
   authority: Awaited<ReturnType<typeof readAuthority>>,
   { name, role, key }: { readonly name: string; readonly role: NodeRole; readonly key: KeyObject },
-  gossipKeys: readonly string[],
-): Promise<{ readonly issued: Issued; readonly notAfter: number }> {
+): Promise<{ readonly issued: Certified; readonly notAfter: number }> {
   const { label } = authority;
   const now = ports.now();
   const certificate = await issueCertificate(ports.random, authority, {
@@ -138,7 +144,6 @@ export async function issueTo(
       certificate,
       authority: authority.certificate,
       credential: Buffer.from(credential).toString('base64'),
-      gossipKeys: [...gossipKeys],
     },
     notAfter,
   };

@@ -66,8 +66,8 @@ export async function openServer(
       await requireCluster(ports, given.label);
       const authority = await readAuthority(ports);
       const key = createPublicKey(identity.key);
-      const { gossipKeys } = await withNewestKeys(ports, parts.care.issued);
-      return (await issueTo(ports, authority, { name, role: 'server', key }, gossipKeys)).issued;
+      const { issued } = await issueTo(ports, authority, { name, role: 'server', key });
+      return { ...issued, gossipKeys: parts.care.issued.gossipKeys };
     },
     prepare: (open) => serveNodes(options, ports, place, open),
   });
@@ -105,11 +105,11 @@ async function givenToServer(
     if (clock.now() < until) return { ...before, issued: await withNewestKeys(ports, before.issued) };
   }
   const key = createPublicKey(identity.key);
-  const ring = before
+  const gossipKeys = before
     ? (await withNewestKeys(ports, before.issued)).gossipKeys
     : (await readGossipKeys(ports)).map(({ secret }) => textOf(secret));
-  const { issued } = await issueTo(ports, await readAuthority(ports), { name, role: 'server', key }, ring);
-  const given: Given = { ...now, label, issued, seeds: [] };
+  const { issued } = await issueTo(ports, await readAuthority(ports), { name, role: 'server', key });
+  const given: Given = { ...now, label, issued: { ...issued, gossipKeys }, seeds: [] };
   await writeGiven(files, path, given);
   return given;
 }

@@ -31,6 +31,8 @@ let refuse: Error | undefined;
 let asked = 0;
 /** What keeping is held up by. */
 let disk: Promise<void>;
+/** Happens while a certificate is asked for. */
+let meanwhile: () => Promise<unknown>;
 const kept: Issued[] = [];
 const events: NodeEvent[] = [];
 
@@ -58,6 +60,7 @@ beforeEach(async () => {
   refuse = undefined;
   asked = 0;
   disk = Promise.resolve();
+  meanwhile = () => Promise.resolve();
   kept.length = 0;
   events.length = 0;
   care = new CertificateCare({
@@ -71,7 +74,9 @@ beforeEach(async () => {
       asked += 1;
       if (refuse) throw refuse;
       expect(nodeIdOf(await keyOfRequest(request))).toBe(identity.id);
-      return issue();
+      const answer = await issue();
+      await meanwhile();
+      return answer;
     },
     renewed: async (issued) => {
       await disk;
@@ -140,6 +145,17 @@ test('keys are in use and kept before it says so, to whoever told them and howev
   expect(kept.map(({ gossipKeys }) => String(gossipKeys))).toEqual(['b,a']);
   await care.adoptKeys(['b', 'a']);
   expect(kept).toHaveLength(1);
+});
+
+test('keys that are told while a certificate is asked for are newer than those of the answer', async () => {
+  meanwhile = () => care.adoptKeys(['b']);
+  const before = care.issued.certificate;
+  await care.renew();
+  expect(care.issued.certificate).not.toBe(before);
+  expect(kept.map(({ gossipKeys }) => String(gossipKeys))).toEqual(['b', 'b']);
+  meanwhile = () => Promise.resolve();
+  await care.renew();
+  expect(kept.at(-1)?.gossipKeys).toEqual(['a']);
 });
 
 test('who has stopped takes nothing any more, and what is being kept comes before the end', async () => {

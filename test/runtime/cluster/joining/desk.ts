@@ -26,14 +26,13 @@ import { createJoinToken } from '../../../../runtime/cluster/joining/join-tokens
 import { reachOverTls } from '../../../../runtime/cluster/joining/tls-door.ts';
 import { nodeIdOf } from '../../../../transport/secure/credentials.ts';
 
-/** Base64, 32 bytes. */
-const gossipKey = Buffer.alloc(32, 7).toString('base64');
-
 export class ClusterDesk {
   readonly store = createMemoryStore({ clock: realClock, random: realRandom });
   /** What is added to the clock of the server. */
   skewMs = 0;
   readonly gone = new Set<string>();
+  /** Base64, 32 bytes each. */
+  gossipKeys: readonly string[] = [Buffer.alloc(32, 7).toString('base64')];
   readonly ports: ClusterPorts = {
     store: this.store,
     secrets: createSecretBox({ storage: new MemoryKeys(), random: realRandom, store: () => this.store }),
@@ -55,7 +54,7 @@ export class ClusterDesk {
       server,
       gone: ({ id }) => this.gone.has(id),
       peers: () => [],
-      gossipKeys: () => [gossipKey],
+      gossipKeys: () => this.gossipKeys,
     });
     const join = (request: Parameters<Admission['join']>[0]) => this.admission.join(request);
     this.address = await this.listen(key, 'server', { join });
@@ -69,9 +68,7 @@ export class ClusterDesk {
     door: Partial<Parameters<typeof createJoinDoor>[0]>,
   ): Promise<MemberAddress> {
     const authority = await readAuthority(this.ports);
-    const { issued } = await issueTo(this.ports, authority, { name: role, role, key: publicKey }, [
-      gossipKey,
-    ]);
+    const { issued } = await issueTo(this.ports, authority, { name: role, role, key: publicKey });
     const listener = createServer({
       key: privateKey.export({ format: 'pem', type: 'pkcs8' }),
       cert: `${issued.certificate}\n${issued.authority}`,

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { request } from 'node:https';
 import { createServer, type AddressInfo } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { limits } from '../../../../protocols/limits.ts';
 import { keys } from '../../../../protocols/state/keys.ts';
 import {
@@ -229,6 +229,28 @@ test('a renewal gives a later term on the same key, and a new address a new row'
     request: await requestCertificate(newKey().privateKey, 'n2'),
   });
   expect(await refusalOf(foreign)).toMatchObject({ code: 'HM-CLUSTER-CERTIFICATE' });
+});
+
+test('the keys of an answer are those in use when it is given, not when it was asked for', async () => {
+  const { privateKey, publicKey } = newKey();
+  const token = await desk.token();
+  const txn = desk.store.txn.bind(desk.store);
+  // An exchange ends while the row is written.
+  const write = vi.spyOn(desk.store, 'txn').mockImplementation(async (...args) => {
+    desk.gossipKeys = [Buffer.alloc(32, write.mock.calls.length).toString('base64')];
+    return txn(...args);
+  });
+  const given = await desk.join('n2', token, { key: privateKey });
+  expect(given.gossipKeys).toEqual([Buffer.alloc(32, 1).toString('base64')]);
+  const address = { host: '10.0.0.9', port: 4484 };
+  const wish = {
+    request: await requestCertificate(privateKey, 'n2'),
+    address,
+    zone: '',
+    now: desk.ports.now(),
+  };
+  const renewed = await desk.admission.renew({ name: 'n2', id: nodeIdOf(publicKey) }, wish);
+  expect(renewed.gossipKeys).toEqual([Buffer.alloc(32, 2).toString('base64')]);
 });
 
 test('what is no request to join is refused at the door, and changes nothing', async () => {
