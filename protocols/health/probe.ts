@@ -38,9 +38,11 @@ export interface CheckInput {
   readonly at: number;
 }
 
-export function checkValue({ at, startedUp, ...input }: CheckInput): CheckValue {
+/** By a clock that was set back since it may have started in the future: nobody waits for that. */
+export function checkValue({ at, startedAt, startedUp, ...input }: CheckInput): CheckValue {
   const passed = { ...freshTally, state: 'good', passed: true } as const;
-  return { ...input, tallies: startedUp ? { startup: passed } : {}, asked: 0, beganAt: at };
+  const tallies = startedUp ? { startup: passed } : {};
+  return { ...input, startedAt: Math.min(startedAt, at), tallies, asked: 0, beganAt: at };
 }
 
 type Value = CheckValue;

@@ -36,7 +36,7 @@ export class Settling {
     const orders = operator.waiting > 0 ? [`${operator.waiting} orders wait`] : [];
     const down = nodes
       .filter(({ life }) => life.node === undefined)
-      .map(({ place }) => `no ${place.name} runs`);
+      .map(({ place, life }) => `no ${place.name} runs${life.refusal ? `: ${life.refusal.message}` : ''}`);
     return [...orders, ...down, ...this.differences(), ...(await this.#reported())];
   }
 

@@ -2,6 +2,7 @@
 import type { SimulatedWorld } from '../../world/simulated/simulated-world.ts';
 import { calm } from '../../../transport/memory/datagrams.ts';
 import type { ObservedReport } from '../../../protocols/observed/report.ts';
+import type { MembershipTimes } from '../../../protocols/membership/profile.ts';
 import { paths } from '../../../protocols/wire/paths.ts';
 import { memberCheckers, type MemberCheckers } from '../checkers/all.ts';
 import type { ClusterChecker, ClusterSight } from '../checkers/checker.ts';
@@ -14,6 +15,9 @@ import { beyond, lacking } from './views.ts';
 
 /** So often every node is asked what it shows of all. */
 const askMs = 5_000;
+
+/** Who stood still for long asks for less at a time, and waits for answers up to eight times as long, until it is well. */
+const unwellMs = ({ probeMs }: MembershipTimes): number => 7 * probeMs;
 
 export class ClusterRun {
   readonly checkers: readonly ClusterChecker[];
@@ -101,7 +105,8 @@ export class ClusterRun {
   /** Of those who are not of the core. */
   get #deadWithinMs(): number {
     const core = this.#nodes.filter((_, index) => index === 0 || isIn(this.#plan.core, index));
-    return deadWithinMs(this.#world.times, this.#nodes.length, core.length);
+    const { times } = this.#world;
+    return deadWithinMs(times, this.#nodes.length, core.length) + unwellMs(times);
   }
 
   #ask(): void {

@@ -171,6 +171,12 @@ describe('the check', () => {
     ]);
   });
 
+  it('what started in the future, by a clock that was set back since, waits no longer than its delay', () => {
+    const probes = [tcp('liveness', { initialDelayMs: 2_000 })];
+    const value = checkValue({ ...input, startedAt: 3_600_000, at: 1_000, probes });
+    expect(checkSteps.beginOthers(value, {})[1]).toMatchObject([{ token: 'liveness', delayMs: 2_000 }]);
+  });
+
   it('what started in an earlier life is not held back again', () => {
     const value = checkValue({
       ...input,

@@ -6,7 +6,7 @@ import type { GossipRing } from '../../../../protocols/cluster/rows.ts';
 import { renewalDelay } from '../../../../protocols/cluster/terms.ts';
 import { keys } from '../../../../protocols/state/keys.ts';
 import type { ClusterHandle } from '../../../cluster/handle.ts';
-import { ClusterChecker } from '../checker.ts';
+import { ClusterChecker, type NodeSight } from '../checker.ts';
 
 /** One that runs, with its clock. */
 export interface Certified {
@@ -28,6 +28,11 @@ export class RenewedInTime extends ClusterChecker {
   /** By node: its certificate's end, and since when it is due while nothing is wrong. */
   readonly #due = new Map<string, { readonly until: number; readonly sinceMs: number }>();
   readonly #ends = new Map<string, number>();
+
+  /** What is due while nobody runs is not waited for. */
+  override onBoot({ node }: NodeSight): void {
+    this.#due.delete(node);
+  }
 
   look(certified: readonly Certified[]): void {
     const calmSinceMs = this.sight.calmSinceMs();
