@@ -29,10 +29,12 @@ import type { SimulatedWorld } from '../../../world/simulated/simulated-world.ts
 export interface Former {
   readonly name: string;
   readonly identity: NodeIdentity;
-  readonly given: Given;
+  readonly given: Pick<Given, 'label' | 'issued'>;
 }
 
 const askMs = 5_000;
+/** A server is down for no longer. */
+const mostTries = 12;
 
 export class Intruders {
   readonly #world: SimulatedWorld;
@@ -42,8 +44,11 @@ export class Intruders {
     this.#world = world;
   }
 
-  /** Asks to be let in as that node. Resolves with the identity it got the name with, or `undefined`. */
-  async pretend(name: string, token: string): Promise<string | undefined> {
+  /**
+   * Asks to be let in as that node; let in, because its owner is held for gone, it leaves again, so that the owner can come
+   * back. Whether it was let in.
+   */
+  async pretend(name: string, token: string): Promise<boolean> {
     const { seed, clock, hub, first } = this.#world;
     const address = this.#address();
     const random = chanceFor(seed, `impostor ${address.host}`);
@@ -53,14 +58,21 @@ export class Intruders {
       ...{ token: parseJoinToken(token, 'the simulation'), key, name, address, zone: '', labels: {} },
       seeds: [hub.addressOf(first.name)],
     };
-    try {
-      await joinCluster(wish, { clock: main.clock, reach: reachFrom({ hub, main, address }) });
-      return nodeIdOf(createPublicKey(key));
-    } catch {
-      return undefined;
-    } finally {
-      main.clock.end();
+    const tools = { clock: main.clock, reach: reachFrom({ hub, main, address }) };
+    let given: Former['given'] | undefined;
+    // A lost answer may have been one that let it in.
+    for (let tries = 0; tries < mostTries && !given; tries++) {
+      const refused = await joinCluster(wish, tools).then(
+        ({ label, ...issued }) => void (given = { label, issued }),
+        (thrown: unknown) => reasonOf(thrown).code,
+      );
+      if (refused !== undefined && refused !== 'HM-CLUSTER-JOIN') break;
+      if (!given) await new Promise<void>((resolve) => void clock.setTimer(askMs, resolve));
     }
+    main.clock.end();
+    if (!given) return false;
+    await this.#leave({ name, identity: { id: nodeIdOf(createPublicKey(key)), key }, given });
+    return true;
   }
 
   /** What makes that machine who it is; nothing when it has not joined. */
@@ -78,7 +90,38 @@ export class Intruders {
   }
 
   /** Comes with what it was given, and asks for the store and for a new certificate. What it was let have, in words. */
-  async haunt({ name, identity, given }: Former): Promise<readonly string[]> {
+  async haunt(former: Former): Promise<readonly string[]> {
+    const { clock } = this.#world;
+    const { calls, server, address } = this.#callsOf(former);
+    const store = new RemoteStore({ calls, clock, server: () => server });
+    const call = { key: 'haunt', signal: new AbortController().signal };
+    const request = await requestCertificate(former.identity.key, former.name);
+    const wish = { request, address, zone: '', now: clock.now() };
+    const had = await Promise.all([
+      granted('the store', inTime(clock, store.get({ key: keys.cluster }, call))),
+      granted('a certificate', calls.call(server, 'join.renew', wish, { timeoutMs: askMs })),
+    ]);
+    await store.close();
+    await calls.close();
+    return had.flat();
+  }
+
+  /** Until the server has heard it: it may be down meanwhile. */
+  async #leave(former: Former): Promise<void> {
+    const { clock } = this.#world;
+    const { calls, server } = this.#callsOf(former);
+    let left = false;
+    for (let tries = 0; tries < mostTries && !left; tries++) {
+      left = await calls.call(server, 'join.leave', {}, { timeoutMs: askMs }).then(
+        () => true,
+        () => false,
+      );
+      if (!left) await new Promise<void>((resolve) => void clock.setTimer(askMs, resolve));
+    }
+    await calls.close();
+  }
+
+  #callsOf({ name, identity, given }: Former) {
     const { clock, hub, seed, first } = this.#world;
     const address = this.#address();
     const { certificate, authority } = given.issued;
@@ -91,18 +134,7 @@ export class Intruders {
     const link = openProvenLink(hub.streams, { self, address, tls: () => tls, clock });
     const random = chanceFor(seed, `former ${address.host}`);
     const calls = createCalls({ self: { ...self, boot: 1_000 }, link, clock, random });
-    const server = { id: first.id, address: hub.addressOf(first.name) };
-    const store = new RemoteStore({ calls, clock, server: () => server });
-    const call = { key: 'haunt', signal: new AbortController().signal };
-    const request = await requestCertificate(identity.key, name);
-    const wish = { request, address, zone: '', now: clock.now() };
-    const had = await Promise.all([
-      granted('the store', inTime(clock, store.get({ key: keys.cluster }, call))),
-      granted('a certificate', calls.call(server, 'join.renew', wish, { timeoutMs: askMs })),
-    ]);
-    await store.close();
-    await calls.close();
-    return had.flat();
+    return { calls, server: { id: first.id, address: hub.addressOf(first.name) }, address };
   }
 
   #address(): MemberAddress {

@@ -104,8 +104,8 @@ export class JoiningRun {
       .catch(() => undefined);
     const owner = this.#rowOf(name);
     if (!made || !owner) return;
-    const got = await this.#intruders.pretend(name, made.token);
-    if (got === undefined) this.#named.oneByName.refused();
+    const isIn = await this.#intruders.pretend(name, made.token);
+    if (!isIn) this.#named.oneByName.refused();
   }
 
   #haunt(former: Former): void {
