@@ -15,7 +15,9 @@ import { commit, ownCall, readRow, requireCluster, type ClusterPorts } from './c
 const attempts = 5;
 
 export interface Claim {
-  readonly record: MemberRecord;
+  readonly record: Omit<MemberRecord, 'joinedAt'>;
+  /** As it was; without it the node joins now. */
+  readonly joinedAt?: number;
   /** Whether who has the name is gone. */
   readonly gone: (other: MemberRecord) => boolean;
   /** Written with it, or not at all: the use of a token. Asked anew at each attempt; may refuse by throwing. */
@@ -26,7 +28,10 @@ export interface Claim {
 }
 
 /** Makes the name this identity's, and takes from it any other it had. HM-NODE-NAME-TAKEN, HM-STORE-…. */
-export async function claimName(ports: ClusterPorts, { record, gone, alongside }: Claim): Promise<void> {
+export async function claimName(
+  ports: ClusterPorts,
+  { record, joinedAt, gone, alongside }: Claim,
+): Promise<void> {
   const { name, id } = record;
   for (let attempt = 0; attempt < attempts; attempt++) {
     const more = (await alongside?.()) ?? { compare: [], then: [] };
@@ -37,10 +42,13 @@ export async function claimName(ports: ClusterPorts, { record, gone, alongside }
       throw coded('HM-NODE-NAME-TAKEN', `the cluster has a node ${name} with another key`, evidence);
     }
     const others = (await listMembers(ports)).filter((other) => other.id === id && other.name !== name);
+    // Of this attempt: who had the name, and wrote its row in between, judges by it whether another joined later.
+    const now = Math.max(ports.now(), row?.value.joinedAt ?? 0);
+    const value: MemberRecord = { ...record, joinedAt: joinedAt ?? now };
     const { succeeded } = await commit(ports, {
       compare: [{ key, field: 'modRevision', equals: row?.modRevision ?? 0 }, ...more.compare],
       then: [
-        { op: 'put', key, value: record },
+        { op: 'put', key, value },
         ...others.map((other) => ({ op: 'delete', key: keys.member(other.name) }) as const),
         ...more.then,
       ],

@@ -71,7 +71,6 @@ export class Admission {
         address,
         zone,
         labels,
-        joinedAt: ports.now(),
         notAfter,
       },
       gone: (other) => gone(other),
@@ -94,8 +93,8 @@ export class Admission {
     const authority = await readAuthority(ports);
     const { issued, notAfter } = await issueTo(ports, authority, { name: from.name, role: member.role, key });
     const { address, zone } = request;
-    const record: MemberRecord = { ...member, address, zone, notAfter };
-    await claimName(ports, { record, gone: () => false });
+    const record = { ...member, address, zone, notAfter };
+    await claimName(ports, { record, joinedAt: member.joinedAt, gone: () => false });
     return this.#withKeys(issued);
   }
 

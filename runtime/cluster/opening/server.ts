@@ -131,7 +131,7 @@ async function withNewestKeys(ports: ClusterPorts, issued: Issued): Promise<Issu
 
 /** Its own name, also with another key than the last time: the store says who the server is, and no other can be. */
 async function claimOwnName(
-  { settings, clock }: ClusterOptions,
+  { settings }: ClusterOptions,
   ports: ClusterPorts,
   given: Given,
   members: readonly MemberRecord[],
@@ -139,19 +139,14 @@ async function claimOwnName(
   const { name, address, zone, server, issued } = given;
   const servers = new Set(members.filter(({ role }) => role === 'server').map(({ id }) => id));
   const [, notAfter] = termOf(new X509Certificate(issued.certificate));
-  const joinedAt = members.find(({ id }) => id === server.id)?.joinedAt ?? clock.now();
+  const former = members.find(({ id }) => id === server.id);
   const { labels } = settings;
-  const record: MemberRecord = {
-    name,
-    id: server.id,
-    role: 'server',
-    address,
-    zone,
-    labels,
-    joinedAt,
-    notAfter,
-  };
-  await claimName(ports, { record, gone: ({ id }) => servers.has(id) });
+  const record = { name, id: server.id, role: 'server', address, zone, labels, notAfter } as const;
+  await claimName(ports, {
+    record,
+    ...(former === undefined ? {} : { joinedAt: former.joinedAt }),
+    gone: ({ id }) => servers.has(id),
+  });
 }
 
 const isLiving = ({ self, status }: MemberView): boolean =>

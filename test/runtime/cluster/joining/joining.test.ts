@@ -159,6 +159,35 @@ test('two nodes that claim one name at the same time: one has it', async () => {
   expect(outcomes.filter((because) => because?.code === 'HM-NODE-NAME-TAKEN')).toHaveLength(2);
 });
 
+test('who takes a name over joined after all that its former owner was given, and not before it', async () => {
+  const former = newKey();
+  const address = { host: '10.0.0.9', port: 4484 };
+  await desk.join('n2', await desk.token(), { key: former.privateKey });
+  desk.gone.add(nodeIdOf(former.publicKey));
+  const renewal = { request: await requestCertificate(former.privateKey, 'n2'), address, zone: '' };
+  const token = await desk.token();
+  const before = desk.ports.now();
+  const txn = desk.store.txn.bind(desk.store);
+  // It is given another certificate a little later, while the claim is under way.
+  const write = vi.spyOn(desk.store, 'txn').mockImplementation(async (...args) => {
+    write.mockRestore();
+    desk.skewMs = 9_000;
+    const wish = { ...renewal, now: desk.ports.now() };
+    await desk.admission.renew({ name: 'n2', id: nodeIdOf(former.publicKey) }, wish);
+    return txn(...args);
+  });
+  const second = newKey();
+  await desk.join('n2', token, { key: second.privateKey });
+  const joinedAt = async () => (await listMembers(desk.ports))[0]!.joinedAt;
+  const secondAt = await joinedAt();
+  expect(secondAt - before).toBeGreaterThanOrEqual(9_000);
+  // The server's clock was ahead, and is set right.
+  desk.skewMs = 0;
+  desk.gone.add(nodeIdOf(second.publicKey));
+  await desk.join('n2', await desk.token());
+  expect(await joinedAt()).toBe(secondAt);
+});
+
 test('a node that comes under another name gives the first one back; who left has none', async () => {
   const { privateKey, publicKey } = newKey();
   await desk.join('n2', await desk.token(), { key: privateKey });
