@@ -4,9 +4,11 @@
  * M2: who crashed is dead for every living node within the bound. M3: who lives and hears the others is alive for all of
  * them within the bound after healing, also when both sides had forgotten each other.
  */
+import type { MemberRecord } from '../../../../protocols/cluster/rows.ts';
 import type { MemberChange } from '../../../../protocols/membership/views/view.ts';
 import { longestAwayMs } from '../../../../protocols/membership/claims/codec.ts';
 import { limits } from '../../../../protocols/limits.ts';
+import { keys } from '../../../../protocols/state/keys.ts';
 import { suspicionTimes, type MembershipTimes } from '../../../../protocols/membership/profile.ts';
 import { ClusterChecker, type NodeSight } from '../checker.ts';
 
@@ -51,6 +53,7 @@ export class NoFalseDeath extends ClusterChecker {
       if (!isFarOff(node) && this.sight.nowMs() - node.clockSetMs() > 2 * longestMs)
         this.#mute.delete(node.node);
     if (this.#mute.has(at.node) || this.#mute.has(member.name)) return;
+    if (this.#isShutOut(at.node, at.identity()) || this.#isShutOut(member.name, member.id)) return;
     const { boot, counter } = member.incarnation;
     const now = this.sight.nowMs();
     const stormEndedMs = this.sight.stormEndedMs();
@@ -69,6 +72,14 @@ export class NoFalseDeath extends ClusterChecker {
     if (suspectedAt <= stormEndedMs && declaredAt <= stormEndedMs + longestMs) return;
     const by = member.suspectedBy.map(({ name }) => name).join(', ');
     this.fail(`${at.node} declares ${member.name} dead, which lives; suspected by ${by || 'nobody'}`);
+  }
+
+  /** Where nodes join: who is not in the registry any more, or cannot speak to the server, is told no new keys of the gossip. */
+  #isShutOut(name: string, id: string | undefined): boolean {
+    const idOf = (node: string) => (this.sight.rows.get(keys.member(node)) as MemberRecord | undefined)?.id;
+    if (!this.sight.nodes.some(({ node }) => idOf(node) !== undefined)) return false;
+    const node = this.sight.nodes.find((one) => one.node === name);
+    return idOf(name) !== id || (node !== undefined && isFarOff(node));
   }
 
   /** In that very boot. */
