@@ -22,6 +22,8 @@ export interface DesiredSlot {
   readonly service: ServiceSpec;
   readonly spec: AppSpec;
   readonly revision: number;
+  /** How often somebody wanted it placed anew. */
+  readonly restarts: number;
 }
 
 const isJob = ({ mode }: ServiceSpec): boolean => mode === 'replicated-job' || mode === 'global-job';
@@ -49,7 +51,10 @@ export function desiredIn(rows: Rows): Map<string, DesiredSlot> {
       const replicas = record.scale[service.name] ?? written;
       for (let index = 1; index <= replicas; index += 1) {
         const slot = `${record.name}/${service.name}.${index}`;
-        desired.set(slot, { slot, app: record.name, service, spec, revision: record.revision });
+        const { name: app, revision, restarts: wishes } = record;
+        const named = ['*', service.name, `${service.name}.${index}`];
+        const restarts = named.reduce((sum, name) => sum + (wishes[name] ?? 0), 0);
+        desired.set(slot, { slot, app, service, spec, revision, restarts });
       }
     }
   }
@@ -118,10 +123,13 @@ export class Oracle {
     const assignment = assigned.get(slot.slot);
     const containers = this.#containers.filter((container) => container.key.slot === slot.slot);
     if (containers.length > 1) return `has ${containers.map((container) => container.id).join(', ')}`;
-    const stale = assignment === undefined || !sameSpec(assignment.spec, withHeld(slot));
+    const stale =
+      assignment === undefined ||
+      assignment.restartMark !== slot.restarts ||
+      !sameSpec(assignment.spec, withHeld(slot));
     if (stale && this.#isHeldBack(slot, assigned, desired, known))
       return this.#waiting(assignment, containers);
-    if (assignment && stale && this.#siblingFailed(slot, assigned, desired))
+    if (assignment && stale && this.#siblingFails(slot, assigned, desired))
       return this.#waiting(assignment, containers);
     if (assignment === undefined) return 'is not assigned';
     if (stale) return 'is assigned an older specification';
@@ -154,8 +162,11 @@ export class Oracle {
     return outcome !== undefined || runs ? 'waits' : 'waits, and its older placement does not run';
   }
 
-  /** Of several that serve one at a time gives way: when the first of the newer ones has failed for good, the others stay. */
-  #siblingFailed(
+  /**
+   * Of several that serve one at a time gives way: while one of the newer ones crashes again and again, or has failed for good,
+   * the others stay.
+   */
+  #siblingFails(
     { slot, app, service }: DesiredSlot,
     assigned: ReadonlyMap<string, Assignment>,
     desired: ReadonlyMap<string, DesiredSlot>,
@@ -164,8 +175,9 @@ export class Oracle {
       if (other.slot === slot || other.app !== app || other.service.name !== service.name) return false;
       const newer = assigned.get(other.slot);
       const record = this.#sight.recordOf(other.slot);
-      const failed = record?.placement === newer?.placement && record?.outcome === 'failed';
-      return newer !== undefined && sameSpec(newer.spec, withHeld(other)) && failed;
+      if (newer === undefined || record?.placement !== newer.placement) return false;
+      const fails = record.outcome === 'failed' || record.history.failuresInARow > 0;
+      return fails && sameSpec(newer.spec, withHeld(other));
     });
   }
 
