@@ -87,8 +87,7 @@ export async function makeDaemon(options: DaemonOptions = {}): Promise<TestDaemo
   const dir = await mkdtemp(join(tmpdir(), 'hm-e2e-'));
   const name = `t${process.pid.toString(36)}${count}`;
   const dataDir = options.dataDir ?? join(dir, 'data');
-  // Files run side by side, each in a worker of its own number; one has a few nodes at the most.
-  const second = 64 + ((Number(process.env['VITEST_POOL_ID'] ?? 0) * 8 + count) % 128);
+  const pool = await claimPool();
   const config = {
     name,
     dataDir,
@@ -97,7 +96,7 @@ export async function makeDaemon(options: DaemonOptions = {}): Promise<TestDaemo
     containerdAddress: join(dir, 'none.sock'),
     containerdNamespace: `hivemind-${name}`,
     bridge: `hive-${name}`.slice(0, 15),
-    containerPool: `10.${second}.0.0/16`,
+    containerPool: `10.${pool.second}.0.0/16`,
     mtu: 1_500,
   };
   const port = await freePort();
@@ -185,10 +184,28 @@ export async function makeDaemon(options: DaemonOptions = {}): Promise<TestDaemo
       await daemon.stop('SIGTERM');
       for (const pid of [safely(() => containerdPidOf(dataDir))]) if (pid) process.kill(pid, 'SIGCONT');
       await purge(config, () => undefined);
+      pool.release();
       await rm(dir, { recursive: true, force: true });
     },
   };
   return daemon;
+}
+
+/** A 10.x.0.0/16 that no other test on this machine has: two nodes with one pool take each other's packets. */
+async function claimPool(): Promise<{ readonly second: number; release(): void }> {
+  for (let tried = 0; tried < 128; tried++) {
+    const second = 64 + ((process.pid + tried) % 128);
+    // A socket without a file goes with its process, however that ends.
+    const claim = createServer().listen(`\0hivemind-test-pool-${second}`);
+    const isOurs = await once(claim, 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (!isOurs) continue;
+    claim.unref();
+    return { second, release: () => void claim.close() };
+  }
+  throw new Error('all pools of tests are taken');
 }
 
 function safely<Value>(read: () => Value): Value | undefined {
