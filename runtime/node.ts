@@ -2,8 +2,8 @@
  * The composition root: a world and settings become a running node. The same function makes the real daemon and
  * the simulated one; nothing here knows which it is.
  */
+import { isLiving } from '../protocols/membership/model.ts';
 import { holderOf } from '../protocols/membership/views/names.ts';
-import type { MemberView } from '../protocols/membership/views/view.ts';
 import type { Frame } from '../protocols/inspection.ts';
 import { limits } from '../protocols/limits.ts';
 import { longestAwayMs } from '../protocols/membership/claims/codec.ts';
@@ -148,11 +148,10 @@ function networkOf(settings: NodeSettings): NetworkSettings {
 
 /** Other nodes by their names: those that are not known to be gone. */
 function remoteOf({ calls, membership }: ClusterHandle): RemoteOptions {
-  const lives = ({ self, status }: MemberView): boolean =>
-    !self && (status === 'alive' || status === 'suspected');
+  const others = () => membership.members().filter((member) => !member.self && isLiving(member));
   return {
     calls,
-    resolve: (node) => holderOf(node, membership.members().filter(lives)),
+    resolve: (node) => holderOf(node, others()),
   };
 }
 

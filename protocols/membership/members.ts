@@ -1,6 +1,14 @@
 /** Every member this node has heard of, and what is known of each. Holds what was decided; decides nothing but which claim is greater. */
 import { compareStandings, standingOf, wordsOf } from './claims/precedence.ts';
-import type { Claim, Incarnation, Member, MemberStatus, NodeId, Statement } from './model.ts';
+import {
+  isLiving,
+  type Claim,
+  type Incarnation,
+  type Member,
+  type MemberStatus,
+  type NodeId,
+  type Statement,
+} from './model.ts';
 import type { Random } from '../ports.ts';
 import { shuffled } from './probing/ring.ts';
 import { confirmed, type Suspicion } from './suspicion.ts';
@@ -171,10 +179,6 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
   for (let at = 0; at < a.length; at++) if (a[at] !== b[at]) return false;
   return true;
-}
-
-export function isLiving({ status }: Pick<Entry, 'status'>): boolean {
-  return status === 'alive' || status === 'suspected';
 }
 
 /** What others may see of it. */

@@ -16,6 +16,10 @@ export interface Incarnation {
 
 export type MemberStatus = 'alive' | 'suspected' | 'dead' | 'left';
 
+/** It may answer: who is suspected has not been given up. */
+export const isLiving = ({ status }: { readonly status: MemberStatus }): boolean =>
+  status === 'alive' || status === 'suspected';
+
 /** Where a member's cluster port is reached. */
 export interface MemberAddress {
   readonly host: string;

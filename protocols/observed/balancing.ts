@@ -2,7 +2,7 @@
  * Which endpoints of a service may be used. Those of a node that is suspected, or says that it hangs, leave load balancing,
  * but never a service's last ones: a suspicion is mostly wrong, and nobody is worse than somebody who may not answer.
  */
-import type { Condition, MemberStatus } from '../membership/model.ts';
+import { isLiving, type Condition, type MemberStatus } from '../membership/model.ts';
 import type { EndpointRecord } from './endpoints.ts';
 
 /** An endpoint, and how the one who looks sees its node. */
@@ -16,9 +16,7 @@ export interface Seen extends Pick<EndpointRecord, 'slot' | 'placement' | 'ready
  * node that is `away` has announced its return, and its containers go on meanwhile.
  */
 export function usable<Endpoint extends Seen>(endpoints: readonly Endpoint[]): readonly Endpoint[] {
-  const living = endpoints.filter(
-    ({ ready, status }) => ready && (status === 'alive' || status === 'suspected'),
-  );
+  const living = endpoints.filter((endpoint) => endpoint.ready && isLiving(endpoint));
   const well = living.filter(({ status, condition }) => status === 'alive' && condition !== 'stalled');
   return newest(well.length > 0 ? well : living);
 }

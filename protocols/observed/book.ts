@@ -4,7 +4,7 @@
  * recorded and plays again changes nothing.
  */
 import { limits } from '../limits.ts';
-import type { MemberStatus, NodeId } from '../membership/model.ts';
+import type { NodeId } from '../membership/model.ts';
 import type { MemberView } from '../membership/views/view.ts';
 import { compareDigests, digestOf, type RecordDigest } from './digest.ts';
 import type { HeldSet, KnownMember, Tombstone } from './model.ts';
@@ -118,6 +118,3 @@ function forgetting<Value extends Book>(book: Value, now: number): Value {
     .slice(0, limits.recordsBuried);
   return kept.length === entries.length ? book : { ...book, buried: Object.fromEntries(kept) };
 }
-
-/** Whether it may be asked: the dead do not answer. */
-export const answers = (status: MemberStatus): boolean => status === 'alive' || status === 'suspected';

@@ -4,9 +4,9 @@
  */
 import { drive, schedule, type Decision, type Effect } from '../effects.ts';
 import { limits } from '../limits.ts';
-import type { NodeId } from '../membership/model.ts';
+import { isLiving, type NodeId } from '../membership/model.ts';
 import type { Peer } from '../wire/calls.ts';
-import { answers, at, judge, withWord, type Book } from './book.ts';
+import { at, judge, withWord, type Book } from './book.ts';
 import { compareDigests, compareVersions, type RecordDigest, type SetVersion } from './digest.ts';
 import type { HeldSet } from './model.ts';
 import { emptyContent, placeOf, withLog, type LogPlace, type SetContent } from './record-set.ts';
@@ -153,7 +153,7 @@ function sourceOf(
   const owner = at(value.members, id);
   const candidates = [
     ...sources,
-    ...(owner && answers(owner.status) && !sources.some((peer) => peer.id === id)
+    ...(owner && isLiving(owner) && !sources.some((peer) => peer.id === id)
       ? [{ id, address: owner.address }]
       : []),
   ];

@@ -82,7 +82,7 @@ export class SealedDatagrams {
   /** By what stands of a life in a header. Those under keys that the ring lacks are gone. */
   readonly #lives = new LRUCache<string, Life>(remembered);
   /** By sender. */
-  readonly #furthest = new LRUCache<string, Furthest>(remembered);
+  readonly #furthest = new LRUCache<string, { readonly boot: number; counter: number }>(remembered);
 
   constructor({ cipher, ring, label, id, boot, firstCounter = 0 }: SealedDatagramsOptions) {
     this.#cipher = cipher;
@@ -132,7 +132,8 @@ export class SealedDatagrams {
     const { id, boot, window } = life;
     const furthest = this.#furthest.get(id);
     if (furthest && furthest.boot > boot) return 'former-life';
-    if (furthest?.boot !== boot || furthest.counter < counter) this.#furthest.set(id, { boot, counter });
+    if (furthest?.boot !== boot) this.#furthest.set(id, { boot, counter });
+    else if (furthest.counter < counter) furthest.counter = counter;
     if (!known) this.#lives.set(name, life);
     return window.take(counter) ? { id, boot, bytes } : 'replayed';
   }

@@ -8,7 +8,7 @@ import { reason, type Reason } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { ChildSpec } from '../../supervision/child-spec.ts';
 import { paths } from '../../wire/paths.ts';
-import type { MemberAddress, NodeId } from '../model.ts';
+import { isLiving, type MemberAddress, type NodeId } from '../model.ts';
 import type { Roster, RosterEntry } from '../views/port.ts';
 import { placeText } from './telling.ts';
 
@@ -59,8 +59,7 @@ type Tried = {
   readonly error?: Reason;
 };
 
-const livingIn = ({ value }: Listed): number =>
-  value.members.filter(({ status }) => status === 'alive' || status === 'suspected').length;
+const livingIn = ({ value }: Listed): number => value.members.filter(isLiving).length;
 
 export const joinerGuards = {
   someLive: (_: JoinerValue, event: Counted) => event.living > 0,

@@ -4,8 +4,8 @@
  */
 import type { Desk } from '../desk.ts';
 import type { Exchanger } from '../exchange/exchanger.ts';
-import { isLiving, type Entry } from '../members.ts';
-import type { MemberAddress } from '../model.ts';
+import type { Entry } from '../members.ts';
+import { isLiving, type MemberAddress } from '../model.ts';
 import { exchangeAfterMs } from '../profile.ts';
 
 export const gossipDue = 'gossip';

@@ -5,8 +5,8 @@
  */
 import type { Desk } from '../desk.ts';
 import { accuse, chargesAgainst, doubtPrefix } from '../judge.ts';
-import { isLiving, type Entry } from '../members.ts';
-import type { Member, NodeId } from '../model.ts';
+import type { Entry } from '../members.ts';
+import { isLiving, type Member, type NodeId } from '../model.ts';
 import { chooseRelays } from './relays.ts';
 import { ProbeRing } from './ring.ts';
 

@@ -3,6 +3,7 @@
  * live the one whose credential ends last: the authority gives new ones to who has the name in its registry, so whoever
  * lost the name has an older one. Which of them was seen first here says nothing: either may have started anew since.
  */
+import { isLiving } from '../model.ts';
 import type { MemberView } from './view.ts';
 
 type Named = Pick<MemberView, 'name' | 'self' | 'status' | 'vouchedUntil'> &
@@ -25,10 +26,8 @@ export function oneOfEachName<Row extends Named>(rows: readonly Row[]): readonly
 function goesBefore(row: Named, than: Named): boolean {
   const order =
     Number(row.self) - Number(than.self) ||
-    Number(lives(row)) - Number(lives(than)) ||
+    Number(isLiving(row)) - Number(isLiving(than)) ||
     (row.vouchedUntil ?? 0) - (than.vouchedUntil ?? 0) ||
     (row.since ?? 0) - (than.since ?? 0);
   return order > 0;
 }
-
-const lives = ({ status }: Named): boolean => status === 'alive' || status === 'suspected';

@@ -3,10 +3,10 @@ import { drive, emit, schedule, type Decision, type Effect } from '../../effects
 import { reason, type Reason } from '../../errors.ts';
 import { hashText } from '../../hash.ts';
 import { limits } from '../../limits.ts';
-import type { MemberAddress, NodeId } from '../../membership/model.ts';
+import { isLiving, type MemberAddress, type NodeId } from '../../membership/model.ts';
 import type { MemberChange, MemberView } from '../../membership/views/view.ts';
 import type { Peer } from '../../wire/calls.ts';
-import { answers, at, digestsOf, judge, withHeld, withMember, withMembers, withWord } from '../book.ts';
+import { at, digestsOf, judge, withHeld, withMember, withMembers, withWord } from '../book.ts';
 import { compareVersions, digestOf, type RecordDigest } from '../digest.ts';
 import type { HeldSet, SignedHead } from '../model.ts';
 import {
@@ -86,7 +86,7 @@ const compare = (value: Value): Decision<Value> => {
 };
 
 const livingOf = ({ members }: Value): readonly NodeId[] =>
-  Object.keys(members).filter((id) => answers(members[id]!.status));
+  Object.keys(members).filter((id) => isLiving(members[id]!));
 
 /** Who waits to be met; else one after the other, each node from another beginning. */
 function partner(value: Value): Peer | undefined {

@@ -2,6 +2,7 @@
  * The server's side: its store holds the cluster, its port lets nodes in, answers their store, renews what they have and
  * tells them of new keys.
  */
+import { isLiving } from '../../../protocols/membership/model.ts';
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import { renewRequest, type Issued, type ServerPlace } from '../../../protocols/cluster/join.ts';
 import { isGone, type MemberRecord } from '../../../protocols/cluster/rows.ts';
@@ -149,9 +150,6 @@ async function claimOwnName(
   });
 }
 
-const isLiving = ({ self, status }: MemberView): boolean =>
-  !self && (status === 'alive' || status === 'suspected');
-
 /** Everything that other nodes may ask of this one. */
 function serveNodes(
   { clock, debug }: ClusterOptions,
@@ -200,7 +198,7 @@ function handleOf(ports: ClusterPorts, place: ServerPlace, parts: Parts): Cluste
     const body = { keys: ring.map(({ secret }) => secret) };
     const told = membership
       .members()
-      .filter((member) => isLiving(member) && registered.has(member.id))
+      .filter((member) => !member.self && isLiving(member) && registered.has(member.id))
       .map(async ({ id, name, address }) => {
         await calls
           .call({ id, address }, 'ring.news', body, { timeoutMs: limits.writeMs })

@@ -7,7 +7,7 @@ import { reasonOf } from '../../../protocols/errors.ts';
 import type { Frame } from '../../../protocols/inspection.ts';
 import { memberChild } from '../../../protocols/membership/actors/joiner.ts';
 import { toldBy } from '../../../protocols/membership/actors/telling.ts';
-import type { MemberAddress, NodeId } from '../../../protocols/membership/model.ts';
+import { isLiving, type MemberAddress, type NodeId } from '../../../protocols/membership/model.ts';
 import type { Swim } from '../../../protocols/membership/swim.ts';
 import type { Standing } from '../../../protocols/membership/views/news.ts';
 import type { Roster } from '../../../protocols/membership/views/port.ts';
@@ -88,7 +88,7 @@ export class HostActors {
     if (before)
       this.#kernel.send(childPath(paths.members, memberChild(view)), { type: 'member.heard', view });
     else this.#kernel.send(paths.joiner, { type: 'member.met', member: { id: view.id, name: view.name } });
-    const living = this.#living + Number(lives(view)) - Number(before !== undefined && lives(before));
+    const living = this.#living + Number(isLiving(view)) - Number(before !== undefined && isLiving(before));
     const turned = (living === 0) !== (this.#living === 0);
     this.#living = living;
     if (turned) this.#kernel.send(paths.joiner, { type: 'members.counted', living });
@@ -99,7 +99,7 @@ export class HostActors {
   #forget(): void {
     let oldest: MemberView | undefined;
     for (const view of this.#known.values())
-      if (!lives(view) && (!oldest || view.since < oldest.since)) oldest = view;
+      if (!isLiving(view) && (!oldest || view.since < oldest.since)) oldest = view;
     if (!oldest) return;
     this.#known.delete(oldest.id);
     this.#told.delete(oldest.id);
@@ -190,8 +190,4 @@ export class HostActors {
       },
     };
   }
-}
-
-function lives({ status }: MemberView): boolean {
-  return status === 'alive' || status === 'suspected';
 }

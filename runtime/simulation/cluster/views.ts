@@ -1,4 +1,5 @@
 /** Whether nodes agree on who lives, as their membership says. */
+import { isLiving } from '../../../protocols/membership/model.ts';
 import type { NodeRun } from '../node/node-run.ts';
 
 /** Whom of each other those that are well do not see alive, in words. */
@@ -22,7 +23,7 @@ export function beyond(well: readonly NodeRun[]): readonly string[] {
       ({ id, condition }) => !ids.has(id) && condition !== 'away',
     );
     return others
-      .filter(({ status }) => status === 'alive' || status === 'suspected')
+      .filter(isLiving)
       .map(({ name, status }) => `${place.name} sees ${name} ${status}, which is not there`);
   });
 }

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { decodePlain, encodePlain } from '../../../protocols/wire/codec.ts';
 import { Reader } from '../../../protocols/wire/reader.ts';
 import { Writer } from '../../../protocols/wire/writer.ts';
+import { writeRow, type Row } from './row.ts';
 
 const word = fc.stringMatching(/^[\x21-\x7e]{0,300}$/);
 const natural = fc.oneof(
@@ -12,7 +13,6 @@ const natural = fc.oneof(
 );
 const value = fc.oneof(natural, word, fc.uint8Array({ maxLength: 300 }));
 const row = fc.array(value, { maxLength: 20 });
-type Row = readonly (number | string | Uint8Array)[];
 
 /** As the form of `like` says. */
 function read(bytes: Uint8Array, like: Row): Row | undefined {
@@ -25,16 +25,7 @@ function read(bytes: Uint8Array, like: Row): Row | undefined {
   return reader.good() ? got : undefined;
 }
 
-function written(values: Row): Uint8Array {
-  const writer = new Writer(8_192);
-  writer.array(values.length);
-  for (const one of values) {
-    if (typeof one === 'number') writer.natural(one);
-    else if (typeof one === 'string') writer.text(one);
-    else writer.byteString(one);
-  }
-  return writer.take();
-}
+const written = (values: Row): Uint8Array => writeRow(new Writer(8_192), values);
 
 test('what the writer and the codec wrote comes back', () => {
   fc.assert(

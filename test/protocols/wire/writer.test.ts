@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { decodePlain, encodePlain } from '../../../protocols/wire/codec.ts';
 import { Writer } from '../../../protocols/wire/writer.ts';
+import { writeRow } from './row.ts';
 
 const natural = fc.oneof(
   fc.integer({ min: 0, max: 2 ** 32 - 1 }),
@@ -12,21 +13,11 @@ const text = fc.oneof(fc.string({ maxLength: 300 }), fc.string({ unit: 'grapheme
 const bytes = fc.uint8Array({ maxLength: 300 });
 const value = fc.oneof(natural, text, bytes);
 
-function write(writer: Writer, values: readonly (number | string | Uint8Array)[]): Uint8Array {
-  writer.array(values.length);
-  for (const one of values) {
-    if (typeof one === 'number') writer.natural(one);
-    else if (typeof one === 'string') writer.text(one);
-    else writer.byteString(one);
-  }
-  return writer.take();
-}
-
 test('what it writes comes back as it was, and is no longer than the codec would have it', () => {
   const writer = new Writer(100_000);
   fc.assert(
     fc.property(fc.array(value, { maxLength: 40 }), (values) => {
-      const written = write(writer, values);
+      const written = writeRow(writer, values);
       expect(decodePlain(written, 100_000)).toEqual(values);
       expect(written.length).toBeLessThanOrEqual(encodePlain(values, 100_000).length);
     }),
@@ -36,7 +27,7 @@ test('what it writes comes back as it was, and is no longer than the codec would
 
 test('too long: refused, and the next one begins anew', () => {
   const writer = new Writer(10);
-  expect(() => write(writer, ['longer than that'])).toThrow('more than 10 bytes');
-  expect(() => write(writer, [new Uint8Array(10)])).toThrow('more than 10 bytes');
-  expect(decodePlain(write(writer, [1, 'two']), 10)).toEqual([1, 'two']);
+  expect(() => writeRow(writer, ['longer than that'])).toThrow('more than 10 bytes');
+  expect(() => writeRow(writer, [new Uint8Array(10)])).toThrow('more than 10 bytes');
+  expect(decodePlain(writeRow(writer, [1, 'two']), 10)).toEqual([1, 'two']);
 });

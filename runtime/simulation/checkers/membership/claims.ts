@@ -2,6 +2,7 @@
  * What each node hears of each member only grows. M4: incarnations never fall, and none is above what the member itself
  * has said. M5: who left has left for that boot. M6: dead at one incarnation is never alive at the same or a lower one.
  */
+import { isLiving } from '../../../../protocols/membership/model.ts';
 import { compareIncarnations } from '../../../../protocols/membership/claims/precedence.ts';
 import type { MemberChange, MemberView } from '../../../../protocols/membership/views/view.ts';
 import { ClusterChecker, type NodeSight } from '../checker.ts';
@@ -62,8 +63,7 @@ export class DeadStaysDead extends Claims {
   protected judge(now: MemberView, before: MemberView | undefined, at: NodeSight): void {
     if (before?.status !== 'dead') return;
     this.exercised += 1;
-    const lives = now.status === 'alive' || now.status === 'suspected';
-    if (lives && compareIncarnations(now.incarnation, before.incarnation) <= 0)
+    if (isLiving(now) && compareIncarnations(now.incarnation, before.incarnation) <= 0)
       this.complain(now, before, at);
   }
 }

@@ -4,6 +4,7 @@
  * M2: who crashed is dead for every living node within the bound. M3: who lives and hears the others is alive for all of
  * them within the bound after healing, also when both sides had forgotten each other.
  */
+import { isLiving } from '../../../../protocols/membership/model.ts';
 import type { MemberRecord } from '../../../../protocols/cluster/rows.ts';
 import type { MemberChange } from '../../../../protocols/membership/views/view.ts';
 import { longestAwayMs } from '../../../../protocols/membership/claims/codec.ts';
@@ -157,7 +158,7 @@ export class DeathsSeen extends ClusterChecker {
     if (!isOverdue && seen?.status !== 'dead' && seen?.status !== 'left') return;
     this.#judged.add(key);
     this.exercised += 1;
-    if (seen?.status === 'alive' || seen?.status === 'suspected')
+    if (seen && isLiving(seen))
       this.fail(`${by.node} sees ${dead.node} ${seen.status}, ${withinMs} ms after it went down`);
   }
 }
