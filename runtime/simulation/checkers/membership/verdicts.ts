@@ -49,27 +49,28 @@ export class NoFalseDeath extends ClusterChecker {
 
   override onMember({ what, member }: MemberChange, at: NodeSight): void {
     if (what !== 'suspected' && what !== 'died') return;
+    const { boot, counter } = member.incarnation;
+    const now = this.sight.nowMs();
+    const word = `${member.id} ${boot}.${counter}`;
+    // Noted of everybody: who is asked nothing of now may be asked later, of what was begun long before.
+    const suspectedAt = firstOf(this.#suspectedAt, word, now);
+    const declaredAt = what === 'died' ? firstOf(this.#declaredAt, word, now) : now;
     const { longestMs } = suspicionTimes(this.sight.times, this.sight.nodes.length);
     for (const node of this.sight.nodes)
-      if (!isFarOff(node) && this.sight.nowMs() - node.clockSetMs() > 2 * longestMs)
+      if (!isFarOff(node) && now - node.clockSetMs() > 2 * longestMs)
         this.#mute.delete(node.node);
     if (this.#mute.has(at.node) || this.#mute.has(member.name)) return;
     if (this.#isShutOut(at.node, at.identity()) || this.#isShutOut(member.name, member.id)) return;
-    const { boot, counter } = member.incarnation;
-    const now = this.sight.nowMs();
     const stormEndedMs = this.sight.stormEndedMs();
-    const word = `${member.id} ${boot}.${counter}`;
-    const suspectedAt = firstOf(this.#suspectedAt, word, now);
     const upSinceMs = this.#upSinceMs(member.id, boot);
     if (upSinceMs === undefined) return;
     if (what === 'suspected') {
       if (stormEndedMs < now) this.exercised += 1;
       return;
     }
-    // What was begun in a storm may end after it, and others hear of it later still.
-    const declaredAt = firstOf(this.#declaredAt, word, now);
     // Of a life that is over: a journal that was cut counts a boot twice.
     if (suspectedAt <= upSinceMs) return;
+    // What was begun in a storm may end after it, and others hear of it later still.
     if (suspectedAt <= stormEndedMs && declaredAt <= stormEndedMs + longestMs) return;
     const by = member.suspectedBy.map(({ name }) => name).join(', ');
     this.fail(`${at.node} declares ${member.name} dead, which lives; suspected by ${by || 'nobody'}`);
