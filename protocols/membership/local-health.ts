@@ -3,8 +3,9 @@
  * others say of it, or whose event loop lags, probes less often and waits longer before it accuses anybody.
  */
 
-/** At the worst everything takes eight times as long. */
-const worst = 7;
+import { worstFactor } from './profile.ts';
+
+const worst = worstFactor - 1;
 
 export class LocalHealth {
   #score = 0;

@@ -61,7 +61,7 @@ const wayShare = 0.1;
 /** Longest time between two rounds of anything: beyond, nothing would be noticed on the day it happens. */
 const longestMs = 3_600_000;
 /** With the worst local health a probe takes so many times as long, and a packet says how long it takes. */
-const worstFactor = 8;
+export const worstFactor = 8;
 /** More receivers at once than this are a flood, not gossip. */
 const mostPeers = 32;
 /** Rounds of gossip that a refutation needs to be heard before the shortest suspicion ends. */

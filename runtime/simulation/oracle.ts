@@ -129,8 +129,12 @@ export class Oracle {
       !sameSpec(assignment.spec, withHeld(slot));
     if (stale && this.#isHeldBack(slot, assigned, desired, known))
       return this.#waiting(assignment, containers);
-    if (assignment && stale && this.#siblingFails(slot, assigned, desired))
-      return this.#waiting(assignment, containers);
+    if (assignment && stale) {
+      const failing = this.#failingSiblings(slot, assigned, desired);
+      if (failing.some(({ outcome }) => outcome !== undefined)) return this.#waiting(assignment, containers);
+      // It fails once more or lasts, and then its sibling follows.
+      if (failing.length > 0) return 'waits for a newer one that runs again and may last';
+    }
     if (assignment === undefined) return 'is not assigned';
     if (stale) return 'is assigned an older specification';
     if (assignment.revision !== slot.revision) return `is said to be of revision ${assignment.revision}`;
@@ -164,20 +168,20 @@ export class Oracle {
 
   /**
    * Of several that serve one at a time gives way: while one of the newer ones crashes again and again, or has failed for good,
-   * the others stay.
+   * the others stay. Their records.
    */
-  #siblingFails(
+  #failingSiblings(
     { slot, app, service }: DesiredSlot,
     assigned: ReadonlyMap<string, Assignment>,
     desired: ReadonlyMap<string, DesiredSlot>,
-  ): boolean {
-    return [...desired.values()].some((other) => {
-      if (other.slot === slot || other.app !== app || other.service.name !== service.name) return false;
+  ): readonly RunRecord[] {
+    return [...desired.values()].flatMap((other) => {
+      if (other.slot === slot || other.app !== app || other.service.name !== service.name) return [];
       const newer = assigned.get(other.slot);
       const record = this.#sight.recordOf(other.slot);
-      if (newer === undefined || record?.placement !== newer.placement) return false;
+      if (newer === undefined || record?.placement !== newer.placement) return [];
       const fails = record.outcome === 'failed' || record.history.failuresInARow > 0;
-      return fails && sameSpec(newer.spec, withHeld(other));
+      return fails && sameSpec(newer.spec, withHeld(other)) ? [record] : [];
     });
   }
 

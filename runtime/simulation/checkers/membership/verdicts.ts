@@ -10,7 +10,11 @@ import type { MemberChange } from '../../../../protocols/membership/views/view.t
 import { longestAwayMs } from '../../../../protocols/membership/claims/codec.ts';
 import { limits } from '../../../../protocols/limits.ts';
 import { keys } from '../../../../protocols/state/keys.ts';
-import { suspicionTimes, type MembershipTimes } from '../../../../protocols/membership/profile.ts';
+import {
+  suspicionTimes,
+  worstFactor,
+  type MembershipTimes,
+} from '../../../../protocols/membership/profile.ts';
 import { ClusterChecker, type NodeSight } from '../checker.ts';
 
 /** Rounds of gossip until a piece of news has reached everybody, a tenth of the packets lost. */
@@ -22,11 +26,11 @@ const stallsMs = 2_000;
  * Until a crashed node is dead everywhere, when no more is wrong than what M1 allows. `living`: so many can confirm what
  * one of them suspects. Each asks every other one within two turns of its ring, and the answer may be waited for twice as
  * long after a stall. Where enough are there to confirm it, the suspicion is over when all have asked; else it lasts as
- * long as that of one accuser.
+ * long as that of one accuser. `factor`: of the waits of who asks, 1 where it is well.
  */
-export function deadWithinMs(times: MembershipTimes, nodes: number, living: number): number {
+export function deadWithinMs(times: MembershipTimes, nodes: number, living: number, factor = 1): number {
   const { shortestMs, longestMs, confirmations } = suspicionTimes(times, nodes);
-  const askedMs = (2 * (nodes - 1) - 1 + 2) * times.probeMs;
+  const askedMs = (2 * (nodes - 1) - 1 + 2) * times.probeMs * factor;
   const suspectedMs = living - 1 >= confirmations ? Math.max(shortestMs, askedMs) : longestMs;
   return askedMs + suspectedMs + spreadRounds * times.gossipMs + stallsMs;
 }
@@ -57,8 +61,7 @@ export class NoFalseDeath extends ClusterChecker {
     const declaredAt = what === 'died' ? firstOf(this.#declaredAt, word, now) : now;
     const { longestMs } = suspicionTimes(this.sight.times, this.sight.nodes.length);
     for (const node of this.sight.nodes)
-      if (!isFarOff(node) && now - node.clockSetMs() > 2 * longestMs)
-        this.#mute.delete(node.node);
+      if (!isFarOff(node) && now - node.clockSetMs() > 2 * longestMs) this.#mute.delete(node.node);
     if (this.#mute.has(at.node) || this.#mute.has(member.name)) return;
     if (this.#isShutOut(at.node, at.identity()) || this.#isShutOut(member.name, member.id)) return;
     const stormEndedMs = this.sight.stormEndedMs();
@@ -138,7 +141,9 @@ export class DeathsSeen extends ClusterChecker {
     const longMs = deadWithinMs(times, nodes.length, 1);
     const calmMs = now - this.sight.stormEndedMs();
     const living = nodes.filter(({ upSinceMs }) => now - (upSinceMs() ?? now) >= longMs);
-    const withinMs = deadWithinMs(times, nodes.length, living.length);
+    // Only answers make a node well again that a storm left unwell: who is alone gets none.
+    const isUnwell = living.length === 1 && this.sight.stormEndedMs() > 0;
+    const withinMs = deadWithinMs(times, nodes.length, living.length, isUnwell ? worstFactor : 1);
     for (const dead of nodes) {
       if (dead.downSinceMs() === undefined) continue;
       const downMs = now - (dead.downSinceMs() ?? now);
