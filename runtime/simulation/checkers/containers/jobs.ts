@@ -39,7 +39,9 @@ export class JobsAbreast extends ClusterChecker {
     if (!events.some((event) => keyOf(event).startsWith('nodes/'))) return;
     const before = this.#assigned;
     this.#assigned = assignmentsIn(this.sight.rows);
-    const placed = [...this.#assigned.values()].filter(({ slot }) => !this.#isAtWork(before.get(slot)));
+    const placed = [...this.#assigned.values()].filter(
+      ({ slot, placement }) => placement !== before.get(slot)?.placement && !this.#isAtWork(before.get(slot)),
+    );
     for (const service of new Set(placed.map(({ app, service: name }) => `${app}/${name}`)))
       this.#judge(service, revision);
   }
