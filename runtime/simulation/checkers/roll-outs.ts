@@ -58,7 +58,7 @@ export class OneByOne extends ClusterChecker {
     for (const slot of moved) {
       const wanted = desired.get(slot);
       // What has ended is replaced at once.
-      const stands = this.#stands.get(slot)?.untilMs === undefined && this.#stood(slot);
+      const stands = this.#stands.get(slot)?.untilMs === undefined && this.#stood(slot, this.#settleMs(slot));
       if (wanted && stands && this.#isCalm()) this.#judge(wanted, desired, revision);
     }
     for (const event of events) this.#note(event);
@@ -96,14 +96,20 @@ export class OneByOne extends ClusterChecker {
       );
   }
 
+  /** Where it failed before it is waited for longer. */
+  #settleMs(slot: string): number {
+    const failures = this.sight.recordOf(slot)?.history.failuresInARow ?? 0;
+    return failures > 0 ? limits.settleAfterFailureMs : limits.settleMs;
+  }
+
   /** The container of its assignment has run for so long, and still did when that could last be heard. */
-  #stood(slot: string): boolean {
+  #stood(slot: string, forMs: number = limits.settleMs): boolean {
     const now = this.sight.nowMs();
     const stand = this.#stands.get(slot);
     if (!stand || stand.placement !== this.#assigned.get(slot)?.placement) return false;
     const { sinceMs, untilMs = now } = stand;
     // A clock may run a little fast.
-    return (untilMs - sinceMs) * 1.001 >= limits.settleMs && now - untilMs <= heardMs;
+    return (untilMs - sinceMs) * 1.001 >= forMs && now - untilMs <= heardMs;
   }
 
   /** What its probes say counts, not its age alone. */

@@ -85,7 +85,7 @@ export class ClusterFaults {
       case 'clog':
         return this.#onWays(fault.forMs, this.#way(fault.from, fault.to), (from, to) => {
           this.#world.hub.clog(from, to, fault.forMs);
-          return () => {};
+          return () => this.#world.hub.clog(from, to, 0);
         });
       case 'rotate':
         return this.#rotate();
