@@ -38,6 +38,9 @@ export function deadWithinMs(times: MembershipTimes, nodes: number, living: numb
 /** From healing to agreement: tries of lost peers, an exchange, what gossip takes; and a start of the daemon before. */
 export const agreedWithinMs = 10_000;
 
+/** Keys that a node was not told it asks for when it cannot read what comes, and then again, half a minute later at most. */
+const askedAgainMs = 35_000;
+
 export class NoFalseDeath extends ClusterChecker {
   readonly name = 'M1';
   /** By member and incarnation: when somebody first suspected it, and first declared it dead. */
@@ -84,7 +87,9 @@ export class NoFalseDeath extends ClusterChecker {
     const idOf = (node: string) => (this.sight.rows.get(keys.member(node)) as MemberRecord | undefined)?.id;
     if (!this.sight.nodes.some(({ node }) => idOf(node) !== undefined)) return false;
     const node = this.sight.nodes.find((one) => one.node === name);
-    return idOf(name) !== id || (node !== undefined && isFarOff(node));
+    if (node === undefined) return idOf(name) !== id;
+    const clockRightMs = this.sight.nowMs() - node.clockSetMs();
+    return idOf(name) !== id || isFarOff(node) || clockRightMs <= askedAgainMs;
   }
 
   /** In that very boot. */
