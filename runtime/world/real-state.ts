@@ -12,6 +12,7 @@ import { roleHere } from '../cluster/opening/role.ts';
 import { createKeyFile } from '../drivers/secrets/key-file.ts';
 import { createSecretBox } from '../drivers/secrets/secret-box.ts';
 import { openEmbeddedStore } from '../drivers/store/embedded/embedded-store.ts';
+import { followedStore } from '../drivers/store/followed-store.ts';
 import { lockDataFolder } from '../drivers/store/embedded/data-lock.ts';
 import { realClock } from './real-clock.ts';
 import { realRandom } from './real-random.ts';
@@ -66,10 +67,11 @@ async function openHere(options: StateOptions, store: StateStore): Promise<Opene
   const storage = createKeyFile({ path, passphrases, random: realRandom });
   const secrets = createSecretBox({ storage, random: realRandom, store: () => store });
   const { locked } = await secrets.status({}, { key: 'open', signal: new AbortController().signal });
-  const state = { store, secrets, ...(locked ? { locked } : {}) };
+  const followed = followedStore(store, options.journal);
+  const state = { store: followed, secrets, ...(locked ? { locked } : {}) };
   if (!several) return { ...state, close: () => Promise.resolve() };
   const { openServer } = await import('../cluster/opening/server.ts');
-  const { handle, close } = await openServer(await clusterOptions(options), { store, secrets });
+  const { handle, close } = await openServer(await clusterOptions(options), { store: followed, secrets });
   return { ...state, cluster: handle, close };
 }
 

@@ -55,7 +55,8 @@ export async function openServer(
   const isOwn = before === undefined || (await holdsCluster(ports, before.label));
   const members = await listMembers(ports);
   const given = isOwn ? await givenToServer(options, ports, { identity, before }) : before;
-  if (isOwn) await claimOwnName(options, ports, given, members);
+  // One that was restored from an older copy takes no writes: what it says of this node stays meanwhile.
+  if (isOwn) await claimOwnName(options, ports, given, members).catch(unlessForeign);
   const place: ServerPlace = { id: identity.id, name, address: given.address };
   const others = members.filter(({ id }) => id !== identity.id).map(({ address }) => address);
   const parts = await openParts({
@@ -77,6 +78,10 @@ export async function openServer(
     handle: handleOf(ports, place, parts),
     close: () => parts.close(),
   };
+}
+
+function unlessForeign(thrown: unknown): void {
+  if (reasonOf(thrown).code !== 'HM-STORE-FOREIGN') throw thrown;
 }
 
 /** What it had before as the server of that name, where it is now. */

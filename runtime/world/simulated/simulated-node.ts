@@ -10,7 +10,7 @@ import type { Incarnation, MemberAddress } from '../../../protocols/membership/m
 import type { MembershipTimes } from '../../../protocols/membership/profile.ts';
 import type { Membership } from '../../../protocols/membership/views/port.ts';
 import type { GossipKeys, MemberChange, MemberView } from '../../../protocols/membership/views/view.ts';
-import type { Clock, Journal, Ports, Random, SecretBox } from '../../../protocols/ports.ts';
+import type { Clock, Journal, Ports, Random, SecretBox, StateStore } from '../../../protocols/ports.ts';
 import type { DatagramCipher } from '../../../transport/secure/datagram-cipher.ts';
 import { ScriptedImages, scriptedImageSource } from '../../drivers/container/scripted/images.ts';
 import { ScriptedMachine } from '../../drivers/container/scripted/machine.ts';
@@ -22,6 +22,7 @@ import { unsealFrom, withGrants } from '../../drivers/grants/unseal.ts';
 import type { Disk } from '../../drivers/journal/disk.ts';
 import { openJournal } from '../../drivers/journal/journal.ts';
 import { MemoryNetwork } from '../../drivers/network/memory/memory-network.ts';
+import { followedStore } from '../../drivers/store/followed-store.ts';
 import type { MemoryStore } from '../../drivers/store/memory/memory-store.ts';
 import { scriptedProbe } from '../../drivers/probe/scripted-probe.ts';
 import { MemoryVolumes } from '../../drivers/volume/memory.ts';
@@ -193,10 +194,14 @@ export class SimulatedNode {
       if (gate.isShut) throw coded('HM-DATA-DIR', 'this life is over');
       const { journal, recovered, close } = await openJournal({ disk, clock, path: journalPath });
       const boot = this.#cluster && (await countBoot(journal));
+      // An agent has its store at the server, which follows it.
+      const store = this.role === 'server' ? followedStore(this.store, journal) : this.store;
       const cluster =
-        boot === undefined ? undefined : await this.#openCluster(boot, life, threads, { journal, disk });
+        boot === undefined
+          ? undefined
+          : await this.#openCluster(boot, life, threads, { journal, disk, offered: store });
       const ports: Ports = {
-        store: this.store,
+        store,
         journal,
         containers: withGrants(runtime, this.grants),
         images: scriptedImageSource(this.images, this.machine.engine),
@@ -230,7 +235,11 @@ export class SimulatedNode {
     boot: number,
     life: number,
     threads: Readonly<Record<ThreadName, LifeThread>>,
-    { journal, disk }: { readonly journal: Journal; readonly disk: Disk },
+    {
+      journal,
+      disk,
+      offered,
+    }: { readonly journal: Journal; readonly disk: Disk; readonly offered: StateStore },
   ): Promise<SimulatedCluster | undefined> {
     const around = this.#cluster;
     if (!around) return undefined;
@@ -245,8 +254,8 @@ export class SimulatedNode {
       raiseBoot: (above: number) => raiseBoot(journal, above),
     };
     const opened = joining
-      ? await this.#join(joining, { ...means, boot, journal, disk })
-      : await this.#found(around, { ...means, keys }, boot);
+      ? await this.#join(joining, offered, { ...means, boot, journal, disk })
+      : await this.#found(around, offered, { ...means, keys }, boot);
     const { membership } = opened.handle;
     membership.onChange((change) => this.onMember(change));
     this.membership = membership;
@@ -260,6 +269,7 @@ export class SimulatedNode {
   /** It finds itself in the cluster, as if it had always been there. */
   #found(
     { hub, server }: ClusterSurroundings,
+    offered: StateStore,
     means: Omit<ClusterOptions, 'self' | 'server' | 'offered'>,
     boot: number,
   ): Promise<SimulatedCluster> {
@@ -269,13 +279,14 @@ export class SimulatedNode {
       ...means,
       self: { id: this.id, name, role, boot },
       server: { id: first.id, name: first.name, address: hub.addressOf(first.name) },
-      offered: first === this ? this.store : undefined,
+      offered: first === this ? offered : undefined,
     });
   }
 
   /** With a token and by the door, or with what it was given before. */
   #join(
     { certificateMs, seeds }: Joining,
+    store: StateStore,
     means: Omit<
       JoinedOptions,
       'name' | 'address' | 'seeds' | 'offered' | 'certificateMs' | 'onGossip' | 'onDoor'
@@ -285,7 +296,7 @@ export class SimulatedNode {
     return openJoinedCluster({
       ...means,
       ...{ name, certificateMs, seeds: seeds(name), address: means.hub.addressOf(name) },
-      offered: role === 'server' ? { store: this.store, secrets: this.#secrets } : undefined,
+      offered: role === 'server' ? { store, secrets: this.#secrets } : undefined,
       onDoor: (stage) => this.onDoor(stage),
       onGossip: (id, label, gossipKeys) => {
         this.#id = id;

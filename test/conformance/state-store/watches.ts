@@ -139,8 +139,7 @@ async function fill(rig: StoreRig, count: number): Promise<void> {
       call(),
     ),
   );
-  while (rig.clock.busy) await rig.clock.settle();
-  await Promise.all(answers);
+  await rig.done(Promise.all(answers));
 }
 
 function compactionCases(arm: StoreArm): void {

@@ -283,6 +283,27 @@ test('a server that meets an empty store stays the server of its cluster, and ma
   );
 }, 60_000);
 
+test('a server that meets an older copy of its store serves on, and writes nothing there until that is confirmed', async () => {
+  const agent = await joined();
+  await first.follows!(1_000);
+  const revision = async () => (await town.store.status()).position.revision;
+  const before = await revision();
+  await server.close();
+  server = await town.server(first, server.handle.self.address);
+  const token = () => server.handle.care!.createToken({ ttlMs: 60_000, uses: 1 });
+  expect(await refusalOf(token())).toMatchObject({ code: 'HM-STORE-FOREIGN' });
+  expect(await refusalOf(server.handle.care!.rotateKeys())).toMatchObject({ code: 'HM-STORE-FOREIGN' });
+  await until('the agent has its store', () =>
+    agent.store.get({ key: keys.cluster }, call()).then(
+      () => true,
+      () => false,
+    ),
+  );
+  expect(await revision()).toBe(before);
+  await first.follows!(0);
+  expect(await token()).toMatchObject({ uses: 1 });
+}, 60_000);
+
 const labelIn = async (store: MemoryStore): Promise<unknown> =>
   ((await store.get({ key: keys.cluster })).kv?.value as { readonly label: string } | undefined)?.label;
 

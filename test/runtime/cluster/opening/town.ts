@@ -8,6 +8,8 @@ import type { AddressInfo } from 'node:net';
 import { coded } from '../../../../protocols/errors.ts';
 import type { MemberAddress } from '../../../../protocols/membership/model.ts';
 import type { Clock } from '../../../../protocols/ports.ts';
+import { seenEntry, type StoreSeen } from '../../../../protocols/state/guard.ts';
+import { ownCall } from '../../../../runtime/cluster/cluster-store.ts';
 import { openAgent, type OpenedAgent } from '../../../../runtime/cluster/opening/agent.ts';
 import type {
   ClusterOptions,
@@ -20,6 +22,7 @@ import { createFileDisk } from '../../../../runtime/drivers/journal/disk.ts';
 import { openJournal } from '../../../../runtime/drivers/journal/journal.ts';
 import { MemoryKeys } from '../../../../runtime/drivers/secrets/key-ring.ts';
 import { createSecretBox } from '../../../../runtime/drivers/secrets/secret-box.ts';
+import { followedStore } from '../../../../runtime/drivers/store/followed-store.ts';
 import {
   createMemoryStore,
   type MemoryStore,
@@ -44,6 +47,8 @@ export interface Machine {
   olderMs: number;
   /** Nothing more is written of what only its owner may read. */
   isFull: boolean;
+  /** Notes that it has acted on its store as it was when it opened it, so many revisions later. */
+  follows?: (revisions: number) => Promise<unknown>;
 }
 
 export const statusOf = ({ handle }: OpenedCluster, name: string): string | undefined =>
@@ -107,9 +112,14 @@ export class ClusterTown {
   }
 
   async server(machine: Machine, clusterAddress: MemberAddress): Promise<OpenedCluster> {
-    const { store } = this;
+    const options = await this.#options(machine, { clusterAddress });
+    const store = followedStore(this.store, options.journal);
     const secrets = createSecretBox({ storage: this.keys, random: realRandom, store: () => store });
-    return this.#kept(await openServer(await this.#options(machine, { clusterAddress }), { store, secrets }));
+    const { identity, position } = await this.store.status();
+    const note = (seen: StoreSeen) => options.journal.append({ entries: { [seenEntry]: seen } }, ownCall());
+    machine.follows = (revisions) =>
+      note({ id: identity.id, ...position, revision: position.revision + revisions });
+    return this.#kept(await openServer(options, { store, secrets }));
   }
 
   async agent(
