@@ -44,6 +44,7 @@ export const observedMachine = setup({
       | { type: 'records.sealed'; value: Seal }
       | { type: 'members.listed'; value: { members: readonly MemberView[] } }
       | { type: 'member.changed'; change: MemberChange }
+      | { type: 'boot.raised'; boot: number }
       | { type: 'digest.heard'; digest: RecordDigest; from: NodeId; address: MemberAddress }
       | { type: 'peers.compared'; value: unknown }
       | { type: 'records.pulled'; id: string; value: unknown }
@@ -75,6 +76,7 @@ export const observedMachine = setup({
   on: {
     'observed.changed': { actions: 'note' },
     'member.changed': { actions: 'changed' },
+    'boot.raised': { actions: 'raised' },
     'digest.heard': { actions: 'told' },
     'records.pulled': { actions: 'pulled' },
     'records.unpulled': { actions: 'unpulled' },

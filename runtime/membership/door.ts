@@ -52,6 +52,7 @@ export class MembershipDoor implements Membership {
   readonly #changes = new Set<(change: MemberChange) => void>();
   readonly #digests = new Set<(heard: HeardDigest) => void>();
   readonly #unread = new Set<() => void>();
+  readonly #boots = new Set<(boot: number) => void>();
   readonly #listeners = new Set<(event: NodeEvent) => void>();
   #events: NodeEvent[] = [];
   #boot: number;
@@ -121,6 +122,10 @@ export class MembershipDoor implements Membership {
 
   onUnread(notify: () => void): Stop {
     return listen(this.#unread, notify);
+  }
+
+  onBoot(notify: (boot: number) => void): Stop {
+    return listen(this.#boots, notify);
   }
 
   onEvent(notify: (event: NodeEvent) => void): Stop {
@@ -287,6 +292,7 @@ export class MembershipDoor implements Membership {
     try {
       this.#boot = boot;
       await this.#lives.renew();
+      for (const notify of this.#boots) notify(this.#boot);
       this.#emit({
         type: 'boot.raised',
         subject: name,

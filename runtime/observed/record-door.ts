@@ -1,4 +1,4 @@
-/** What reaches the observed actor from outside: questions of other nodes, digests of gossip, changes of members. */
+/** What reaches the observed actor from outside: questions of other nodes, digests of gossip, changes of members and of its own boot. */
 import type { Message } from '../../protocols/effects.ts';
 import { limits } from '../../protocols/limits.ts';
 import type { Membership } from '../../protocols/membership/views/port.ts';
@@ -18,6 +18,7 @@ export function openRecordDoor(
     ),
     membership.onDigest(({ digest, from, address }) => send({ type: 'digest.heard', digest, from, address })),
     membership.onChange((change) => send({ type: 'member.changed', change })),
+    membership.onBoot((boot) => send({ type: 'boot.raised', boot })),
   ];
   return () => {
     for (const stop of stops) stop();

@@ -31,6 +31,8 @@ export interface Membership {
   onDigest(notify: (heard: HeardDigest) => void): Stop;
   /** Packets come under a key of the gossip that this node lacks; again from time to time, while they do. */
   onUnread(notify: () => void): Stop;
+  /** Others knew this node by a later boot than its journal did: from now on this is its boot. */
+  onBoot(notify: (boot: number) => void): Stop;
   /** This node says something new of itself. */
   describe(profile: Partial<Pick<Profile, 'address' | 'zone'>>): void;
   /** "Back within `ms`", ≤ 30,000: nobody declares this node dead meanwhile. Resolves when it was said. */

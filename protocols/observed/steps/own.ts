@@ -9,7 +9,7 @@ import { limits } from '../../limits.ts';
 import { paths } from '../../wire/paths.ts';
 import { at, withHeld } from '../book.ts';
 import { endpointOf, type EndpointRecord } from '../endpoints.ts';
-import { digestOf, type RecordDigest } from '../digest.ts';
+import { digestOf, type RecordDigest, type SetVersion } from '../digest.ts';
 import type { HeldSet, MachineFacts, RecordKey } from '../model.ts';
 import {
   containerKey,
@@ -175,6 +175,21 @@ export function tell(digest: RecordDigest): Effect {
   );
 }
 
+/**
+ * The next set is another than this version, and newer. What is being signed now would not be. Records keep the numbers at
+ * which they changed: the set's own never goes back below one of them.
+ */
+export function outdoing(value: Value, { boot, sequence }: SetVersion): Value {
+  const { signing: _, ...rest } = value;
+  return { ...rest, boot, sequence: Math.max(value.sequence, sequence), news: value.news + 1 };
+}
+
+/** What was said in the boot that its journal counted, others have buried with that life, or hold for older. */
+const raised = (value: Value, { boot }: { boot: number }): Decision<Value> => [
+  boot > value.boot ? outdoing(value, { boot, sequence: value.sequence }) : value,
+  [],
+];
+
 const unsealed = (value: Value, event: { error: Reason }): Decision<Value> => {
   const { signing: _, ...rest } = value;
   const { error } = event;
@@ -183,7 +198,7 @@ const unsealed = (value: Value, event: { error: Reason }): Decision<Value> => {
   return [{ ...rest, unsigned: error.code }, told];
 };
 
-export const ownSteps = { begin, note, measure, measured, described, silent, seal, sealed, unsealed };
+export const ownSteps = { begin, note, measure, measured, described, silent, seal, sealed, raised, unsealed };
 
 export const ownGuards = {
   differs: (value: Value) => value.news !== value.signed,

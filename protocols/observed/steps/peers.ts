@@ -22,7 +22,7 @@ import {
 } from '../pulling.ts';
 import { faultOf } from '../read.ts';
 import { packCompare, unpackComparison, unpackPiece } from '../wire.ts';
-import { tell } from './own.ts';
+import { outdoing, tell } from './own.ts';
 import type { ObservedValue } from './value.ts';
 
 type Value = ObservedValue;
@@ -187,17 +187,11 @@ function takenSet({ content, begun, last }: Pull, signed: SignedHead, now: numbe
 /** Its own signature under a set that it does not know: the actor began anew, or the journal was damaged. */
 function outdo(value: Value, { boot, sequence }: SignedHead): Decision<Value> {
   const newer = compareVersions({ boot, sequence }, value) > 0;
-  const next = counted(
-    {
-      ...value,
-      // One number is left out when it is of the same: the next set must be another than both.
-      ...(newer ? { boot, sequence } : { sequence: value.sequence + 1 }),
-      news: value.news + 1,
-      wanted: without(value.wanted, value.self),
-    },
-    'outdone',
+  // One number is left out when it is of the same: the next set must be another than both.
+  const version = newer ? { boot, sequence } : { boot: value.boot, sequence: value.sequence + 1 };
+  return started(
+    counted({ ...outdoing(value, version), wanted: without(value.wanted, value.self) }, 'outdone'),
   );
-  return started(next);
 }
 
 const unjudged = (value: Value, event: { id: string; error: Reason; at: number }): Decision<Value> => {

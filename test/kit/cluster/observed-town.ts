@@ -337,6 +337,8 @@ export class ObservedTown {
       look: () => Promise.resolve(members()),
       onChange: (notify: (change: MemberChange) => void) => listen(home.changes, notify),
       onDigest: (notify: (heard: HeardDigest) => void) => listen(home.digests, notify),
+      // No journal is lost here.
+      onBoot: () => () => {},
       tellDigest: (digest: RecordDigest) => this.swarm.tell(index, { kind: 'tell-digest', digest }),
     } as unknown as Membership;
   }

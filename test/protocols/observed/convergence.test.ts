@@ -23,6 +23,7 @@ const move = fc.oneof(
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant('restart' as const), node, remembered: fc.boolean() }),
   },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('raise' as const), node }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('down' as const), node }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('cut' as const), node, other: node }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('mend' as const) }) },
@@ -37,6 +38,8 @@ function play(
     else if (one.kind === 'step') replicas.step(one.which, one.lose);
     else if (one.kind === 'compare') replicas.tell(one.node, { type: 'compare.due' });
     else if (one.kind === 'restart') replicas.restart(one.node, one.remembered);
+    else if (one.kind === 'raise')
+      replicas.tell(one.node, { type: 'boot.raised', boot: replicas.all[one.node]!.value.boot + 1 });
     else if (one.kind === 'down') replicas.all[one.node]!.up = false;
     else if (one.kind === 'cut') replicas.cut(one.node, one.other);
     else replicas.mend();

@@ -21,6 +21,8 @@ export interface Replica {
   boot: number;
   up: boolean;
   value: ObservedValue;
+  /** It waits for a signature, and asks for no other meanwhile. */
+  isSigning?: boolean;
 }
 
 interface Event {
@@ -43,6 +45,7 @@ const steps: Readonly<
 > = {
   'observed.changed': ownSteps.note,
   'records.sealed': ownSteps.sealed,
+  'boot.raised': ownSteps.raised,
   'members.listed': peerSteps.met,
   'digest.heard': peerSteps.told,
   'peers.compared': peerSteps.compared,
@@ -94,14 +97,14 @@ export class Replicas {
 
   tell(index: number, event: Event): void {
     const replica = this.all[index]!;
-    if (!replica.up) return;
+    if (!replica.up || (event.type === 'seal' && replica.isSigning)) return;
     const step = steps[event.type]!;
     const [value, effects] = step(replica.value, { ...event, at: this.now } as never);
     replica.value = value;
     for (const effect of effects) this.#perform(replica, effect);
   }
 
-  /** One slot of a node says something; signed at once. */
+  /** One slot of a node says something; its signature is asked for at once. */
   change(index: number, number: number, run: number): void {
     const slot = `app${index}/web.${number}`;
     const readiness = run % 2 === 0 ? 'unready' : 'ready';
@@ -118,6 +121,7 @@ export class Replicas {
     replica.boot += 1;
     replica.value = this.#fresh(index, remembered ? replica.value.boot + 1 : replica.value.boot);
     replica.up = true;
+    replica.isSigning = false;
     this.meet(index);
     this.tell(index, { type: 'observed.changed', slots: Object.values(slots), gone: [], whole: true });
     this.tell(index, { type: 'seal' });
@@ -183,7 +187,14 @@ export class Replicas {
     const refuse = () => this.tell(index, { type: failed, id, error: reason('HM-PEER-TIMEOUT') });
     if (call.port === 'peers') return this.#overWire(replica, call, value, refuse);
     if (call.port !== 'seals') return;
-    if (call.op === 'seal') return value(sealed(index, call.args));
+    if (call.op === 'seal') {
+      const run = () => {
+        replica.isSigning = false;
+        value(sealed(index, call.args));
+      };
+      replica.isSigning = true;
+      return this.#wait({ to: index, boot, run, lost: run });
+    }
     const opened = open(call.args);
     if (opened) value(opened);
     else this.tell(index, { type: failed, id, error: reason('HM-RECORDS-FORGED') });
