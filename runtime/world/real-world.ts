@@ -32,7 +32,7 @@ import { openJournal } from '../drivers/journal/journal.ts';
 import { createTmpfsGrants, grantsFolder } from '../drivers/grants/tmpfs-grants.ts';
 import { unsealFrom, withGrants } from '../drivers/grants/unseal.ts';
 import { createHostNetwork } from '../drivers/network/host/host-network.ts';
-import { bootId } from '../drivers/container/process/process-files.ts';
+import { bootId } from '../drivers/container/process-files.ts';
 import { createLinuxNetwork } from '../drivers/network/linux/driver.ts';
 import { networkProbe } from '../drivers/probe/network-probe.ts';
 import { createDirectoryVolumes, runFolders } from '../drivers/volume/directory.ts';

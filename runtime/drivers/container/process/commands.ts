@@ -6,7 +6,7 @@ import type { ContainerCreate } from '../../../../protocols/containers/model.ts'
 import { resolveUser } from '../../../../protocols/containers/oci/user.ts';
 import { refusal } from '../../../../protocols/containers/oci/refusal.ts';
 import { coded } from '../../../../protocols/errors.ts';
-import { markName } from './process-files.ts';
+import { markName } from '../process-files.ts';
 
 export interface Manner {
   readonly environment: Readonly<Record<string, string>>;

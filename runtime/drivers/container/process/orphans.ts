@@ -5,7 +5,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { bootId, find, look, type Identity } from './process-files.ts';
+import { bootId, find, look, type Identity } from '../process-files.ts';
 
 /** Until it ends. */
 export async function noteBeside(folder: string, child: ChildProcess): Promise<void> {

@@ -4,8 +4,8 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ContainerExit, RunKey } from '../../../../protocols/containers/model.ts';
 import { coded } from '../../../../protocols/errors.ts';
-import type { Identity } from './process-files.ts';
-import { parseStat } from './process-files.ts';
+import type { Identity } from '../process-files.ts';
+import { parseStat } from '../process-files.ts';
 
 /** What a run was created with, as a restarted daemon needs it. */
 export interface RunRecord {

@@ -15,7 +15,7 @@ import type { Clock } from '../../../../protocols/ports.ts';
 import type { CgroupUse, Cgroups } from './cgroups.ts';
 import { executable, mannerOf } from './commands.ts';
 import { unknownContainer, writeWhole, type Places, type RunProcesses, type RunRecord } from './places.ts';
-import { bootId, find, ProcessScan, send, type Identity, type Seen } from './process-files.ts';
+import { bootId, find, ProcessScan, send, type Identity, type Seen } from '../process-files.ts';
 
 /** One that has not ended yet: its processes are those that were written down. */
 export interface Live {

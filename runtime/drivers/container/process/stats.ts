@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { ContainerStats } from '../../../../protocols/containers/model.ts';
 import { processesOf } from '../process-table.ts';
-import { ProcessScan, type Seen } from './process-files.ts';
+import { ProcessScan, type Seen } from '../process-files.ts';
 import type { Runs } from './runs.ts';
 
 /** Of those that run; the others are left out. What it wrote is not known: it has no files of its own. */

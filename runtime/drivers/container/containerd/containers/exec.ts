@@ -62,7 +62,7 @@ export function createExecs(engine: Engine): Execs {
   // Unique over the lives of the daemon: an exec of an earlier one may still be there.
   const life = engine.clock.now().toString(36);
   let count = 0;
-  const ready = preparePipeDir(engine.ioDir);
+  const ready = preparePipeDir(engine.ioDir, engine.clock);
   // Whoever execs first hears of a failure.
   ready.catch(() => {});
   const nextId = () => `exec-${life}-${++count}`;

@@ -14,6 +14,8 @@ import type { Clock } from '../../../../../protocols/ports.ts';
 const mkfifo = promisify(execFile);
 /** How long the end of the output may take once the process and its pipes are gone. */
 const drainMs = 2_000;
+/** How long pipes of an earlier runtime stay: longer than a shim waits for anything else when it starts a process. */
+const lingerMs = 10_000;
 
 export interface OutputPipe {
   readonly path: string;
@@ -39,10 +41,24 @@ export interface InputPipe {
   close(): void;
 }
 
-/** Makes an empty folder: whatever is in it belonged to a runtime that is no more. */
-export async function preparePipeDir(dir: string): Promise<void> {
+/**
+ * Makes a folder. Whatever is in it belonged to a runtime that is no more and goes, pipes a while later: a shim that was
+ * starting a process for it opens them one after the other, and stands still, deaf to everything, until each has a reader.
+ */
+export async function preparePipeDir(dir: string, clock: Clock): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
-  for (const name of await readdir(dir)) await rm(join(dir, name), { recursive: true, force: true });
+  for (const entry of await readdir(dir, { withFileTypes: true })) {
+    const path = join(dir, entry.name);
+    const keeper = entry.isFIFO() ? openSync(path, constants.O_RDWR | constants.O_NONBLOCK) : undefined;
+    const remove = () => rm(path, { recursive: true, force: true });
+    if (keeper === undefined) await remove();
+    else
+      clock.setTimer(lingerMs, () => {
+        closeSync(keeper);
+        // The next runtime tries again.
+        remove().catch(() => {});
+      });
+  }
 }
 
 /** Node cannot make a fifo itself. */
