@@ -46,8 +46,11 @@ export interface ClusterCare {
   }): Promise<JoinTokenView & { readonly token: string }>;
   listTokens(): Promise<readonly JoinTokenView[]>;
   revokeToken(id: string): Promise<void>;
-  /** A new key for the gossip, in three steps. HM-GOSSIP-KEY when a living member could not be told: ask again. */
-  rotateKeys(): Promise<void>;
+  /**
+   * A new key for the gossip, in three steps. HM-GOSSIP-KEY when a living member could not be told: ask again. Names of who
+   * lives and was left out, because the registry does not have it.
+   */
+  rotateKeys(): Promise<readonly string[]>;
   /** At an agent: its name is free, it is no member any more, its certificate is forgotten. */
   leave(): Promise<void>;
   /** Resolves when it is no member any more: the daemon has nothing to do. With why, when nobody told it to leave. */

@@ -17,11 +17,17 @@ import {
   type ClusterPorts,
 } from './cluster-store.ts';
 
-/** Gives the keys to this node and to every member of the registry that lives. Rejects when one of them could not be told. */
-export type SpreadKeys = (ring: readonly RingKey[]) => Promise<void>;
+/**
+ * Gives the keys to this node and to every member of the registry that lives. Rejects when one of them could not be told.
+ * Answers who lives, is not in the registry, and was told nothing: names.
+ */
+export type SpreadKeys = (ring: readonly RingKey[]) => Promise<readonly string[]>;
 
-/** HM-GOSSIP-KEY when a member could not be told, or another rotation is under way; asked again, it goes on. */
-export async function rotateGossipKeys(ports: ClusterPorts, spread: SpreadKeys): Promise<void> {
+/**
+ * HM-GOSSIP-KEY when a member could not be told, or another rotation is under way; asked again, it goes on. Answers as
+ * `SpreadKeys` of the last step.
+ */
+export async function rotateGossipKeys(ports: ClusterPorts, spread: SpreadKeys): Promise<readonly string[]> {
   const before = await readRing(ports);
   // Of two keys the first is the one in use: what is left is decided by that.
   const [inUse, other] = before.names;
@@ -45,7 +51,7 @@ export async function rotateGossipKeys(ports: ClusterPorts, spread: SpreadKeys):
     { keys: [kept!] },
     old.map((name) => ({ op: 'delete', key: keys.sealed(gossipKey(name).name, name) })),
   );
-  await spread(await readGossipKeys(ports));
+  return spread(await readGossipKeys(ports));
 }
 
 async function write(

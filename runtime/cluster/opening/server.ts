@@ -196,14 +196,14 @@ function serveNodes(
 
 function handleOf(ports: ClusterPorts, place: ServerPlace, parts: Parts): ClusterHandle {
   const { self, calls, membership, care } = parts;
-  const spread = async (ring: readonly RingKey[]): Promise<void> => {
+  const spread = async (ring: readonly RingKey[]): Promise<readonly string[]> => {
     // Whoever has no row is shut out of the gossip; over streams its certificate is good until it ends.
     const registered = new Set((await listMembers(ports)).map(({ id }) => id));
     await care.adoptKeys(ring.map(({ secret }) => textOf(secret)));
     const body = { keys: ring.map(({ secret }) => secret) };
-    const told = membership
-      .members()
-      .filter((member) => !member.self && isLiving(member) && registered.has(member.id))
+    const others = membership.members().filter((member) => !member.self && isLiving(member));
+    const told = others
+      .filter(({ id }) => registered.has(id))
       .map(async ({ id, name, address }) => {
         await calls
           .call({ id, address }, 'ring.news', body, { timeoutMs: limits.writeMs })
@@ -218,6 +218,7 @@ function handleOf(ports: ClusterPorts, place: ServerPlace, parts: Parts): Cluste
           });
       });
     await Promise.all(told);
+    return others.filter(({ id }) => !registered.has(id)).map(({ name }) => name);
   };
   const inOwn = async <Value>(change: () => Promise<Value>): Promise<Value> => {
     await requireCluster(ports, self.label);

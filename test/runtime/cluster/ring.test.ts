@@ -16,7 +16,11 @@ const names = async (): Promise<string[]> => (await readGossipKeys(desk.ports)).
 test('added everywhere, then used everywhere, then the old one is gone from the store', async () => {
   const [old] = await names();
   const told: string[][] = [];
-  await rotateGossipKeys(desk.ports, async (ring) => void told.push(ring.map(({ name }) => name)));
+  const leftOut = await rotateGossipKeys(desk.ports, async (ring) => {
+    told.push(ring.map(({ name }) => name));
+    return ['n9'];
+  });
+  expect(leftOut).toEqual(['n9']);
   const [next] = await names();
   expect(told).toEqual([[old, next], [next, old], [next]]);
   const { kvs } = await desk.store.list({ prefix: keys.sealedUnder('cluster/gossip') });
@@ -28,15 +32,19 @@ test.each([1, 2, 3])(
   async (at) => {
     const [old] = await names();
     let spread = 0;
-    const breaking = async (): Promise<void> => {
+    const breaking = async (): Promise<readonly string[]> => {
       if (++spread === at) throw new Error('n3 is away');
+      return [];
     };
     await expect(rotateGossipKeys(desk.ports, breaking)).rejects.toThrow('n3 is away');
     const seen = new Set<string>([old!, ...(await names())]);
     const told: string[] = [];
     // The third spread is of the end: from there the next is an exchange of its own.
     if (at === 3) return expect(await names()).toHaveLength(1);
-    await rotateGossipKeys(desk.ports, async (ring) => void told.push(...ring.map(({ name }) => name)));
+    await rotateGossipKeys(desk.ports, async (ring) => {
+      told.push(...ring.map(({ name }) => name));
+      return [];
+    });
     for (const name of told) expect([...seen]).toContain(name);
     expect(await names()).toEqual([[...seen].find((name) => name !== old)]);
   },

@@ -68,11 +68,15 @@ const rotate = jsonRoute({
   path: '/v1/cluster/rotate',
   summary: 'Exchange the key of the gossip, everywhere, without losing a packet',
   scope: 'admin',
-  answer: z.strictObject({ gossipKeys: z.array(z.string()).readonly() }),
+  answer: z.strictObject({
+    gossipKeys: z.array(z.string()).readonly(),
+    /** Names of nodes that live and are not in the registry: they were told no key. */
+    leftOut: z.array(z.string()).readonly(),
+  }),
   run: async ({ node }) => {
     const care = careOf(node);
-    await care.rotateKeys();
-    return { gossipKeys: care.gossipKeys() };
+    const leftOut = await care.rotateKeys();
+    return { gossipKeys: care.gossipKeys(), leftOut };
   },
 });
 

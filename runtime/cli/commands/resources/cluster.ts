@@ -46,8 +46,14 @@ export function clusterCommands(program: Command, cli: Cli): void {
     examples: ['hivemind cluster rotate'],
   });
   action(rotate, cli, async () => {
-    const told = await (await cli.client()).send<{ gossipKeys: string[] }>('POST', '/v1/cluster/rotate');
-    cli.print(`the gossip uses the key ${told.gossipKeys[0]}`);
+    const { gossipKeys, leftOut } = await (
+      await cli.client()
+    ).send<{ gossipKeys: string[]; leftOut: string[] }>('POST', '/v1/cluster/rotate');
+    cli.print(`the gossip uses the key ${gossipKeys[0]}`);
+    if (leftOut.length > 0)
+      cli.say(
+        `not told, because the store has no such member: ${leftOut.join(', ')}; to be one again each joins with a new token`,
+      );
     return 0;
   });
   const leave = leaf(cluster, {

@@ -63,3 +63,14 @@ test('a node alone, and one whose store does not answer', async () => {
   expect(stdout).toContain('1 alive, 1 suspected');
   expect(stdout).toContain('it is silent (HM-STORE-DOWN)');
 });
+
+test('an exchange of keys says which key is used now, and who was left out', async () => {
+  node.on('POST /v1/cluster/rotate', () => ({ gossipKeys: ['c0ffee'], leftOut: [] }));
+  expect(await hive('cluster', 'rotate')).toMatchObject({
+    code: 0,
+    stdout: 'the gossip uses the key c0ffee\n',
+    stderr: '',
+  });
+  node.on('POST /v1/cluster/rotate', () => ({ gossipKeys: ['c0ffee'], leftOut: ['n4', 'n5'] }));
+  expect((await hive('cluster', 'rotate')).stderr).toContain('n4, n5');
+});

@@ -105,7 +105,7 @@ test('an exchange of keys leaves out who is alive and in no row of the registry'
   // As of a machine that was removed while it was cut off.
   const ops = [{ op: 'delete', key: keys.member('n2') }] as const;
   await town.store.txn({ requestId: 'remove', compare: [], then: ops }, call());
-  await server.handle.care!.rotateKeys();
+  expect(await server.handle.care!.rotateKeys()).toEqual(['n2']);
   const [newest] = server.handle.care!.gossipKeys();
   expect(third.handle.care!.gossipKeys()).toEqual([newest]);
   expect(agent.handle.care!.gossipKeys()).toEqual([before]);
