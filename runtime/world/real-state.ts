@@ -62,16 +62,16 @@ export async function takeDataFolder(
   return { open: (options) => openHere(options, store), close: () => store.close() };
 }
 
-async function openHere(options: StateOptions, store: StateStore): Promise<OpenedState> {
-  const { secretKeyFile: path, passphrases, several } = options;
+async function openHere(options: StateOptions, embedded: StateStore): Promise<OpenedState> {
+  const { secretKeyFile: path, passphrases, several, journal } = options;
   const storage = createKeyFile({ path, passphrases, random: realRandom });
+  const store = followedStore(embedded, journal);
   const secrets = createSecretBox({ storage, random: realRandom, store: () => store });
   const { locked } = await secrets.status({}, { key: 'open', signal: new AbortController().signal });
-  const followed = followedStore(store, options.journal);
-  const state = { store: followed, secrets, ...(locked ? { locked } : {}) };
+  const state = { store, secrets, ...(locked ? { locked } : {}) };
   if (!several) return { ...state, close: () => Promise.resolve() };
   const { openServer } = await import('../cluster/opening/server.ts');
-  const { handle, close } = await openServer(await clusterOptions(options), { store: followed, secrets });
+  const { handle, close } = await openServer(await clusterOptions(options), { store, secrets });
   return { ...state, cluster: handle, close };
 }
 
