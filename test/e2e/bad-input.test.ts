@@ -165,6 +165,10 @@ describe.skipIf(missing !== undefined)('bad input', () => {
     const refused = await deploy('other', sleeper());
     expect(refused.code).not.toBe(0);
     expect(refused.stderr).toContain('HM-STORE-FOREIGN');
+    // Nothing else is written there either.
+    const token = await daemon.cli('token', 'create', 'late');
+    expect(token.code).not.toBe(0);
+    expect(token.stderr).toMatch(/HM-STORE-FOREIGN[^]*doctor --accept-store/);
     expect(findProcess(daemon, 'steady/a.1')).toBe(pid);
     expect((await daemon.cli('doctor', '--accept-store')).code).toBe(0);
     await until(
