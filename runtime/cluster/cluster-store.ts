@@ -2,7 +2,7 @@
  * The cluster as the store holds it: its label, its authority, the keys of its gossip. Made once, by the first node; the
  * secrets among them are sealed before they are written, and opened only here.
  */
-import { coded } from '../../protocols/errors.ts';
+import { coded, reasonOf } from '../../protocols/errors.ts';
 import type { Call, Random, SecretBox, StateStore } from '../../protocols/ports.ts';
 import {
   authorityKey,
@@ -77,6 +77,11 @@ export async function requireCluster(ports: Pick<ClusterPorts, 'store'>, label: 
     { cluster: label },
     'Nothing is stopped. Restore the store of this cluster at its server.',
   );
+}
+
+/** Where a write may be left undone because the store may not be followed now. */
+export function unlessForeign(thrown: unknown): void {
+  if (reasonOf(thrown).code !== 'HM-STORE-FOREIGN') throw thrown;
 }
 
 /** With its key. HM-SECRET-KEY, HM-SECRET-DAMAGED. */

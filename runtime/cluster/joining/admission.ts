@@ -19,7 +19,7 @@ import type { NodeRole } from '../../../protocols/wire/catalogue.ts';
 import { issueCredential, nodeIdOf } from '../../../transport/secure/credentials.ts';
 import { termOf } from '../../../transport/secure/tls-identity.ts';
 import { issueCertificate, keyOfRequest } from '../certificates/authority.ts';
-import { readAuthority, requireCluster, type ClusterPorts } from '../cluster-store.ts';
+import { readAuthority, requireCluster, unlessForeign, type ClusterPorts } from '../cluster-store.ts';
 import { claimName, memberOf, releaseName } from '../members.ts';
 import { judgeJoinToken, takeJoinToken } from './join-tokens.ts';
 
@@ -94,7 +94,8 @@ export class Admission {
     const { issued, notAfter } = await issueTo(ports, authority, { name: from.name, role: member.role, key });
     const { address, zone } = request;
     const record = { ...member, address, zone, notAfter };
-    await claimName(ports, { record, joinedAt: member.joinedAt, gone: () => false });
+    // A store that may not be followed now keeps the row it has. Nothing is stopped for that, and no certificate ends.
+    await claimName(ports, { record, joinedAt: member.joinedAt, gone: () => false }).catch(unlessForeign);
     return this.#withKeys(issued);
   }
 

@@ -5,7 +5,7 @@
 import { isLiving } from '../../../protocols/membership/model.ts';
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import { renewRequest, type Issued, type ServerPlace } from '../../../protocols/cluster/join.ts';
-import { isGone, type MemberRecord } from '../../../protocols/cluster/rows.ts';
+import { isGone } from '../../../protocols/cluster/rows.ts';
 import { coded, reasonOf } from '../../../protocols/errors.ts';
 import { limits } from '../../../protocols/limits.ts';
 import type { MemberView } from '../../../protocols/membership/views/view.ts';
@@ -20,6 +20,7 @@ import {
   readAuthority,
   readGossipKeys,
   requireCluster,
+  unlessForeign,
   type ClusterPorts,
 } from '../cluster-store.ts';
 import { readGiven, writeGiven, type Given } from '../given-file.ts';
@@ -55,8 +56,7 @@ export async function openServer(
   const isOwn = before === undefined || (await holdsCluster(ports, before.label));
   const members = await listMembers(ports);
   const given = isOwn ? await givenToServer(options, ports, { identity, before }) : before;
-  // One that was restored from an older copy takes no writes: what it says of this node stays meanwhile.
-  if (isOwn) await claimOwnName(options, ports, given, members).catch(unlessForeign);
+  if (isOwn) await claimOwnName(options, ports, given);
   const place: ServerPlace = { id: identity.id, name, address: given.address };
   const others = members.filter(({ id }) => id !== identity.id).map(({ address }) => address);
   const parts = await openParts({
@@ -69,7 +69,9 @@ export async function openServer(
       const authority = await readAuthority(ports);
       const key = createPublicKey(identity.key);
       const { issued } = await issueTo(ports, authority, { name, role: 'server', key });
-      return { ...issued, gossipKeys: parts.care.issued.gossipKeys };
+      const renewed = { ...issued, gossipKeys: parts.care.issued.gossipKeys };
+      await claimOwnName(options, ports, { ...given, issued: renewed });
+      return renewed;
     },
     prepare: (open) => serveNodes(options, ports, place, open),
   });
@@ -78,10 +80,6 @@ export async function openServer(
     handle: handleOf(ports, place, parts),
     close: () => parts.close(),
   };
-}
-
-function unlessForeign(thrown: unknown): void {
-  if (reasonOf(thrown).code !== 'HM-STORE-FOREIGN') throw thrown;
 }
 
 /** What it had before as the server of that name, where it is now. */
@@ -135,14 +133,14 @@ async function withNewestKeys(ports: ClusterPorts, issued: Issued): Promise<Issu
   }
 }
 
-/** Its own name, also with another key than the last time: the store says who the server is, and no other can be. */
-async function claimOwnName(
-  { settings }: ClusterOptions,
-  ports: ClusterPorts,
-  given: Given,
-  members: readonly MemberRecord[],
-): Promise<void> {
+/**
+ * Its own name, also with another key than the last time: the store says who the server is, and no other can be. A name is
+ * anybody's whose certificate has ended: each renewal claims it anew. What a store that was restored from an older copy says
+ * of this node stays until that is confirmed.
+ */
+async function claimOwnName({ settings }: ClusterOptions, ports: ClusterPorts, given: Given): Promise<void> {
   const { name, address, zone, server, issued } = given;
+  const members = await listMembers(ports);
   const servers = new Set(members.filter(({ role }) => role === 'server').map(({ id }) => id));
   const [, notAfter] = termOf(new X509Certificate(issued.certificate));
   const former = members.find(({ id }) => id === server.id);
@@ -152,7 +150,7 @@ async function claimOwnName(
     record,
     ...(former === undefined ? {} : { joinedAt: former.joinedAt }),
     gone: ({ id }) => servers.has(id),
-  });
+  }).catch(unlessForeign);
 }
 
 /** Everything that other nodes may ask of this one. */

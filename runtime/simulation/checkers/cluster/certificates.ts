@@ -1,8 +1,8 @@
 /**
- * K4: a certificate that is due is renewed while nothing is wrong, long before it ends. K5: after quiet all nodes use the
+ * K4: a certificate that is due is renewed while nothing is wrong, long before it ends, and the registry says so. K5: after quiet all nodes use the
  * keys of the gossip that the store names, and no others.
  */
-import type { GossipRing } from '../../../../protocols/cluster/rows.ts';
+import type { GossipRing, MemberRecord } from '../../../../protocols/cluster/rows.ts';
 import { renewalDelay } from '../../../../protocols/cluster/terms.ts';
 import { keys } from '../../../../protocols/state/keys.ts';
 import type { ClusterHandle } from '../../../cluster/handle.ts';
@@ -39,7 +39,10 @@ export class RenewedInTime extends ClusterChecker {
     for (const { node, care, now, stands } of certified) {
       const { from, until, unrenewed } = care.certificate();
       const end = this.#ends.get(node);
-      if (end !== undefined && until > end) this.exercised += 1;
+      if (end !== undefined && until > end) {
+        this.exercised += 1;
+        this.#judgeRow(node, until);
+      }
       this.#ends.set(node, until);
       if (calmSinceMs === undefined || stands || renewalDelay([from, until], now) > 0) {
         this.#due.delete(node);
@@ -56,6 +59,16 @@ export class RenewedInTime extends ClusterChecker {
           `the certificate of ${node} is due for ${waitedMs} ms, and is not renewed: ${unrenewed?.message}`,
         );
     }
+  }
+
+  /** A name is anybody's whose certificate has ended by the registry: what is renewed is written there. */
+  #judgeRow(node: string, until: number): void {
+    const { calmSinceMs, storeIsFalse, nowMs, rows } = this.sight;
+    if (nowMs() - (calmSinceMs() ?? Infinity) < dueMs || storeIsFalse()) return;
+    const row = rows.get(keys.member(node)) as MemberRecord | undefined;
+    const owner = this.sight.nodes.find((one) => one.node === node);
+    if (row === undefined || row.id !== owner?.identity() || row.notAfter >= until) return;
+    this.fail(`the certificate of ${node} was renewed, and the registry says that it ends as before`);
   }
 }
 

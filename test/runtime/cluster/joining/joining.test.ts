@@ -5,6 +5,7 @@ import { request } from 'node:https';
 import { createServer, type AddressInfo } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { coded } from '../../../../protocols/errors.ts';
 import { limits } from '../../../../protocols/limits.ts';
 import { keys } from '../../../../protocols/state/keys.ts';
 import {
@@ -258,6 +259,23 @@ test('a renewal gives a later term on the same key, and a new address a new row'
     request: await requestCertificate(newKey().privateKey, 'n2'),
   });
   expect(await refusalOf(foreign)).toMatchObject({ code: 'HM-CLUSTER-CERTIFICATE' });
+});
+
+test('a renewal while the store takes no writes gives the certificate, and leaves the row as it is', async () => {
+  const { privateKey, publicKey } = newKey();
+  const given = await desk.join('n2', await desk.token(), { key: privateKey });
+  const [before] = await listMembers(desk.ports);
+  desk.skewMs = 60_000;
+  vi.spyOn(desk.store, 'txn').mockRejectedValue(coded('HM-STORE-FOREIGN'));
+  const renewed = await desk.admission.renew(
+    { name: 'n2', id: nodeIdOf(publicKey) },
+    {
+      ...{ address: before!.address, zone: '', now: desk.ports.now() },
+      request: await requestCertificate(privateKey, 'n2'),
+    },
+  );
+  expect(renewed.certificate).not.toBe(given.certificate);
+  expect(await listMembers(desk.ports)).toEqual([before]);
 });
 
 test('the keys of an answer are those in use when it is given, not when it was asked for', async () => {
