@@ -85,7 +85,7 @@ export class ClusterFaults {
       case 'clog':
         return this.#onWays(fault.forMs, this.#way(fault.from, fault.to), (from, to) => {
           this.#world.hub.clog(from, to, fault.forMs);
-          return () => this.#world.hub.clog(from, to, 0);
+          return () => {};
         });
       case 'rotate':
         return this.#rotate();
@@ -213,6 +213,7 @@ export class ClusterFaults {
     this.#stormEndedMs = this.#world.clock.monotonicMs();
     for (const undo of this.#undo) undo();
     this.#undo.clear();
+    for (const [from, to] of this.#world.hub.ways()) this.#world.hub.clog(from, to, 0);
     for (const node of this.#nodes) node.correctClock();
   }
 

@@ -2,10 +2,11 @@
 import type { SimulatedWorld } from '../../world/simulated/simulated-world.ts';
 import { calm } from '../../../transport/memory/datagrams.ts';
 import type { ObservedReport } from '../../../protocols/observed/report.ts';
-import type { MembershipTimes } from '../../../protocols/membership/profile.ts';
+import { worstFactor, type MembershipTimes } from '../../../protocols/membership/profile.ts';
 import { paths } from '../../../protocols/wire/paths.ts';
 import { memberCheckers, type MemberCheckers } from '../checkers/all.ts';
 import type { ClusterChecker, ClusterSight } from '../checkers/checker.ts';
+
 import { agreedWithinMs, deadWithinMs } from '../checkers/membership/verdicts.ts';
 import type { NodeRun } from '../node/node-run.ts';
 import type { ClusterFault, ClusterPlan } from '../plans/cluster-plan.ts';
@@ -106,7 +107,9 @@ export class ClusterRun {
   get #deadWithinMs(): number {
     const core = this.#nodes.filter((_, index) => index === 0 || isIn(this.#plan.core, index));
     const { times } = this.#world;
-    return deadWithinMs(times, this.#nodes.length, core.length) + unwellMs(times);
+    // Only answers make a node well again: who is alone gets none.
+    const factor = core.length === 1 ? worstFactor : 1;
+    return deadWithinMs(times, this.#nodes.length, core.length, factor) + unwellMs(times);
   }
 
   #ask(): void {

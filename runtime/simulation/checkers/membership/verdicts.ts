@@ -59,12 +59,12 @@ export class NoFalseDeath extends ClusterChecker {
     const { boot, counter } = member.incarnation;
     const now = this.sight.nowMs();
     const word = `${member.id} ${boot}.${counter}`;
-    // Noted of everybody: who is asked nothing of now may be asked later, of what was begun long before.
-    const suspectedAt = firstOf(this.#suspectedAt, word, now);
-    const declaredAt = what === 'died' ? firstOf(this.#declaredAt, word, now) : now;
     const { longestMs } = suspicionTimes(this.sight.times, this.sight.nodes.length);
     for (const node of this.sight.nodes)
       if (!isFarOff(node) && now - node.clockSetMs() > 2 * longestMs) this.#mute.delete(node.node);
+    // Noted of everybody and by everybody: who is shut out now may be asked for later, and tell what it thought before.
+    const suspectedAt = firstOf(this.#suspectedAt, word, now);
+    const declaredAt = what === 'died' ? firstOf(this.#declaredAt, word, now) : now;
     if (this.#mute.has(at.node) || this.#mute.has(member.name)) return;
     if (this.#isShutOut(at.node, at.identity()) || this.#isShutOut(member.name, member.id)) return;
     const stormEndedMs = this.sight.stormEndedMs();

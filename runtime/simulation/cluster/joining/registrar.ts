@@ -3,6 +3,7 @@
  * refused, and makes a machine anew whose place in the cluster is lost. As a person does it: one after the other, and again
  * when it did not work.
  */
+import type { Reason } from '../../../../protocols/errors.ts';
 import type { MemberRecord } from '../../../../protocols/cluster/rows.ts';
 import { keys } from '../../../../protocols/state/keys.ts';
 import { givenPath } from '../../../cluster/opening/places.ts';
@@ -24,6 +25,8 @@ export class Registrar {
   readonly #next = new Map<string, TokenKind>();
   /** By name: what is wrong with the one it has. */
   readonly #given = new Map<string, TokenKind>();
+  /** By name: the refusal for which it was made anew. It stands until the machine has come up, or was refused again. */
+  readonly #heeded = new Map<string, Reason>();
   readonly #rows: () => ReadonlyMap<string, unknown>;
   #busy = false;
   /** From then on everybody is to be in. */
@@ -59,7 +62,7 @@ export class Registrar {
 
   /** It runs as somebody whose name is another's, or nobody's, or whose certificate is over. */
   #isLost({ place, life }: NodeRun): boolean {
-    if (byName.includes(life.refusal?.code)) return true;
+    if (life.refusal !== this.#heeded.get(place.name) && byName.includes(life.refusal?.code)) return true;
     if (!life.node) return false;
     const row = this.#rows().get(keys.member(place.name)) as MemberRecord | undefined;
     const until = place.cluster?.care?.certificate().until ?? Infinity;
@@ -74,6 +77,7 @@ export class Registrar {
     this.#given.set(place.name, kind);
     place.disk.put(tokenPath, token);
     if (!anew) return;
+    if (life.refusal) this.#heeded.set(place.name, life.refusal);
     place.disk.take(givenPath(clusterFolder));
     await this.#release(place.name, place.id);
     life.kill(0, 500);
