@@ -125,6 +125,8 @@ export class MembershipDoor implements Membership {
   }
 
   onBoot(notify: (boot: number) => void): Stop {
+    // Others may have been met before anybody listened.
+    if (this.#boot !== this.#options.start.boot) notify(this.#boot);
     return listen(this.#boots, notify);
   }
 
@@ -179,7 +181,10 @@ export class MembershipDoor implements Membership {
 
   async #nextStart(first: boolean): Promise<LifeStart> {
     const { start, raiseBoot } = this.#options;
-    if (!first) this.#boot = await raiseBoot(this.#boot);
+    if (!first) {
+      this.#boot = await raiseBoot(this.#boot);
+      for (const notify of this.#boots) notify(this.#boot);
+    }
     const known = [...this.#views.values()].filter(({ self, status }) => !self && status !== 'left');
     return {
       ...start,
@@ -292,7 +297,6 @@ export class MembershipDoor implements Membership {
     try {
       this.#boot = boot;
       await this.#lives.renew();
-      for (const notify of this.#boots) notify(this.#boot);
       this.#emit({
         type: 'boot.raised',
         subject: name,

@@ -172,6 +172,10 @@ test('two processes under one identity: the journal of one was lost, so it raise
     7,
   );
   expect(told(lost, 'boot.raised')).toEqual(['n2']);
+  // Who listens only now hears of it too.
+  const boots: number[] = [];
+  lost.membership.onBoot((boot) => boots.push(boot));
+  expect(boots).toEqual([8]);
 });
 
 test('a boot that is counted twice under an earlier clock: what it sends looks replayed, until a peer says how far it had come', async () => {
