@@ -461,7 +461,7 @@ export const catalogue = {
   },
   'HM-STORE-FOREIGN': {
     cause: 'The store belongs to another cluster, or is empty or older than what this node has seen.',
-    next: 'Nothing is stopped. Restore the right store, or confirm: hivemind doctor --accept-store',
+    next: 'Nothing is stopped. Restore the right store, or confirm: hivemind doctor --accept-store (hivemind-node --accept-store where it does not start)',
     status: 409,
   },
   'HM-STORE-CORRUPT': {

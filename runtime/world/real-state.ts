@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import type { Reason } from '../../protocols/errors.ts';
 import type { Journal, SecretBox, StateStore } from '../../protocols/ports.ts';
+import { seenEntry, type StoreSeen } from '../../protocols/state/guard.ts';
 import type { ClusterHandle } from '../cluster/handle.ts';
 import type { ClusterOptions, ClusterSettings } from '../cluster/opening/parts.ts';
 import { clusterFolder } from '../cluster/opening/places.ts';
@@ -23,6 +24,8 @@ export interface StateOptions {
   readonly secretKeyFile: string;
   readonly passphrases: readonly string[];
   readonly journal: Journal;
+  /** The operator confirms the store as it is. */
+  readonly acceptStore?: boolean;
   /** Absent: the node is alone. */
   readonly several?: { readonly settings: ClusterSettings; readonly boot: number };
   readonly debug: (text: string) => void;
@@ -63,8 +66,9 @@ export async function takeDataFolder(
 }
 
 async function openHere(options: StateOptions, embedded: StateStore): Promise<OpenedState> {
-  const { secretKeyFile: path, passphrases, several, journal } = options;
+  const { secretKeyFile: path, passphrases, several, journal, acceptStore } = options;
   const storage = createKeyFile({ path, passphrases, random: realRandom });
+  if (acceptStore) await accept(embedded, journal);
   const store = followedStore(embedded, journal);
   const secrets = createSecretBox({ storage, random: realRandom, store: () => store });
   const { locked } = await secrets.status({}, { key: 'open', signal: new AbortController().signal });
@@ -73,6 +77,14 @@ async function openHere(options: StateOptions, embedded: StateStore): Promise<Op
   const { openServer } = await import('../cluster/opening/server.ts');
   const { handle, close } = await openServer(await clusterOptions(options), { store, secrets });
   return { ...state, cluster: handle, close };
+}
+
+/** Before anything is written there: a server makes its cluster in it. */
+async function accept(store: StateStore, journal: Journal): Promise<void> {
+  const call = { key: 'accept', signal: new AbortController().signal };
+  const { identity, position } = await store.status({}, call);
+  const seen: StoreSeen = { id: identity.id, ...position };
+  await journal.append({ entries: { [seenEntry]: seen } }, call);
 }
 
 async function openAtServer(options: StateOptions): Promise<OpenedState> {

@@ -58,6 +58,8 @@ export interface RealWorldOptions {
   readonly waiting: (text: string) => void;
   /** Absolute. */
   readonly dataDir: string;
+  /** The operator confirms the store as it is. */
+  readonly acceptStore?: boolean;
   readonly runtime: 'containerd' | 'process';
   readonly containerdAddress: string;
   readonly containerdNamespace: string;
