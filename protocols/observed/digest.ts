@@ -10,7 +10,7 @@ import type { Reader } from '../wire/reader.ts';
 export interface SetVersion {
   /** The life of the daemon that wrote it. */
   readonly boot: number;
-  /** From 1 in each boot; raised by each change. */
+  /** Raised by each change; from 1 in each boot, and on from where it was in one that was raised. */
   readonly sequence: number;
 }
 

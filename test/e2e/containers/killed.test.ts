@@ -210,28 +210,35 @@ describe.skipIf(missing !== undefined)(
       expect((await readFile(join(folder, copied!))).equals(Buffer.alloc(large, 'n'))).toBe(true);
     });
 
-    test('exec: the tool says that it is cut off, and the command does not stay behind', async () => {
-      const child = hivemind('exec', slot, '--', 'sh', '-c', 'echo begun >/begun; exec sleep 54321');
-      const end = ended(child);
-      await until('it runs', () => existsSync(inside('/begun')));
-      await again();
-      const [code, told] = await end;
-      expect([code, told]).toEqual([expect.any(Number), expect.stringMatching(/HM-\S+/)]);
-      expect(code).not.toBe(0);
-      await isTheSame();
-      const { name } = daemon;
-      const left = () =>
-        readdirSync('/proc').filter((entry) => {
-          try {
-            const command = readFileSync(`/proc/${entry}/cmdline`, 'utf8');
-            return command.includes('54321') && readFileSync(`/proc/${entry}/cgroup`, 'utf8').includes(name);
-          } catch {
-            return false;
-          }
-        });
-      await until('the command has ended', () => left().length === 0);
-      expect((await daemon.cli('exec', slot, '--', 'echo', 'on')).stdout).toBe('on\n');
-      await goesOn();
-    });
+    // Where in the start of the command the daemon dies is left to chance: one time in seven its shim waits for a reader.
+    test.each([1, 2, 3, 4])(
+      'exec: the tool says that it is cut off, and the command does not stay behind (%i)',
+      async () => {
+        await rm(inside('/begun'), { force: true });
+        const child = hivemind('exec', slot, '--', 'sh', '-c', 'echo begun >/begun; exec sleep 54321');
+        const end = ended(child);
+        await until('it runs', () => existsSync(inside('/begun')));
+        await again();
+        const [code, told] = await end;
+        expect([code, told]).toEqual([expect.any(Number), expect.stringMatching(/HM-\S+/)]);
+        expect(code).not.toBe(0);
+        await isTheSame();
+        const { name } = daemon;
+        const left = () =>
+          readdirSync('/proc').filter((entry) => {
+            try {
+              const command = readFileSync(`/proc/${entry}/cmdline`, 'utf8');
+              return (
+                command.includes('54321') && readFileSync(`/proc/${entry}/cgroup`, 'utf8').includes(name)
+              );
+            } catch {
+              return false;
+            }
+          });
+        await until('the command has ended', () => left().length === 0);
+        expect((await daemon.cli('exec', slot, '--', 'echo', 'on')).stdout).toBe('on\n');
+        await goesOn();
+      },
+    );
   },
 );

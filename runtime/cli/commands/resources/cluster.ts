@@ -46,13 +46,13 @@ export function clusterCommands(program: Command, cli: Cli): void {
     examples: ['hivemind cluster rotate'],
   });
   action(rotate, cli, async () => {
-    const { gossipKeys, leftOut } = await (
+    const { gossipKeys, leftOut = [] } = await (
       await cli.client()
-    ).send<{ gossipKeys: string[]; leftOut: string[] }>('POST', '/v1/cluster/rotate');
+    ).send<{ gossipKeys: string[]; leftOut?: string[] }>('POST', '/v1/cluster/rotate');
     cli.print(`the gossip uses the key ${gossipKeys[0]}`);
     if (leftOut.length > 0)
       cli.say(
-        `not told, because the store has no such member: ${leftOut.join(', ')}; to be one again each joins with a new token`,
+        `not told, because the store has none of that key by that name: ${leftOut.join(', ')}; to be a member again each joins with a new token`,
       );
     return 0;
   });

@@ -49,7 +49,7 @@ export async function preparePipeDir(dir: string, clock: Clock): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   for (const entry of await readdir(dir, { withFileTypes: true })) {
     const path = join(dir, entry.name);
-    const keeper = entry.isFIFO() ? openSync(path, constants.O_RDWR | constants.O_NONBLOCK) : undefined;
+    const keeper = entry.isFIFO() ? heldOpen(path) : undefined;
     const remove = () => rm(path, { recursive: true, force: true });
     if (keeper === undefined) await remove();
     else
@@ -58,6 +58,15 @@ export async function preparePipeDir(dir: string, clock: Clock): Promise<void> {
         // The next runtime tries again.
         remove().catch(() => {});
       });
+  }
+}
+
+function heldOpen(path: string): number | undefined {
+  try {
+    return openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+  } catch {
+    // Gone, or too many are open: then it goes at once, as it did.
+    return undefined;
   }
 }
 
