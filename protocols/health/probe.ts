@@ -24,6 +24,9 @@ export interface CheckValue {
   readonly startedAt: number;
   /** World time when this actor began; a restarted daemon judges anew, but never slower. */
   readonly beganAt: number;
+  /** World time of the newest event, and the same as if nobody had set the clock since this actor began. */
+  readonly seenAt: number;
+  readonly steadyAt: number;
 }
 
 /** `startedUp`: an earlier life of this check saw the start-up probe pass. */
@@ -42,10 +45,20 @@ export interface CheckInput {
 export function checkValue({ at, startedAt, startedUp, ...input }: CheckInput): CheckValue {
   const passed = { ...freshTally, state: 'good', passed: true } as const;
   const tallies = startedUp ? { startup: passed } : {};
-  return { ...input, startedAt: Math.min(startedAt, at), tallies, asked: 0, beganAt: at };
+  const times = { startedAt: Math.min(startedAt, at), beganAt: at, seenAt: at, steadyAt: at };
+  return { ...input, ...times, tallies, asked: 0 };
 }
 
 type Value = CheckValue;
+
+/** Between two events lies about a turn of a probe: what is less than nothing, or far more, is a clock that was set. */
+function seen(value: Value, at: number): Value {
+  const turns = value.probes.map(
+    ({ initialDelayMs, intervalMs, timeoutMs }) => initialDelayMs + intervalMs + timeoutMs,
+  );
+  const passedMs = Math.min(2 * Math.max(...turns), Math.max(0, at - value.seenAt));
+  return { ...value, seenAt: at, steadyAt: value.steadyAt + passedMs };
+}
 
 const begin = (value: Value): Decision<Value> => [
   value,
@@ -62,9 +75,10 @@ const next = (probe: RoleProbe, delayMs: number): Effect =>
 const beginning =
   (isIncluded: (role: ProbeRole) => boolean) =>
   (value: Value, event: { readonly at?: number }): Decision<Value> => {
-    const now = event.at ?? value.beganAt;
+    const current = seen(value, event.at ?? value.beganAt);
     const chosen = value.probes.filter(({ role }) => isIncluded(role));
-    return [value, chosen.map((probe) => next(probe, Math.max(0, dueFrom(value, probe) - now)))];
+    const leftMs = (probe: RoleProbe) => Math.max(0, dueFrom(current, probe) - current.steadyAt);
+    return [current, chosen.map((probe) => next(probe, leftMs(probe)))];
   };
 
 const ask = (value: Value, event: { role: ProbeRole }): Decision<Value> => {
@@ -94,14 +108,15 @@ type Answer = { at: number; id: string; value?: ExecResult | ProbeResult; error?
 const probeOf = (value: Value, event: { id: string }): RoleProbe | undefined =>
   value.probes.find(({ role }) => event.id.startsWith(`${role}:`));
 
-const judge = (value: Value, event: Answer): Decision<Value> => {
+const judge = (former: Value, event: Answer): Decision<Value> => {
+  const value = seen(former, event.at);
   const probe = probeOf(value, event);
   if (!probe) return [value, []];
   const { value: result, error } = event;
   const passed = result !== undefined && ('code' in result ? result.code === 0 : result.passed);
   const output = result?.output ?? error?.message ?? '';
   const before = value.tallies[probe.role] ?? freshTally;
-  const upMs = event.at - dueFrom(value, probe);
+  const upMs = value.steadyAt - dueFrom(value, probe);
   const tallies = { ...value.tallies, [probe.role]: tally(probe, before, passed, output, upMs) };
   const judged = { ...value, tallies };
   const { verdict, finding } = verdictOf(value.probes, tallies);
@@ -112,21 +127,22 @@ const judge = (value: Value, event: Answer): Decision<Value> => {
     judged,
     [
       ...(verdict === 'starting' ? [] : [send(value.owner, news)]),
-      ...(isOver ? [] : [next(probe, pauseMs(judged, probe, event.at))]),
+      ...(isOver ? [] : [next(probe, pauseMs(judged, probe))]),
     ],
   ];
 };
 
 /** Who could not be asked is asked again. */
-const askAgain = (value: Value, event: Answer): Decision<Value> => {
+const askAgain = (former: Value, event: Answer): Decision<Value> => {
+  const value = seen(former, event.at);
   const probe = probeOf(value, event);
-  return [value, probe ? [next(probe, pauseMs(value, probe, event.at))] : []];
+  return [value, probe ? [next(probe, pauseMs(value, probe))] : []];
 };
 
 /** How long until the next probe, ms. Until the first pass: 100 ms, 200 ms, … 1 s, never longer than the interval. */
-export function pauseMs(value: Value, probe: RoleProbe, at: number): number {
+export function pauseMs(value: Value, probe: RoleProbe): number {
   if (!isHurried(probe) || value.tallies[probe.role]?.passed) return probe.intervalMs;
-  const upMs = Math.max(0, at - dueFrom(value, probe));
+  const upMs = Math.max(0, value.steadyAt - dueFrom(value, probe));
   if (probe.startIntervalMs !== undefined && upMs < probe.startPeriodMs) return probe.startIntervalMs;
   return Math.min(probe.intervalMs, Math.max(limits.firstProbeMs, Math.min(upMs, limits.retryMs)));
 }

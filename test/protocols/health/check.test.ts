@@ -143,18 +143,18 @@ describe('the check', () => {
     let [value, effects] = checkSteps.judge(fresh, { at: 2_000, ...passed });
     [value, effects] = checkSteps.judge(value, { at: 3_000, ...passed });
     expect(sent(effects)).toHaveLength(1);
-    expect(pauseMs(value, health, 3_000)).toBe(health.intervalMs);
+    expect(pauseMs(value, health)).toBe(health.intervalMs);
   });
 
   it('hurries until the first pass, in the start period as the file says', () => {
-    expect([1_000, 1_050, 1_400, 9_000].map((at) => pauseMs(fresh, health, at))).toEqual([
+    expect([1_000, 1_050, 1_400, 9_000].map((steadyAt) => pauseMs({ ...fresh, steadyAt }, health))).toEqual([
       limits.firstProbeMs,
       limits.firstProbeMs,
       400,
       limits.retryMs,
     ]);
-    expect(pauseMs(fresh, { ...health, startIntervalMs: 3_000 }, 5_000)).toBe(3_000);
-    expect(pauseMs(fresh, tcp('liveness'), 1_000)).toBe(10_000);
+    expect(pauseMs({ ...fresh, steadyAt: 5_000 }, { ...health, startIntervalMs: 3_000 })).toBe(3_000);
+    expect(pauseMs(fresh, tcp('liveness'))).toBe(10_000);
   });
 
   it('the start-up probe is alone until it passes, and then asks no more', () => {
@@ -175,6 +175,24 @@ describe('the check', () => {
     const probes = [tcp('liveness', { initialDelayMs: 2_000 })];
     const value = checkValue({ ...input, startedAt: 3_600_000, at: 1_000, probes });
     expect(checkSteps.beginOthers(value, {})[1]).toMatchObject([{ token: 'liveness', delayMs: 2_000 }]);
+  });
+
+  it.each([
+    ['back', -3_600_000],
+    ['ahead', 3_600_000],
+  ])('a clock that is set %s does not change when failures count', (_what, byMs) => {
+    const failed = { id: 'health:1', value: { code: 1, output: 'no' } };
+    const endOf = (setMs: number): number => {
+      let value = fresh;
+      for (let ranMs = 500; ; ranMs += 500) {
+        const at = 1_000 + ranMs + (ranMs > 2_000 ? setMs : 0);
+        const [next, effects] = checkSteps.judge(value, { at, ...failed });
+        value = next;
+        if (sent(effects).some(({ verdict }) => verdict === 'unhealthy')) return ranMs;
+      }
+    };
+    const turnMs = health.intervalMs + health.timeoutMs;
+    expect(Math.abs(endOf(byMs) - endOf(0))).toBeLessThanOrEqual(2 * turnMs);
   });
 
   it('what started in an earlier life is not held back again', () => {
