@@ -1,12 +1,19 @@
 /** What a slot does with the probes of its container, and makes of what they say. */
-import { emit, send, type Decision, type Effect } from '../../effects.ts';
+import { emit, schedule, send, type Decision, type Effect } from '../../effects.ts';
 import { reason, type Reason } from '../../errors.ts';
+import { limits } from '../../limits.ts';
 import { probesOf } from '../../health/check.ts';
 import { attemptId, checkPath, containerPath, paths, slotPath } from '../../wire/paths.ts';
 import type { SlotEventOf } from './events.ts';
 import { follow, keyOf, record, type SlotValue } from './value.ts';
 
+/** Asked again unless it says that it began: its supervisor may just begin anew, and hears nothing meanwhile. */
 export function ensureCheck(value: SlotValue): readonly Effect[] {
+  const start = startCheck(value);
+  return start.length === 0 ? [] : [...start, schedule('check-again', limits.retryMs, { type: 'check.due' })];
+}
+
+function startCheck(value: SlotValue): readonly Effect[] {
   const key = keyOf(value);
   const { assignment, record: held } = value;
   const probes = assignment ? probesOf(assignment.spec) : [];
@@ -33,7 +40,12 @@ export function ensureCheck(value: SlotValue): readonly Effect[] {
   ];
 }
 
-export const recheck = (value: SlotValue): Decision<SlotValue> => [value, ensureCheck(value)];
+/** One that began before has said so then, to whom this slot was: it is seen to be there. */
+export const recheck = (value: SlotValue): Decision<SlotValue> => {
+  const start = startCheck(value);
+  const key = keyOf(value);
+  return [value, key && start.length > 0 ? [...start, follow('check', checkPath(key))] : []];
+};
 
 /** What has ended fails its probes too; that is its end, and none that a probe brings about. */
 export const lookAtContainer = (value: SlotValue): Decision<SlotValue> => {
@@ -43,13 +55,17 @@ export const lookAtContainer = (value: SlotValue): Decision<SlotValue> => {
 
 export const watchCheck = (value: SlotValue, event: SlotEventOf<'check.began'>): Decision<SlotValue> => [
   value,
-  [follow('check', checkPath(event.key))],
+  [{ do: 'cancel', token: 'check-again' }, follow('check', checkPath(event.key))],
 ];
 
 export function endCheck(value: SlotValue): readonly Effect[] {
   const key = keyOf(value);
   if (!key || !value.assignment || probesOf(value.assignment.spec).length === 0) return [];
-  return [{ do: 'cancel', token: 'check' }, send(paths.checks, { type: 'child.stop', id: attemptId(key) })];
+  return [
+    { do: 'cancel', token: 'check' },
+    { do: 'cancel', token: 'check-again' },
+    send(paths.checks, { type: 'child.stop', id: attemptId(key) }),
+  ];
 }
 
 export const noteHealth = (value: SlotValue, event: SlotEventOf<'health.changed'>): Decision<SlotValue> => {
