@@ -140,6 +140,8 @@ const differing = (content: string, other: string): string =>
 /** It runs, and has not said farewell. */
 const staysIn = ({ membership }: NodeSight): boolean => membership()?.members()[0]?.status === 'alive';
 
+const knowsNobody = ({ membership }: NodeSight): boolean => (membership()?.members().length ?? 0) <= 1;
+
 export class NewestShown extends ShownChecker {
   readonly name = 'C1';
   readonly #written: AsWritten;
@@ -176,9 +178,11 @@ export class NewestShown extends ShownChecker {
       const newest = this.#written.newest(owner.identity());
       const upSinceMs = owner.upSinceMs();
       if (!newest || upSinceMs === undefined) continue;
-      // Whose times are too far apart say nothing to each other.
-      if (Math.abs(owner.clockOffMs() - at.clockOffMs()) > limits.clusterSkewMs - 1_000) continue;
-      const clocksSetMs = Math.max(owner.clockSetMs(), at.clockSetMs());
+      // Whose times are too far apart say nothing to each other. Who knows nobody yet hears of all from the first server.
+      const between = [owner, at, ...([owner, at].some(knowsNobody) ? this.sight.nodes.slice(0, 1) : [])];
+      const offs = between.map(({ clockOffMs }) => clockOffMs());
+      if (Math.max(...offs) - Math.min(...offs) > limits.clusterSkewMs - 1_000) continue;
+      const clocksSetMs = Math.max(...between.map(({ clockSetMs }) => clockSetMs()));
       const sinceMs = Math.max(calmSinceMs, readSinceMs, upSinceMs, newest.atMs, clocksSetMs);
       if (now - sinceMs < shownWithinMs) continue;
       const shown = nodes.find(({ id }) => id === owner.identity());
