@@ -27,9 +27,10 @@ export class BackoffKept extends Checker {
     this.#chains.clear();
   }
 
-  /** How long a run lasted, and whether its backoff is over when the daemon begins anew, goes by the wall clock. */
+  /** How long a run lasted, whether its backoff is over when the daemon begins anew, and a supervisor's period go by the wall clock. */
   override onClockSet(): void {
     this.#chains.clear();
+    this.#restarts.clear();
   }
 
   override onBoot(): void {

@@ -34,13 +34,20 @@ export class JobsAbreast extends ClusterChecker {
   readonly name = 'J2';
   /** Before the present revision, by slot. */
   #assigned: ReadonlyMap<string, Assignment> = new Map();
+  /** `slot#placement` that had ended at the last tick: by the next revision the node has told of it. */
+  #told: ReadonlySet<string> = new Set();
+
+  override onTick(): void {
+    const ended = [...this.#assigned.values()].filter((one) => !this.#isAtWork(one));
+    this.#told = new Set(ended.map(({ slot, placement }) => `${slot}#${placement}`));
+  }
 
   override onRevision(events: readonly StoreEvent[], revision: number): void {
     if (!events.some((event) => keyOf(event).startsWith('nodes/'))) return;
     const before = this.#assigned;
     this.#assigned = assignmentsIn(this.sight.rows);
     const placed = [...this.#assigned.values()].filter(
-      ({ slot, placement }) => placement !== before.get(slot)?.placement && !this.#isAtWork(before.get(slot)),
+      ({ slot, placement }) => placement !== before.get(slot)?.placement && this.#wasIdle(before.get(slot)),
     );
     for (const service of new Set(placed.map(({ app, service: name }) => `${app}/${name}`)))
       this.#judge(service, revision);
@@ -57,6 +64,10 @@ export class JobsAbreast extends ClusterChecker {
     this.exercised += 1;
     if (atWork.length > most)
       this.fail(`${atWork.length} of ${service} are at work at revision ${revision}, ${most} may be`);
+  }
+
+  #wasIdle(before: Assignment | undefined): boolean {
+    return before === undefined || this.#told.has(`${before.slot}#${before.placement}`);
   }
 
   /** As far as the journal knows, which is ahead of what the node has reported. */
