@@ -10,7 +10,7 @@ export interface Intensity {
 export type RestartWindow = readonly number[];
 
 function within(window: RestartWindow, at: number, { periodMs }: Intensity): RestartWindow {
-  const first = window.findIndex((time) => at - time <= periodMs);
+  const first = window.findIndex((time) => Math.abs(at - time) <= periodMs);
   if (first === 0) return window;
   return first === -1 ? [] : window.slice(first);
 }

@@ -30,7 +30,9 @@ export const adoptionGuards = {
 };
 
 /** From now on this is the run; what was under way for an earlier one is given up. */
-export const adoptRun = (value: SlotValue, { key }: Found): Decision<SlotValue> => {
+export const adoptRun = (former: SlotValue, { key }: Found): Decision<SlotValue> => {
+  // The address is that of the earlier run, which may be of other networks; the run's own comes when it tells of itself.
+  const { address: _, ...value } = former;
   const { placement, run, attempt } = key;
   const history = value.record?.placement === placement ? value.record.history : fresh;
   // It is of the assigned placement.

@@ -36,6 +36,13 @@ describe('restart window', () => {
   });
 });
 
+it('restarts that a clock which was set back has put into the future do not count', () => {
+  const intensity = { restarts: 2, periodMs: 10 };
+  const window = [1_000, 1_005].reduce<readonly number[]>((had, at) => recordRestart(had, at, intensity), []);
+  expect(isTooMany(window, 1_006, intensity)).toBe(true);
+  expect(isTooMany(window, 500, intensity)).toBe(false);
+});
+
 describe('backoff', () => {
   it('grows to its maximum and is never zero', () => {
     const backoff = { minMs: 100, maxMs: 5_000, factor: 2, jitter: 0, resetAfterMs: 0 };

@@ -36,11 +36,19 @@ export class Walls extends Checker {
     }
     if (op !== 'publish') return;
     const { members = [] } = args as { readonly members?: readonly Member[] };
-    for (const { id, key, address, phase } of this.sight.machine.list()) {
-      if (phase !== 'running') continue;
-      for (const member of members)
-        if (member.address === address) this.#check(id, key, idsOf(member.networks), 'is in the rules for');
+    const running = this.sight.machine.list().filter(({ phase }) => phase === 'running');
+    for (const { address, networks } of members) {
+      const holders = running.filter((one) => one.address === address);
+      // A damaged journal may give an address twice: then the rule is right that is right for one of them.
+      const right = holders.find(({ key }) => this.#isRight(key, idsOf(networks)));
+      const judged = right ?? holders[0];
+      if (judged) this.#check(judged.id, judged.key, idsOf(networks), 'is in the rules for');
     }
+  }
+
+  #isRight({ slot, placement }: RunKey, told: readonly string[]): boolean {
+    const own = this.#networks.get(`${slot}#${placement}`);
+    return own === undefined || told.every((network) => own.includes(network));
   }
 
   #check(id: string, { slot, placement }: RunKey, told: readonly string[], what: string): void {

@@ -89,6 +89,7 @@ const membership = {
     changed = notify;
     return () => {};
   },
+  onBoot: () => () => {},
   onDigest: (notify: typeof heard) => {
     heard = notify;
     return () => {};
