@@ -47,6 +47,8 @@ export class RemoteStore implements StateStore {
   readonly #turns: Turns;
   readonly #watches = new Set<() => void>();
   #closed = false;
+  /** What waits to ask again. */
+  readonly #pauses = new Set<() => void>();
 
   constructor({ calls, clock, server }: RemoteStoreOptions) {
     this.#calls = calls;
@@ -179,6 +181,7 @@ export class RemoteStore implements StateStore {
   async close(): Promise<void> {
     this.#closed = true;
     this.#turns.close();
+    for (const end of [...this.#pauses]) end();
     for (const end of [...this.#watches]) end();
   }
 
@@ -225,14 +228,16 @@ export class RemoteStore implements StateStore {
 
   #pause(ms: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
-      if (signal.aborted) return resolve();
+      if (signal.aborted || this.#closed) return resolve();
       const end = (): void => {
+        this.#pauses.delete(end);
         this.#clock.clearTimer(timer);
         signal.removeEventListener('abort', end);
         resolve();
       };
       const timer = this.#clock.setTimer(ms, end);
       signal.addEventListener('abort', end);
+      this.#pauses.add(end);
     });
   }
 }
