@@ -11,6 +11,7 @@ import type { Call } from '../protocols/ports.ts';
 import type { NodeConfig } from './config/node-config.ts';
 import { stopOwnContainerd } from './drivers/container/containerd/bootstrap.ts';
 import { createContainerdRuntime } from './drivers/container/containerd/driver.ts';
+import { runcRoot } from './drivers/container/containerd/containers/leftovers.ts';
 import { openEngine } from './drivers/container/containerd/engine.ts';
 import { Namespaces } from './drivers/container/containerd/gen/services/namespaces_pb.ts';
 import { createContainerdImages } from './drivers/container/containerd/images/image-source.ts';
@@ -119,6 +120,8 @@ export async function emptyContainerd(
     await engine.connection
       .unary(Namespaces.method.delete, { name: config.containerdNamespace }, engine.callLimits(call()))
       .catch(() => undefined);
+    // runc leaves its own behind; one with records in it is somebody's.
+    await rmdir(join(runcRoot, config.containerdNamespace)).catch(() => undefined);
   } finally {
     runtime.close();
     engine.connection.close();

@@ -13,6 +13,7 @@ import { grantsFolder, removeAllGrants } from '../drivers/grants/tmpfs-grants.ts
 import { emptyContainerd, networkTag, removeProcesses } from '../purge.ts';
 import { processFolder } from '../world/process-world.ts';
 import { realClock } from '../world/real-clock.ts';
+import { runcRoot } from '../drivers/container/containerd/containers/leftovers.ts';
 import { must } from './commands.ts';
 import { removeContexts } from './contexts.ts';
 import { removeFaults } from './faults.ts';
@@ -23,8 +24,6 @@ import { readRecord } from './record.ts';
 
 const call = (): Call => ({ key: 'desk', signal: AbortSignal.timeout(60_000) });
 const hierarchies = '/sys/fs/cgroup';
-/** A folder for each of containerd's namespaces, which runc leaves behind. */
-const runcRecords = '/run/containerd/runc';
 
 /** HM-DESK-MACHINE names what could not be removed; the next `down` tries again. */
 export async function takeDown(
@@ -90,7 +89,7 @@ async function removeContainers(
     await signalAll(node, 'SIGKILL', ['container', 'shim', 'other']);
     await removeAllGrants(grantsFolder(networkTag(node.name)), call());
     await removeCgroups(node);
-    await rm(join(runcRecords, node.containerdNamespace), { recursive: true, force: true });
+    await rm(join(runcRoot, node.containerdNamespace), { recursive: true, force: true });
   }
 }
 

@@ -92,6 +92,7 @@ export function createContainerdRuntime(options: ContainerdRuntimeOptions): Cont
     },
     close: () => {
       for (const stop of streams) stop();
+      execs.close();
       engine.connection.close();
     },
   };

@@ -42,6 +42,8 @@ export interface Execs {
   forget(id: string): void;
   /** Whether this runtime started the exec of this id. */
   isOwn(execId: string): boolean;
+  /** Lets go of pipes that an earlier runtime left. */
+  close(): void;
 }
 
 interface Process {
@@ -87,6 +89,11 @@ export function createExecs(engine: Engine): Execs {
     exec: async (request, call) => session(engine, await start(request, true, call)),
     forget: (id) => void known.delete(id),
     isOwn: (execId) => execId.startsWith(`exec-${life}-`),
+    close: () =>
+      void ready.then(
+        (letGo) => letGo(),
+        () => {},
+      ),
   };
 }
 

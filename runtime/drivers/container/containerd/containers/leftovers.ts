@@ -14,7 +14,7 @@ import { processesIn } from './cgroup.ts';
 const run = promisify(execFile);
 const bundles = 'io.containerd.runtime.v2.task';
 /** Where the runc shim keeps runc's records unless its options say otherwise. */
-const runcRoot = '/run/containerd/runc';
+export const runcRoot = '/run/containerd/runc';
 
 /** containerd's folder of a container that has a task. */
 export function bundleOf(engine: Engine, id: string): string {

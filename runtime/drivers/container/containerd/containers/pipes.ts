@@ -9,7 +9,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Clock } from '../../../../../protocols/ports.ts';
+import type { Clock, Stop } from '../../../../../protocols/ports.ts';
 
 const mkfifo = promisify(execFile);
 /** How long the end of the output may take once the process and its pipes are gone. */
@@ -44,21 +44,34 @@ export interface InputPipe {
 /**
  * Makes a folder. Whatever is in it belonged to a runtime that is no more and goes, pipes a while later: a shim that was
  * starting a process for it opens them one after the other, and stands still, deaf to everything, until each has a reader.
+ * What is answered lets go of them at once; they go the next time then.
  */
-export async function preparePipeDir(dir: string, clock: Clock): Promise<void> {
+export async function preparePipeDir(dir: string, clock: Clock): Promise<Stop> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
+  const held = new Map<number, unknown>();
   for (const entry of await readdir(dir, { withFileTypes: true })) {
     const path = join(dir, entry.name);
     const keeper = entry.isFIFO() ? heldOpen(path) : undefined;
     const remove = () => rm(path, { recursive: true, force: true });
     if (keeper === undefined) await remove();
     else
-      clock.setTimer(lingerMs, () => {
-        closeSync(keeper);
-        // The next runtime tries again.
-        remove().catch(() => {});
-      });
+      held.set(
+        keeper,
+        clock.setTimer(lingerMs, () => {
+          held.delete(keeper);
+          closeSync(keeper);
+          // The next runtime tries again.
+          remove().catch(() => {});
+        }),
+      );
   }
+  return () => {
+    for (const [keeper, timer] of held) {
+      clock.clearTimer(timer);
+      closeSync(keeper);
+    }
+    held.clear();
+  };
 }
 
 function heldOpen(path: string): number | undefined {
