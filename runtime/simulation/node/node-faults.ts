@@ -1,6 +1,5 @@
 /** What each fault does to one simulated node and what it stands on, and how that is healed. */
 import type { ContainerStatus } from '../../../protocols/containers/model.ts';
-import { CodedError } from '../../../protocols/errors.ts';
 import { paths } from '../../../protocols/wire/paths.ts';
 import type { ScriptedPull } from '../../drivers/container/scripted/images.ts';
 import { soundStore } from '../../world/simulated/faulty-store.ts';
@@ -149,7 +148,8 @@ export class NodeFaults {
   ): void {
     const { store } = this.#place;
     if (fault.do === 'storeSwap') return this.#swap(fault);
-    if (fault.do === 'watches') return fault.as === 'broken' ? store.breakWatches() : this.#compactWatches();
+    if (fault.do === 'watches')
+      return fault.as === 'broken' ? store.breakWatches() : void store.compactWatches();
     const [begun, ended] =
       fault.do === 'store'
         ? [{ reach: fault.as }, { reach: soundStore.reach }]
@@ -162,13 +162,6 @@ export class NodeFaults {
       () => (store.faults = { ...store.faults, ...begun }),
       () => (store.faults = { ...store.faults, ...ended }),
     );
-  }
-
-  /** A store that cannot be reached now has nobody to tell. */
-  #compactWatches(): void {
-    this.#place.store.compactWatches().catch((error: unknown) => {
-      if (!(error instanceof CodedError)) throw error;
-    });
   }
 
   #strikeMachine(fault: Extract<Fault, { do: 'disk' | 'portTaken' | 'bindMissing' }>): void {

@@ -4,7 +4,7 @@
  *
  * Invariant: it never invents or drops a write by itself; the memory store stays the oracle.
  */
-import { coded } from '../../../protocols/errors.ts';
+import { coded, CodedError } from '../../../protocols/errors.ts';
 import type { Call, Clock, Random, StateStore, Stop } from '../../../protocols/ports.ts';
 import type { Txn, WatchNotice } from '../../../protocols/state/model.ts';
 
@@ -70,12 +70,14 @@ export class FaultyStore implements StateStore {
     for (const end of [...this.#watches]) end({ type: 'failed', error: coded('HM-STORE-DOWN') });
   }
 
-  /** As if everything that the watches still need had been compacted. */
+  /** As if everything that the watches still need had been compacted. A store that cannot be reached now has nobody to tell. */
   async compactWatches(): Promise<void> {
-    const { position } = await this.#inner.status(
-      {},
-      { key: 'position', signal: new AbortController().signal },
-    );
+    const call = { key: 'position', signal: new AbortController().signal };
+    const status = await this.#inner.status({}, call).catch((thrown: unknown) => {
+      if (!(thrown instanceof CodedError)) throw thrown;
+    });
+    if (!status) return;
+    const { position } = status;
     for (const end of [...this.#watches]) end({ type: 'compacted', oldest: position });
   }
 
