@@ -145,6 +145,8 @@ const knowsNobody = ({ membership }: NodeSight): boolean => (membership()?.membe
 export class NewestShown extends ShownChecker {
   readonly name = 'C1';
   readonly #written: AsWritten;
+  /** By node: when its records were last begun anew, in the middle of a life too. */
+  readonly #begunMs = new Map<string, number>();
   /** By reader and member: since when its membership has it for gone. */
   readonly #gone = new Map<string, { readonly status: 'left' | 'dead'; readonly sinceMs: number }>();
 
@@ -155,6 +157,10 @@ export class NewestShown extends ShownChecker {
 
   override onBoot({ node }: NodeSight): void {
     for (const key of this.#gone.keys()) if (key.startsWith(`${node} `)) this.#gone.delete(key);
+  }
+
+  override onFrame({ type, path }: Frame, { node }: NodeSight): void {
+    if (type === 'actor.started' && path === paths.observed) this.#begunMs.set(node, this.sight.nowMs());
   }
 
   override onMember({ member: { id, status } }: MemberChange, { node }: NodeSight): void {
@@ -172,8 +178,9 @@ export class NewestShown extends ShownChecker {
       this.fail(`${at.node} shows ${name}, which is ${gone.status} for ${now - gone.sinceMs} ms`);
     }
     const calmSinceMs = Math.max(this.sight.calmSinceMs() ?? Infinity, this.sight.stormEndedMs());
-    const readSinceMs = at.upSinceMs();
-    if (readSinceMs === undefined || !staysIn(at)) return;
+    const readerUpMs = at.upSinceMs();
+    if (readerUpMs === undefined || !staysIn(at)) return;
+    const readSinceMs = Math.max(readerUpMs, this.#begunMs.get(at.node) ?? 0);
     for (const owner of this.sight.nodes.filter(staysIn)) {
       const newest = this.#written.newest(owner.identity());
       const upSinceMs = owner.upSinceMs();
