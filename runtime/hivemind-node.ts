@@ -81,7 +81,8 @@ async function serve(config: NodeConfig, passphrases: readonly string[], logger:
     await node.stop();
     throw thrown;
   });
-  if (config.acceptStore)
+  // A server's own was taken before anything was written there.
+  if (config.acceptStore && node.cluster?.self.role === 'agent')
     await node
       .ask(paths.guard, { type: 'store.accept' })
       .catch((thrown: unknown) => complain(reasonOf(thrown)));

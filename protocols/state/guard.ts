@@ -18,6 +18,9 @@ export interface StoreSeen {
 
 export const seenEntry = 'store/seen';
 
+/** The store as it is, for who takes it so. */
+export const seenOf = ({ identity, position }: StoreStatus): StoreSeen => ({ id: identity.id, ...position });
+
 export interface GuardValue {
   readonly calls: number;
   readonly store?: StoreStatus;
@@ -124,7 +127,7 @@ const noteAsker = (value: Value, event: { to: string }): Decision<Value> => [
 /** The operator confirms: from now on this store, as it is, is the one to follow. */
 const accept = (value: Value, event: { replyTo?: string }): Decision<Value> => {
   if (!value.store) return refuseAccept(value, event);
-  const seen: StoreSeen = { id: value.store.identity.id, ...value.store.position };
+  const seen = seenOf(value.store);
   const calls = value.calls + 1;
   const call = { port: 'journal', op: 'append', args: { entries: { [seenEntry]: seen } } } as const;
   return [

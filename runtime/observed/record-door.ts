@@ -1,4 +1,7 @@
-/** What reaches the observed actor from outside: questions of other nodes, digests of gossip, changes of members and of its own boot. */
+/**
+ * What reaches the observed actor from outside: questions of other nodes, digests of gossip, changes of members and of its
+ * own boot.
+ */
 import type { Message } from '../../protocols/effects.ts';
 import { limits } from '../../protocols/limits.ts';
 import type { Membership } from '../../protocols/membership/views/port.ts';

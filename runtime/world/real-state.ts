@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import type { Reason } from '../../protocols/errors.ts';
 import type { Journal, SecretBox, StateStore } from '../../protocols/ports.ts';
-import { seenEntry, type StoreSeen } from '../../protocols/state/guard.ts';
+import { seenEntry, seenOf } from '../../protocols/state/guard.ts';
 import type { ClusterHandle } from '../cluster/handle.ts';
 import type { ClusterOptions, ClusterSettings } from '../cluster/opening/parts.ts';
 import { clusterFolder } from '../cluster/opening/places.ts';
@@ -82,8 +82,7 @@ async function openHere(options: StateOptions, embedded: StateStore): Promise<Op
 /** Before anything is written there: a server makes its cluster in it. */
 async function accept(store: StateStore, journal: Journal): Promise<void> {
   const call = { key: 'accept', signal: new AbortController().signal };
-  const { identity, position } = await store.status({}, call);
-  const seen: StoreSeen = { id: identity.id, ...position };
+  const seen = seenOf(await store.status({}, call));
   await journal.append({ entries: { [seenEntry]: seen } }, call);
 }
 

@@ -31,7 +31,10 @@ export interface Membership {
   onDigest(notify: (heard: HeardDigest) => void): Stop;
   /** Packets come under a key of the gossip that this node lacks; again from time to time, while they do. */
   onUnread(notify: () => void): Stop;
-  /** From now on this is this node's boot: others knew it by a later one than its journal did, or the subtree began anew. What was so before is told at once. */
+  /**
+   * From now on this is this node's boot: others knew it by a later one than its journal did, or the subtree began anew.
+   * What was so before is told at once.
+   */
   onBoot(notify: (boot: number) => void): Stop;
   /** This node says something new of itself. */
   describe(profile: Partial<Pick<Profile, 'address' | 'zone'>>): void;

@@ -18,7 +18,7 @@ import { beyond, lacking } from './views.ts';
 const askMs = 5_000;
 
 /** Who stood still for long asks for less at a time, and waits for answers up to eight times as long, until it is well. */
-const unwellMs = ({ probeMs }: MembershipTimes): number => 7 * probeMs;
+const unwellMs = ({ probeMs }: MembershipTimes): number => (worstFactor - 1) * probeMs;
 
 export class ClusterRun {
   readonly checkers: readonly ClusterChecker[];

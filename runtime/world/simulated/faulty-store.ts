@@ -70,7 +70,7 @@ export class FaultyStore implements StateStore {
     for (const end of [...this.#watches]) end({ type: 'failed', error: coded('HM-STORE-DOWN') });
   }
 
-  /** As if everything that the watches still need had been compacted. A store that cannot be reached now has nobody to tell. */
+  /** As if all that the watches still need had been compacted. A store that cannot be reached now has nobody to tell. */
   async compactWatches(): Promise<void> {
     const call = { key: 'position', signal: new AbortController().signal };
     const status = await this.#inner.status({}, call).catch((thrown: unknown) => {

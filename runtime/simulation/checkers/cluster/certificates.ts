@@ -1,6 +1,6 @@
 /**
- * K4: a certificate that is due is renewed while nothing is wrong, long before it ends, and the registry says so. K5: after quiet all nodes use the
- * keys of the gossip that the store names, and no others.
+ * K4: a certificate that is due is renewed while nothing is wrong, long before it ends, and the registry says so. K5: after
+ * quiet all nodes use the keys of the gossip that the store names, and no others.
  */
 import type { GossipRing, MemberRecord } from '../../../../protocols/cluster/rows.ts';
 import { renewalDelay } from '../../../../protocols/cluster/terms.ts';

@@ -27,7 +27,7 @@ export class BackoffKept extends Checker {
     this.#chains.clear();
   }
 
-  /** How long a run lasted, whether its backoff is over when the daemon begins anew, and a supervisor's period go by the wall clock. */
+  /** The wall clock says how long a run lasted, whether its backoff is over at a start, and a supervisor's period. */
   override onClockSet(): void {
     this.#chains.clear();
     this.#restarts.clear();

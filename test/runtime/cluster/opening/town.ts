@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { coded } from '../../../../protocols/errors.ts';
 import type { MemberAddress } from '../../../../protocols/membership/model.ts';
 import type { Clock } from '../../../../protocols/ports.ts';
-import { seenEntry, type StoreSeen } from '../../../../protocols/state/guard.ts';
+import { seenEntry, seenOf, type StoreSeen } from '../../../../protocols/state/guard.ts';
 import { ownCall } from '../../../../runtime/cluster/cluster-store.ts';
 import { openAgent, type OpenedAgent } from '../../../../runtime/cluster/opening/agent.ts';
 import type {
@@ -115,10 +115,9 @@ export class ClusterTown {
     const options = await this.#options(machine, { clusterAddress });
     const store = followedStore(this.store, options.journal);
     const secrets = createSecretBox({ storage: this.keys, random: realRandom, store: () => store });
-    const { identity, position } = await this.store.status();
+    const own = seenOf(await this.store.status());
     const note = (seen: StoreSeen) => options.journal.append({ entries: { [seenEntry]: seen } }, ownCall());
-    machine.follows = (revisions) =>
-      note({ id: identity.id, ...position, revision: position.revision + revisions });
+    machine.follows = (revisions) => note({ ...own, revision: own.revision + revisions });
     return this.#kept(await openServer(options, { store, secrets }));
   }
 

@@ -4,7 +4,7 @@ import { createMemoryStore } from '../../../../runtime/drivers/store/memory/memo
 import { followedStore } from '../../../../runtime/drivers/store/followed-store.ts';
 import { realClock } from '../../../../runtime/world/real-clock.ts';
 import { realRandom } from '../../../../runtime/world/real-random.ts';
-import { seenEntry, type StoreSeen } from '../../../../protocols/state/guard.ts';
+import { seenEntry, seenOf, type StoreSeen } from '../../../../protocols/state/guard.ts';
 import { reasonOf } from '../../../../protocols/errors.ts';
 import type { StateStore } from '../../../../protocols/ports.ts';
 import { stateStoreConformance } from '../../../conformance/state-store.ts';
@@ -45,7 +45,7 @@ test.each([
   ['older than what was seen', (own: StoreSeen) => ({ ...own, revision: own.revision + 1 })],
   ['of an earlier restore', (own: StoreSeen) => ({ ...own, epoch: own.epoch + 1, revision: 0 })],
   ['another one', (own: StoreSeen) => ({ ...own, id: 'another' })],
-])('a store that is %s takes no writes and answers reads, until it is confirmed', async (_what, seenOf) => {
+])('a store that is %s takes no writes and answers reads, until it is confirmed', async (_what, other) => {
   const memory = createMemoryStore({ clock: realClock, random: realRandom });
   let seen: StoreSeen | undefined;
   const store = followedStore(
@@ -54,16 +54,16 @@ test.each([
   );
   expect(await codeOf(put(store, 'first'))).toBe('done');
   const { lease } = await store.grant({ ttlMs: 60_000 }, call());
-  const { identity, position } = await store.status({}, call());
-  const own: StoreSeen = { id: identity.id, ...position };
-  seen = seenOf(own);
+  const status = await store.status({}, call());
+  const own = seenOf(status);
+  seen = other(own);
   expect(await codeOf(put(store, 'second'))).toBe('HM-STORE-FOREIGN');
   expect(await codeOf(store.grant({ ttlMs: 60_000 }, call()))).toBe('HM-STORE-FOREIGN');
   expect(await codeOf(store.keepAlive({ lease }, call()))).toBe('done');
   expect(await codeOf(store.revoke({ lease }, call()))).toBe('HM-STORE-FOREIGN');
   expect((await store.get({ key: 'a' }, call())).kv?.value).toBe('first');
   expect((await store.list({ prefix: '' }, call())).kvs).toHaveLength(1);
-  expect((await store.status({}, call())).position).toEqual(position);
+  expect((await store.status({}, call())).position).toEqual(status.position);
   seen = own;
   expect(await codeOf(put(store, 'third'))).toBe('done');
   await memory.close();
