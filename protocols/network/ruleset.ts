@@ -4,6 +4,9 @@
  *
  * Published ports are DNAT at the host's own addresses, from outside, from containers and from the host itself.
  * A port without backends is refused at once instead of left to hang, or to whatever else listens there.
+ *
+ * One transaction is not enough for a packet that is under way: it goes on by the rules of before, and the kernel looks
+ * up their maps as of now, when they are empty already. After each rule with a map stands what holds without it.
  */
 import { coded } from '../errors.ts';
 import { hashText } from '../hash.ts';
@@ -105,7 +108,7 @@ export function rulesetOf(
       `ip daddr ${node.blocks[0].gateway} meta l4proto { tcp, udp } th dport ${dnsPort} return`,
       ...dispatch(served),
     ]),
-    ...served.map((entry) => chain(chainName(entry), undefined, [translation(entry)])),
+    ...served.map((entry) => chain(chainName(entry), undefined, translation(entry))),
     chain('postrouting', 'type nat hook postrouting priority srcnat; policy accept;', postrouting(node)),
     chain('input', 'type filter hook input priority filter - 10; policy accept;', [
       `iifname != { "lo", "${node.bridge}" } ip daddr @gateways ip saddr != ${node.pool} drop`,
@@ -174,8 +177,11 @@ const translatedMark = '0x00800000';
 /** Of the host's ends of containers' links. */
 export const portPrefix = 'hv';
 
-/** A sender of whom nothing is known (of another node, of a daemon before networks) counts as on the open network. */
-const sharing = ['ip saddr vmap @sources', 'ip daddr @closed drop'];
+/**
+ * A sender of whom nothing is known (of another node, of a daemon before networks) counts as on the open network. Who
+ * is on none of it is known, and comes past the map only while the table is written anew.
+ */
+const sharing = ['ip saddr vmap @sources', 'ip saddr @closed drop', 'ip daddr @closed drop'];
 
 function postrouting(node: NodeNetwork): readonly string[] {
   return [
@@ -231,15 +237,21 @@ function chainName({ protocol, address, port }: Published): string {
 function dispatch(served: readonly Published[]): readonly string[] {
   return eachKind(served, (match, keys) => {
     const targets = keys.map(({ key, entry }) => `${key} : goto ${chainName(entry)}`);
-    return `${match} vmap { ${targets.join(', ')} }`;
+    return [`${match} vmap { ${targets.join(', ')} }`, ...keys.map(({ entry }) => withoutMap(entry))];
   });
+}
+
+function withoutMap(entry: Published): string {
+  const { address, protocol, port } = entry;
+  const to = address === undefined ? '' : `ip daddr ${address} `;
+  return `${to}${protocol} dport ${port} goto ${chainName(entry)}`;
 }
 
 /** Only new connections: the machine's own ones may have such a port by chance. */
 function refusals(empty: readonly Published[]): readonly string[] {
   return eachKind(empty, (match, keys, protocol) => {
     const answer = protocol === 'tcp' ? 'tcp reset' : 'icmp type port-unreachable';
-    return `ct state new ${match} { ${keys.map(({ key }) => key).join(', ')} } reject with ${answer}`;
+    return [`ct state new ${match} { ${keys.map(({ key }) => key).join(', ')} } reject with ${answer}`];
   });
 }
 
@@ -249,7 +261,7 @@ function eachKind(
     match: string,
     keys: readonly { key: string; entry: Published }[],
     protocol: 'tcp' | 'udp',
-  ) => string,
+  ) => readonly string[],
 ): readonly string[] {
   const rules: string[] = [];
   for (const protocol of ['tcp', 'udp'] as const) {
@@ -261,16 +273,20 @@ function eachKind(
         key: [...(entry.address === undefined ? [] : [entry.address]), entry.port].join(' . '),
         entry,
       }));
-    if (exact.length > 0) rules.push(rule(`ip daddr . ${protocol} dport`, keysOf(exact), protocol));
-    if (wide.length > 0) rules.push(rule(`${protocol} dport`, keysOf(wide), protocol));
+    if (exact.length > 0) rules.push(...rule(`ip daddr . ${protocol} dport`, keysOf(exact), protocol));
+    if (wide.length > 0) rules.push(...rule(`${protocol} dport`, keysOf(wide), protocol));
   }
   return rules;
 }
 
 /** The port stands inside the map's values: nft takes no port after a map. */
-function translation({ protocol, backends }: Published): string {
-  const ends = backends.map((backend, index) => `${index} : ${backend}`).join(', ');
-  return `meta l4proto ${protocol} dnat to numgen random mod ${backends.length} map { ${ends} }`;
+function translation({ protocol, backends }: Published): readonly string[] {
+  const ends = backends.map((backend, index) => `${index} : ${backend}`);
+  const spread = `numgen random mod ${ends.length} map { ${ends.join(', ')} }`;
+  const first = backends[0]!.replace(' . ', ':');
+  return [...(ends.length > 1 ? [spread] : []), first].map(
+    (end) => `meta l4proto ${protocol} dnat to ${end}`,
+  );
 }
 
 function chain(name: string, head: string | undefined, rules: readonly string[]): string {

@@ -175,20 +175,24 @@ ${isolation}
 	chain published {
 		ip daddr 10.42.0.1 meta l4proto { tcp, udp } th dport 53 return
 		ip daddr . tcp dport vmap { 127.0.0.1 . 8081 : goto tcp_127_0_0_1_8081 }
+		ip daddr 127.0.0.1 tcp dport 8081 goto tcp_127_0_0_1_8081
 		tcp dport vmap { 8080 : goto tcp_8080 }
+		tcp dport 8080 goto tcp_8080
 		udp dport vmap { 9000 : goto udp_9000 }
+		udp dport 9000 goto udp_9000
 	}
 
 	chain tcp_127_0_0_1_8081 {
-		meta l4proto tcp dnat to numgen random mod 1 map { 0 : 10.42.0.2 . 80 }
+		meta l4proto tcp dnat to 10.42.0.2:80
 	}
 
 	chain tcp_8080 {
 		meta l4proto tcp dnat to numgen random mod 2 map { 0 : 10.42.0.2 . 80, 1 : 10.42.0.3 . 80 }
+		meta l4proto tcp dnat to 10.42.0.2:80
 	}
 
 	chain udp_9000 {
-		meta l4proto udp dnat to numgen random mod 1 map { 0 : 10.42.0.2 . 80 }
+		meta l4proto udp dnat to 10.42.0.2:80
 	}
 
 	chain postrouting {
@@ -216,6 +220,7 @@ ${isolation}
 		ip daddr @enclosed ct status dnat drop
 		ct status dnat accept
 		ip saddr vmap @sources
+		ip saddr @closed drop
 		ip daddr @closed drop
 		ip saddr 10.42.0.0/16 accept
 		drop
@@ -230,6 +235,7 @@ ${isolation}
 		meta mark and 0x00800000 == 0x00800000 accept
 		ether type != { ip, arp } drop
 		ip saddr vmap @sources
+		ip saddr @closed drop
 		ip daddr @closed drop
 	}
 }
@@ -285,7 +291,7 @@ describe('the table of rules', () => {
       publication('0.0.0.0', 8080, 'tcp', '10.42.0.2'),
       publication('0.0.0.0', 8080, 'tcp', '10.42.0.3'),
     ]);
-    expect(text).toContain('10.42.0.2 . 80');
+    expect(text).toContain('10.42.0.2:80');
     expect(text).not.toContain('10.42.0.3');
   });
 
