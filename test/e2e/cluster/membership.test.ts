@@ -23,6 +23,10 @@ interface Known {
   readonly planes: { readonly datagram: { readonly heardAt: number } };
 }
 
+interface Cluster {
+  readonly store: { readonly reason?: { readonly code: string; readonly message: string } };
+}
+
 describe.skipIf(missing !== undefined)('a cluster of five nodes', () => {
   let desk: TestDesk;
   let members: MemberWatch;
@@ -89,6 +93,9 @@ describe.skipIf(missing !== undefined)('a cluster of five nodes', () => {
     await cut(desk.name, named(1, 2), named(3, 4, 5), false);
     await members.agree(nodesBut(3, 4, 5), view({ 3: 'dead', 4: 'dead', 5: 'dead' }));
     await members.agree(nodesBut(1, 2), view({ 1: 'dead', 2: 'dead' }));
+    const { store } = await getJson<Cluster>(desk.nodes[2]!.socketPath, '/v1/cluster');
+    const message = `${nameOf(1)}, which has the store, did not answer for 3 s.`;
+    expect(store.reason).toMatchObject({ code: 'HM-STORE-DOWN', message });
     await heal(desk.name);
     await whole();
   });

@@ -1,5 +1,5 @@
 /** The cluster as a whole; its nodes are in `nodes.ts`. */
-import { reasonOf } from '../../../../protocols/errors.ts';
+import { coded, reasonOf } from '../../../../protocols/errors.ts';
 import { limits } from '../../../../protocols/limits.ts';
 import type { MemberAddress } from '../../../../protocols/membership/model.ts';
 import type { Call } from '../../../../protocols/ports.ts';
@@ -11,14 +11,17 @@ import { clusterView } from '../../schemas/resources.ts';
 
 /** Of a store at another node only that it does not answer: everything else is told all the same. */
 async function storeOf({ ports, cluster: handle }: NodeHandle, call: Call) {
-  const signal = AbortSignal.any([call.signal, AbortSignal.timeout(limits.doctorCheckMs)]);
+  const patience = AbortSignal.timeout(limits.doctorCheckMs);
+  const signal = AbortSignal.any([call.signal, patience]);
   try {
     const { identity, position, oldest } = await ports.store.status({}, { ...call, signal });
     const { id, epoch } = identity;
     return { id, epoch, revision: position.revision, oldestRevision: oldest.revision };
   } catch (thrown) {
     if (handle?.self.role !== 'agent') throw thrown;
-    return { reason: reasonOf(thrown) };
+    if (!patience.aborted) return { reason: reasonOf(thrown) };
+    const silent = `${handle.server().name}, which has the store, did not answer for ${limits.doctorCheckMs / 1_000} s.`;
+    return { reason: reasonOf(coded('HM-STORE-DOWN', silent)) };
   }
 }
 
