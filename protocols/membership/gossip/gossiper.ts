@@ -21,6 +21,8 @@ export class Gossiper {
   /** Where a cluster may be found, whoever is there now. */
   readonly #seeds: readonly MemberAddress[];
   #lastRound = Number.NEGATIVE_INFINITY;
+  /** Places of the lost, since all of them were tried. */
+  readonly #tried = new Set<string>();
 
   constructor(desk: Desk, exchanger: Exchanger, seeds: readonly MemberAddress[]) {
     this.#desk = desk;
@@ -76,22 +78,28 @@ export class Gossiper {
     if (peer) this.#exchanger.begin(peer.statement!.profile.address, peer.id);
   }
 
-  /** One lost member, or one seed that no living member stands at. */
+  /** One place of a seed or of a lost member where nobody stands who is alive, each in its turn. */
   #reunite(): void {
     const { deadlines, now, times, size, members, random, self } = this.#desk;
     deadlines.set(reunionDue, now + times.reunionMs);
     if (random.next() >= triersAtOnce / size) return;
-    const lost: { readonly to: MemberAddress; readonly id?: string }[] = [];
-    const met = new Set([placeOf(self.statement.profile.address)]);
+    const lost = new Map(this.#seeds.map((to) => [placeOf(to), to]));
+    const met = [placeOf(self.statement.profile.address)];
     for (const entry of members.all()) {
       if (!entry.statement) continue;
       const to = entry.statement.profile.address;
-      if (isLiving(entry)) met.add(placeOf(to));
-      else if (entry.status === 'dead') lost.push({ to, id: entry.id });
+      if (isLiving(entry)) met.push(placeOf(to));
+      else if (entry.status === 'dead') lost.set(placeOf(to), to);
     }
-    for (const to of this.#seeds) if (!met.has(placeOf(to))) lost.push({ to });
-    const one = lost[Math.floor(random.next() * lost.length)];
-    if (one) this.#exchanger.begin(one.to, one.id);
+    for (const place of met) lost.delete(place);
+    if ([...lost.keys()].every((place) => this.#tried.has(place))) this.#tried.clear();
+    for (const place of this.#tried) lost.delete(place);
+    const places = [...lost.keys()];
+    const place = places[Math.floor(random.next() * places.length)];
+    if (place === undefined) return;
+    this.#tried.add(place);
+    // Whoever is there now: a node that lost its disk stands where it was, as another.
+    this.#exchanger.begin(lost.get(place)!);
   }
 }
 

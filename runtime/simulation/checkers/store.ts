@@ -28,11 +28,12 @@ export class WatchesWhole extends Checker {
   }
 
   opened({ prefix, after }: WatchWish): (notice: WatchNotice) => void {
-    // What a false store brings is no history of the true one.
-    if (this.sight.storeIsFalse()) return () => {};
+    // What a false store brings is no history of the true one, nor where a watch stands that it was shown.
+    let isTrue = !this.sight.storeIsFalse();
     let standsAt = after.revision;
     return (notice) => {
-      if (notice.type !== 'changed') return;
+      isTrue &&= !this.sight.storeIsFalse();
+      if (notice.type !== 'changed' || !isTrue) return;
       this.exercised += 1;
       const { revision } = notice.position;
       const wanted = textOf(this.#between(standsAt, revision, prefix));

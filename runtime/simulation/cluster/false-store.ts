@@ -8,7 +8,10 @@ import type { SimulatedWorld } from '../../world/simulated/simulated-world.ts';
 export type FalseKind = 'empty' | 'foreign' | 'older';
 
 /** Of who is in the cluster nothing that follows the store takes note: one that is older in that alone is not older for it. */
-const ofCluster = [keys.members, keys.joinTokens, keys.gossipRing, keys.cluster, keys.sealedUnder('cluster')];
+const ofCluster = [
+  ...[keys.members, keys.joinTokens, keys.gossipRing, keys.cluster, keys.sealedUnder('cluster')],
+  keys.blocks,
+];
 const isOfApps = ({ changes }: Commit): boolean =>
   changes.some(({ key }) => !ofCluster.some((prefix) => key.startsWith(prefix)));
 
