@@ -23,10 +23,10 @@ function stated(id: NodeId, host: string): Uint8Array {
 }
 
 /** Where it looks in so many tries; exchanges with who is alive are none. */
-function tries(core: Swim, from: number, many: number): readonly string[] {
+function tries(swim: Swim, from: number, many: number): readonly string[] {
   const places: string[] = [];
-  for (let now = from; places.length < many; now = core.nextDeadline()!)
-    for (const effect of core.step({ kind: 'stream-heard', id: 'living' }, now))
+  for (let now = from; places.length < many; now = swim.nextDeadline()!)
+    for (const effect of swim.step({ kind: 'stream-heard', id: 'living' }, now))
       if (effect.kind === 'exchange' && effect.id !== 'living') places.push(effect.to.host);
   return places;
 }
