@@ -5,7 +5,7 @@
  * them within the bound after healing, also when both sides had forgotten each other.
  */
 import { isLiving } from '../../../../protocols/membership/model.ts';
-import type { MemberRecord } from '../../../../protocols/cluster/rows.ts';
+import type { ClusterRecord, GossipRing, MemberRecord } from '../../../../protocols/cluster/rows.ts';
 import type { MemberChange } from '../../../../protocols/membership/views/view.ts';
 import { longestAwayMs } from '../../../../protocols/membership/claims/codec.ts';
 import { limits } from '../../../../protocols/limits.ts';
@@ -82,14 +82,24 @@ export class NoFalseDeath extends ClusterChecker {
     this.fail(`${at.node} declares ${member.name} dead, which lives; suspected by ${by || 'nobody'}`);
   }
 
-  /** Where nodes join: who is not in the registry any more, or cannot speak to the server, is told no new keys of the gossip. */
+  /**
+   * Where nodes join: who is not in the registry any more, or cannot speak to the server, is told no new keys of the
+   * gossip. By the clock of either of the two, if that is far off.
+   */
   #isShutOut(name: string, id: string | undefined): boolean {
     const idOf = (node: string) => (this.sight.rows.get(keys.member(node)) as MemberRecord | undefined)?.id;
     if (!this.sight.nodes.some(({ node }) => idOf(node) !== undefined)) return false;
     const node = this.sight.nodes.find((one) => one.node === name);
     if (node === undefined) return idOf(name) !== id;
-    const clockRightMs = this.sight.nowMs() - node.clockSetMs();
-    return idOf(name) !== id || isFarOff(node) || clockRightMs <= askedAgainMs;
+    const isWrong = (one: NodeSight): boolean =>
+      isFarOff(one) || this.sight.nowMs() - one.clockSetMs() <= askedAgainMs;
+    return idOf(name) !== id || isWrong(node) || (this.#isExchanged() && isWrong(this.sight.nodes[0]!));
+  }
+
+  /** Whether the gossip has another key than in the beginning. */
+  #isExchanged(): boolean {
+    const { changedAt } = (this.sight.rows.get(keys.gossipRing) ?? {}) as Partial<GossipRing>;
+    return changedAt !== (this.sight.rows.get(keys.cluster) as Partial<ClusterRecord> | undefined)?.createdAt;
   }
 
   /** In that very boot. */
