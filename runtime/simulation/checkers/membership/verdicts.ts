@@ -46,6 +46,8 @@ export class NoFalseDeath extends ClusterChecker {
   /** By member and incarnation: when somebody first suspected it, and first declared it dead. */
   readonly #suspectedAt = new Map<string, number>();
   readonly #declaredAt = new Map<string, number>();
+  /** Words declared dead by who hears nobody: others take it over as soon as they are asked. */
+  readonly #fromUnheard = new Set<string>();
   /** Whose journal forgot its boot under a clock that is far off. */
   readonly #mute = new Set<string>();
 
@@ -65,8 +67,10 @@ export class NoFalseDeath extends ClusterChecker {
     // Noted of everybody and by everybody: who is shut out now may be asked for later, and tell what it thought before.
     const suspectedAt = firstOf(this.#suspectedAt, word, now);
     const declaredAt = what === 'died' ? firstOf(this.#declaredAt, word, now) : now;
-    if (this.#mute.has(at.node) || this.#mute.has(member.name)) return;
-    if (this.#isShutOut(at.node, at.identity()) || this.#isShutOut(member.name, member.id)) return;
+    const isUnheard = this.#mute.has(at.node) || this.#isShutOut(at.node, at.identity());
+    if (isUnheard && what === 'died') this.#fromUnheard.add(word);
+    if (isUnheard || this.#mute.has(member.name) || this.#isShutOut(member.name, member.id)) return;
+    if (this.#fromUnheard.has(word)) return;
     const stormEndedMs = this.sight.stormEndedMs();
     const upSinceMs = this.#upSinceMs(member.id, boot);
     if (upSinceMs === undefined) return;
@@ -127,9 +131,11 @@ export class NoDeathBeforeDue extends ClusterChecker {
     const { boot, counter } = member.incarnation;
     const now = this.sight.nowMs();
     const suspectedAt = firstOf(this.#suspectedAt, `${member.id} ${boot}.${counter}`, now);
-    const { toldMs = Infinity } =
-      this.sight.nodes.find(({ identity }) => identity() === member.id)?.stopped() ?? {};
-    const isBefore = toldMs <= suspectedAt && now < toldMs + longestAwayMs;
+    const owner = this.sight.nodes.find(({ identity }) => identity() === member.id);
+    const { toldMs = Infinity } = owner?.stopped() ?? {};
+    // Who is back is one of those who live: of them M1 knows who cannot be heard.
+    const isBack = (owner?.upSinceMs() ?? 0) > toldMs;
+    const isBefore = toldMs <= suspectedAt && now < toldMs + longestAwayMs && !isBack;
     if (what === 'suspected' || !isBefore || this.sight.stormEndedMs() > toldMs) return;
     this.fail(
       `${at.node} declares ${member.name} dead ${Math.round(now - toldMs)} ms after it was told to stop`,
