@@ -10,6 +10,7 @@ import {
   type CheckInput,
   type CheckValue,
 } from '../../protocols/health/probe.ts';
+import type { ActorPath } from '../../protocols/wire/address.ts';
 import { deciding, guarding, perform } from '../decide.ts';
 
 export const checkMachine = setup({
@@ -19,6 +20,7 @@ export const checkMachine = setup({
       | { type: 'probe.due'; role: ProbeRole }
       | { type: 'probe.answered'; id: string; value: ExecResult | ProbeResult }
       | { type: 'probe.failed'; id: string; error: Reason }
+      | { type: 'actor.exited'; path: ActorPath }
     );
     input: CheckInput;
     tags: 'ready';
@@ -35,10 +37,12 @@ export const checkMachine = setup({
     'probe.due': { actions: 'ask' },
     'probe.answered': { actions: 'judge' },
     'probe.failed': [{ guard: 'saysNothing', actions: 'askAgain' }, { actions: 'judge' }],
+    'actor.exited': '.ended',
   },
   states: {
     /** The start-up probe alone asks. */
     startingUp: { entry: 'beginStartup', always: { guard: 'hasStarted', target: 'watching' } },
     watching: { entry: 'beginOthers' },
+    ended: { type: 'final' },
   },
 });

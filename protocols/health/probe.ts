@@ -8,11 +8,12 @@ import { drive, schedule, send, type Decision, type Effect } from '../effects.ts
 import { reason, type Reason } from '../errors.ts';
 import { limits } from '../limits.ts';
 import type { DriveCall } from '../ports.ts';
+import type { ActorPath } from '../wire/address.ts';
 import { freshTally, isHurried, tally, verdictOf, type Tallies } from './check.ts';
 import type { ProbeResult, ProbeRole, RoleProbe } from './model.ts';
 
 export interface CheckValue {
-  readonly owner: string;
+  readonly owner: ActorPath;
   readonly key: RunKey;
   readonly containerId: string;
   /** Where network probes go; absent for a container without a network. */
@@ -31,7 +32,7 @@ export interface CheckValue {
 
 /** `startedUp`: an earlier life of this check saw the start-up probe pass. */
 export interface CheckInput {
-  readonly owner: string;
+  readonly owner: ActorPath;
   readonly key: RunKey;
   readonly containerId: string;
   readonly address?: string;
@@ -60,9 +61,13 @@ function seen(value: Value, at: number): Value {
   return { ...value, seenAt: at, steadyAt: value.steadyAt + passedMs };
 }
 
+/** It ends with its slot's actor: the next life of that one may not know of it, and asks for its own. */
 const begin = (value: Value): Decision<Value> => [
   value,
-  [send(value.owner, { type: 'check.began', key: value.key })],
+  [
+    send(value.owner, { type: 'check.began', key: value.key }),
+    { do: 'watch', id: 'owner', source: { of: 'actor', path: value.owner } },
+  ],
 ];
 
 /** World time from which a probe counts. */

@@ -1,6 +1,7 @@
 /** What a slot does about a container that goes on running: hands it new limits, and tells that it stands still. */
 import { send, type Decision, type Effect } from '../../effects.ts';
 import { reason } from '../../errors.ts';
+import type { ActorPath } from '../../wire/address.ts';
 import { containerPath } from '../../wire/paths.ts';
 import type { Assignment } from '../../apps/model.ts';
 import type { SlotEventOf } from './events.ts';
@@ -10,10 +11,13 @@ import { keyOf, sameRun, tell, type SlotValue } from './value.ts';
 export function handResources(value: SlotValue, next: Assignment): readonly Effect[] {
   const key = keyOf(value);
   if (!key || key.placement !== next.placement || value.record?.outcome !== undefined) return [];
-  const resources = next.spec.resources;
-  if (JSON.stringify(resources) === JSON.stringify(value.assignment?.spec.resources)) return [];
-  return [send(containerPath(key), { type: 'container.resources', ...(resources ? { resources } : {}) })];
+  const before = value.assignment?.spec.resources;
+  if (JSON.stringify(next.spec.resources) === JSON.stringify(before)) return [];
+  return [tellResources(containerPath(key), next)];
 }
+
+export const tellResources = (to: ActorPath, { spec: { resources } }: Assignment): Effect =>
+  send(to, { type: 'container.resources', ...(resources ? { resources } : {}) });
 
 export const pausedReason = (slot: SlotValue['slot']) => reason('HM-CONTAINER-PAUSED', undefined, { slot });
 

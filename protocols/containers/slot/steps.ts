@@ -11,7 +11,7 @@ import { isGated } from '../../health/check.ts';
 import type { RunKey } from '../model.ts';
 import { runName } from '../ids.ts';
 import { backoffMs, isCrashLoop } from '../restart.ts';
-import { handResources, liveSlotSteps, pausedReason } from './live.ts';
+import { handResources, liveSlotSteps, pausedReason, tellResources } from './live.ts';
 import { adoptRun } from './adoption.ts';
 import { recoverNext, replacementSteps } from './replacement.ts';
 import { awaitSettled, settlingSteps } from './settling.ts';
@@ -190,11 +190,16 @@ const noteRunning = (value: SlotValue, event: SlotEventOf<'container.running'>):
   return [settling, [...effects, ...follows, ...(alreadyNoted ? [] : [told])]];
 };
 
-/** Children of other supervisors are followed from their first word on: then they exist. */
-const watchContainer = (value: SlotValue, event: SlotEventOf<'container.began'>): Decision<SlotValue> => [
-  value,
-  [follow('container', containerPath(event.key))],
-];
+/** Children of other supervisors are followed from their first word on: then they exist, and hear what changed before. */
+const watchContainer = (value: SlotValue, event: SlotEventOf<'container.began'>): Decision<SlotValue> => {
+  const { handed, ...rest } = value;
+  const to = containerPath(event.key);
+  const { assignment } = value;
+  if (!handed || !assignment || assignment.placement !== event.key.placement)
+    return [value, [follow('container', to)]];
+  const again = [tellResources(to, assignment), send(to, { type: 'container.reassigned', assignment })];
+  return [rest, [follow('container', to), ...again]];
+};
 const leaveRunning: Step = (value) => [value, [{ do: 'cancel', token: 'stable' }, ...endCheck(value)]];
 
 /** A start that failed before the process ran: no exit, no budget spent; tried again until the cause is gone. */
@@ -237,7 +242,8 @@ const assign = (value: SlotValue, event: SlotEventOf<'slot.assigned'>): Decision
     renewed && isSame ? [send(containerPath(key), { type: 'container.reassigned', assignment })] : [];
   // An older one that comes late changes nothing of what waits.
   const left = next && next.assignment.placement > assignment.placement ? value : rest;
-  return [{ ...left, assignment }, [...handResources(value, assignment), ...news]];
+  const effects = [...handResources(value, assignment), ...news];
+  return [{ ...left, assignment, ...(effects.length > 0 ? { handed: true as const } : {}) }, effects];
 };
 
 /** Stop the present container, also one that an earlier life left: its actor is started if it is not there. */

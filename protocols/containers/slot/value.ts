@@ -99,6 +99,8 @@ export interface SlotValue {
   readonly former?: RunKey;
   readonly address?: string;
   readonly containerId?: string;
+  /** The assignment changed in place: an actor of its container that had not begun by then has missed it. */
+  readonly handed?: true;
   /** The processes of its container stand still. */
   readonly paused?: true;
   /** The present run has been up for as long as `settling.ts` says. */

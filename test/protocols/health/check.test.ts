@@ -106,7 +106,7 @@ describe('verdict', () => {
 describe('the check', () => {
   const key = { slot: 'shop/web.1', placement: 1, run: 1, attempt: 1 };
   const input = {
-    ...{ owner: '/workload/slots/shop/web.1', key, containerId: 'c1', address: '10.1.0.2' },
+    ...{ owner: '/workload/slots/shop/web.1' as const, key, containerId: 'c1', address: '10.1.0.2' },
     ...{ startedAt: 1_000, startedUp: false, at: 1_000 },
   };
   const fresh = checkValue({ ...input, probes: [health] });
