@@ -209,8 +209,8 @@ function judging<Value extends Pulling>(value: Value, pull: Pull): Decision<Valu
 }
 
 /**
- * It brought nothing: another source is asked, the owner at once, and then after longer and longer. What nobody has was
- * never there, or is told of again.
+ * It brought nothing: another source is asked, the owner at once, and then after longer and longer, for as long as a
+ * living owner does not answer. What nobody has was never there, or is told of again.
  */
 export function missed<Value extends Pulling>(
   value: Value,
@@ -223,7 +223,10 @@ export function missed<Value extends Pulling>(
   const tries = wanted.tries + 1;
   // The owner itself has nothing so new: nobody has.
   const refuted = from.id === id && (why === 'none' || why === 'old');
-  if (refuted || tries >= limits.recordsPullTries) {
+  // Who lives and does not answer may be out of reach for a while: by its clock, say. Others may have as little.
+  const owner = at(value.members, id);
+  const isAway = why === 'failed' && owner !== undefined && isLiving(owner);
+  if (refuted || (tries >= limits.recordsPullTries && !isAway)) {
     const settled = refuted ? unstale(noted, id) : noted;
     return started({ ...settled, wanted: without(noted.wanted, id) });
   }

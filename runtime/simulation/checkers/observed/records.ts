@@ -16,9 +16,6 @@ import { ClusterChecker, type ClusterSight, type NodeSight } from '../checker.ts
 /** One comparison with everybody, and what is asked for then. */
 export const shownWithinMs = limits.recordsCompareMs + limits.recordsPullMs;
 
-/** What could not be had by wrong clocks is had in a comparison; two of them may be with others who could not have it. */
-const missedMs = 2 * limits.recordsCompareMs;
-
 /** Who left is forgotten when the actor hears of it; who is dead after a while, when it looks at all members. */
 const goneWithinMs = { left: 5_000, dead: limits.recordsDeadMs + 2 * limits.recordsCompareMs } as const;
 
@@ -192,7 +189,7 @@ export class NewestShown extends ShownChecker {
       const between = [owner, at, ...([owner, at].some(knowsNobody) ? this.sight.nodes.slice(0, 1) : [])];
       const offs = between.map(({ clockOffMs }) => clockOffMs());
       if (Math.max(...offs) - Math.min(...offs) > limits.clusterSkewMs - 1_000) continue;
-      const clocksSetMs = Math.max(...between.map(({ clockSetMs }) => clockSetMs())) + missedMs;
+      const clocksSetMs = Math.max(...between.map(({ clockSetMs }) => clockSetMs()));
       const sinceMs = Math.max(calmSinceMs, readSinceMs, upSinceMs, newest.atMs, clocksSetMs);
       if (now - sinceMs < shownWithinMs) continue;
       const shown = nodes.find(({ id }) => id === owner.identity());
