@@ -6,9 +6,9 @@ import { openStatement, packAccusation, packClaim, type PackedClaim } from './cl
 import { compareIncarnations, compareStandings } from './claims/precedence.ts';
 import type { Desk } from './desk.ts';
 import { memberOf, type Entry, type Verdict } from './members.ts';
-import type { Accusation, Claim, Incarnation, NodeId } from './model.ts';
+import { isLiving, type Accusation, type Claim, type Incarnation, type NodeId } from './model.ts';
 import { suspicionTimes } from './profile.ts';
-import { deadlineOf } from './suspicion.ts';
+import { deadlineOf, shortened } from './suspicion.ts';
 
 /** Before the id: in the key of a suspicion's deadline, and of when the suspect is asked itself. */
 export const suspicionPrefix = 'suspicion ';
@@ -21,7 +21,8 @@ const lastCounter = 2 ** 32 - 1;
 
 /** As it came: a statement may still be sealed. Answers what it changed; `undefined` when its seal is not good. */
 export function hear(desk: Desk, heard: Accusation | Uint8Array): Verdict | undefined {
-  if (!(heard instanceof Uint8Array)) return judge(desk, heard);
+  if (!(heard instanceof Uint8Array))
+    return heard.kind === 'dead' ? judgeVerdict(desk, heard) : judge(desk, heard);
   // Most of what gossip brings.
   if (desk.members.holds(heard)) return 'known';
   const statement = openStatement(heard, desk.notary);
@@ -31,6 +32,28 @@ export function hear(desk: Desk, heard: Accusation | Uint8Array): Verdict | unde
   }
   return judge(desk, { kind: 'stated', statement });
 }
+
+/**
+ * Others' verdict of a member that this node knows and did not suspect, or only just, is a suspicion: they may be the
+ * ones that heard nobody for a while. The member has the shortest one's time to refute it. In the middle of that a
+ * suspect is asked itself, so who was suspected longer had the chance to answer.
+ */
+function judgeVerdict(desk: Desk, verdict: Accusation): Verdict | undefined {
+  const entry = desk.members.get(verdict.id);
+  if (!entry || !isLiving(entry) || !wasHeard(entry)) return judge(desk, verdict);
+  const { suspicion: before } = entry;
+  if (before && desk.now - before.startedAt > before.shortestMs / 2) return judge(desk, verdict);
+  const heard = judge(desk, { ...verdict, kind: 'suspected' });
+  const { suspicion, incarnation } = entry;
+  if (suspicion && compareIncarnations(incarnation, verdict.incarnation) === 0) {
+    entry.suspicion = shortened(suspicion);
+    follow(desk, entry);
+  }
+  return heard;
+}
+
+const wasHeard = ({ planes }: Entry): boolean =>
+  planes.datagramAt !== undefined || planes.streamAt !== undefined;
 
 export function judge(desk: Desk, claim: Claim): Verdict | undefined {
   const id = claim.kind === 'stated' ? claim.statement.id : claim.id;

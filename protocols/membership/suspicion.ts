@@ -24,6 +24,11 @@ export function confirmed(suspicion: Suspicion, from: NodeId, now: number): Susp
   return { ...suspicion, from: [...known, from], heardAt: [...heardAt, now] };
 }
 
+/** The same as if all had confirmed it. */
+export function shortened(suspicion: Suspicion): Suspicion {
+  return { ...suspicion, longestMs: suspicion.shortestMs };
+}
+
 /** When the member is declared dead, ms on the core's clock. */
 export function deadlineOf({ startedAt, shortestMs, longestMs, confirmations, from }: Suspicion): number {
   const heard = from.length - 1;

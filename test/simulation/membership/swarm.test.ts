@@ -88,6 +88,23 @@ describe.each([1, 2, 3])('seed %i', (seed) => {
     expect(swarm.runUntil(() => swarm.agreed(), 10_000)).toBeDefined();
   });
 
+  test('M1: who heard nobody for minutes makes no others hold each other dead when it is back', () => {
+    const swarm = settled(seed, 2 + seed * 2);
+    const others = swarm.up().slice(1);
+    swarm.network.faults = lossy;
+    swarm.partition([0], others);
+    swarm.run(seed * 20_000);
+    expect(others.every((of) => sees(swarm, 0, of)?.status === 'dead')).toBe(true);
+    const dead: Sighting[] = [];
+    swarm.onSighting = (sighting) => {
+      if (sighting.by !== 0 && sighting.member.status === 'dead') dead.push(sighting);
+    };
+    swarm.network.mendAll();
+    expect(swarm.runUntil(() => swarm.agreed(), 10_000)).toBeDefined();
+    swarm.run(30_000);
+    expect(dead).toEqual([]);
+  });
+
   test('a way cut in one direction only: nobody is lost whom others still reach', () => {
     const swarm = settled(seed, 7);
     const dead: Sighting[] = [];

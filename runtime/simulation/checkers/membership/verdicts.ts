@@ -46,8 +46,6 @@ export class NoFalseDeath extends ClusterChecker {
   /** By member and incarnation: when somebody first suspected it, and first declared it dead. */
   readonly #suspectedAt = new Map<string, number>();
   readonly #declaredAt = new Map<string, number>();
-  /** Words declared dead by who hears nobody: others take it over as soon as they are asked. */
-  readonly #fromUnheard = new Set<string>();
   /** Whose journal forgot its boot under a clock that is far off. */
   readonly #mute = new Set<string>();
 
@@ -67,10 +65,8 @@ export class NoFalseDeath extends ClusterChecker {
     // Noted of everybody and by everybody: who is shut out now may be asked for later, and tell what it thought before.
     const suspectedAt = firstOf(this.#suspectedAt, word, now);
     const declaredAt = what === 'died' ? firstOf(this.#declaredAt, word, now) : now;
-    const isUnheard = this.#mute.has(at.node) || this.#isShutOut(at.node, at.identity());
-    if (isUnheard && what === 'died') this.#fromUnheard.add(word);
-    if (isUnheard || this.#mute.has(member.name) || this.#isShutOut(member.name, member.id)) return;
-    if (this.#fromUnheard.has(word)) return;
+    if (this.#mute.has(at.node) || this.#mute.has(member.name)) return;
+    if (this.#isShutOut(at.node, at.identity()) || this.#isShutOut(member.name, member.id)) return;
     const stormEndedMs = this.sight.stormEndedMs();
     const upSinceMs = this.#upSinceMs(member.id, boot);
     if (upSinceMs === undefined) return;
