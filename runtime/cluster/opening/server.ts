@@ -2,7 +2,6 @@
  * The server's side: its store holds the cluster, its port lets nodes in, answers their store, renews what they have and
  * tells them of new keys.
  */
-import { isLiving } from '../../../protocols/membership/model.ts';
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import { renewRequest, type Issued, type ServerPlace } from '../../../protocols/cluster/join.ts';
 import { isGone } from '../../../protocols/cluster/rows.ts';
@@ -10,7 +9,6 @@ import { coded, reasonOf } from '../../../protocols/errors.ts';
 import { limits } from '../../../protocols/limits.ts';
 import type { MemberView } from '../../../protocols/membership/views/view.ts';
 import type { SecretBox, StateStore } from '../../../protocols/ports.ts';
-import type { RingKey } from '../../../transport/secure/key-ring.ts';
 import { ringKey } from '../../../transport/secure/key-ring.ts';
 import { termOf } from '../../../transport/secure/tls-identity.ts';
 import { openStoreDoor } from '../../drivers/store/remote/store-door.ts';
@@ -32,6 +30,7 @@ import { createJoinToken, listJoinTokens, revokeJoinToken } from '../joining/joi
 import { claimName, listMembers, memberOf } from '../members.ts';
 import { rotateGossipKeys } from '../ring.ts';
 import { bytesOf, textOf } from './issued.ts';
+import { KeySpread } from './key-spread.ts';
 import { openParts, seedsOf, type ClusterOptions, type OpenParts, type Parts } from './parts.ts';
 import { givenPath, keyPath } from './places.ts';
 
@@ -77,7 +76,7 @@ export async function openServer(
   });
   parts.care.start();
   return {
-    handle: handleOf(ports, place, parts),
+    handle: handleOf(ports, place, parts, options.debug),
     close: () => parts.close(),
   };
 }
@@ -192,32 +191,14 @@ function serveNodes(
   });
 }
 
-function handleOf(ports: ClusterPorts, place: ServerPlace, parts: Parts): ClusterHandle {
+function handleOf(
+  ports: ClusterPorts,
+  place: ServerPlace,
+  parts: Parts,
+  debug: ClusterOptions['debug'],
+): ClusterHandle {
   const { self, calls, membership, care } = parts;
-  const spread = async (ring: readonly RingKey[]): Promise<readonly string[]> => {
-    // Whoever has no row is shut out of the gossip; over streams its certificate is good until it ends.
-    const registered = new Set((await listMembers(ports)).map(({ id }) => id));
-    await care.adoptKeys(ring.map(({ secret }) => textOf(secret)));
-    const body = { keys: ring.map(({ secret }) => secret) };
-    const others = membership.members().filter((member) => !member.self && isLiving(member));
-    const told = others
-      .filter(({ id }) => registered.has(id))
-      .map(async ({ id, name, address }) => {
-        await calls
-          .call({ id, address }, 'ring.news', body, { timeoutMs: limits.writeMs })
-          .catch((thrown: unknown) => {
-            const because = reasonOf(thrown);
-            throw coded(
-              'HM-GOSSIP-KEY',
-              `the node ${name} could not be told of the new key: ${because.message}`,
-              { node: name },
-              'Repeat it when the node is reached again: hivemind cluster rotate',
-            );
-          });
-      });
-    await Promise.all(told);
-    return others.filter(({ id }) => !registered.has(id)).map(({ name }) => name);
-  };
+  const { spread } = new KeySpread(ports, parts, debug);
   const inOwn = async <Value>(change: () => Promise<Value>): Promise<Value> => {
     await requireCluster(ports, self.label);
     return change();

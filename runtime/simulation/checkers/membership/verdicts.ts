@@ -5,17 +5,15 @@
  * them within the bound after healing, also when both sides had forgotten each other.
  */
 import { isLiving } from '../../../../protocols/membership/model.ts';
-import type { ClusterRecord, GossipRing, MemberRecord } from '../../../../protocols/cluster/rows.ts';
 import type { MemberChange } from '../../../../protocols/membership/views/view.ts';
 import { longestAwayMs } from '../../../../protocols/membership/claims/codec.ts';
-import { limits } from '../../../../protocols/limits.ts';
-import { keys } from '../../../../protocols/state/keys.ts';
 import {
   suspicionTimes,
   worstFactor,
   type MembershipTimes,
 } from '../../../../protocols/membership/profile.ts';
 import { ClusterChecker, type NodeSight } from '../checker.ts';
+import { isFarOff, isShutOut } from './shut-out.ts';
 
 /** Rounds of gossip until a piece of news has reached everybody, a tenth of the packets lost. */
 const spreadRounds = 5;
@@ -37,9 +35,6 @@ export function deadWithinMs(times: MembershipTimes, nodes: number, living: numb
 
 /** From healing to agreement: tries of lost peers, an exchange, what gossip takes; and a start of the daemon before. */
 export const agreedWithinMs = 10_000;
-
-/** Keys that a node was not told it asks for when it cannot read what comes, and then again, half a minute later at most. */
-const askedAgainMs = 35_000;
 
 export class NoFalseDeath extends ClusterChecker {
   readonly name = 'M1';
@@ -66,7 +61,8 @@ export class NoFalseDeath extends ClusterChecker {
     const suspectedAt = firstOf(this.#suspectedAt, word, now);
     const declaredAt = what === 'died' ? firstOf(this.#declaredAt, word, now) : now;
     if (this.#mute.has(at.node) || this.#mute.has(member.name)) return;
-    if (this.#isShutOut(at.node, at.identity()) || this.#isShutOut(member.name, member.id)) return;
+    if (isShutOut(this.sight, at.node, at.identity()) || isShutOut(this.sight, member.name, member.id))
+      return;
     const stormEndedMs = this.sight.stormEndedMs();
     const upSinceMs = this.#upSinceMs(member.id, boot);
     if (upSinceMs === undefined) return;
@@ -80,26 +76,6 @@ export class NoFalseDeath extends ClusterChecker {
     if (suspectedAt <= stormEndedMs && declaredAt <= stormEndedMs + longestMs) return;
     const by = member.suspectedBy.map(({ name }) => name).join(', ');
     this.fail(`${at.node} declares ${member.name} dead, which lives; suspected by ${by || 'nobody'}`);
-  }
-
-  /**
-   * Where nodes join: who is not in the registry any more, or cannot speak to the server, is told no new keys of the
-   * gossip. By the clock of either of the two, if that is far off.
-   */
-  #isShutOut(name: string, id: string | undefined): boolean {
-    const idOf = (node: string) => (this.sight.rows.get(keys.member(node)) as MemberRecord | undefined)?.id;
-    if (!this.sight.nodes.some(({ node }) => idOf(node) !== undefined)) return false;
-    const node = this.sight.nodes.find((one) => one.node === name);
-    if (node === undefined) return idOf(name) !== id;
-    const isWrong = (one: NodeSight): boolean =>
-      isFarOff(one) || this.sight.nowMs() - one.clockSetMs() <= askedAgainMs;
-    return idOf(name) !== id || isWrong(node) || (this.#isExchanged() && isWrong(this.sight.nodes[0]!));
-  }
-
-  /** Whether the gossip has another key than in the beginning. */
-  #isExchanged(): boolean {
-    const { changedAt } = (this.sight.rows.get(keys.gossipRing) ?? {}) as Partial<GossipRing>;
-    return changedAt !== (this.sight.rows.get(keys.cluster) as Partial<ClusterRecord> | undefined)?.createdAt;
   }
 
   /** In that very boot. */
@@ -133,13 +109,14 @@ export class NoDeathBeforeDue extends ClusterChecker {
     const isBack = (owner?.upSinceMs() ?? 0) > toldMs;
     const isBefore = toldMs <= suspectedAt && now < toldMs + longestAwayMs && !isBack;
     if (what === 'suspected' || !isBefore || this.sight.stormEndedMs() > toldMs) return;
+    // What it said was not understood.
+    if (isShutOut(this.sight, at.node, at.identity()) || isShutOut(this.sight, member.name, member.id))
+      return;
     this.fail(
       `${at.node} declares ${member.name} dead ${Math.round(now - toldMs)} ms after it was told to stop`,
     );
   }
 }
-
-const isFarOff = ({ clockOffMs }: NodeSight): boolean => Math.abs(clockOffMs()) > limits.clusterSkewMs / 2;
 
 function firstOf(first: Map<string, number>, key: string, now: number): number {
   const known = first.get(key) ?? now;
