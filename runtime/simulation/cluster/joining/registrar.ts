@@ -23,8 +23,8 @@ export class Registrar {
   readonly #nodes: readonly NodeRun[];
   /** By name: what is wrong with the next token. */
   readonly #next = new Map<string, TokenKind>();
-  /** By name: what is wrong with the one it has. */
-  readonly #given = new Map<string, TokenKind>();
+  /** By name: what is wrong with the one it has, and the server's wall time when it was made. */
+  readonly #given = new Map<string, { readonly kind: TokenKind; readonly at: number }>();
   /** By name: the refusal for which it was made anew. It stands until the machine has come up, or was refused again. */
   readonly #heeded = new Map<string, Reason>();
   readonly #rows: () => ReadonlyMap<string, unknown>;
@@ -45,8 +45,11 @@ export class Registrar {
 
   /** The token that lies on that machine lets nobody in. */
   badTokenOf(name: string): TokenKind | undefined {
-    const kind = this.#given.get(name);
-    return kind === 'good' ? undefined : kind;
+    const given = this.#given.get(name);
+    if (!given || given.kind === 'good') return undefined;
+    // By a clock that was set back since it has not expired yet.
+    const isYoung = given.kind === 'expired' && this.#first.place.time.now() <= given.at;
+    return isYoung ? undefined : given.kind;
   }
 
   /** Now and then. */
@@ -74,7 +77,7 @@ export class Registrar {
     const token = await this.#first.life.during(() => this.#make(kind)).catch(() => undefined);
     if (token === undefined) return;
     this.#next.delete(place.name);
-    this.#given.set(place.name, kind);
+    this.#given.set(place.name, { kind, at: this.#first.place.time.now() });
     place.disk.put(tokenPath, token);
     if (!anew) return;
     if (life.refusal) this.#heeded.set(place.name, life.refusal);
