@@ -22,7 +22,7 @@ const lastCounter = 2 ** 32 - 1;
 /** As it came: a statement may still be sealed. Answers what it changed; `undefined` when its seal is not good. */
 export function hear(desk: Desk, heard: Accusation | Uint8Array): Verdict | undefined {
   if (!(heard instanceof Uint8Array))
-    return heard.kind === 'dead' ? judgeVerdict(desk, heard) : judge(desk, heard);
+    return heard.kind === 'dead' ? judgeDeath(desk, heard) : judge(desk, heard);
   // Most of what gossip brings.
   if (desk.members.holds(heard)) return 'known';
   const statement = openStatement(heard, desk.notary);
@@ -34,18 +34,18 @@ export function hear(desk: Desk, heard: Accusation | Uint8Array): Verdict | unde
 }
 
 /**
- * Others' verdict of a member that this node knows and did not suspect, or only just, is a suspicion: they may be the
- * ones that heard nobody for a while. The member has the shortest one's time to refute it. In the middle of that a
+ * Others' word that a member is dead which this node knows and did not suspect, or only just, is a suspicion: they may be
+ * the ones that heard nobody for a while. The member has the shortest one's time to refute it. In the middle of that a
  * suspect is asked itself, so who was suspected longer had the chance to answer.
  */
-function judgeVerdict(desk: Desk, verdict: Accusation): Verdict | undefined {
-  const entry = desk.members.get(verdict.id);
-  if (!entry || !isLiving(entry) || !wasHeard(entry)) return judge(desk, verdict);
+function judgeDeath(desk: Desk, accusation: Accusation): Verdict | undefined {
+  const entry = desk.members.get(accusation.id);
+  if (!entry || !isLiving(entry) || !wasHeard(entry)) return judge(desk, accusation);
   const { suspicion: before } = entry;
-  if (before && desk.now - before.startedAt > before.shortestMs / 2) return judge(desk, verdict);
-  const heard = judge(desk, { ...verdict, kind: 'suspected' });
+  if (before && desk.now - before.startedAt > before.shortestMs / 2) return judge(desk, accusation);
+  const heard = judge(desk, { ...accusation, kind: 'suspected' });
   const { suspicion, incarnation } = entry;
-  if (suspicion && compareIncarnations(incarnation, verdict.incarnation) === 0) {
+  if (suspicion && compareIncarnations(incarnation, accusation.incarnation) === 0) {
     entry.suspicion = shortened(suspicion);
     follow(desk, entry);
   }

@@ -6,7 +6,7 @@ import type { MemberView } from '../../../protocols/membership/views/view.ts';
 import type { ClusterPorts } from '../cluster-store.ts';
 import { listMembers } from '../members.ts';
 import type { SpreadKeys } from '../ring.ts';
-import { bytesOf, textOf } from './issued.ts';
+import { gossipKeysOf, textOf } from './issued.ts';
 import type { Parts } from './parts.ts';
 
 export class KeySpread {
@@ -43,7 +43,7 @@ export class KeySpread {
     const { calls, care } = this.#parts;
     this.#behind.delete(id);
     try {
-      const body = { keys: care.issued.gossipKeys.map(bytesOf) };
+      const body = { keys: gossipKeysOf(care.issued) };
       await calls.call({ id, address }, 'ring.news', body, { timeoutMs: limits.writeMs });
     } catch (thrown) {
       this.#behind.add(id);

@@ -29,7 +29,7 @@ import { createJoinDoor } from '../joining/join-door.ts';
 import { createJoinToken, listJoinTokens, revokeJoinToken } from '../joining/join-tokens.ts';
 import { claimName, listMembers, memberOf } from '../members.ts';
 import { rotateGossipKeys } from '../ring.ts';
-import { bytesOf, textOf } from './issued.ts';
+import { bytesOf, gossipKeysOf, textOf } from './issued.ts';
 import { KeySpread } from './key-spread.ts';
 import { openParts, seedsOf, type ClusterOptions, type OpenParts, type Parts } from './parts.ts';
 import { givenPath, keyPath } from './places.ts';
@@ -187,7 +187,7 @@ function serveNodes(
   });
   calls.on('ring.get', async (from) => {
     await memberOf(ports, label, from);
-    return { keys: care.issued.gossipKeys.map(bytesOf) };
+    return { keys: gossipKeysOf(care.issued) };
   });
 }
 

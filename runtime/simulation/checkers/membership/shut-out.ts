@@ -1,6 +1,7 @@
 /** Whose datagrams nobody need understand, nor it theirs: it has not the keys of the gossip. */
 import type { ClusterRecord, GossipRing, MemberRecord } from '../../../../protocols/cluster/rows.ts';
 import { limits } from '../../../../protocols/limits.ts';
+import type { MemberView } from '../../../../protocols/membership/views/view.ts';
 import { keys } from '../../../../protocols/state/keys.ts';
 import type { ClusterSight, NodeSight } from '../checker.ts';
 
@@ -11,11 +12,15 @@ const askedAgainMs = 35_000;
 export const isFarOff = ({ clockOffMs }: NodeSight): boolean =>
   Math.abs(clockOffMs()) > limits.clusterSkewMs / 2;
 
+/** Whether one of the two is: then the one need not understand what the other sends. */
+export const isEitherShutOut = (sight: ClusterSight, at: NodeSight, { name, id }: MemberView): boolean =>
+  isShutOut(sight, at.node, at.identity()) || isShutOut(sight, name, id);
+
 /**
  * Where nodes join: who is not in the registry any more, or cannot speak to the server, is told no new keys of the
  * gossip. By the clock of either of the two, if that is far off.
  */
-export function isShutOut(sight: ClusterSight, name: string, id: string | undefined): boolean {
+function isShutOut(sight: ClusterSight, name: string, id: string | undefined): boolean {
   const idOf = (node: string) => (sight.rows.get(keys.member(node)) as MemberRecord | undefined)?.id;
   if (!sight.nodes.some(({ node }) => idOf(node) !== undefined)) return false;
   const node = sight.nodes.find((one) => one.node === name);

@@ -13,7 +13,7 @@ import {
   type MembershipTimes,
 } from '../../../../protocols/membership/profile.ts';
 import { ClusterChecker, type NodeSight } from '../checker.ts';
-import { isFarOff, isShutOut } from './shut-out.ts';
+import { isEitherShutOut, isFarOff } from './shut-out.ts';
 
 /** Rounds of gossip until a piece of news has reached everybody, a tenth of the packets lost. */
 const spreadRounds = 5;
@@ -61,8 +61,7 @@ export class NoFalseDeath extends ClusterChecker {
     const suspectedAt = firstOf(this.#suspectedAt, word, now);
     const declaredAt = what === 'died' ? firstOf(this.#declaredAt, word, now) : now;
     if (this.#mute.has(at.node) || this.#mute.has(member.name)) return;
-    if (isShutOut(this.sight, at.node, at.identity()) || isShutOut(this.sight, member.name, member.id))
-      return;
+    if (isEitherShutOut(this.sight, at, member)) return;
     const stormEndedMs = this.sight.stormEndedMs();
     const upSinceMs = this.#upSinceMs(member.id, boot);
     if (upSinceMs === undefined) return;
@@ -110,8 +109,7 @@ export class NoDeathBeforeDue extends ClusterChecker {
     const isBefore = toldMs <= suspectedAt && now < toldMs + longestAwayMs && !isBack;
     if (what === 'suspected' || !isBefore || this.sight.stormEndedMs() > toldMs) return;
     // What it said was not understood.
-    if (isShutOut(this.sight, at.node, at.identity()) || isShutOut(this.sight, member.name, member.id))
-      return;
+    if (isEitherShutOut(this.sight, at, member)) return;
     this.fail(
       `${at.node} declares ${member.name} dead ${Math.round(now - toldMs)} ms after it was told to stop`,
     );
